@@ -1,0 +1,1 @@
+"""Measurements: the paper's models, baselines and sweeps."""

@@ -1,0 +1,1 @@
+"""What each level may contain, and typed layers over the dialects."""

@@ -1,0 +1,1 @@
+"""Models to try: each file has `model` and `example_inputs`."""

@@ -1,0 +1,1 @@
+"""Measurement of area and clock with FPGA tools."""

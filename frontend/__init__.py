@@ -1,0 +1,1 @@
+"""nn.Module to linalg on tensors, with source locations and refusals."""

@@ -1,0 +1,1 @@
+"""The hardware library: units with their ports, latency, generator and software model."""

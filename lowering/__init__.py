@@ -1,0 +1,1 @@
+"""One level down each: reading the file names is reading the pipeline."""

@@ -1,0 +1,1 @@
+"""Rewrites that stay on one level."""

@@ -1,0 +1,1 @@
+"""References, Verilator harness and comparison."""
