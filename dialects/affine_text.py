@@ -1,0 +1,277 @@
+"""Prints a `Program` as upstream MLIR: one function `@main` over memrefs, inputs first, then outputs.
+
+Before (data): `Nest(i, j, k; stage 0: acc; stage 1: store)`. After (text):
+
+    affine.for %i … { affine.for %k … { affine.for %j …
+      %acc = affine.if (k == 0) -> f32 { yield %init } else { yield load %state[%j] }
+      … affine.store %next, %state[%j]
+      affine.if (k == K - 1) { … affine.store %y, %out[%i, %j] }
+
+The text is executable in exactly the order in which the hardware runs: on the CPU it is the design's reference.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from torch2hw.dialects.loops import (DTYPE_BITS, Buffer, Constant, IndexValue, Load, Loop, Nest, Operation, Program, Stage,
+                                     Statement, Store)
+from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+
+COMPARES = ("arith.cmpf", "arith.cmpi")
+
+
+def memref(buffer: Buffer) -> str:
+    return "memref<" + "".join(f"{size}x" for size in buffer.shape) + f"{buffer.dtype}>"
+
+
+def literal(bits: int, dtype: str) -> str:
+    """An MLIR attribute for a bit pattern."""
+    if dtype.startswith(("f", "bf")):
+        return f"0x{bits:0{DTYPE_BITS[dtype] // 4}X} : {dtype}"
+    if dtype == "i1":
+        return "true" if bits else "false"
+    width = DTYPE_BITS[dtype]
+    return f"{bits - (1 << width) if bits >> (width - 1) else bits} : {dtype}"
+
+
+def dense(buffer: Buffer) -> str:
+    """`dense<…>` for a constant's data, as raw bytes."""
+    assert buffer.data is not None
+    kind = f"tensor<{'x'.join([*map(str, buffer.shape), buffer.dtype])}>"
+    if buffer.dtype == "i1":
+        if buffer.elements == 1:
+            return f"dense<{'true' if buffer.data.reshape(-1)[0] else 'false'}> : {kind}"
+        return f"dense<{str(buffer.data.astype(bool).tolist()).lower()}> : {kind}"
+    return f'dense<"0x{np.ascontiguousarray(buffer.data).tobytes().hex().upper()}"> : {kind}'
+
+
+def affine_text(program: Program, cycles: Mapping[str, int]) -> str:
+    buffers = program.buffers()
+    lines = ["module {"]
+    for buffer in buffers:
+        if buffer.kind == "constant":
+            lines.append(f"  memref.global \"private\" constant @{buffer.name} : {memref(buffer)} = {dense(buffer).split(' : ')[0]}")
+    ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
+    lines.append(f"  func.func @main({ports}) {{")
+    for buffer in buffers:
+        if buffer.kind == "constant":
+            lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
+        elif buffer.kind == "temporary":
+            lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
+    for nest in program.nests:
+        lines.extend("    " + line for line in NestPrinter(nest, cycles).lines())
+    for buffer in buffers:
+        if buffer.kind == "temporary":
+            lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
+    lines += ["    return", "  }", *program.functions, "}", ""]
+    return "\n".join(lines)
+
+
+def location(source: object) -> str:
+    return "" if source is None else f' loc("{source.file}":{source.line}:1)'  # type: ignore[attr-defined]
+
+
+class NestPrinter:
+    """Lines of one nest. Value names get the nest's name as a prefix, so that they are unique in the function."""
+
+    def __init__(self, nest: Nest, cycles: Mapping[str, int]) -> None:
+        self.nest = nest
+        self.cycles = cycles
+        self.loop_variables = {loop.variable for loop in nest.loops}
+        self.fresh = 0
+
+    def name(self, value: str) -> str:
+        return f"%{self.nest.name}_{value}"
+
+    def affine(self, index: Index) -> tuple[str, list[str]]:
+        """The body of an affine map over the index's variables as d0, d1 …, and their values."""
+        names = {v: position for position, v in enumerate(sorted(index.variables(), key=lambda v: v.name))}
+        return self.body(index, names), [self.name(v.name) for v in names]
+
+    def body(self, index: Index, names: dict[Variable, int]) -> str:
+        parts = []
+        for atom, coefficient in index.terms:
+            if isinstance(atom, Variable):
+                text = f"d{names[atom]}"
+            else:
+                operator = "floordiv" if isinstance(atom, FloorDiv) else "mod"
+                text = f"(({self.body(atom.dividend, names)}) {operator} {atom.divisor})"
+            parts.append(text if coefficient == 1 else f"{text} * {coefficient}")
+        if index.constant or not parts:
+            parts.append(str(index.constant))
+        return " + ".join(parts)
+
+    def map_over(self, indices: Sequence[Index]) -> tuple[dict[Variable, int], str, str]:
+        variables = sorted(set().union(*(index.variables() for index in indices)), key=lambda v: v.name) if indices else []
+        names = {v: position for position, v in enumerate(variables)}
+        return names, ", ".join(f"d{k}" for k in range(len(variables))), ", ".join(self.name(v.name) for v in variables)
+
+    def condition(self, at_least_zero: Sequence[Index], zero: Sequence[Index] = ()) -> str:
+        names, formal, actual = self.map_over([*at_least_zero, *zero])
+        tests = [f"{self.body(index, names)} >= 0" for index in at_least_zero]
+        tests += [f"{self.body(index, names)} == 0" for index in zero]
+        return f"affine_set<({formal}) : ({', '.join(tests)})>({actual})"
+
+    def access(self, buffer: Buffer, indices: Sequence[Index]) -> str:
+        """`%buffer[…]` for affine.load: the map is written with the loop variables themselves."""
+        def text(index: Index) -> str:
+            parts = []
+            for atom, coefficient in index.terms:
+                if isinstance(atom, Variable):
+                    item = self.name(atom.name)
+                else:
+                    operator = "floordiv" if isinstance(atom, FloorDiv) else "mod"
+                    item = f"(({text(atom.dividend)}) {operator} {atom.divisor})"
+                parts.append(item if coefficient == 1 else f"{item} * {coefficient}")
+            if index.constant or not parts:
+                parts.append(str(index.constant))
+            return " + ".join(parts)
+        return f"%{buffer.name}[{', '.join(text(index) for index in indices)}]"
+
+    def lines(self) -> list[str]:
+        nest = self.nest
+        out: list[str] = []
+        for number, stage in enumerate(nest.stages):
+            shape = "".join(f"{loop.extent}x" for loop in self.state_loops(number))
+            out += [f"{self.name(c.name)}_state = memref.alloca() : memref<{shape}{c.type}>" for c in stage.carried]
+        for depth, loop in enumerate(nest.loops):
+            out.append("  " * depth + f"affine.for {self.name(loop.variable.name)} = 0 to {loop.extent} {{")
+        depth = len(nest.loops)
+        body = self.stage_lines(0)
+        if nest.domain:
+            body = [f"affine.if {self.condition(nest.domain)} {{", *("  " + line for line in body), "}"]
+        out += ["  " * depth + line for line in body]
+        out += ["  " * level + "}" + (location(nest.source) if level == 0 else "") for level in reversed(range(depth))]
+        return out
+
+    def state_loops(self, number: int) -> list[Loop]:
+        """The loops whose indices tell apart the values that stage `number` carries at one time."""
+        reduced = [position for position, loop in enumerate(self.nest.loops) if loop.reduced_by == number]
+        if not reduced:
+            return []
+        inner = self.nest.loops[reduced[0]:]
+        return [loop for loop in inner if loop.reduced_by is None or loop.reduced_by > number]
+
+    def stage_lines(self, number: int) -> list[str]:
+        nest = self.nest
+        stage: Stage = nest.stages[number]
+        out: list[str] = []
+        names = {statement.result for statement in stage.statements}
+        inits = {carried.init for carried in stage.carried}
+        early, late = self.split(stage, inits & names)
+        for statement in early:
+            out += self.statement_lines(statement)
+        state = ", ".join(self.name(loop.variable.name) for loop in self.state_loops(number))
+        shape = "".join(f"{loop.extent}x" for loop in self.state_loops(number))
+        from_zero = [Index(((loop.variable, 1),), 0) for loop in nest.reduction_loops(number)]
+        for carried in stage.carried:
+            value, kind = self.name(carried.name), f"memref<{shape}{carried.type}>"
+            load = f"affine.load {value}_state[{state}] : {kind}"
+            if not from_zero:
+                raise AssertionError(f"stage {number} of {nest.name} carries a value over no loop")
+            out += [f"{value} = affine.if {self.condition((), from_zero)} -> {carried.type} {{",
+                    f"  affine.yield {self.name(carried.init)} : {carried.type}", "} else {",
+                    f"  {value}_old = {load}", f"  affine.yield {value}_old : {carried.type}", "}"]
+        for statement in late:
+            out += self.statement_lines(statement)
+        for carried in stage.carried:
+            out.append(f"affine.store {self.name(carried.next)}, {self.name(carried.name)}_state[{state}] : "
+                       f"memref<{shape}{carried.type}>")
+        for store in stage.stores:
+            out += self.store_lines(store)
+        if number + 1 < len(nest.stages):
+            later = self.stage_lines(number + 1)
+            ends = [Index(((loop.variable, 1),), 1 - loop.extent) for loop in nest.reduction_loops(number)]
+            if ends:
+                later = [f"affine.if {self.condition((), ends)} {{", *("  " + line for line in later), "}"]
+            out += later
+        return out
+
+    @staticmethod
+    def split(stage: Stage, early_names: set[str]) -> tuple[list[Statement], list[Statement]]:
+        """Statements that initial values depend on, and the others."""
+        needed, early = set(early_names), []
+        for statement in reversed(stage.statements):
+            if statement.result in needed:
+                early.append(statement)
+                if isinstance(statement, Operation):
+                    needed |= set(statement.operands)
+                if isinstance(statement, IndexValue | Load):
+                    indices = (statement.index,) if isinstance(statement, IndexValue) else (*statement.indices, *statement.guard)
+                    needed |= {v.name for index in indices for v in index.variables()}
+        chosen = {statement.result for statement in early}
+        return early[::-1], [statement for statement in stage.statements if statement.result not in chosen]
+
+    def statement_lines(self, statement: Statement) -> list[str]:
+        result = self.name(statement.result)
+        if isinstance(statement, Constant):
+            return [f"{result} = arith.constant {literal(statement.bits, statement.type)}"]
+        if isinstance(statement, IndexValue):
+            text, operands = self.affine(statement.index)
+            formal = ", ".join(f"d{k}" for k in range(len(operands)))
+            return [f"{result} = affine.apply affine_map<({formal}) -> ({text})>({', '.join(operands)})"]
+        if isinstance(statement, Operation):
+            return [self.operation_line(statement) + location(statement.source)]
+        return self.load_lines(statement, result)
+
+    def load_lines(self, load: Load, result: str) -> list[str]:
+        if any(v not in self.loop_variables for index in load.indices for v in index.variables()):
+            assert not load.guard, "a load at a run-time index has no guard"
+            lines, values = [], []
+            for position, index in enumerate(load.indices):
+                values.append(self.arith(index, f"{result}_at{position}", lines))
+            lines.append(f"{result} = memref.load %{load.buffer.name}[{', '.join(values)}] : {memref(load.buffer)}"
+                         + location(load.source))
+            return lines
+        plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
+        if not load.guard:
+            return [f"{result} = {plain}"]
+        return [f"{result} = affine.if {self.condition(load.guard)} -> {load.type} {{", f"  {result}_in = {plain}",
+                f"  affine.yield {result}_in : {load.type}", "} else {",
+                f"  {result}_out = arith.constant {literal(load.otherwise_bits, load.type)}",
+                f"  affine.yield {result}_out : {load.type}", "}"]
+
+    def arith(self, index: Index, prefix: str, lines: list[str]) -> str:
+        """Appends the arithmetic of an index over run-time values to `lines`; returns the name of its value."""
+        total = f"{prefix}_c"
+        lines.append(f"{total} = arith.constant {index.constant} : index")
+        for number, (atom, coefficient) in enumerate(index.terms):
+            name = f"{prefix}_t{number}"
+            if isinstance(atom, Variable):
+                value = self.name(atom.name)
+            else:
+                inner = self.arith(atom.dividend, name + "d", lines)
+                value = f"{name}q"
+                operator = "floordivsi" if isinstance(atom, FloorDiv) else "remsi"
+                lines += [f"{name}n = arith.constant {atom.divisor} : index",
+                          f"{value} = arith.{operator} {inner}, {name}n : index"]
+            lines += [f"{name}k = arith.constant {coefficient} : index", f"{name}p = arith.muli {value}, {name}k : index",
+                      f"{name} = arith.addi {total}, {name}p : index"]
+            total = name
+        return total
+
+    def operation_line(self, operation: Operation) -> str:
+        result, operands = self.name(operation.result), ", ".join(map(self.name, operation.operands))
+        types = operation.operand_types
+        cycle = self.cycles.get(result.removeprefix("%"))
+        start = f" {{cycle = {cycle} : i64}}" if cycle is not None else ""
+        if operation.callee is not None:
+            return f"{result} = func.call @{operation.callee}({operands}){start} : ({', '.join(types)}) -> {operation.type}"
+        if operation.name in COMPARES:
+            return f"{result} = {operation.name} {operation.predicate}, {operands}{start} : {types[0]}"
+        if operation.name == "arith.select":
+            return f"{result} = arith.select {operands}{start} : {operation.type}"
+        if len(types) == 1 and types[0] != operation.type:
+            return f"{result} = {operation.name} {operands}{start} : {types[0]} to {operation.type}"
+        if len(set(types)) > 1:
+            return f"{result} = {operation.name} {operands}{start} : {', '.join(types)}"
+        return f"{result} = {operation.name} {operands}{start} : {operation.type}"
+
+    def store_lines(self, store: Store) -> list[str]:
+        line = (f"affine.store {self.name(store.value)}, {self.access(store.buffer, store.indices)} : "
+                f"{memref(store.buffer)}{location(store.source)}")
+        if not store.guard:
+            return [line]
+        return [f"affine.if {self.condition(store.guard)} {{", "  " + line, "}"]

@@ -1,0 +1,266 @@
+"""Builds the text of Calyx components (CIRCT's dialect): cells, wires, groups, control.
+
+A *wire* is the SSA name of a port's value (`%add0.out`) with its width in bits. Cells are made on request and constants are
+shared. Everything is deterministic: names come from the caller's hints, numbered where they repeat.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch2hw.dialects.loops import Source
+from torch2hw.hwlib.memories import delay
+
+
+@dataclass(frozen=True)
+class Wire:
+    name: str
+    width: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register with write enable and synchronous reset to 0: `out` follows `data` a cycle after `enable` was high."""
+
+    data: Wire
+    enable: Wire
+    out: Wire
+
+
+class HardwarePort(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def width_bits(self) -> int: ...
+
+
+class Hardware(Protocol):
+    """What the builder needs of a record of the hardware library (a unit or a memory)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> Sequence[HardwarePort]: ...
+    @property
+    def output(self) -> HardwarePort: ...
+    @property
+    def latency_cycles(self) -> int: ...
+    def definition(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """A hardware unit outside Calyx: `definition` is its `hw.module`; inputs and outputs are (port, width)."""
+
+    name: str
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+    clocked: bool
+    definition: str
+
+
+def primitive(hardware: Hardware) -> Primitive:
+    """A record of the hardware library as a Calyx primitive; it has a clock if it has latency."""
+    return Primitive(hardware.name, tuple((port.name, port.width_bits) for port in hardware.inputs),
+                     ((hardware.output.name, hardware.output.width_bits),), hardware.latency_cycles > 0, hardware.definition())
+
+
+@dataclass
+class Design:
+    """A module of components under construction."""
+
+    entry: str
+    components: list[str] = field(default_factory=list)
+    primitives: dict[str, Primitive] = field(default_factory=dict)
+
+    def text(self) -> str:
+        lines = [f'module attributes {{calyx.entrypoint = "{self.entry}"}} {{']
+        for primitive in self.primitives.values():
+            ports = [f"in %{name}: i{width}" for name, width in primitive.inputs]
+            ports += ["in %clk: i1 {calyx.clk}"] if primitive.clocked else []
+            ports += [f"out {name}: i{width}" for name, width in primitive.outputs]
+            lines.append(f'  hw.module.extern @{primitive.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}')
+        return "\n".join([*lines, *self.components, "}", ""])
+
+
+class Component:
+    """One Calyx component. Ports are (name, width); go, clk, reset and done are added."""
+
+    def __init__(self, design: Design, name: str, source: Source | None = None) -> None:
+        self.design = design
+        self.name = name
+        self.source = source
+        self.inputs: list[tuple[str, int]] = []
+        self.outputs: list[tuple[str, int]] = []
+        self.cells: list[str] = []
+        self.constants: dict[tuple[int, int], Wire] = {}
+        self.continuous: list[str] = []
+        self.groups: dict[str, tuple[int, list[str]]] = {}
+        self.control: list[str] = []
+        self.names: set[str] = set()
+        self.operators: dict[tuple[str, ...], Wire] = {}
+        self.taps: dict[Wire, dict[int, Wire]] = {}
+
+    # -- names and ports ----------------------------------------------------------------------------------------------------
+    def unique(self, hint: str) -> str:
+        name, number = hint, 0
+        while name in self.names:
+            number += 1
+            name = f"{hint}_{number}"
+        self.names.add(name)
+        return name
+
+    def input(self, name: str, width: int) -> Wire:
+        self.names.add(name)
+        self.inputs.append((name, width))
+        return Wire(f"%{name}", width)
+
+    def output(self, name: str, width: int) -> Wire:
+        self.names.add(name)
+        self.outputs.append((name, width))
+        return Wire(f"%{name}", width)
+
+    # -- cells --------------------------------------------------------------------------------------------------------------
+    def constant(self, value: int, width: int) -> Wire:
+        value &= (1 << width) - 1
+        key = value, width
+        if key not in self.constants:
+            self.constants[key] = Wire(f"%k{value}_{width}", width)
+        return self.constants[key]
+
+    def cell(self, kind: str, hint: str, ports: list[tuple[str, int]], source: Source | None = None) -> dict[str, Wire]:
+        name = self.unique(hint)
+        wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
+        place = f' loc("{source.file}":{source.line}:1)' if source else ""
+        operation = f"primitive @{name} of @{kind}" if kind in self.design.primitives else f"{kind} @{name}"
+        self.cells.append(f"{', '.join(map(str, wires.values()))} = calyx.{operation} : "
+                          f"{', '.join(f'i{width}' for _, width in ports)}{place}")
+        return wires
+
+    def register(self, hint: str, width: int, source: Source | None = None) -> Register:
+        ports = self.cell("register", hint, [("in", width), ("write_en", 1), ("clk", 1), ("reset", 1), ("out", width), ("done", 1)],
+                          source)
+        return Register(ports["in"], ports["write_en"], ports["out"])
+
+    def operator(self, kind: str, left: Wire, right: Wire, out_width: int | None = None) -> Wire:
+        """A binary std_ cell (std_add, std_eq, …) on two wires, one for each distinct pair of operands."""
+        key = (kind, left.name, right.name)
+        if key not in self.operators:
+            width = left.width if out_width is None else out_width
+            ports = self.cell(f"std_{kind}", kind, [("left", left.width), ("right", right.width), ("out", width)])
+            self.assign(ports["left"], left)
+            self.assign(ports["right"], right)
+            self.operators[key] = ports["out"]
+        return self.operators[key]
+
+    def conjunction(self, *flags: Wire) -> Wire:
+        """The logical and of one-bit wires (the constant 1 where there are none)."""
+        if not flags:
+            return self.constant(1, 1)
+        total = flags[0]
+        for flag in flags[1:]:
+            total = self.operator("and", total, flag)
+        return total
+
+    def negation(self, flag: Wire) -> Wire:
+        key = ("not", flag.name)
+        if key not in self.operators:
+            ports = self.cell("std_not", "not", [("in", flag.width), ("out", flag.width)])
+            self.assign(ports["in"], flag)
+            self.operators[key] = ports["out"]
+        return self.operators[key]
+
+    def mux(self, condition: Wire, on_true: Wire, on_false: Wire) -> Wire:
+        if on_true == on_false:
+            return on_true
+        key = ("mux", condition.name, on_true.name, on_false.name)
+        if key not in self.operators:
+            width = on_true.width
+            ports = self.cell("std_mux", "mux", [("cond", 1), ("tru", width), ("fal", width), ("out", width)])
+            for port, wire in (("cond", condition), ("tru", on_true), ("fal", on_false)):
+                self.assign(ports[port], wire)
+            self.operators[key] = ports["out"]
+        return self.operators[key]
+
+    def resize(self, wire: Wire, width: int) -> Wire:
+        """Truncated or zero-extended."""
+        if wire.width == width:
+            return wire
+        kind = "std_slice" if width < wire.width else "std_pad"
+        key = (kind, wire.name, str(width))
+        if key not in self.operators:
+            ports = self.cell(kind, kind[4:], [("in", wire.width), ("out", width)])
+            self.assign(ports["in"], wire)
+            self.operators[key] = ports["out"]
+        return self.operators[key]
+
+    def instance(self, kind: Primitive, hint: str, operands: dict[str, Wire], source: Source | None = None) -> dict[str, Wire]:
+        """A cell of a primitive with its inputs wired (those given); returns all its ports."""
+        self.design.primitives.setdefault(kind.name, kind)
+        ports = self.cell(kind.name, hint, [*kind.inputs, *([("clk", 1)] if kind.clocked else []), *kind.outputs], source)
+        for port, wire in operands.items():
+            self.assign(ports[port], wire)
+        return ports
+
+    def subcomponent(self, component: Component, hint: str) -> dict[str, Wire]:
+        name = self.unique(hint)
+        ports = [*component.inputs, ("go", 1), ("clk", 1), ("reset", 1), *component.outputs, ("done", 1)]
+        wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
+        self.cells.append(f"{', '.join(map(str, wires.values()))} = calyx.instance @{name} of @{component.name} : "
+                          f"{', '.join(f'i{width}' for _, width in ports)}")
+        return wires
+
+    # -- wires --------------------------------------------------------------------------------------------------------------
+    def assign(self, target: Wire, value: Wire, group: str | None = None, guard: Wire | None = None) -> None:
+        condition = f" {guard} ?" if guard is not None else ""
+        line = f"calyx.assign {target} ={condition} {value} : i{target.width}"
+        assert target.width == value.width, f"{self.name}: {line} has i{value.width}"
+        (self.continuous if group is None else self.groups[group][1]).append(line)
+
+    def static_group(self, name: str, latency_cycles: int) -> str:
+        self.groups[self.unique(name)] = (latency_cycles, [])
+        return name
+
+    def cycle(self, group: str, number: int) -> Wire:
+        """The guard that is high in cycle `number` of a static group."""
+        wire = Wire(f"%{group}_cycle{number}", 1)
+        line = f"{wire} = calyx.cycle {number}"
+        if line not in self.groups[group][1]:
+            self.groups[group][1].insert(0, line)
+        return wire
+
+    def delayed(self, wire: Wire, cycles: int) -> Wire:
+        """`wire` as it was `cycles` cycles ago, from registers without reset; taps of one wire share them."""
+        if cycles == 0 or wire in self.constants.values():
+            return wire
+        taps = self.taps.setdefault(wire, {0: wire})
+        if cycles not in taps:
+            base = max(k for k in taps if k < cycles)
+            hint = wire.name.strip("%").split(".")[0] + f"_d{cycles}"
+            ports = self.instance(primitive(delay(wire.width, cycles - base)), hint, {"in": taps[base]})
+            taps[cycles] = ports["out"]
+        return taps[cycles]
+
+    def text(self) -> list[str]:
+        inputs = [f"%{n}: i{w}" for n, w in self.inputs] + ["%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
+        outputs = [f"%{n}: i{w}" for n, w in self.outputs] + ["%done: i1 {done}"]
+        lines = [f"  calyx.component @{self.name}({', '.join(inputs)}) -> ({', '.join(outputs)}) {{"]
+        lines += [f"    {wire} = hw.constant {_signed(value, width)} : i{width}" for (value, width), wire in self.constants.items()]
+        lines += [f"    {cell}" for cell in self.cells]
+        lines += ["    calyx.wires {", *(f"      {line}" for line in self.continuous)]
+        for name, (latency, body) in self.groups.items():
+            lines += [f"      calyx.static_group latency<{latency}> @{name} {{", *(f"        {line}" for line in body), "      }"]
+        lines += ["    }", "    calyx.control {", *(f"      {line}" for line in self.control), "    }"]
+        place = f' loc("{self.source.file}":{self.source.line}:1)' if self.source else ""
+        entry = " {toplevel}" if self.name == self.design.entry else ""
+        return [*lines, f"  }}{entry}{place}"]
+
+
+def _signed(value: int, width: int) -> str:
+    if width == 1:
+        return "true" if value else "false"
+    return str(value - (1 << width) if value >> (width - 1) else value)

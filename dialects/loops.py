@@ -1,0 +1,236 @@
+"""Loop nests over buffers: the affine and scheduled levels as typed Python data; `affine_text.py` prints them as MLIR.
+
+A `Program` is a list of nests that run one after the other. A `Nest` is one perfect nest of counted loops around a list of
+stages. Its loops are in execution order, outermost first; each is parallel (`reduced_by` None) or reduced by the stage with
+that number. In every iteration inside `domain`:
+
+- stage 0 runs;
+- stage k runs where every loop reduced by a stage below k is in its last iteration;
+- a carried value of stage k equals `init` in the first iteration of the loops that stage k reduces over, and otherwise the
+  value that `next` had the last time stage k ran with the same indices of the parallel loops and later stages' loops. After
+  the last iteration `next` is the reduction's result: later stages use it by its name.
+
+A matrix product with bias and ReLU is stage 0 (reduces k; acc = bias, next = acc + x·w) and stage 1 (ReLU and the store).
+Interchanging a parallel loop into a reduction only moves it in `loops`; the order of every reduction stays as written.
+
+Values are named strings, unique in their nest. Types are MLIR's names: f32, i64, i1, index, ….
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from torch2hw.dialects.quasi_affine import Index, Variable
+
+DTYPE_BITS = {"f32": 32, "f16": 16, "bf16": 16, "f64": 64, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i1": 1, "index": 64}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place in the user's Python: file name as given, line from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """A tensor in memory. `kind` is input, output, constant or temporary; `data` (constants only) has the buffer's shape.
+
+    `bits` of a constant: data holds the raw bits as unsigned integers of the type's width, so NaNs survive exactly.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    kind: str
+    data: NDArray[np.generic] | None = None
+    source: Source | None = None
+
+    @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`result = name(operands)`: an arith or math operation on scalars. `callee` names the software model, where there is one."""
+
+    result: str
+    type: str
+    name: str
+    operands: tuple[str, ...]
+    operand_types: tuple[str, ...]
+    predicate: str | None = None
+    callee: str | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A scalar; `bits` is its bit pattern as an unsigned integer of the type's width."""
+
+    result: str
+    type: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class IndexValue:
+    """The value of an index expression, as an integer of type `index`."""
+
+    result: str
+    index: Index
+    type: str = "index"
+
+
+@dataclass(frozen=True)
+class Load:
+    """`buffer[indices]` where every index of `guard` is ≥ 0, and the constant `otherwise_bits` elsewhere (never read there).
+
+    A variable of `indices` that is no loop's is the value of that name (type index), computed at run time and in range.
+    """
+
+    result: str
+    type: str
+    buffer: Buffer
+    indices: tuple[Index, ...]
+    guard: tuple[Index, ...] = ()
+    otherwise_bits: int = 0
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """Writes `value` where every index of `guard` is ≥ 0."""
+
+    buffer: Buffer
+    indices: tuple[Index, ...]
+    value: str
+    guard: tuple[Index, ...] = ()
+    source: Source | None = None
+
+
+Statement = Operation | Constant | IndexValue | Load
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A value carried by a stage's reduction: `name` is its value at the start of an iteration."""
+
+    name: str
+    type: str
+    init: str
+    next: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    carried: tuple[Carried, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    stores: tuple[Store, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`reduced_by` is the number of the stage that reduces over this loop, None for a parallel loop."""
+
+    variable: Variable
+    reduced_by: int | None = None
+
+    @property
+    def extent(self) -> int:
+        return self.variable.extent
+
+
+@dataclass(frozen=True)
+class Nest:
+    name: str
+    loops: tuple[Loop, ...]
+    stages: tuple[Stage, ...]
+    domain: tuple[Index, ...] = ()
+    source: Source | None = None
+    macs: int = 0
+    lanes: int = 1
+
+    @property
+    def trip_count(self) -> int:
+        return int(np.prod([loop.extent for loop in self.loops], dtype=np.int64))
+
+    def statements(self) -> Iterator[Statement]:
+        for stage in self.stages:
+            yield from stage.statements
+
+    def loads(self) -> Iterator[Load]:
+        return (statement for statement in self.statements() if isinstance(statement, Load))
+
+    def stores(self) -> Iterator[Store]:
+        for stage in self.stages:
+            yield from stage.stores
+
+    def reduction_loops(self, stage: int) -> list[Loop]:
+        return [loop for loop in self.loops if loop.reduced_by == stage]
+
+    def parallel_loops(self) -> list[Loop]:
+        return [loop for loop in self.loops if loop.reduced_by is None]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Nests in execution order; inputs and outputs in the order of the ports."""
+
+    name: str
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    nests: tuple[Nest, ...]
+    functions: tuple[str, ...] = ()
+    level: str = "affine"
+    constants_used: tuple[Buffer, ...] = field(default=(), compare=False)
+
+    def buffers(self) -> list[Buffer]:
+        """Every buffer once, in order of first appearance, inputs and outputs first."""
+        seen = dict.fromkeys((*self.inputs, *self.outputs))
+        for nest in self.nests:
+            for access in (*nest.loads(), *nest.stores()):
+                seen.setdefault(access.buffer)
+        return list(seen)
+
+    def with_nests(self, nests: list[Nest]) -> Program:
+        return replace(self, nests=tuple(nests))
+
+    def text(self, cycles: Mapping[str, int] | None = None) -> str:
+        """MLIR text; `cycles` gives operations (by nest and value name) the cycle in which they start, as an attribute."""
+        from torch2hw.dialects.affine_text import affine_text
+        return affine_text(self, cycles or {})
+
+
+def substitute_statement(statement: Statement, indices: dict[Variable, Index], names: dict[str, str]) -> Statement:
+    """`statement` with loop variables and value names replaced (names not in the map stay)."""
+    def value(name: str) -> str:
+        return names.get(name, name)
+
+    def index(old: Index) -> Index:
+        moved = old.substitute(indices)
+        runtime = {v: Index(((Variable(names[v.name], v.extent), 1),), 0) for v in moved.variables() if v.name in names}
+        return moved.substitute(runtime)
+
+    if isinstance(statement, Operation):
+        return replace(statement, result=value(statement.result), operands=tuple(map(value, statement.operands)))
+    if isinstance(statement, Constant):
+        return replace(statement, result=value(statement.result))
+    if isinstance(statement, IndexValue):
+        return replace(statement, result=value(statement.result), index=index(statement.index))
+    return replace(statement, result=value(statement.result), indices=tuple(map(index, statement.indices)),
+                   guard=tuple(map(index, statement.guard)))
+
+
+def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:
+    return replace(store, value=names.get(store.value, store.value),
+                   indices=tuple(index.substitute(indices) for index in store.indices),
+                   guard=tuple(index.substitute(indices) for index in store.guard))

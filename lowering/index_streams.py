@@ -1,0 +1,173 @@
+"""Loop counters and the integers that follow them (addresses, predicates) in a kernel, one value a cycle.
+
+Counters hold the current iteration's loop indices. An affine index is kept in a register of its own and updated by adding a
+constant that depends only on which loops wrap around: one adder, no multiplier. Where the strides are powers of two that do
+not overlap, the counters' bits are simply put side by side. An index with divisions that no simplification removed is
+computed from the counters by a small combinational unit.
+"""
+from __future__ import annotations
+
+from torch2hw.dialects.calyx_builder import Component, Primitive, Register, Wire
+from torch2hw.dialects.loops import Loop
+from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+
+
+def bits_for(values: int) -> int:
+    """Bits that count `values` different values (at least one)."""
+    return max(1, (values - 1).bit_length())
+
+
+class IndexStreams:
+    """The counters of `loops` (outermost first) in `component`; they step in the last cycle of the static group `group`."""
+
+    def __init__(self, component: Component, loops: tuple[Loop, ...], group: str, step: Wire | None) -> None:
+        self.component = component
+        self.loops = [loop for loop in loops if loop.extent > 1]
+        self.group = group
+        self.step = step
+        self.counters: dict[Variable, Register] = {}
+        self.wraps: dict[Variable, Wire] = {}
+        self.streams: dict[tuple[Index, int], Wire] = {}
+        self.advance: dict[Variable, Wire] = {}
+        self._make_counters()
+
+    def _make_counters(self) -> None:
+        component, carry = self.component, self.component.constant(1, 1)
+        for loop in reversed(self.loops):
+            width = bits_for(loop.extent)
+            counter = component.register(loop.variable.name, width)
+            self.counters[loop.variable] = counter
+            wrap = component.operator("eq", counter.out, component.constant(loop.extent - 1, width), 1)
+            following = component.operator("add", counter.out, component.constant(1, width))
+            if loop.extent < 1 << width:
+                following = component.mux(wrap, component.constant(0, width), following)
+            component.assign(counter.data, following, self.group, self.step)
+            component.assign(counter.enable, carry, self.group, self.step)
+            self.wraps[loop.variable] = wrap
+            carry = wrap if carry == component.constant(1, 1) else component.operator("and", carry, wrap)
+            self.advance[loop.variable] = carry             # this loop and all inside it wrap around after this iteration
+
+    def all_at(self, loops: list[Loop], last: bool) -> Wire:
+        """High where each of `loops` is in its last (or first) iteration."""
+        flags = []
+        for loop in loops:
+            if loop.extent > 1:
+                counter = self.counters[loop.variable].out
+                flags.append(self.wraps[loop.variable] if last else
+                             self.component.operator("eq", counter, self.component.constant(0, counter.width), 1))
+        return self.component.conjunction(*flags)
+
+    def at_least_zero(self, index: Index) -> Wire:
+        """High where `index` ≥ 0."""
+        low, high = index.bounds()
+        if low >= 0:
+            return self.component.constant(1, 1)
+        width = max(bits_for(high + 1), bits_for(-low)) + 1
+        value = self.value(index, width)
+        return self.component.operator("sge", value, self.component.constant(0, width), 1)
+
+    def value(self, index: Index, width: int) -> Wire:
+        """`index` modulo 2^width in the current iteration."""
+        key = index, width
+        if key not in self.streams:
+            if index.is_constant:
+                self.streams[key] = self.component.constant(index.constant, width)
+            elif not index.is_affine:
+                self.streams[key] = self._computed(index, width)
+            else:
+                self.streams[key] = self._side_by_side(index, width) or self._accumulated(index, width)
+        return self.streams[key]
+
+    def _side_by_side(self, index: Index, width: int) -> Wire | None:
+        """The counters' bits next to each other, where the strides allow it."""
+        parts = sorted((stride, v) for v, stride in index.terms if isinstance(v, Variable))
+        filled = 1
+        for stride, item in parts:
+            if stride < filled or stride & (stride - 1) or index.constant:
+                return None
+            filled = stride << bits_for(item.extent)
+        total: Wire | None = None
+        for stride, item in parts:
+            part = self.component.resize(self.counters[item].out, width)
+            if stride > 1:
+                part = self.component.operator("lsh", part, self.component.constant(stride.bit_length() - 1, width))
+            total = part if total is None else self.component.operator("or", total, part)
+        return total
+
+    def _accumulated(self, index: Index, width: int) -> Wire:
+        """A register that is updated with the index; it holds value xor start, so that reset means the first iteration."""
+        component = self.component
+        strides = [dict(index.terms).get(loop.variable, 0) for loop in self.loops]
+        start = component.constant(index.constant, width)
+        register = component.register("at_" + "_".join(v.name for v, _ in index.terms if isinstance(v, Variable)), width)
+        value = register.out if index.constant == 0 else component.operator("xor", register.out, start)
+        # The change after an iteration in which exactly the loops inside loop number `level` wrap around.
+        changes = []
+        for level in range(len(self.loops)):
+            inner = sum(s * (loop.extent - 1) for s, loop in zip(strides[level + 1:], self.loops[level + 1:], strict=True))
+            changes.append(strides[level] - inner)
+        back = -sum(s * (loop.extent - 1) for s, loop in zip(strides, self.loops, strict=True))
+        change = component.constant(changes[-1], width)
+        for level in range(len(self.loops) - 1, 0, -1):
+            change = component.mux(self.advance[self.loops[level].variable], component.constant(changes[level - 1], width), change)
+        change = component.mux(self.advance[self.loops[0].variable], component.constant(back, width), change)
+        following = component.operator("add", value, change)
+        if index.constant:
+            following = component.operator("xor", following, start)
+        component.assign(register.data, following, self.group, self.step)
+        component.assign(register.enable, component.constant(1, 1), self.group, self.step)
+        return value
+
+    def _computed(self, index: Index, width: int) -> Wire:
+        """A combinational unit over the counters, for an index with divisions."""
+        used = [loop.variable for loop in self.loops if loop.variable in index.variables()]
+        name = self.component.unique(f"{self.component.name}_index{len(self.streams)}")
+        text, result = _division_text(index, used, width)
+        ports = ", ".join(f"in %{v.name}: i{bits_for(v.extent)}" for v in used)
+        definition = f"hw.module @{name}({ports}, out out: i{width}) {{\n{text}  hw.output {result} : i{width}\n}}\n"
+        unit = Primitive(name, tuple((v.name, bits_for(v.extent)) for v in used), (("out", width),), False, definition)
+        return self.component.instance(unit, "index", {v.name: self.counters[v].out for v in used})["out"]
+
+
+def _division_text(index: Index, variables: list[Variable], width: int) -> tuple[str, str]:
+    """comb operations that compute `index`, in two's complement wide enough for every intermediate value."""
+    largest = [index]
+    for item in largest:
+        largest += [atom.dividend for atom, _ in item.terms if not isinstance(atom, Variable)]
+    span = max(abs(end) for item in largest for end in item.bounds()) + max(
+        [1, *(atom.divisor for item in largest for atom, _ in item.terms if not isinstance(atom, Variable))])
+    work = max(width, span.bit_length() + 2)
+    lines: list[str] = []
+
+    def emit(text: str) -> str:
+        lines.append(f"  %w{len(lines)} = {text}\n")
+        return f"%w{len(lines) - 1}"
+
+    def number(value: int) -> str:
+        return emit(f"hw.constant {value} : i{work}")
+
+    def value_of(item: Index) -> str:
+        total = number(item.constant)
+        for atom, coefficient in item.terms:
+            if isinstance(atom, Variable):
+                bits = bits_for(atom.extent)
+                zero = emit(f"hw.constant 0 : i{work - bits}")
+                part = emit(f"comb.concat {zero}, %{atom.name} : i{work - bits}, i{bits}")
+            else:
+                low = atom.dividend.bounds()[0]
+                lift = -(low // atom.divisor) if low < 0 else 0     # divide a non-negative number, then take the lift back
+                dividend = value_of(atom.dividend + lift * atom.divisor)
+                operator = "divu" if isinstance(atom, FloorDiv) else "modu"
+                part = emit(f"comb.{operator} {dividend}, {number(atom.divisor)} : i{work}")
+                if lift and isinstance(atom, FloorDiv):
+                    part = emit(f"comb.sub {part}, {number(lift)} : i{work}")
+            part = emit(f"comb.mul {part}, {number(coefficient)} : i{work}")
+            total = emit(f"comb.add {total}, {part} : i{work}")
+        return total
+
+    result = value_of(index)
+    if work != width:
+        result = emit(f"comb.extract {result} from 0 : (i{work}) -> i{width}")
+    return "".join(lines), result
+
+

@@ -1,0 +1,324 @@
+"""One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit that travels with it.
+
+Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer>_data` a cycle later; for a memory that is
+written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its result. Constants are ROMs
+inside, stored in the order in which the nest reads them.
+
+Control: static_seq { static_repeat trip_count { issue }; static_repeat depth - II { drain } }. Pipeline registers always advance;
+only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects.loops import (DTYPE_BITS, Buffer, Carried, Constant, IndexValue, Load, Loop, Nest, Operation, Store)
+from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
+from torch2hw.hwlib.memories import address_bits, ram, rom
+from torch2hw.lowering.index_streams import IndexStreams
+from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+
+
+@dataclass
+class ReadPort:
+    address: Wire
+    data: Wire
+    requests: list[tuple[Wire, Wire]] = field(default_factory=list)      # (high in the request's cycle, address)
+
+
+@dataclass
+class WritePort:
+    address: Wire
+    data: Wire
+    enable: Wire
+    requests: list[tuple[Wire, Wire, Wire]] = field(default_factory=list)  # (enable, address, data)
+
+
+@dataclass
+class SharedUnit:
+    """A unit in the parent that this kernel feeds: the kernel's ports by the unit's port names."""
+
+    hardware: Any
+    number: int
+    operands: dict[str, Wire]
+    result: Wire
+
+
+class KernelComponent:
+    def __init__(self, design: Design, name: str, nest: Nest, schedule: Schedule, library: Any, shared: Mapping[str, int]) -> None:
+        self.nest, self.schedule, self.library = nest, schedule, library
+        self.component = Component(design, name, nest.source)
+        self.shared_counts = shared
+        self.used: dict[str, int] = {}
+        self.shared: list[SharedUnit] = []
+        self.reads: dict[Buffer, ReadPort] = {}
+        self.writes: dict[Buffer, WritePort] = {}
+        self.values: dict[str, tuple[Wire, int]] = {}               # wire and the cycle in which it holds
+        self.valids: list[Wire] = []
+        self.states: list[tuple[int, Carried, Wire]] = []
+        self.build()
+
+    @property
+    def latency_cycles(self) -> int:
+        return self.schedule.latency_cycles(self.nest.trip_count)
+
+    def build(self) -> None:
+        component, interval = self.component, self.schedule.interval_cycles
+        group = component.static_group("issue", interval)
+        step = component.cycle(group, interval - 1) if interval > 1 else None
+        start = component.cycle(group, 0) if interval > 1 else None
+        issue = component.cell("std_wire", "valid", [("in", 1), ("out", 1)])
+        component.assign(issue["in"], component.constant(1, 1), group, start)
+        self.valids = [issue["out"]]
+        self.indices = IndexStreams(component, self.nest.loops, group, step)
+        for number, stage in enumerate(self.nest.stages):
+            for carried in stage.carried:
+                self.open_state(number, carried)
+            pending = list(stage.statements)
+            for statement in pending:
+                self.statement(statement)
+        for number, carried, wire in self.states:
+            self.close_state(number, carried, wire)
+        for (number, store), cycle in zip(self.numbered_stores(), self.schedule.store_cycles, strict=True):
+            self.store(number, store, cycle)
+        self.connect_ports()
+        drain = self.latency_cycles - self.nest.trip_count * interval
+        component.control = ["calyx.static_seq {", f"  calyx.static_repeat {self.nest.trip_count} {{", "    calyx.enable @issue", "  }"]
+        if drain:
+            component.static_group("drain", 1)
+            component.assign(issue["in"], component.constant(0, 1), "drain")
+            component.control += [f"  calyx.static_repeat {drain} {{", "    calyx.enable @drain", "  }"]
+        component.control.append("}")
+
+    def numbered_stores(self) -> list[tuple[int, Store]]:
+        return [(number, store) for number, stage in enumerate(self.nest.stages) for store in stage.stores]
+
+    # -- values in time -----------------------------------------------------------------------------------------------------
+    def at(self, name: str, cycle: int) -> Wire:
+        """The value `name` of the iteration whose cycle `cycle` it is."""
+        wire, ready = self.values[name]
+        assert cycle >= ready or self.is_constant(wire), f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
+        return wire if self.is_constant(wire) else self.component.delayed(wire, cycle - ready)
+
+    def is_constant(self, wire: Wire) -> bool:
+        return wire.name.startswith("%k") and wire in self.component.constants.values()
+
+    def valid(self, cycle: int) -> Wire:
+        """The valid bit `cycle` cycles after issue: registers with reset, so that nothing is stored after a reset."""
+        while len(self.valids) <= cycle:
+            register = self.component.register(f"valid{len(self.valids)}", 1)
+            self.component.assign(register.data, self.valids[-1])
+            self.component.assign(register.enable, self.component.constant(1, 1))
+            self.valids.append(register.out)
+        return self.valids[cycle]
+
+    def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
+        return self.component.delayed(self.indices.value(index, width), cycle)
+
+    def flag_at(self, flag: Wire, cycle: int) -> Wire:
+        return self.component.delayed(flag, cycle)
+
+    def runs(self, stage: int, cycle: int) -> Wire:
+        """High where `stage` really runs in the iteration whose cycle `cycle` it is."""
+        ended = [loop for loop in self.nest.loops if loop.reduced_by is not None and loop.reduced_by < stage]
+        flags = [self.flag_at(self.indices.all_at(ended, last=True), cycle)] if ended else []
+        flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.nest.domain]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        return self.component.conjunction(self.valid(cycle), *flags)
+
+    # -- statements ---------------------------------------------------------------------------------------------------------
+    def statement(self, statement: Any) -> None:
+        name = statement.result
+        if isinstance(statement, Constant):
+            self.values[name] = self.component.constant(statement.bits, DTYPE_BITS[statement.type]), 0
+        elif isinstance(statement, IndexValue):
+            start = self.schedule.start[name]
+            self.values[name] = self.stream_at(statement.index, 64, start), start
+        elif isinstance(statement, Load):
+            self.load(statement)
+        else:
+            self.operation(statement)
+
+    def operation(self, operation: Operation) -> None:
+        start = self.schedule.start[operation.result]
+        unit = self.library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
+        operands = {port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)}
+        self.values[operation.result] = self.place(unit, operands, operation), start + unit.latency_cycles
+
+    def place(self, unit: Any, operands: dict[str, Wire], operation: Operation) -> Wire:
+        number = self.used.get(unit.name, 0)
+        self.used[unit.name] = number + 1
+        if number < self.shared_counts.get(unit.name, 0):
+            stem = f"{unit.name}{number}"
+            ports = {port.name: self.component.output(f"{stem}_{port.name}", port.width_bits) for port in unit.inputs}
+            for port, wire in operands.items():
+                self.component.assign(ports[port], wire)
+            result = self.component.input(f"{stem}_out", unit.output.width_bits)
+            self.shared.append(SharedUnit(unit, number, ports, result))
+            return result
+        return self.component.instance(primitive(unit), unit.name, operands, operation.source)["out"]
+
+    def load(self, load: Load) -> None:
+        start, width = self.schedule.start[load.result], DTYPE_BITS[load.type]
+        runtime = [v for index in load.indices for v in index.variables() if v not in {loop.variable for loop in self.nest.loops}]
+        if load.buffer.kind == "constant" and not runtime:
+            self.values[load.result] = self.rom(load, start), start + 1
+            return
+        bits = address_bits(load.buffer.elements)
+        address = self.runtime_address(load, bits, start) if runtime else self.stream_at(
+            linearise(load.indices, load.buffer.shape), bits, start)
+        if load.buffer.kind == "constant":
+            assert load.buffer.data is not None
+            record = rom(f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)])
+            data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
+        else:
+            port = self.read_port(load.buffer)
+            port.requests.append((self.valid(start) if self.schedule.interval_cycles > 1 else self.component.constant(1, 1), address))
+            data = port.data
+        flags = [self.flag_at(self.indices.at_least_zero(index), start + 1) for index in load.guard]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        if flags:
+            data = self.component.mux(self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width))
+        self.values[load.result] = data, start + 1
+
+    def runtime_address(self, load: Load, bits: int, start: int) -> Wire:
+        """An address with an index computed at run time: a sum of the loop part and constant multiples of values."""
+        address = linearise(load.indices, load.buffer.shape)
+        loops = {loop.variable for loop in self.nest.loops}
+        fixed = Index(tuple(term for term in address.terms if term[0] in loops), address.constant)
+        total = self.stream_at(fixed, bits, start)
+        for atom, coefficient in address.terms:
+            if atom in loops:
+                continue
+            assert isinstance(atom, Variable), "an index computed at run time is not divided"
+            value = self.component.resize(self.at(atom.name, start), bits)
+            for bit in range(coefficient.bit_length()):
+                if coefficient >> bit & 1:
+                    part = value if bit == 0 else self.component.operator("lsh", value, self.component.constant(bit, bits))
+                    total = self.component.operator("add", total, part)
+        return total
+
+    def rom(self, load: Load, start: int) -> Wire:
+        """A constant in the order in which this nest reads it: its address counts through the loops that matter."""
+        used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
+        loops = [loop for loop in self.nest.loops if loop.variable in used and loop.extent > 1]
+        contents = rom_contents(load, loops)
+        width = DTYPE_BITS[load.type]
+        if len(contents) == 1:
+            return self.component.constant(contents[0], width)
+        address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
+        record = rom(f"{self.component.name}_{load.buffer.name}_{load.result}", width, contents)
+        wires = {"addr": self.stream_at(address, address_bits(len(contents)), start)}
+        return self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
+
+    # -- carried values -----------------------------------------------------------------------------------------------------
+    def open_state(self, number: int, carried: Carried) -> None:
+        """The carried value as a mux of its initial value and its state; the state is closed when `next` exists."""
+        width = DTYPE_BITS[carried.type]
+        state = self.component.cell("std_wire", f"{carried.name}_state", [("in", width), ("out", width)])
+        self.states.append((number, carried, state["in"]))
+        self.values[carried.name] = state["out"], self.schedule.start[carried.name]
+        made = {s.result: s for s in self.nest.statements()}
+        init = made[carried.init]
+        if carried.init not in self.values:
+            self.initial(init, made)
+        read = self.schedule.start[carried.name]
+        first = self.flag_at(self.indices.all_at(self.nest.reduction_loops(number), last=False), read)
+        self.values[carried.name] = self.component.mux(first, self.at(carried.init, read), state["out"]), read
+
+    def initial(self, statement: Any, made: Mapping[str, Any]) -> None:
+        """Builds what an initial value depends on, ahead of the other statements of its stage."""
+        from torch2hw.passes.remove_dead_code import operand_names
+        for name in sorted(operand_names(statement)):
+            if name in made and name not in self.values:
+                self.initial(made[name], made)
+        self.statement(statement)
+
+    def close_state(self, number: int, carried: Carried, state: Wire) -> None:
+        wire, ready = self.values[carried.next]
+        read = self.schedule.start[carried.name]
+        if number == 0:
+            wait = iteration_distance(self.nest, number) * self.schedule.interval_cycles + read - ready
+            self.component.assign(state, self.component.delayed(wire, wait))
+            return
+        inner = self.state_loops(number)
+        depth = int(np.prod([loop.extent for loop in inner], dtype=np.int64))
+        if depth == 1:
+            register = self.component.register(f"{carried.name}_held", wire.width)
+            self.component.assign(register.data, wire)
+            self.component.assign(register.enable, self.runs(number, ready))
+            self.component.assign(state, register.out)
+            return
+        place = linearise([variable(loop.variable) for loop in inner], [loop.extent for loop in inner])
+        bits = address_bits(depth)
+        wires = {"read_addr": self.stream_at(place, bits, read - 1), "write_addr": self.stream_at(place, bits, ready),
+                 "write_en": self.runs(number, ready), "write_data": wire}
+        self.component.assign(state, self.component.instance(primitive(ram(wire.width, depth)), carried.name, wires)["out"])
+
+    def state_loops(self, number: int) -> list[Loop]:
+        first = next(k for k, loop in enumerate(self.nest.loops) if loop.reduced_by == number)
+        return [loop for loop in self.nest.loops[first:] if loop.reduced_by is None or loop.reduced_by > number]
+
+    # -- memories of the parent ---------------------------------------------------------------------------------------------
+    def read_port(self, buffer: Buffer) -> ReadPort:
+        if buffer not in self.reads:
+            address = self.component.output(f"{buffer.name}_addr", address_bits(buffer.elements))
+            data = self.component.input(f"{buffer.name}_data", DTYPE_BITS[buffer.dtype])
+            self.reads[buffer] = ReadPort(address, data)
+        return self.reads[buffer]
+
+    def store(self, number: int, store: Store, cycle: int) -> None:
+        buffer = store.buffer
+        if buffer not in self.writes:
+            self.writes[buffer] = WritePort(self.component.output(f"{buffer.name}_waddr", address_bits(buffer.elements)),
+                                            self.component.output(f"{buffer.name}_wdata", DTYPE_BITS[buffer.dtype]),
+                                            self.component.output(f"{buffer.name}_we", 1))
+        flags = [self.flag_at(self.indices.at_least_zero(index), cycle) for index in store.guard]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        enable = self.component.conjunction(self.runs(number, cycle), *flags)
+        address = self.stream_at(linearise(store.indices, buffer.shape), address_bits(buffer.elements), cycle)
+        self.writes[buffer].requests.append((enable, address, self.at(store.value, cycle)))
+
+    def connect_ports(self) -> None:
+        component = self.component
+        for read in self.reads.values():
+            distinct = list(dict.fromkeys(read.requests))
+            address = distinct[-1][1]
+            for selected, other in reversed(distinct[:-1]):
+                address = component.mux(selected, other, address)
+            component.assign(read.address, address)
+        for write in self.writes.values():
+            enable, address, data = write.requests[-1]
+            for flag, other_address, other_data in reversed(write.requests[:-1]):
+                address, data = component.mux(flag, other_address, address), component.mux(flag, other_data, data)
+                enable = component.operator("or", enable, flag)
+            component.assign(write.enable, enable)
+            component.assign(write.address, address)
+            component.assign(write.data, data)
+
+
+def rom_contents(load: Load, loops: list[Loop]) -> list[int]:
+    """The bits that `load` reads for every combination of the loops' indices, outermost slowest."""
+    assert load.buffer.data is not None
+    shape = tuple(loop.extent for loop in loops)
+    grid = dict(zip((loop.variable for loop in loops), np.indices(shape), strict=True))
+
+    def at(index: Index) -> Any:
+        return np.broadcast_to(np.asarray(index.evaluate(lambda v: grid[v] if v in grid else 0)), shape)  # type: ignore[arg-type, return-value]
+
+    inside = np.ones(shape, dtype=bool)
+    places = []
+    for index, size in zip(load.indices, load.buffer.shape, strict=True):
+        place = at(index)
+        inside &= (place >= 0) & (place < size)         # beyond the nest's domain: never used, any value will do
+        places.append(np.clip(place, 0, size - 1))
+    data = load.buffer.data[tuple(places)] if places else np.broadcast_to(load.buffer.data, shape)
+    for index in load.guard:
+        inside &= at(index) >= 0
+    return [int(value) for value in np.where(inside, data, np.array(load.otherwise_bits, dtype=data.dtype)).reshape(-1)]
+
+

@@ -1,0 +1,83 @@
+"""Reading types, constants and affine maps of upstream MLIR (torch_mlir's bindings) as Python and NumPy values."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from torch_mlir import ir
+
+from torch2hw.dialects.quasi_affine import Index, constant
+from torch2hw.lowering.scalar_folding import BITS_TYPES, NUMPY_TYPES, Array, array_to_bits
+
+
+def type_name(kind: Any) -> str:
+    """f32, i64, index, …: signless names (si64 and ui8 are i64 and i8)."""
+    return str(kind).removeprefix("s").removeprefix("u") if str(kind).startswith(("si", "ui")) else str(kind)
+
+
+def shape_of(kind: Any) -> tuple[tuple[int, ...], str]:
+    """Shape and element type of a ranked tensor with static shape."""
+    tensor = ir.RankedTensorType(kind)
+    return tuple(int(size) for size in tensor.shape), type_name(tensor.element_type)
+
+
+def scalar_bits(attribute: Any, dtype: str) -> int:
+    """The bit pattern of a float, integer or boolean attribute."""
+    if dtype.startswith(("f", "bf")):
+        text = str(attribute).split(" : ")[0]
+        if text.startswith("0x"):
+            return int(text, 16)
+        return int(array_to_bits(np.array([float(text)], dtype=np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]), dtype)[0])
+    value = {"true": 1, "false": 0}.get(str(attribute))
+    if value is None:
+        value = int(str(attribute).split(" : ")[0])
+    return value & ((1 << 8 * np.dtype(BITS_TYPES[dtype]).itemsize) - 1) if dtype != "i1" else value & 1
+
+
+RESOURCE = re.compile(r'^\s+([\w.$\-]+|"[^"]+"): "0x([0-9A-Fa-f]*)"', re.MULTILINE)
+
+
+def resource_blobs(module: Any) -> dict[str, bytes]:
+    """The bytes of every `dense_resource` of a module (the first four, its alignment, are dropped)."""
+    text = module.operation.get_asm()
+    start = text.rfind("{-#")
+    if start < 0:
+        return {}
+    return {name.strip('"'): bytes.fromhex(digits)[4:] for name, digits in RESOURCE.findall(text[start:])}
+
+
+def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, blobs: dict[str, bytes]) -> Array:
+    """The bit patterns of a constant tensor, in `shape`."""
+    resource = re.match(r'dense_resource<("[^"]+"|[^>]+)>', str(attribute)[:400]) if "dense_resource" in str(attribute)[:20] else None
+    if resource:
+        raw = np.frombuffer(blobs[resource.group(1).strip('"')], dtype=BITS_TYPES[dtype])
+        return raw.reshape(shape)
+    dense = ir.DenseElementsAttr(attribute)
+    if dense.is_splat:
+        return np.full(shape, scalar_bits(dense.get_splat_value(), dtype), dtype=BITS_TYPES[dtype])
+    if dtype == "i1":
+        return np.array([bool(item) for item in ir.DenseIntElementsAttr(attribute)], dtype=np.uint8).reshape(shape)
+    values = np.array(dense)
+    if dtype == "bf16" and values.dtype.itemsize == 2:
+        return np.ascontiguousarray(values).view(np.uint16).reshape(shape)
+    return np.ascontiguousarray(array_to_bits(values, dtype)).reshape(shape)
+
+
+def affine_result(expression: Any, dimensions: list[Index]) -> Index:
+    """One result of an affine map, with `dimensions` for d0, d1, …"""
+    if isinstance(expression, ir.AffineDimExpr):
+        return dimensions[expression.position]
+    if isinstance(expression, ir.AffineConstantExpr):
+        return constant(expression.value)
+    if isinstance(expression, ir.AffineBinaryExpr):
+        left, right = affine_result(expression.lhs, dimensions), affine_result(expression.rhs, dimensions)
+        if isinstance(expression, ir.AffineAddExpr):
+            return left + right
+        if isinstance(expression, ir.AffineMulExpr):
+            return left * right.constant if right.is_constant else right * left.constant
+        if isinstance(expression, ir.AffineFloorDivExpr):
+            return left.floordiv(right.constant)
+        if isinstance(expression, ir.AffineModExpr):
+            return left.remainder(right.constant)
+    raise AssertionError(f"an affine expression of a kind that linalg maps do not use: {expression}")

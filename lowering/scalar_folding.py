@@ -1,0 +1,113 @@
+"""Constants at compile time: scalars and whole tensors of arith/math operations, in the type's own precision.
+
+IEEE operations are NumPy's in the same format (round to nearest even), so folding changes no bit; elementary functions are
+computed in float64 and rounded once, which is at least as close to the real value as any hardware unit.
+bf16 is carried as its bits; it is widened to float32, computed and rounded.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+NUMPY_TYPES: dict[str, Any] = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32,
+                               "i16": np.int16, "i8": np.int8, "i1": np.bool_, "index": np.int64}
+BITS_TYPES = {"f32": np.uint32, "f64": np.uint64, "f16": np.uint16, "bf16": np.uint16, "i64": np.uint64, "i32": np.uint32,
+              "i16": np.uint16, "i8": np.uint8, "i1": np.uint8, "index": np.uint64}
+
+
+def bits_to_array(bits: Array, dtype: str) -> Array:
+    """Values from bit patterns held in unsigned integers."""
+    if dtype == "i1":
+        return bits.astype(np.bool_)
+    if dtype == "bf16":
+        return (bits.astype(np.uint32) << 16).view(np.float32)
+    return np.ascontiguousarray(bits, dtype=BITS_TYPES[dtype]).view(NUMPY_TYPES[dtype])
+
+
+def array_to_bits(values: Array, dtype: str) -> Array:
+    """Bit patterns as unsigned integers of the type's width."""
+    if dtype == "bf16":
+        wide = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
+        rounded = (wide + 0x7FFF + ((wide >> 16) & 1)) >> 16
+        return np.where(np.isnan(values), 0x7FC0, rounded).astype(np.uint16)
+    return np.ascontiguousarray(values, dtype=NUMPY_TYPES[dtype]).view(BITS_TYPES[dtype])
+
+
+def _erf(x: Array) -> Array:
+    return np.vectorize(math.erf, otypes=[np.float64])(x)
+
+
+def _divide(a: Array, b: Array) -> Array:
+    return a / b if a.dtype.kind == "f" else (np.sign(a) * np.sign(b) * (abs(a) // abs(b))).astype(a.dtype)
+
+
+BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "arith.addf": np.add, "arith.subf": np.subtract, "arith.mulf": np.multiply, "arith.divf": np.divide,
+    "arith.addi": np.add, "arith.subi": np.subtract, "arith.muli": np.multiply, "arith.maximumf": np.maximum,
+    "arith.minimumf": np.minimum, "arith.maxnumf": np.fmax, "arith.minnumf": np.fmin, "arith.maxsi": np.maximum,
+    "arith.minsi": np.minimum, "arith.andi": np.bitwise_and, "arith.ori": np.bitwise_or, "arith.xori": np.bitwise_xor,
+    "arith.divsi": _divide, "arith.floordivsi": np.floor_divide,
+}
+EXACT_UNARY: dict[str, Callable[[Array], Array]] = {
+    "arith.negf": np.negative, "math.absf": np.abs, "math.floor": np.floor, "math.ceil": np.ceil, "math.trunc": np.trunc,
+    "math.roundeven": np.round, "math.sqrt": np.sqrt, "math.absi": np.abs,
+}
+ROUNDED_UNARY: dict[str, Callable[[Array], Array]] = {
+    "math.exp": np.exp, "math.exp2": np.exp2, "math.expm1": np.expm1, "math.log": np.log, "math.log2": np.log2,
+    "math.log1p": np.log1p, "math.tanh": np.tanh, "math.rsqrt": lambda x: 1.0 / np.sqrt(x), "math.erf": _erf,
+    "math.sin": np.sin, "math.cos": np.cos,
+}
+CONVERSIONS = ("arith.extf", "arith.truncf", "arith.sitofp", "arith.fptosi", "arith.extsi", "arith.trunci",
+               "arith.index_cast", "arith.uitofp", "arith.extui")
+ORDERED = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+
+
+def fold(name: str, operands: list[Array], types: tuple[str, ...], result_type: str, predicate: str | None) -> Array | None:
+    """The value of an operation on constant arrays (broadcast together), or None where it is not folded."""
+    with np.errstate(all="ignore"):
+        if name in BINARY:
+            return BINARY[name](*operands)
+        if name in EXACT_UNARY:
+            return EXACT_UNARY[name](operands[0])
+        if name in ROUNDED_UNARY:
+            return ROUNDED_UNARY[name](operands[0].astype(np.float64)).astype(_numpy(result_type))
+        if name == "arith.select":
+            return np.where(operands[0], operands[1], operands[2])
+        if name in CONVERSIONS:
+            return _convert(name, operands[0], types[0], result_type)
+        if name == "arith.cmpf" and predicate is not None:
+            return _compare_float(predicate, *operands)
+        if name == "arith.cmpi" and predicate in (*ORDERED, "slt", "sle", "sgt", "sge"):
+            return ORDERED[predicate[-2:]](*operands)
+    return None
+
+
+def _numpy(dtype: str) -> Any:
+    return np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]
+
+
+def _convert(name: str, value: Array, source: str, target: str) -> Array | None:
+    if name == "arith.fptosi":
+        info = np.iinfo(NUMPY_TYPES[target])
+        inside = np.isfinite(value) & (value >= float(info.min)) & (value < -float(info.min))
+        return np.trunc(value).astype(_numpy(target)) if bool(np.all(inside)) else None
+    if name in ("arith.extui", "arith.uitofp") and source != "i1":
+        return None
+    if source == "i1" and name in ("arith.extsi", "arith.sitofp"):
+        return (-value.astype(np.int64)).astype(_numpy(target))
+    return value.astype(_numpy(target))
+
+
+def _compare_float(predicate: str, left: Array, right: Array) -> Array | None:
+    unordered = np.isnan(left) | np.isnan(right)
+    if predicate in ("ord", "uno"):
+        return unordered if predicate == "uno" else ~unordered
+    if predicate[1:] not in ORDERED:
+        return None
+    plain = ORDERED[predicate[1:]](left, right)
+    return plain | unordered if predicate[0] == "u" else plain & ~unordered

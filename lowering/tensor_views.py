@@ -1,0 +1,106 @@
+"""Tensors that are not stored: reshapes, slices, transposes, broadcasts, padding and fills as functions of the index.
+
+A `View` says, for any index of a tensor, which element of which buffer it is. Views compose, so a chain of them costs index
+arithmetic only, and mostly not even that (`quasi_affine` simplifies it away).
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise
+from torch2hw.lowering.scalar_folding import BITS_TYPES, Array
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element: `buffer[indices]` where all of `guard` is ≥ 0, `otherwise_bits` elsewhere; the constant if no buffer."""
+
+    buffer: Buffer | None
+    indices: tuple[Index, ...] = ()
+    guard: tuple[Index, ...] = ()
+    otherwise_bits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """`element(indices)` for indices inside `shape`. `reshape_of` is the buffer this is a row-major reshape of, if it is one."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    element: Callable[[list[Index]], Element]
+    reshape_of: Buffer | None = None
+    fill_bits: int | None = None
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+def of_buffer(buffer: Buffer) -> View:
+    return View(buffer.shape, buffer.dtype, lambda at: Element(buffer, tuple(at)), buffer)
+
+
+def fill(shape: tuple[int, ...], dtype: str, bits: int) -> View:
+    return View(shape, dtype, lambda at: Element(None, otherwise_bits=bits), None, bits)
+
+
+def reshape(view: View, shape: tuple[int, ...]) -> View:
+    """Row-major reshape to `shape` (same number of elements)."""
+    assert int(np.prod(shape, dtype=np.int64)) == int(np.prod(view.shape, dtype=np.int64))
+
+    def element(at: list[Index]) -> Element:
+        return view.element(delinearise(linearise(at, shape), view.shape))
+    return View(shape, view.dtype, element, view.reshape_of, view.fill_bits)
+
+
+def remap(view: View, shape: tuple[int, ...], indices: Callable[[list[Index]], list[Index]]) -> View:
+    """The tensor of `shape` whose element at i is `view`'s element at indices(i): slices, transposes, broadcasts."""
+    return View(shape, view.dtype, lambda at: view.element(indices(at)), None, view.fill_bits)
+
+
+def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View | None:
+    """`view` with `low` elements of padding in front of each dimension, and as many behind as `shape` leaves."""
+    if view.fill_bits is not None:
+        return fill(shape, view.dtype, bits) if view.fill_bits == bits else None
+
+    def element(at: list[Index]) -> Element:
+        inner = [index - before for index, before in zip(at, low, strict=True)]
+        found = view.element(inner)
+        guard = list(found.guard)
+        for index, before, size, padded in zip(inner, low, view.shape, shape, strict=True):
+            least, greatest = index.bounds()
+            if before and least < 0:
+                guard.append(index)
+            if padded > before + size and greatest >= size:
+                guard.append(index * -1 + (size - 1))
+        return Element(found.buffer, found.indices, tuple(guard), bits)
+
+    probe = view.element([Index(((Variable(f"p{d}", size), 1),), 0) for d, size in enumerate(view.shape)])
+    return None if probe.guard and probe.otherwise_bits != bits else View(shape, view.dtype, element)
+
+
+def evaluate(view: View) -> Array | None:
+    """The bits of a view of a constant or fill, or None if it reads a buffer that is no constant."""
+    if view.fill_bits is not None:
+        return np.full(view.shape, view.fill_bits, dtype=BITS_TYPES[view.dtype])
+    variables = [Variable(f"e{d}", size) for d, size in enumerate(view.shape)]
+    found = view.element([Index(((v, 1),), 0) for v in variables])
+    if found.buffer is None:
+        return np.full(view.shape, found.otherwise_bits, dtype=BITS_TYPES[view.dtype])
+    if found.buffer.data is None:
+        return None
+    grid = dict(zip(variables, np.indices(view.shape), strict=True))
+
+    def at(index: Index) -> Array:
+        return np.broadcast_to(np.asarray(index.evaluate(grid.__getitem__)), view.shape)  # type: ignore[arg-type]
+
+    inside = np.ones(view.shape, dtype=bool)
+    for index in found.guard:
+        inside &= at(index) >= 0
+    places = tuple(np.where(inside, at(index), 0) for index in found.indices)
+    data = found.buffer.data[places] if places else np.broadcast_to(found.buffer.data, view.shape)
+    return np.where(inside, data, np.array(found.otherwise_bits, dtype=data.dtype)).astype(BITS_TYPES[view.dtype])

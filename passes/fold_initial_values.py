@@ -1,0 +1,69 @@
+"""fold-initial-values: a sum that starts at zero and has a bias added at its end starts at the bias.
+
+Before:  acc = 0; for k { acc = acc + x·w }; y = acc + b         After:  acc = b; for k { acc = acc + x·w }; y = acc
+
+needs: affine programs.
+leaves: one floating-point adder fewer for each such reduction.
+refuses: nothing.
+why: the adder is the largest unit of a lane. The order of summation changes (b is now the first term, not the last): a
+declared reassociation, which the reference follows.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Program, Stage, Statement
+from torch2hw.passes.remove_dead_code import operand_names
+
+
+@dataclass(frozen=True)
+class FoldInitialValues:
+    name: str = "fold-initial-values"
+    source: str = "affine"
+    target: str = "affine"
+    reassociates: bool = True
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        nests = [fold(nest) for nest in program.nests]
+        changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new is not old]
+        return program.with_nests(nests), {"reassociated": changed} if changed else {}
+
+
+def fold(nest: Nest) -> Nest:
+    """`nest` with the added value as the initial value, where its first two stages have the form above."""
+    if len(nest.stages) < 2 or len(nest.stages[0].carried) != 1:
+        return nest
+    first, second = nest.stages[0], nest.stages[1]
+    carried = first.carried[0]
+    made: dict[str, Statement] = {s.result: s for s in (*first.statements, *second.statements)}
+    init, step = made.get(carried.init), made.get(carried.next)
+    if not (isinstance(init, Constant) and init.bits in (0, 1 << 31) and init.type == "f32"):
+        return nest
+    if not (isinstance(step, Operation) and step.name == "arith.addf" and carried.name in step.operands):
+        return nest
+    users = [s for s in second.statements if carried.next in operand_names(s)]
+    if len(users) != 1 or any(carried.next == store.value for store in nest.stores()) or second.carried:
+        return nest
+    final = users[0]
+    if not (isinstance(final, Operation) and final.name == "arith.addf" and len(set(final.operands)) == 2):
+        return nest
+    other = next(name for name in final.operands if name != carried.next)
+    bias = made.get(other)
+    if not isinstance(bias, Load | Constant) or bias.result not in {s.result for s in second.statements}:
+        return nest
+    if any(carried.next == value for stage in nest.stages[2:] for s in stage.statements for value in operand_names(s)):
+        return nest
+    new_first = Stage((Carried(carried.name, carried.type, bias.result, carried.next),), (*first.statements, bias), first.stores)
+    rest = tuple(_renamed(s, final.result, carried.next) for s in second.statements if s is not final and s is not bias)
+    stores = tuple(replace(s, value=carried.next) if s.value == final.result else s for s in second.stores)
+    later = tuple(replace(stage, statements=tuple(_renamed(s, final.result, carried.next) for s in stage.statements),
+                          stores=tuple(replace(s, value=carried.next) if s.value == final.result else s for s in stage.stores))
+                  for stage in nest.stages[2:])
+    return replace(nest, stages=(new_first, replace(second, statements=rest, stores=stores), *later))
+
+
+def _renamed(statement: Statement, old: str, new: str) -> Statement:
+    if isinstance(statement, Operation):
+        return replace(statement, operands=tuple(new if name == old else name for name in statement.operands))
+    return statement

@@ -1,0 +1,127 @@
+"""fuse-epilogues: an elementwise nest runs where its operand is produced.
+
+Before:  n0: for i, j { for k { acc } ; t[i, j] = acc }      n1: for i, j { y[i, j] = max(t[i, j], 0) }
+After:   n0: for i, j { for k { acc } ; y[i, j] = max(acc, 0) }
+
+needs: affine programs; nests are single-assignment (each element of a buffer is written once).
+leaves: as many nests fewer as were fused; buffers that nothing reads any more go with `remove-dead-code`.
+refuses: nothing.
+why: a nest is a pass over memory and a component of its own; an epilogue is a few pipeline stages.
+The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between the two are no hindrance.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch2hw.dialects.loops import (Buffer, Load, Nest, Program, Stage, Statement,
+                                     substitute_statement, substitute_store)
+from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+
+
+@dataclass(frozen=True)
+class FuseEpilogues:
+    name: str = "fuse-epilogues"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        fused: list[str] = []
+        nests = list(program.nests)
+        changed = True
+        while changed:
+            changed = False
+            for position, consumer in enumerate(nests):
+                found = _producer_for(nests, position)
+                if found is not None:
+                    where, merged = found
+                    fused.append(f"{consumer.name} into {nests[where].name}")
+                    nests[where] = merged
+                    del nests[position]
+                    changed = True
+                    break
+        return program.with_nests(nests), {"fused": fused} if fused else {}
+
+
+def _producer_for(nests: list[Nest], position: int) -> tuple[int, Nest] | None:
+    """The nest before `position` that can take over the nest at `position`, and the merged nest."""
+    consumer = nests[position]
+    if len(consumer.stages) != 1 or consumer.domain or len(list(consumer.stores())) != 1:
+        return None
+    read = {load.buffer: None for load in consumer.loads()}
+    for buffer in read:
+        writers = [k for k, nest in enumerate(nests[:position]) if any(store.buffer is buffer for store in nest.stores())]
+        if len(writers) != 1 or any(store.buffer is buffer for nest in nests[position:] for store in nest.stores()):
+            continue
+        where = writers[0]
+        others = [other for other in read if other is not buffer]
+        late = any(store.buffer in others for nest in nests[where:position] for store in nest.stores())
+        target = next(iter(consumer.stores())).buffer
+        clash = any(access.buffer is target for nest in nests[where:position] for access in (*nest.loads(), *nest.stores()))
+        if late or clash:
+            continue
+        merged = fuse(nests[where], consumer, buffer)
+        if merged is not None:
+            return where, merged
+    return None
+
+
+def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
+    """`producer` followed, element by element, by `consumer`, or None where an element is not used exactly where it is made."""
+    stores = [store for store in producer.stages[-1].stores if store.buffer is buffer]
+    if len(stores) != 1 or stores[0].guard or producer.domain:
+        return None
+    accesses = {load.indices for load in consumer.loads() if load.buffer is buffer}
+    if len(accesses) != 1 or any(load.guard for load in consumer.loads() if load.buffer is buffer):
+        return None
+    made_at = linearise(stores[0].indices, buffer.shape)
+    indices = invert(linearise(next(iter(accesses)), buffer.shape), [loop.variable for loop in consumer.loops], made_at)
+    if indices is None or consumer.trip_count != buffer.elements:
+        return None
+    if any(loop.reduced_by is not None for loop in consumer.loops):
+        return None
+    rename = {s.result: f"{consumer.name}_{s.result}" for s in consumer.statements()}
+    rename |= {s.result: stores[0].value for s in consumer.loads() if s.buffer is buffer}
+    stage = consumer.stages[0]
+    existing = _loads_by_place(producer.stages[-1])
+    statements: list[Statement] = []
+    for statement in stage.statements:
+        if isinstance(statement, Load) and statement.buffer is buffer:
+            continue
+        moved = substitute_statement(statement, indices, rename)
+        if isinstance(moved, Load) and (moved.buffer, moved.indices, moved.guard) in existing:
+            rename[statement.result] = existing[moved.buffer, moved.indices, moved.guard]
+            continue
+        statements.append(moved)
+    last = producer.stages[-1]
+    if last.carried:
+        return None
+    merged = replace(last, statements=(*last.statements, *statements),
+                     stores=(*last.stores, *(substitute_store(store, indices, rename) for store in stage.stores)))
+    return replace(producer, stages=(*producer.stages[:-1], merged), macs=producer.macs + consumer.macs)
+
+
+def _loads_by_place(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:
+    return {(s.buffer, s.indices, s.guard): s.result for s in stage.statements if isinstance(s, Load)}
+
+
+def invert(offset: Index, variables: list[Variable], value: Index) -> dict[Variable, Index] | None:
+    """The `variables` for which `offset` equals `value`, if `offset` is a mixed-radix number of exactly these variables."""
+    if not offset.is_affine or offset.constant:
+        return None
+    strides = {atom: coefficient for atom, coefficient in offset.terms if isinstance(atom, Variable)}
+    wanted = [v for v in variables if v.extent > 1]
+    if set(strides) != set(wanted):
+        return None
+    result: dict[Variable, Index] = {v: Index((), 0) for v in variables if v.extent == 1}
+    stride = 1
+    ordered = sorted(wanted, key=lambda v: strides[v])
+    for number, item in enumerate(ordered):
+        if strides[item] != stride:
+            return None
+        quotient = value.floordiv(stride)
+        result[item] = quotient if number == len(ordered) - 1 else quotient.remainder(item.extent)
+        stride *= item.extent
+    return result
+
+
