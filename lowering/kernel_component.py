@@ -160,7 +160,8 @@ class KernelComponent:
             result = self.component.input(f"{stem}_out", unit.output.width_bits)
             self.shared.append(SharedUnit(unit, number, ports, result))
             return result
-        return self.component.instance(primitive(unit), unit.name, operands, operation.source)["out"]
+        hint = f"{operation.name.split('.')[1]}_{operation.result}"
+        return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
 
     def load(self, load: Load) -> None:
         start, width = self.schedule.start[load.result], DTYPE_BITS[load.type]

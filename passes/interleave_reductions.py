@@ -149,6 +149,7 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
         return [nest]
     factor, loop = min(fitting, key=lambda pair: pair[0])
     nest, outer, within = strip_mine(nest, loop.variable, factor)
+    stage = nest.stages[0]
     parallel = nest.parallel_loops()
     partial = Buffer(f"{nest.name}_partial", (*(p.extent for p in parallel), factor), carried.type, "temporary", None, nest.source)
     place = (*(variable(p.variable) for p in parallel), variable(within))

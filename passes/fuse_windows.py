@@ -1,0 +1,112 @@
+"""fuse-windows: a reduction over windows that do not overlap takes its operands from where they are computed.
+
+Before:  n0: for o, r, c { for k { acc } ; t[o, r, c] = relu(acc) }    n1: for o, p, q { for u, v { m = max(m, t[o, 2p+u, 3q+v]) } }
+After:   n0: for o, p, q { for u, v { for k { acc } ; m = max(m, relu(acc)) } }
+
+needs: affine programs.
+leaves: no buffer between a convolution and its pooling; elements that no window covers are not computed.
+refuses: nothing.
+why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is computed
+twice; the consumer becomes later stages of the producer's nest.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch2hw.dialects.loops import (Buffer, Carried, Load, Loop, Nest, Program, Stage, substitute_statement, substitute_store)
+from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.passes.fuse_epilogues import invert
+
+
+@dataclass(frozen=True)
+class FuseWindows:
+    name: str = "fuse-windows"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        fused: list[str] = []
+        nests = list(program.nests)
+        position = 0
+        while position < len(nests):
+            found = _producer_for(nests, position, program)
+            if found is None:
+                position += 1
+                continue
+            where, merged = found
+            fused.append(f"{nests[position].name} into {nests[where].name}")
+            nests[position] = merged                        # the merged nest runs where the consumer ran
+            del nests[where]
+            position = 0
+        return program.with_nests(nests), {"fused": fused} if fused else {}
+
+
+def _producer_for(nests: list[Nest], position: int, program: Program) -> tuple[int, Nest] | None:
+    consumer = nests[position]
+    if not consumer.reduction_loops(0) or consumer.domain:
+        return None
+    for load in consumer.stages[0].statements:
+        if not isinstance(load, Load) or load.guard or load.buffer in program.outputs:
+            continue
+        readers = [other for nest in nests for other in nest.loads() if other.buffer is load.buffer]
+        writers = [k for k, nest in enumerate(nests) if any(store.buffer is load.buffer for store in nest.stores())]
+        if len(readers) != 1 or len(writers) != 1 or writers[0] >= position:
+            continue
+        producer = nests[writers[0]]
+        written = {store.buffer for nest in nests[writers[0] + 1:position] for store in nest.stores()}
+        if len(list(producer.stores())) != 1 or any(other.buffer in written for other in producer.loads()):
+            continue
+        merged = fuse(producer, consumer, load.buffer, load)
+        if merged is not None:
+            return writers[0], merged
+    return None
+
+
+def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | None:
+    """The consumer with its load replaced by the producer's computation, or None where an element is needed more than once."""
+    store = next(iter(producer.stores()))
+    if producer.domain or store.guard or not producer.reduction_loops(0) or producer.stages[-1].carried:
+        return None
+    place = linearise(load.indices, buffer.shape)
+    variables = [loop.variable for loop in consumer.loops]
+    if not injective(place, variables):
+        return None
+    indices = invert(linearise(store.indices, buffer.shape), [loop.variable for loop in producer.parallel_loops()], place)
+    if indices is None:
+        return None
+    inner = {loop.variable: Variable(f"{producer.name}_{loop.variable.name}", loop.extent)
+             for loop in producer.loops if loop.reduced_by is not None}
+    mapping: dict[Variable, Index] = {**indices, **{old: Index(((new, 1),), 0) for old, new in inner.items()}}
+    rename = {s.result: f"{producer.name}_{s.result}" for s in producer.statements()}
+    rename |= {c.name: f"{producer.name}_{c.name}" for stage in producer.stages for c in stage.carried}
+    stages = [Stage(tuple(Carried(rename[c.name], c.type, rename.get(c.init, c.init), rename.get(c.next, c.next))
+                          for c in stage.carried),
+                    tuple(substitute_statement(s, mapping, rename) for s in stage.statements), ()) for stage in producer.stages]
+    value = {load.result: rename.get(store.value, store.value)}
+    shift = len(stages) - 1
+    first, *later = consumer.stages
+    stages[-1] = replace(
+        stages[-1], carried=tuple(replace(c, next=value.get(c.next, c.next)) for c in first.carried),
+        statements=(*stages[-1].statements, *(substitute_statement(s, {}, value) for s in first.statements if s is not load)),
+        stores=tuple(substitute_store(s, {}, value) for s in first.stores))
+    loops = [Loop(loop.variable, None if loop.reduced_by is None else loop.reduced_by + shift) for loop in consumer.loops]
+    loops += [Loop(inner[loop.variable], loop.reduced_by) for loop in producer.loops if loop.reduced_by is not None]
+    return replace(consumer, loops=tuple(loops), stages=(*stages, *later), macs=producer.macs + consumer.macs,
+                   source=producer.source)
+
+
+def injective(offset: Index, variables: list[Variable]) -> bool:
+    """No two iterations over `variables` reach the same offset: each stride exceeds what the smaller ones reach together."""
+    if not offset.is_affine:
+        return False
+    strides = {atom: stride for atom, stride in offset.terms if isinstance(atom, Variable)}
+    wanted = [v for v in variables if v.extent > 1]
+    if set(strides) != set(wanted) or any(stride < 0 for stride in strides.values()):
+        return False
+    reach = 0
+    for item in sorted(wanted, key=lambda v: strides[v]):
+        if strides[item] <= reach:
+            return False
+        reach += strides[item] * (item.extent - 1)
+    return True

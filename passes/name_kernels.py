@@ -1,0 +1,91 @@
+"""name-kernels: nests and the buffers between them get names that say what they compute.
+
+Before:  n6 { … mulf … addf … } writing t20          After:  matmul3 { … } writing matmul3_out
+
+needs: affine programs.
+leaves: names that are unique, legal in SystemVerilog, and used for components, files and reports.
+refuses: nothing.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch2hw.dialects.loops import Buffer, Load, Nest, Operation, Program, Stage, Statement
+
+ELEMENTWISE = (("math.exp", "exp"), ("arith.divf", "divide"), ("math.tanh", "tanh"), ("math.erf", "erf"), ("math.rsqrt", "rsqrt"),
+               ("math.sqrt", "sqrt"), ("math.log", "log"))
+REDUCTIONS = {"arith.maximumf": "max", "arith.minimumf": "min", "arith.addf": "sum", "arith.mulf": "product"}
+
+
+@dataclass(frozen=True)
+class NameKernels:
+    name: str = "name-kernels"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        counts: Counter[str] = Counter()
+        taken = {buffer.name for buffer in (*program.inputs, *program.outputs)}
+        renamed: dict[Buffer, Buffer] = {}
+        nests: list[Nest] = []
+        for nest in program.nests:
+            stem = kind_of(nest)
+            while f"{stem}{counts[stem]}" in taken:
+                counts[stem] += 1
+            name = f"{stem}{counts[stem]}"
+            counts[stem] += 1
+            for store in nest.stores():
+                if store.buffer.kind == "temporary" and store.buffer not in renamed:
+                    fresh, number = f"{name}_out", 1
+                    while fresh in taken:
+                        fresh, number = f"{name}_out{number}", number + 1
+                    taken.add(fresh)
+                    renamed[store.buffer] = replace(store.buffer, name=fresh)
+            nests.append(replace(nest, name=name))
+        constants = [b for b in program.buffers() if b.kind == "constant"]
+        for number, buffer in enumerate(constants):
+            fresh = f"weights{number}"
+            while fresh in taken:
+                fresh += "_"
+            renamed[buffer] = replace(buffer, name=fresh)
+        return program.with_nests([_with_buffers(nest, renamed) for nest in nests]), {}
+
+
+def kind_of(nest: Nest) -> str:
+    """matmul, conv, max, sum, exp, copy, map …"""
+    if nest.macs:
+        carried = nest.stages[0].carried
+        return "conv" if carried and _slides(nest) else "matmul"
+    for stage in nest.stages:
+        for carried in stage.carried:
+            step = next((s for s in stage.statements if s.result == carried.next), None)
+            if isinstance(step, Operation):
+                return REDUCTIONS.get(step.name, "reduce")
+    names = {s.name for s in nest.statements() if isinstance(s, Operation)}
+    for operation, stem in ELEMENTWISE:
+        if operation in names:
+            return stem
+    return "map" if names else "copy"
+
+
+def _slides(nest: Nest) -> bool:
+    """Some load's index is a window's: a parallel loop whose steps are shorter than a reduction loop in the same index."""
+    kinds = {loop.variable: loop.reduced_by for loop in nest.loops}
+    for load in nest.loads():
+        for index in load.indices:
+            steps = [abs(index.coefficient(v)) for v in index.variables() if v in kinds and kinds[v] is None]
+            reach = [abs(index.coefficient(v)) * (v.extent - 1) for v in index.variables() if kinds.get(v) is not None]
+            if steps and reach and min(step for step in steps) <= max(reach):
+                return True
+    return False
+
+
+def _with_buffers(nest: Nest, renamed: dict[Buffer, Buffer]) -> Nest:
+    def statement(old: Statement) -> Statement:
+        return replace(old, buffer=renamed.get(old.buffer, old.buffer)) if isinstance(old, Load) else old
+    return replace(nest, stages=tuple(
+        Stage(stage.carried, tuple(map(statement, stage.statements)),
+              tuple(replace(store, buffer=renamed.get(store.buffer, store.buffer)) for store in stage.stores))
+        for stage in nest.stages))

@@ -1,0 +1,70 @@
+"""simplify-arithmetic: cheaper operations for the same or a nearly equal value.
+
+Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.58          After:  %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218…
+
+needs: affine programs.
+leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant.
+refuses: nothing.
+why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the quotient
+by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement
+from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array
+
+
+@dataclass(frozen=True)
+class SimplifyArithmetic:
+    name: str = "simplify-arithmetic"
+    source: str = "affine"
+    target: str = "affine"
+    reassociates: bool = True
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        nests = [simplify(nest) for nest in program.nests]
+        changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new != old]
+        return program.with_nests(nests), {"changed": changed} if changed else {}
+
+
+def simplify(nest: Nest) -> Nest:
+    constants = {s.result: s for s in nest.statements() if isinstance(s, Constant)}
+    stages = []
+    for stage in nest.stages:
+        statements: list[Statement] = []
+        for statement in stage.statements:
+            statements += _replacement(statement, constants)
+        stages.append(Stage(stage.carried, tuple(statements), stage.stores))
+    return replace(nest, stages=tuple(stages))
+
+
+def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[Statement]:
+    if not isinstance(statement, Operation):
+        return [statement]
+    kind = statement.type
+    if statement.name == "arith.subf":
+        negated = Operation(f"{statement.result}_neg", kind, "arith.negf", (statement.operands[1],), (kind,),
+                            source=statement.source)
+        return [negated, replace(statement, name="arith.addf", operands=(statement.operands[0], negated.result))]
+    if statement.name == "arith.divf" and statement.operands[1] in constants:
+        bits = _reciprocal(constants[statement.operands[1]])
+        if bits is not None:
+            factor = Constant(f"{statement.result}_factor", kind, bits)
+            return [factor, replace(statement, name="arith.mulf", operands=(statement.operands[0], factor.result))]
+    return [statement]
+
+
+def _reciprocal(divisor: Constant) -> int | None:
+    """Bits of 1 / divisor, or None where that is no normal number."""
+    value = bits_to_array(np.array([divisor.bits], dtype=BITS_TYPES[divisor.type]), divisor.type).astype(np.float64)
+    with np.errstate(all="ignore"):
+        bits = int(array_to_bits((1.0 / value).astype(np.float32), divisor.type)[0])
+    again = abs(float(bits_to_array(np.array([bits], dtype=BITS_TYPES[divisor.type]), divisor.type)[0]))
+    limits = {"f32": (2.0**-126, 2.0**128), "f16": (2.0**-14, 2.0**16), "bf16": (2.0**-126, 2.0**128)}
+    low, high = limits.get(divisor.type, (0.0, 0.0))
+    return bits if low <= again < high else None
