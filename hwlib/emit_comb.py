@@ -1,0 +1,147 @@
+"""A scheduled graph as CIRCT text: `hw.module` over comb, seq and sv.
+
+Pipelines always advance: `seq.compreg` without reset or enable, on `%clk: !seq.clock` (no clk port at depth 0). A
+registered rom is an unpacked array with an initial block and a registered read, which synthesis infers as block RAM.
+"""
+
+from __future__ import annotations
+
+from .bits import Bits, reachable
+from .pipeliner import Schedule, last_use
+
+BINARY = {"add": "add", "sub": "sub", "and": "and", "or": "or", "xor": "xor"}
+COMPARE = {"eq": "eq", "ult": "ult", "slt": "slt"}
+
+
+def emit(name: str, inputs: list[Bits], schedule: Schedule) -> str:
+    """`hw.module @name(in %<input>…, in %clk: !seq.clock, out out: iW)`."""
+    return _Emitter(schedule).module(name, inputs)
+
+
+class _Emitter:
+    """Values are named %<hint or n><index>_<stage>."""
+
+    def __init__(self, schedule: Schedule):
+        self.schedule = schedule
+        self.lines: list[str] = []
+        self.constants: dict[tuple[int, int], str] = {}
+
+    def module(self, name: str, inputs: list[Bits]) -> str:
+        schedule = self.schedule
+        ports = [f"in %{node.attribute}: i{node.width}" for node in inputs]
+        if schedule.depth:
+            ports.append("in %clk: !seq.clock")
+        ports.append(f"out out: i{schedule.output.width}")
+        last = last_use(schedule)
+        for node in reachable(schedule.output):
+            if node.op == "const":
+                continue
+            stage = schedule.stages[node.index]
+            if node.op != "input":
+                self.define(node, stage)
+            for later in range(stage + 1, last[node.index] + 1):
+                hint = node.hint or (str(node.attribute) if node.op == "input" else "")
+                attributes = f' {{sv.namehint = "{hint}_{later}"}}' if hint else ""
+                value = f"seq.compreg {self.at(node, later - 1)}, %clk{attributes} : i{node.width}"
+                self.lines.append(f"{self.at(node, later)} = {value}")
+        result = self.at(schedule.output, schedule.depth)
+        constants = [f"{v} = hw.constant {c} : i{w}" for (c, w), v in self.constants.items()]
+        lines = [*constants, *self.lines, f"hw.output {result} : i{schedule.output.width}"]
+        body = "".join(f"  {line}\n" for line in lines)
+        return f"hw.module @{name}({', '.join(ports)}) {{\n{body}}}\n"
+
+    def at(self, node: Bits, stage: int) -> str:
+        """The value of a node in a stage."""
+        if node.op == "const":
+            return self.constant(node.value, node.width)
+        if node.op == "input" and stage == 0:
+            return f"%{node.attribute}"
+        own = self.schedule.stages[node.index]
+        return f"%n{node.index}" if stage == own else f"%n{node.index}_{stage}"
+
+    def constant(self, value: int, width: int) -> str:
+        signed = value - (1 << width) if value >> (width - 1) else value
+        return self.constants.setdefault((signed, width), f"%c{len(self.constants)}")
+
+    def define(self, node: Bits, stage: int) -> None:
+        result, w = f"%n{node.index}", node.width
+        v = [self.at(o, stage) for o in node.operands] if node.op != "rom" else []
+        hint = f' {{sv.namehint = "{node.hint}"}}' if node.hint else ""
+        wide = node.operands[0].width
+        match node.op:
+            case "add" | "sub" | "and" | "or" | "xor":
+                text = f"comb.{node.op} {v[0]}, {v[1]}{hint} : i{w}"
+            case "not":
+                text = f"comb.xor {v[0]}, {self.constant((1 << w) - 1, w)}{hint} : i{w}"
+            case "eq" | "ult" | "slt":
+                text = f"comb.icmp {node.op} {v[0]}, {v[1]}{hint} : i{wide}"
+            case "any":
+                text = f"comb.icmp ne {v[0]}, {self.constant(0, wide)}{hint} : i{wide}"
+            case "all":
+                text = f"comb.icmp eq {v[0]}, {self.constant((1 << wide) - 1, wide)}{hint} : i{wide}"
+            case "mux":
+                text = f"comb.mux {v[0]}, {v[1]}, {v[2]}{hint} : i{w}"
+            case "extract":
+                text = f"comb.extract {v[0]} from {node.attribute}{hint} : (i{wide}) -> i{w}"
+            case "concat":
+                text = f"comb.concat {', '.join(v)}{hint} : {', '.join(f'i{o.width}' for o in node.operands)}"
+            case "rep":
+                text = f"comb.replicate {v[0]}{hint} : (i1) -> i{w}"
+            case "mul" | "muls":
+                a, b = (self.extended(o, x, w, node.op == "muls") for o, x in zip(node.operands, v, strict=True))
+                text = f"comb.mul {a}, {b}{hint} : i{w}"
+            case "table" | "rom":
+                self.lookup(node, stage, result)
+                return
+            case _:
+                raise AssertionError(f"no operation {node.op}")
+        self.lines.append(f"{result} = {text}")
+
+    def extended(self, operand: Bits, value: str, width: int, signed: bool) -> str:
+        extra = width - operand.width
+        if extra == 0:
+            return value
+        if operand.op == "const":
+            top = operand.value >> (operand.width - 1) if signed else 0
+            return self.constant((operand.value - (top << operand.width)) & ((1 << width) - 1), width)
+        wide = f"%x{len(self.lines)}"
+        high = self.constant(0, extra)
+        if signed:
+            high = f"%x{len(self.lines)}_sign"
+            bit = f"{high}_bit"
+            self.lines.append(f"{bit} = comb.extract {value} from {operand.width - 1} : (i{operand.width}) -> i1")
+            self.lines.append(f"{high} = comb.replicate {bit} : (i1) -> i{extra}")
+        self.lines.append(f"{wide} = comb.concat {high}, {value} : i{extra}, i{operand.width}")
+        return wide
+
+    def lookup(self, node: Bits, stage: int, result: str) -> None:
+        contents, address = node.attribute, node.operands[0]
+        assert isinstance(contents, tuple)
+        registered = node.op == "rom" and self.schedule.registered_roms
+        value = self.at(address, stage - 1 if registered else stage)
+        if registered:
+            self.lines += registered_rom(result, value, address.width, node.width, contents, node.hint or "rom")
+            return
+        array = f"{result}_array"
+        entries = ", ".join(self.constant(c, node.width) for c in reversed(contents))
+        self.lines.append(f"{array} = hw.array_create {entries} : i{node.width}")
+        kind = f"!hw.array<{len(contents)}xi{node.width}>, i{address.width}"
+        self.lines.append(f"{result} = hw.array_get {array}[{value}] : {kind}")
+
+
+def registered_rom(
+    result: str, address: str, address_bits: int, width: int, contents: tuple[int, ...], hint: str
+) -> list[str]:
+    """Lines that read `contents` at `address` into a register: `result` is there one cycle later."""
+    memory, kind = f"{result}_memory", f"!hw.inout<uarray<{len(contents)}xi{width}>>"
+    digits = (width + 3) // 4
+    init = "".join(f"{{{{0}}}}[{i}] = {width}'h{value:0{digits}x};\\0A" for i, value in enumerate(contents))
+    return [
+        f'{memory} = sv.reg {{hw.verilogName = "{hint}"}} : {kind}',
+        "sv.initial {",
+        f'  sv.verbatim "{init}" ({memory}) : {kind}',
+        "}",
+        f"{result}_cell = sv.array_index_inout {memory}[{address}] : {kind}, i{address_bits}",
+        f"{result}_read = sv.read_inout {result}_cell : !hw.inout<i{width}>",
+        f"{result} = seq.compreg {result}_read, %clk : i{width}",
+    ]

@@ -1,0 +1,78 @@
+"""Multiplication, correctly rounded to nearest even; also from a narrow format into a wider one (bf16 × bf16 -> f32).
+
+Significands go through DSP-sized partial products. Under flush, subnormal operands count as zeros and a result below
+the normals after rounding becomes a zero of its sign. With subnormals kept, one shifter before the rounding both
+normalises the product of a subnormal operand and denormalises a small result.
+"""
+
+from __future__ import annotations
+
+from .bits import Bits, cat, mul, mux
+from .formats import Format, pack, unpack
+from .shifts import leading_zeros, shift_right_sticky
+
+DSP_BITS = 17  # the narrow unsigned operand of one DSP block
+
+
+def product(left: Bits, right: Bits) -> Bits:
+    """Exact unsigned product from partial products of at most 26 × 17 bits (wider left operands are left to
+    synthesis).
+    """
+    if right.width <= DSP_BITS:
+        return mul(left, right)
+    low, high = mul(left, right.bits(0, DSP_BITS)), product(left, right.drop(DSP_BITS))
+    return cat(high + low.drop(DSP_BITS).zext(high.width), low.bits(0, DSP_BITS))
+
+
+def multiply(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
+    g, e_bits, f_bits, s_bits = left.graph, form.exponent_bits, form.fraction_bits, form.significand_bits
+    a, b = unpack(left, form, flush), unpack(right, form, flush)
+    nan = a.nan | b.nan | (a.ones & b.zero) | (b.ones & a.zero)
+    infinite, zero = a.ones | b.ones, a.zero | b.zero
+    sign = a.sign ^ b.sign
+    exact = product(a.significand(), b.significand()).named("product")
+
+    # The product's exponent field if its top bit but one is the hidden bit.
+    width = e_bits + 2
+    if flush:
+        exponent = a.exponent.zext(width) + b.exponent.zext(width) - form.bias
+    else:
+        ones_up = [cat(x.exponent.drop(1), x.exponent.bit(0) | x.exponent_zero) for x in (a, b)]
+        exponent = ones_up[0].zext(width) + ones_up[1].zext(width) - form.bias
+    lost = g.const(0, 1)
+    if not flush:
+        exact, lost, exponent = _place(exact, a.significand(), b.significand(), exponent, form)
+    carry = exact.top(1)
+    kept = mux(carry, exact.top(s_bits), exact.bits(s_bits - 1, s_bits))
+    guard = mux(carry, exact.bit(s_bits - 1), exact.bit(s_bits - 2))
+    rest = exact.bits(0, s_bits - 2).any() | lost
+    sticky = rest | (carry & exact.bit(s_bits - 2))
+    round_up = guard & (sticky | kept.bit(0))
+    # exponent + carry - 1 and then the hidden bit added in: subnormal results need no case of their own
+    field = exponent + carry.zext(width) - 1 + kept.top(1).zext(width) if not flush else exponent + carry.zext(width)
+    base = cat(field, kept.bits(0, f_bits))
+    rounded = base + round_up.zext(base.width)
+    result = rounded.drop(f_bits)
+    below = result.top(1) | ~result.any() if flush else g.const(0, 1)
+    above = ~result.top(1) & (result.bit(e_bits) | result.bits(0, e_bits).all())
+    return pack(sign, result.bits(0, e_bits), rounded.bits(0, f_bits), zero | below, infinite | (above & ~zero), nan)
+
+
+def _place(exact: Bits, left: Bits, right: Bits, exponent: Bits, form: Format) -> tuple[Bits, Bits, Bits]:
+    """Shift the product so that its exponent is at least 1 and as normal as that allows: (product, sticky,
+    exponent).
+    """
+    g, s_bits = exact.graph, form.significand_bits
+    left_zeros, _ = leading_zeros(left)
+    right_zeros, _ = leading_zeros(right)
+    zeros = mux(left.top(1), right_zeros, left_zeros).zext(exponent.width)  # of two subnormals the product vanishes
+    width = exponent.width
+    # left by min(zeros, exponent - 1); where exponent < 1, right by 1 - exponent
+    limited = (exponent - 1).slt(zeros)
+    move_left = mux(limited, exponent - 1, zeros)
+    steps = (3 * s_bits).bit_length()
+    right_by = g.const(s_bits, width + 1) - move_left.sext(width + 1)
+    beyond = g.const((1 << steps) - 1, width + 1).slt(right_by)
+    amount = mux(beyond, (1 << steps) - 1, right_by.bits(0, steps)) if steps <= width else right_by.bits(0, steps)
+    moved, lost = shift_right_sticky(exact.shl(s_bits), amount)
+    return moved.bits(0, exact.width), lost, exponent - move_left  # what moved left was leading zeros

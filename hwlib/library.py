@@ -1,0 +1,269 @@
+"""The catalogue: from an MLIR operation and its types to a unit pipelined for the library's clock period."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from . import float_add, float_compare, float_convert, float_mul, integers
+from .bits import Bits, Graph, cat, mux
+from .delay_model import DelayModel
+from .formats import FORMATS, Format, integer_width, type_width
+from .pipeliner import pipeline
+from .unit import Unit
+
+COMBINATIONAL_NS = 0.6  # a unit faster than this has no register of its own
+
+
+class NoUnit(KeyError):
+    """The library has no unit for an operation on these types."""
+
+    def __init__(self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None = None):
+        what = f"{operation} {predicate}" if predicate else operation
+        super().__init__(f"no unit for {what} ({', '.join(operand_types)}) -> {result_type}")
+        self.operation = operation
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a builder is asked for; `operands` are the unit's inputs."""
+
+    operation: str
+    operand_types: tuple[str, ...]
+    result_type: str
+    predicate: str | None
+    flush: bool
+    operands: tuple[Bits, ...]
+
+    @property
+    def one(self) -> Bits:
+        """The only operand, or the first."""
+        return self.operands[0]
+
+    @property
+    def two(self) -> tuple[Bits, Bits]:
+        """The first two operands."""
+        return self.operands[0], self.operands[1]
+
+    @property
+    def form(self) -> Format:
+        """The float format of the first operand."""
+        return FORMATS[self.operand_types[0]]
+
+    @property
+    def target(self) -> Format:
+        return FORMATS[self.result_type]
+
+    @property
+    def result_width(self) -> int:
+        return type_width(self.result_type)
+
+
+Build = Callable[[Request], Bits]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How one operation is built. `kinds`: f or i for each operand and, last, the result; `same`: all types are
+    equal.
+    """
+
+    stem: str
+    kinds: str
+    build: Build
+    native: bool = False
+    same: bool = True
+    ports: tuple[str, ...] = ()
+    error_ulp: float = 0.0
+
+
+PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", "b", "c")}
+NATIVE_FORMATS = ("f32", "f64")
+
+
+def _select(r: Request) -> Bits:
+    cond, on_true, on_false = r.operands
+    return mux(cond, on_true, on_false)
+
+
+def _sign(r: Request, change: Callable[[Bits], Bits]) -> Bits:
+    value = r.one
+    return cat(change(value.top(1)), value.bits(0, value.width - 1))
+
+
+def _extreme(largest: bool, propagate_nan: bool) -> Build:
+    return lambda r: float_compare.extreme(*r.two, r.form, r.flush, largest, propagate_nan)
+
+
+def _to_integral(direction: str) -> Build:
+    return lambda r: float_convert.to_integral(r.one, r.form, r.flush, direction)
+
+
+def _compare_f(r: Request) -> Bits:
+    return float_compare.compare(*r.two, r.form, r.flush, r.predicate or "")
+
+
+def _shift(r: Request) -> Bits:
+    return integers.shift(*r.two, r.operation.removeprefix("arith."))
+
+
+def _extreme_i(r: Request) -> Bits:
+    return integers.extreme(*r.two, r.operation.removeprefix("arith."))
+
+
+def _resize(r: Request) -> Bits:
+    return integers.resize(r.one, r.result_width, r.operation in ("arith.extsi", "arith.index_cast"))
+
+
+def _entries() -> dict[str, Entry]:
+    table = {
+        "arith.addf": Entry("add", "fff", lambda r: float_add.add(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "arith.mulf": Entry("mul", "fff", lambda r: float_mul.multiply(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
+        "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
+        "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),
+        "arith.maxnumf": Entry("maxnum", "fff", _extreme(True, False)),
+        "arith.minnumf": Entry("minnum", "fff", _extreme(False, False)),
+        "arith.negf": Entry("neg", "ff", lambda r: _sign(r, lambda s: ~s), True),
+        "math.absf": Entry("abs", "ff", lambda r: _sign(r, lambda s: s ^ s), True),
+        "math.copysign": Entry(
+            "copysign", "fff", lambda r: cat(r.operands[1].top(1), r.one.bits(0, r.form.width - 1)), True
+        ),
+        "arith.sitofp": Entry(
+            "from_int", "if", lambda r: float_convert.from_integer(r.one, r.target, True), same=False, error_ulp=0.5
+        ),
+        "arith.uitofp": Entry(
+            "from_uint", "if", lambda r: float_convert.from_integer(r.one, r.target, False), same=False, error_ulp=0.5
+        ),
+        "arith.fptosi": Entry(
+            "to_int", "fi", lambda r: float_convert.to_integer(r.one, r.form, r.result_width, True), same=False
+        ),
+        "arith.fptoui": Entry(
+            "to_uint", "fi", lambda r: float_convert.to_integer(r.one, r.form, r.result_width, False), same=False
+        ),
+        "arith.truncf": Entry(
+            "to", "ff", lambda r: float_convert.convert(r.one, r.form, r.target, r.flush), same=False, error_ulp=0.5
+        ),
+        "arith.extf": Entry("to", "ff", lambda r: float_convert.convert(r.one, r.form, r.target, r.flush), same=False),
+        "math.floor": Entry("floor", "ff", _to_integral("floor")),
+        "math.ceil": Entry("ceil", "ff", _to_integral("ceil")),
+        "math.trunc": Entry("trunc", "ff", _to_integral("trunc")),
+        "math.round": Entry("round", "ff", _to_integral("round")),
+        "math.roundeven": Entry("roundeven", "ff", _to_integral("roundeven")),
+        "arith.addi": Entry("add", "iii", lambda r: r.one + r.operands[1], True),
+        "arith.subi": Entry("sub", "iii", lambda r: r.one - r.operands[1], True),
+        "arith.muli": Entry("mul", "iii", lambda r: integers.multiply(*r.two), True),
+        "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
+        "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
+        "arith.xori": Entry("xor", "iii", lambda r: r.one ^ r.operands[1], True),
+        "arith.cmpi": Entry("cmp", "iii", lambda r: integers.compare(*r.two, r.predicate or ""), True, same=False),
+    }
+    for name in ("shli", "shrsi", "shrui"):
+        table[f"arith.{name}"] = Entry(name, "iii", _shift, True)
+    for name in ("maxsi", "maxui", "minsi", "minui"):
+        table[f"arith.{name}"] = Entry(name, "iii", _extreme_i, True)
+    for name in ("trunci", "extsi", "extui", "index_cast", "index_castui"):
+        table[f"arith.{name}"] = Entry(name, "ii", _resize, True, same=False)
+    return table
+
+
+ENTRIES = _entries()
+
+
+@dataclass(frozen=True)
+class Library:
+    """Units for one clock period and subnormal policy (`flush` or `keep`)."""
+
+    clock_ns: float = 3.33
+    subnormals: str = "flush"
+    delays: DelayModel = field(default_factory=DelayModel)
+    _units: dict[tuple[object, ...], Unit] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        assert self.subnormals in ("flush", "keep"), self.subnormals
+
+    def unit(
+        self,
+        operation: str,
+        operand_types: tuple[str, ...],
+        result_type: str,
+        predicate: str | None = None,
+        depth: int | None = None,
+    ) -> Unit:
+        """The unit of an MLIR operation. `depth` forces its number of stages. NoUnit if there is none."""
+        key = (operation, operand_types, result_type, predicate, depth)
+        if key not in self._units:
+            self._units[key] = self._make(operation, operand_types, result_type, predicate, depth)
+        return self._units[key]
+
+    def _make(
+        self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None, depth: int | None
+    ) -> Unit:
+        missing = NoUnit(operation, operand_types, result_type, predicate)
+        types = (*operand_types, result_type)
+        if operation == "arith.select":
+            form = operand_types[1] if len(operand_types) == 3 else ""
+            entry = Entry("select", "", _select, True, ports=("cond", "on_true", "on_false"))
+            if types != ("i1", form, form, form) or not _known(form):
+                raise missing
+        else:
+            found = ENTRIES.get(operation)
+            if found is None or len(types) != len(found.kinds) or not _fits(found, types, operation):
+                raise missing
+            entry = found
+        graph = Graph()
+        names = entry.ports or PORTS[len(operand_types)]
+        operands = tuple(graph.input(n, type_width(t)) for n, t in zip(names, operand_types, strict=True))
+        try:
+            request = Request(operation, operand_types, result_type, predicate, self.subnormals == "flush", operands)
+            output = entry.build(request)
+        except KeyError:
+            raise missing from None
+        if depth is None and self._is_fast(output):
+            depth = 0
+        schedule = pipeline(output, self.clock_ns, self.delays, depth)
+        native = entry.native and all(integer_width(t) is not None or t in NATIVE_FORMATS for t in types)
+        name = _name(entry, operation, types, predicate)
+        return Unit(name, operand_types, result_type, operands, schedule, native, entry.error_ulp)
+
+    def _is_fast(self, output: Bits) -> bool:
+        """Whether the whole unit is a gate or two (or wires), to be left combinational."""
+        return self.path_ns(output) <= COMBINATIONAL_NS
+
+    def path_ns(self, output: Bits) -> float:
+        """The delay of the longest path through the combinational graph."""
+        arrival: dict[int, float] = {}
+        for node in output.graph.nodes[: output.index + 1]:
+            start = max((arrival[o.index] for o in node.operands), default=0.0)
+            arrival[node.index] = start + (self.delays.delay(node) if node.operands else 0.0)
+        return arrival[output.index]
+
+
+def _known(type_name: str) -> bool:
+    return type_name in FORMATS or integer_width(type_name) is not None
+
+
+def _fits(entry: Entry, types: tuple[str, ...], operation: str) -> bool:
+    kinds_fit = all(_known(t) and (t in FORMATS) == (k == "f") for k, t in zip(entry.kinds, types, strict=True))
+    if not kinds_fit:
+        return False
+    if operation.startswith("arith.cmp"):
+        return types[0] == types[1] and types[2] == "i1"
+    return not entry.same or len(set(types)) == 1
+
+
+def _name(entry: Entry, operation: str, types: tuple[str, ...], predicate: str | None) -> str:
+    """`f32_add`, `f32_cmp_ogt`, `i32_to_f32` …: a legal module name, unique within a library."""
+    if entry.stem == "select":
+        return f"{types[-1]}_select"
+    if entry.same:
+        return f"{types[0]}_{entry.stem}"
+    if predicate:
+        return f"{types[0]}_{entry.stem}_{predicate}"
+    if entry.stem == "to":
+        return f"{types[0]}_to_{types[-1]}"
+    return f"{types[0]}_{entry.stem}_{types[-1]}"

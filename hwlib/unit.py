@@ -1,0 +1,68 @@
+"""The record of one hardware unit: its ports, its timing, its hardware and its software model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from . import emit_comb, emit_model
+from .bits import Bits
+from .pipeliner import Schedule
+
+
+@dataclass(frozen=True)
+class Port:
+    name: str
+    width_bits: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A pipeline that accepts operands every `interval_cycles` cycle and gives the result `latency_cycles` cycles
+    later.
+
+    `error_ulp` bounds the distance to the exact result: 0.5 is correctly rounded, 0 an exact operation. `native`
+    says that the CPU's own operation gives the same bits (under FTZ|DAZ where the unit flushes), so that no model is
+    needed.
+    """
+
+    name: str
+    operand_types: tuple[str, ...]
+    result_type: str
+    operands: tuple[Bits, ...] = field(repr=False)
+    schedule: Schedule = field(repr=False)
+    native: bool
+    error_ulp: float = 0.0
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        return tuple(Port(str(o.attribute), o.width) for o in self.operands)
+
+    @property
+    def output(self) -> Port:
+        return Port("out", self.schedule.output.width)
+
+    @property
+    def latency_cycles(self) -> int:
+        return self.schedule.depth
+
+    @property
+    def interval_cycles(self) -> int:
+        return 1
+
+    @cached_property
+    def _definition(self) -> str:
+        return emit_comb.emit(self.name, list(self.operands), self.schedule)
+
+    def definition(self) -> str:
+        """One `hw.module` as CIRCT text."""
+        return self._definition
+
+    def model(self) -> str | None:
+        """The software model as upstream-MLIR text, or None where the CPU's own operation has the same bits."""
+        return None if self.native else self.software()
+
+    def software(self) -> str:
+        """The graph as upstream-MLIR text, whether the CPU needs it or not."""
+        typed = list(zip(self.operands, self.operand_types, strict=True))
+        return emit_model.emit(self.name, typed, self.schedule.output, self.result_type)
