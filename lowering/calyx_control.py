@@ -49,7 +49,7 @@ def static_latency(control: Control, groups: Mapping[str, Group]) -> int | None:
             inner = [static_latency(child, groups) for child in children]
             return None if None in inner else max((each for each in inner if each is not None), default=0)
         case Repeat(count, body):
-            once = static_latency(body, groups)
+            once = static_latency(body, groups) if count else 0
             return None if once is None else count * once
         case If(_, _, then, otherwise, True):
             arms = static_latency(then, groups), static_latency(otherwise, groups)
@@ -94,7 +94,8 @@ class InstanceRun:
     def active(self) -> str:
         running = self.body.name(f"{self.hint}_running")
         active = self.body.any_of(self.start, self.body.all_of(running, self.body.invert(self.following)))
-        return self.body.any_of(self.start, self.body.all_of(self.body.register(running, active, 1), self.body.invert(self.following)))
+        self.body.register(running, active, 1)
+        return active
 
 
 class Signals(Protocol):
@@ -116,6 +117,10 @@ class ControlLowering:
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     tests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     invokes: list[tuple[Invoke, Run]] = field(default_factory=list)
+
+    def component_end(self, start: str) -> str:
+        """The signal that is high in the cycle after the component's control; control that takes no time takes one cycle."""
+        return self._at_least_a_cycle(self.component.control, start)
 
     def lower(self, control: Control, start: str) -> str:
         """The signal that is high in the cycle after `control`."""
@@ -174,10 +179,12 @@ class ControlLowering:
         if total is not None:
             ends = [(static_latency(child, groups), self.lower(child, start)) for child in children]
             return next(end for latency, end in ends if latency == total)
-        ends = [self._at_least_a_cycle(child, start) for _, child in enumerate(children)]
+        if not children:
+            return self.body.flag("skip", start)
+        arms = [self._at_least_a_cycle(child, start) for child in children]
         joined = self.body.name("par_end")
         arrived = []
-        for end in ends:
+        for end in arms:
             waiting = self.body.name("arrived")
             here = self.body.any_of(end, waiting)
             self.body.register(waiting, self.body.all_of(here, self.body.invert(joined)), 1)
@@ -186,6 +193,7 @@ class ControlLowering:
         return joined
 
     def _at_least_a_cycle(self, control: Control, start: str) -> str:
+        """Control that takes no time becomes one cycle, where a loop or a handshake needs one."""
         if static_latency(control, self.component.groups) == 0:
             return self.body.flag("skip", start)
         return self.lower(control, start)
@@ -194,8 +202,6 @@ class ControlLowering:
         while isinstance(inner, Repeat):
             count, inner = count * inner.count, inner.body
         latency = static_latency(inner, self.component.groups)
-        if count == 0 or latency == 0:
-            return start
         if count == 1:
             return self.lower(inner, start)
         if latency == 1:

@@ -1,0 +1,176 @@
+"""A Calyx program as plain records: what CIRCT's dialect says, read once, so that lowerings walk Python objects and not bindings.
+
+Values are references: `PortOf("a", "out")` is port `out` of cell `a`, `PortOf("", "go")` a port of the component itself,
+`Literal(5, 8)` a constant. A guard is a reference or a tree over references. Locations are MLIR text (`loc("m.py":12:0)`) or "".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class PortOf:
+    cell: str
+    port: str
+
+
+@dataclass(frozen=True)
+class Literal:
+    """`value` is unsigned, below 2**width_bits."""
+
+    value: int
+    width_bits: int
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """High in cycles `first` to `last` (inclusive) of the static group around it."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class GroupGo:
+    """High while `group` runs and has not yet signalled done."""
+
+    group: str
+
+
+@dataclass(frozen=True)
+class Logic:
+    """`operation` (a comb operation's name: and or xor icmp …) of `operands`; `predicate` is icmp's."""
+
+    operation: str
+    operands: tuple[Value, ...]
+    predicate: str = ""
+    low_bit: int = 0
+    width_bits: int = 1
+
+
+Value = PortOf | Literal | Cycles | GroupGo | Logic
+
+
+@dataclass(frozen=True)
+class Assign:
+    target: PortOf
+    source: Value
+    guard: Value | None
+    location: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """`latency_cycles` is None for a dynamic group (which has `done` assignments) and for a combinational one."""
+
+    name: str
+    kind: str  # "static", "dynamic" or "comb"
+    assigns: tuple[Assign, ...]
+    latency_cycles: int | None = None
+    done: tuple[tuple[Value, Value | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Port:
+    name: str
+    width_bits: int
+    is_input: bool
+    role: str = ""  # "go", "done", "clk", "reset" or ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`kind` is the operation without its dialect (register, std_add, instance …), `of` the component or primitive it names."""
+
+    name: str
+    kind: str
+    ports: tuple[Port, ...]
+    of: str = ""
+    value: int = 0
+    sizes: tuple[int, ...] = ()
+    external: bool = False
+    location: str = ""
+
+    def port(self, role: str) -> Port | None:
+        return next((port for port in self.ports if port.role == role), None)
+
+
+@dataclass(frozen=True)
+class Enable:
+    group: str
+
+
+@dataclass(frozen=True)
+class Sequence:
+    children: tuple[Control, ...]
+
+
+@dataclass(frozen=True)
+class Parallel:
+    children: tuple[Control, ...]
+    static: bool
+
+
+@dataclass(frozen=True)
+class Repeat:
+    count: int
+    body: Control
+
+
+@dataclass(frozen=True)
+class While:
+    condition: Value
+    group: str
+    body: Control
+
+
+@dataclass(frozen=True)
+class If:
+    condition: Value
+    group: str
+    then: Control
+    otherwise: Control
+    static: bool
+
+
+@dataclass(frozen=True)
+class Invoke:
+    """`cell` is started with the assignments to its ports; `references` names this component's cell for each ref cell of it."""
+
+    cell: str
+    assigns: tuple[Assign, ...]
+    references: tuple[tuple[str, str], ...]
+
+
+Control = Enable | Sequence | Parallel | Repeat | While | If | Invoke
+
+
+@dataclass(frozen=True)
+class Component:
+    name: str
+    ports: tuple[Port, ...]
+    cells: dict[str, Cell]
+    assigns: tuple[Assign, ...]
+    groups: dict[str, Group]
+    control: Control
+    combinational: bool = False
+    location: str = ""
+
+    def port(self, role: str) -> Port | None:
+        return next((port for port in self.ports if port.role == role), None)
+
+
+@dataclass(frozen=True)
+class Primitive:
+    name: str
+    ports: tuple[Port, ...]
+
+
+@dataclass
+class Program:
+    """Components come after the components that they instantiate."""
+
+    entry: str
+    components: dict[str, Component] = field(default_factory=dict)
+    primitives: dict[str, Primitive] = field(default_factory=dict)

@@ -1,0 +1,132 @@
+"""Calyx cells as hardware: registers, the combinational std_ library, and instances of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch2hw.dialects.calyx_program import Cell, Component, PortOf
+from torch2hw.lowering.calyx_modules import LibraryModule
+from torch2hw.lowering.calyx_wires import Wires
+from torch2hw.lowering.hw_text import HwBody
+
+_BINARY = {
+    "std_add": "add",
+    "std_sub": "sub",
+    "std_and": "and",
+    "std_or": "or",
+    "std_xor": "xor",
+    "std_lsh": "shl",
+    "std_rsh": "shru",
+    "std_shru": "shru",
+    "std_srsh": "shrs",
+}
+_COMPARE = {
+    "std_eq": "eq",
+    "std_neq": "ne",
+    "std_lt": "ult",
+    "std_gt": "ugt",
+    "std_ge": "uge",
+    "std_le": "ule",
+    "std_slt": "slt",
+    "std_sgt": "sgt",
+    "std_sge": "sge",
+    "std_sle": "sle",
+    "std_seq": "eq",
+    "std_sneq": "ne",
+}
+
+
+class Cells:
+    """Emits the cells that something reads, each once. `modules` are those of instances, primitives and library cells."""
+
+    def __init__(self, body: HwBody, component: Component, module_of: Callable[[Cell], LibraryModule]) -> None:
+        self.body, self.component, self.module_of = body, component, module_of
+        self.wires: Wires
+        self.outputs: dict[PortOf, str] = {}
+        self.pending: list[Cell] = []
+        self.begun: set[str] = set()
+
+    def output(self, cell_name: str, port: str) -> str:
+        """The signal of an output port; the cell is emitted by `emit_pending`."""
+        key = PortOf(cell_name, port)
+        if key not in self.outputs:
+            cell = self.component.cells[cell_name]
+            if cell.kind == "std_wire":
+                self.outputs[key] = self.wires.driven(PortOf(cell_name, "in"))
+                return self.outputs[key]
+            if cell.kind in ("constant", "undefined"):
+                self.outputs[key] = self.body.constant(cell.value, cell.ports[0].width_bits)
+                return self.outputs[key]
+            if cell.kind == "register" and port == "done":
+                self.outputs[key] = self.body.flag(f"{cell_name}_done", self.wires.driven(PortOf(cell_name, "write_en")))
+                return self.outputs[key]
+            single = cell.kind == "register" or len([each for each in cell.ports if not each.is_input]) == 1
+            self.outputs[key] = self.body.name(cell_name if single else f"{cell_name}_{port}")
+            if cell_name not in self.begun:
+                self.begun.add(cell_name)
+                self.pending.append(cell)
+        return self.outputs[key]
+
+    def emit_pending(self) -> None:
+        while self.pending:
+            self._emit(self.pending.pop(0))
+
+    def _in(self, cell: Cell, port: str) -> str:
+        return self.wires.driven(PortOf(cell.name, port))
+
+    def _emit(self, cell: Cell) -> None:
+        kind, place = cell.kind, cell.location
+        hint = f'{{sv.namehint = "{cell.name}"}}'
+        width = {port.name: port.width_bits for port in cell.ports}
+        out = self.outputs.get(PortOf(cell.name, "out"), "")
+        if kind == "register":
+            self.body.register(out, self._in(cell, "in"), width["out"], enable=self._in(cell, "write_en"), place=place)
+        elif kind in _BINARY:
+            text = f"comb.{_BINARY[kind]} {self._in(cell, 'left')}, {self._in(cell, 'right')} {hint} : i{width['out']}"
+            self.body.define(out, text, place)
+        elif kind in _COMPARE:
+            text = f"comb.icmp {_COMPARE[kind]} {self._in(cell, 'left')}, {self._in(cell, 'right')} {hint} : i{width['left']}"
+            self.body.define(out, text, place)
+        elif kind == "std_mux":
+            operands = ", ".join(self._in(cell, port) for port in ("cond", "tru", "fal"))
+            self.body.define(out, f"comb.mux {operands} {hint} : i{width['out']}", place)
+        elif kind in ("std_not", "std_pad", "std_slice", "std_signext"):
+            self._unary(cell, out, hint)
+        else:
+            self._instance(cell)
+
+    def _unary(self, cell: Cell, out: str, hint: str) -> None:
+        given, place = self._in(cell, "in"), cell.location
+        wide, narrow = cell.ports[1].width_bits, cell.ports[0].width_bits
+        if cell.kind == "std_not":
+            ones = self.body.constant((1 << wide) - 1, wide)
+            self.body.define(out, f"comb.xor {given}, {ones} {hint} : i{wide}", place)
+        elif wide <= narrow:
+            self.body.define(out, f"comb.extract {given} from 0 {hint} : (i{narrow}) -> i{wide}", place)
+        elif cell.kind == "std_pad":
+            zeros = self.body.constant(0, wide - narrow)
+            self.body.define(out, f"comb.concat {zeros}, {given} {hint} : i{wide - narrow}, i{narrow}", place)
+        else:
+            sign = self.body.extract(given, narrow - 1, 1, narrow)
+            copies = self.body.shared("sign", f"comb.replicate {sign} : (i1) -> i{wide - narrow}")
+            self.body.define(out, f"comb.concat {copies}, {given} {hint} : i{wide - narrow}, i{narrow}", place)
+
+    def _instance(self, cell: Cell) -> None:
+        module = self.module_of(cell)
+        inputs: dict[str, tuple[str, str]] = {}
+        outputs: dict[str, tuple[str, str]] = {}
+        for port in module.ports:
+            if port.role == "clk":
+                inputs[port.name] = self.body.clock, "!seq.clock"
+            elif port.role == "reset":
+                inputs[port.name] = self.body.reset, "i1"
+            elif port.is_input:
+                inputs[port.name] = self._in(cell, port.name), f"i{port.width_bits}"
+            else:
+                key = PortOf(cell.name, port.name)
+                if key not in self.outputs:
+                    self.outputs[key] = self.body.name(f"{cell.name}_{port.name}")
+                outputs[port.name] = self.outputs[key], f"i{port.width_bits}"
+        self.body.instance(cell.name, module.name, inputs, outputs, cell.location)
+
+

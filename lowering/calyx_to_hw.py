@@ -1,0 +1,70 @@
+"""Calyx → hw: components of CIRCT's Calyx dialect become modules of its hw, comb, seq and sv dialects.
+
+needs:   Calyx text that CIRCT verifies; for each primitive that is used a definition: one `hw.module` of the primitive's name.
+leaves:  one `hw.module` a component with the same ports (clk is a !seq.clock), and the definitions that are used.
+refuses: MissingDefinition, where a primitive has no definition.
+why:     CIRCT's own path (lower-calyx-to-fsm …) lacks static control, repeat, par, invoke and memories.
+
+Timing: a run starts in the first cycle with `go` high while the component is idle. Static control of latency L is active in cycles
+0 … L-1 and `done` is high in cycle L. In the entry component `go` is ignored until the cycle after `done`; a component inside may be
+started again in the cycle of its `done`, so that static repetition has no gaps. `reset` is synchronous and ends a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch2hw.dialects import calyx, calyx_reader
+from torch2hw.dialects.calyx_program import Component, PortOf
+from torch2hw.lowering.calyx_cells import Cells
+from torch2hw.lowering.calyx_control import ControlLowering, static_latency
+from torch2hw.lowering.calyx_modules import Modules
+from torch2hw.lowering.calyx_wires import Wires
+from torch2hw.lowering.hw_text import HwBody
+
+
+def lower(calyx_text: str, definitions: Mapping[str, str]) -> str:
+    """The hw-level module of a Calyx program. Raises pycde.circt.ir.MLIRError if CIRCT refuses the text."""
+    program = calyx_reader.read(calyx.parse(calyx_text, calyx.context()))
+    modules = Modules(program, definitions)
+    latencies: dict[str, int] = {}
+    texts = []
+    for component in program.components.values():
+        latency = static_latency(component.control, component.groups)
+        if latency:
+            latencies[component.name] = latency
+        texts.append(_component(component, modules, latencies, component.name == program.entry))
+    return "module {\n" + "\n".join([*modules.texts.values(), *texts]) + "}\n"
+
+
+def _component(component: Component, modules: Modules, latencies: Mapping[str, int], entry: bool) -> str:
+    clock, reset = component.port("clk"), component.port("reset")
+    body = HwBody(f"%{clock.name}" if clock else "", f"%{reset.name}" if reset else "", [port.name for port in component.ports])
+    cells = Cells(body, component, modules.of)
+    wires = Wires(body, component, cells.output)
+    cells.wires = wires
+    control = ControlLowering(body, component, latencies, wires)
+    go, done = component.port("go"), component.port("done")
+    if go and done and PortOf("", done.name) not in wires.drivers:
+        wires.known[PortOf("", done.name)] = _run(control, body, f"%{go.name}", entry)
+    wires.connect(control)
+    results = [port for port in component.ports if not port.is_input]
+    signals = [wires.driven(PortOf("", port.name)) for port in results]
+    cells.emit_pending()
+    ports = [f"in %{port.name}: {'!seq.clock' if port.role == 'clk' else f'i{port.width_bits}'}" for port in component.ports if port.is_input]
+    ports += [f"out {port.name}: i{port.width_bits}" for port in results]
+    types = ", ".join(f"i{port.width_bits}" for port in results)
+    place = component.location or "loc(unknown)"
+    output = f"hw.output {', '.join(signals)} : {types} loc(unknown)" if results else "hw.output loc(unknown)"
+    lines = "\n".join(f"  {line}" for line in [*body.lines, output])
+    return f"hw.module @{component.name}({', '.join(ports)}) {{\n{lines}\n}} {place}\n"
+
+
+def _run(control: ControlLowering, body: HwBody, go: str, entry: bool) -> str:
+    """The component's control from `go` to `done`."""
+    busy, start = body.name("busy"), body.name("start")
+    done = control.component_end(start)
+    free = body.invert(busy)
+    body.define(start, f"comb.and {go}, {free if entry else body.any_of(free, done)} : i1")
+    body.register(busy, body.any_of(start, body.all_of(busy, body.invert(done))), 1)
+    return done

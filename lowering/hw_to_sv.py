@@ -1,0 +1,56 @@
+"""hw → SystemVerilog, by CIRCT's passes and its ExportVerilog.
+
+needs:  hw-level text in which operations have the user's locations or none.
+leaves: SystemVerilog that Verilator, slang and Yosys read; one module an hw.module, `// model.py:12` beside what implements it.
+why:    the options keep out what tools disagree about: local variables in always blocks, and the randomisation macros that
+        seq-to-sv refers to without declaring them (ExportVerilog dies of those).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+from pycde.circt import export_verilog, ir, passmanager, register_dialects
+
+PASSES = (
+    "canonicalize",
+    "cse",
+    "lower-seq-to-sv{disable-mem-randomization=true disable-reg-randomization=true}",
+    "canonicalize",
+    "cse",
+    "hw.module(prettify-verilog)",
+    "hw.module(hw-cleanup)",
+)
+_OPTIONS = (
+    "disallowLocalVariables",
+    "emittedLineLength=120",
+    "locationInfoStyle=plain",
+    "omitVersionComment",
+)
+
+
+def export(hw_text: str) -> str:
+    """The SystemVerilog of every module in `hw_text`, in its order."""
+    context = ir.Context()
+    register_dialects(context)
+    with context, ir.Location.unknown():
+        module = ir.Module.parse(hw_text)
+        _forget_own_lines(module)
+        module.operation.attributes["circt.loweringOptions"] = ir.StringAttr.get(",".join(_OPTIONS))
+        passmanager.PassManager.parse(f"builtin.module({','.join(PASSES)})").run(module.operation)
+        out = io.StringIO()
+        export_verilog(module, out)
+    return re.sub(r"[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).lstrip("\n")
+
+
+def _forget_own_lines(module: ir.Module) -> None:
+    """Operations that the parser placed in our intermediate text (file "-") get no location."""
+    unknown = ir.Location.unknown()
+
+    def forget(operation: ir.Operation) -> ir.WalkResult:
+        if str(operation.location).startswith('loc("-"'):
+            operation.location = unknown
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(forget)
