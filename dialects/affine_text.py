@@ -15,15 +15,47 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from torch2hw.dialects.loops import (DTYPE_BITS, Buffer, Constant, IndexValue, Load, Loop, Nest, Operation, Program, Stage,
-                                     Statement, Store)
+from torch2hw.dialects.loops import (
+    DTYPE_BITS,
+    Buffer,
+    Constant,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Program,
+    Stage,
+    Statement,
+    Store,
+)
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 
 COMPARES = ("arith.cmpf", "arith.cmpi")
 
 
 def memref(buffer: Buffer) -> str:
-    return "memref<" + "".join(f"{size}x" for size in buffer.shape) + f"{buffer.dtype}>"
+    """The buffer's type; where it is partitioned, the bank's indices are leading dimensions."""
+    banks = tuple(factor for factor in buffer.factors if factor > 1)
+    return "memref<" + "".join(f"{size}x" for size in (*banks, *buffer.bank_shape)) + f"{buffer.dtype}>"
+
+
+def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
+    """Where an element is in the buffer's memref: its bank, then its place in the bank."""
+    pairs = list(zip(indices, buffer.bank_factors, strict=True))
+    return [*(index.remainder(factor) for index, factor in pairs if factor > 1), *(index.floordiv(factor) for index, factor in pairs)]
+
+
+def leaves_buffer(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
+    """Indices that must be ≥ 0 for an access to be inside the buffer's memory, where that is not certain."""
+    checks = []
+    for index, factor, size in zip(indices, buffer.bank_factors, buffer.bank_shape, strict=True):
+        low, high = index.bounds()
+        if low < 0:
+            checks.append(index)
+        if high >= size * factor:
+            checks.append(index * -1 + (size * factor - 1))
+    return checks
 
 
 def literal(bits: int, dtype: str) -> str:
@@ -128,7 +160,7 @@ class NestPrinter:
             if index.constant or not parts:
                 parts.append(str(index.constant))
             return " + ".join(parts)
-        return f"%{buffer.name}[{', '.join(text(index) for index in indices)}]"
+        return f"%{buffer.name}[{', '.join(text(index) for index in stored_at(buffer, indices))}]"
 
     def lines(self) -> list[str]:
         nest = self.nest
@@ -220,15 +252,16 @@ class NestPrinter:
         if any(v not in self.loop_variables for index in load.indices for v in index.variables()):
             assert not load.guard, "a load at a run-time index has no guard"
             lines, values = [], []
-            for position, index in enumerate(load.indices):
+            for position, index in enumerate(stored_at(load.buffer, load.indices)):
                 values.append(self.arith(index, f"{result}_at{position}", lines))
             lines.append(f"{result} = memref.load %{load.buffer.name}[{', '.join(values)}] : {memref(load.buffer)}"
                          + location(load.source))
             return lines
         plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
-        if not load.guard:
+        guard = load.guard or leaves_buffer(load.buffer, load.indices)   # outside: a lane whose result is not stored
+        if not guard:
             return [f"{result} = {plain}"]
-        return [f"{result} = affine.if {self.condition(load.guard)} -> {load.type} {{", f"  {result}_in = {plain}",
+        return [f"{result} = affine.if {self.condition(guard)} -> {load.type} {{", f"  {result}_in = {plain}",
                 f"  affine.yield {result}_in : {load.type}", "} else {",
                 f"  {result}_out = arith.constant {literal(load.otherwise_bits, load.type)}",
                 f"  affine.yield {result}_out : {load.type}", "}"]

@@ -43,7 +43,9 @@ class Source:
 class Buffer:
     """A tensor in memory. `kind` is input, output, constant or temporary; `data` (constants only) has the buffer's shape.
 
-    `bits` of a constant: data holds the raw bits as unsigned integers of the type's width, so NaNs survive exactly.
+    A constant's data holds the raw bits as unsigned integers of the type's width, so NaNs survive exactly.
+    `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in the bank
+    whose number is the row-major number of (i mod factor), at the row-major offset of (i div factor) within `bank_shape`.
     """
 
     name: str
@@ -52,10 +54,28 @@ class Buffer:
     kind: str
     data: NDArray[np.generic] | None = None
     source: Source | None = None
+    factors: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def bank_factors(self) -> tuple[int, ...]:
+        return self.factors or (1,) * len(self.shape)
+
+    @property
+    def banks(self) -> int:
+        return int(np.prod(self.bank_factors, dtype=np.int64))
+
+    @property
+    def bank_shape(self) -> tuple[int, ...]:
+        """The shape of one bank: ceil(size / factor) in each dimension."""
+        return tuple(-(-size // factor) for size, factor in zip(self.shape, self.bank_factors, strict=True))
+
+    @property
+    def bank_elements(self) -> int:
+        return int(np.prod(self.bank_shape, dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -212,13 +212,13 @@ def _divide(index: Index, divisor: int) -> tuple[Index, Index]:
     quotient = _sum([(atom, c // divisor) for atom, c in index.terms], index.constant // divisor)
     rest = _sum([(atom, c % divisor) for atom, c in index.terms], index.constant % divisor)
     low, high = rest.bounds()
-    if 0 <= low and high < divisor:
+    if low >= 0 and high < divisor:
         return quotient, rest
     # A second split, with remainders of the least magnitude, catches indices such as (n-1)·i = n·i - i.
     centred = [(atom, c - divisor * round(c / divisor)) for atom, c in index.terms]
     other = _sum(list(centred), index.constant % divisor)
     low, high = other.bounds()
-    if 0 <= low and high < divisor:
+    if low >= 0 and high < divisor:
         return (_sum([(atom, round(c / divisor)) for atom, c in index.terms], index.constant // divisor), other)
     common = divisor
     for _, coefficient in rest.terms:

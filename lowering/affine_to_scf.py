@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch2hw.dialects.loops import Operation, Program
-from torch2hw.errors import UnsupportedOperation
 from torch2hw.hwlib import NoUnit
 from torch2hw.lowering.modulo_schedule import Schedule, schedule
+from torch2hw.lowering.refusals import unsupported
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def unit_of(operation: Operation, library: Any) -> Any:
     try:
         return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
     except NoUnit as problem:
-        raise UnsupportedOperation(operation.name, operation.source) from problem
+        raise unsupported(operation.name, operation.source) from problem
 
 
 def lower(program: Program, library: Any) -> ScheduledProgram:

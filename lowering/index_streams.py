@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from torch2hw.dialects.calyx_builder import Component, Primitive, Register, Wire
 from torch2hw.dialects.loops import Loop
-from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+from torch2hw.dialects.quasi_affine import FloorDiv, Index, Remainder, Variable
+
+TABLE_LIMIT = 256         # a division of a range up to this is a table in LUTs
 
 
 def bits_for(values: int) -> int:
@@ -62,9 +64,24 @@ class IndexStreams:
         low, high = index.bounds()
         if low >= 0:
             return self.component.constant(1, 1)
+        if len(index.terms) == 1 and isinstance(index.terms[0][0], Variable):
+            return self._threshold(index.terms[0][0], index.terms[0][1], index.constant)
         width = max(bits_for(high + 1), bits_for(-low)) + 1
         value = self.value(index, width)
         return self.component.operator("sge", value, self.component.constant(0, width), 1)
+
+    def _threshold(self, item: Variable, coefficient: int, offset: int) -> Wire:
+        """High where coefficient · item + offset ≥ 0: the loop's counter against a constant."""
+        component, counter = self.component, self.counters[item].out
+        if coefficient < 0:
+            last = offset // -coefficient                   # item ≤ last
+            if last == item.extent - 2:
+                return component.negation(self.wraps[item])
+            return component.operator("le", counter, component.constant(max(last, 0), counter.width), 1) if last >= 0 else (
+                component.constant(0, 1))
+        first = -(offset // coefficient)                    # item ≥ first
+        return component.operator("ge", counter, component.constant(first, counter.width), 1) if first < item.extent else (
+            component.constant(0, 1))
 
     def value(self, index: Index, width: int) -> Wire:
         """`index` modulo 2^width in the current iteration."""
@@ -80,7 +97,7 @@ class IndexStreams:
 
     def _side_by_side(self, index: Index, width: int) -> Wire | None:
         """The counters' bits next to each other, where the strides allow it."""
-        parts = sorted((stride, v) for v, stride in index.terms if isinstance(v, Variable))
+        parts = sorted(((stride, v) for v, stride in index.terms if isinstance(v, Variable)), key=lambda part: part[0])
         filled = 1
         for stride, item in parts:
             if stride < filled or stride & (stride - 1) or index.constant:
@@ -119,7 +136,57 @@ class IndexStreams:
         return value
 
     def _computed(self, index: Index, width: int) -> Wire:
-        """A combinational unit over the counters, for an index with divisions."""
+        """An index with divisions: each division of a small range is a table of its dividend, the rest is added up."""
+        component = self.component
+        plain = Index(tuple(term for term in index.terms if isinstance(term[0], Variable)), index.constant)
+        total = self.value(plain, width) if plain.terms or plain.constant else None
+        for atom, coefficient in index.terms:
+            if isinstance(atom, Variable):
+                continue
+            low, high = atom.dividend.bounds()
+            if atom.dividend.is_affine and isinstance(atom, Remainder) and atom.divisor & (atom.divisor - 1) == 0:
+                part = component.resize(self.value(atom.dividend, atom.divisor.bit_length() - 1), width)
+            elif atom.dividend.is_affine and high - low < TABLE_LIMIT:
+                entry = bits_for(high - low + 1)
+                results = [value // atom.divisor if isinstance(atom, FloorDiv) else value % atom.divisor for value in range(low, high + 1)]
+                part = self._table(self.value(atom.dividend + -low, entry), results, width)
+            else:
+                part = self._divided(atom, width)
+            part = self._multiple(part, coefficient % (1 << width))
+            total = part if total is None else component.operator("add", total, part)
+        assert total is not None
+        return total
+
+    def _multiple(self, wire: Wire, factor: int) -> Wire:
+        """wire · factor modulo 2^width, as a sum of shifts; factors with more ones than zeros are negated."""
+        component, width = self.component, wire.width
+        negative = factor.bit_count() > width // 2 + 1
+        if negative:
+            factor = -factor % (1 << width)
+        total: Wire | None = None
+        for bit in range(width):
+            if factor >> bit & 1:
+                part = component.operator("lsh", wire, component.constant(bit, width)) if bit else wire
+                total = part if total is None else component.operator("add", total, part)
+        total = component.constant(0, width) if total is None else total
+        return component.operator("sub", component.constant(0, width), total) if negative else total
+
+    def _table(self, place: Wire, results: list[int], width: int) -> Wire:
+        """results[place] as combinational logic."""
+        words = results + [results[-1]] * ((1 << place.width) - len(results))
+        name = self.component.unique(f"{self.component.name}_table{len(self.streams)}")
+        constants = ", ".join(f"{word - (1 << width) if word >> (width - 1) else word} : i{width}"
+                              for word in (value & ((1 << width) - 1) for value in reversed(words)))
+        kind = f"!hw.array<{len(words)}xi{width}>"
+        text = (f"  %words = hw.aggregate_constant [{constants}] : {kind}\n"
+                f"  %word = hw.array_get %words[%place] : {kind}, i{place.width}\n")
+        definition = f"hw.module @{name}(in %place: i{place.width}, out out: i{width}) {{\n{text}  hw.output %word : i{width}\n}}\n"
+        unit = Primitive(name, (("place", place.width),), (("out", width),), False, definition)
+        return self.component.instance(unit, "table", {"place": place})["out"]
+
+    def _divided(self, atom: FloorDiv | Remainder, width: int) -> Wire:
+        """A division of a large range, by a combinational divider."""
+        index = Index(((atom, 1),), 0)
         used = [loop.variable for loop in self.loops if loop.variable in index.variables()]
         name = self.component.unique(f"{self.component.name}_index{len(self.streams)}")
         text, result = _division_text(index, used, width)

@@ -16,11 +16,23 @@ from typing import Any
 import numpy as np
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
-from torch2hw.dialects.loops import (DTYPE_BITS, Buffer, Carried, Constant, IndexValue, Load, Loop, Nest, Operation, Store)
+from torch2hw.dialects.loops import (
+    DTYPE_BITS,
+    Buffer,
+    Carried,
+    Constant,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Store,
+)
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.hwlib.memories import address_bits, ram, rom
-from torch2hw.lowering.index_streams import IndexStreams
+from torch2hw.lowering.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+from torch2hw.passes.bank_analysis import bank_number, selection
 
 
 @dataclass
@@ -55,8 +67,8 @@ class KernelComponent:
         self.shared_counts = shared
         self.used: dict[str, int] = {}
         self.shared: list[SharedUnit] = []
-        self.reads: dict[Buffer, ReadPort] = {}
-        self.writes: dict[Buffer, WritePort] = {}
+        self.reads: dict[tuple[Buffer, int], ReadPort] = {}
+        self.writes: dict[tuple[Buffer, int], WritePort] = {}
         self.values: dict[str, tuple[Wire, int]] = {}               # wire and the cycle in which it holds
         self.valids: list[Wire] = []
         self.states: list[tuple[int, Carried, Wire]] = []
@@ -169,27 +181,46 @@ class KernelComponent:
         if load.buffer.kind == "constant" and not runtime:
             self.values[load.result] = self.rom(load, start), start + 1
             return
-        bits = address_bits(load.buffer.elements)
-        address = self.runtime_address(load, bits, start) if runtime else self.stream_at(
-            linearise(load.indices, load.buffer.shape), bits, start)
         if load.buffer.kind == "constant":
             assert load.buffer.data is not None
+            address = self.runtime_address(load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start)
             record = rom(f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)])
             data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
         else:
-            port = self.read_port(load.buffer)
-            port.requests.append((self.valid(start) if self.schedule.interval_cycles > 1 else self.component.constant(1, 1), address))
-            data = port.data
+            data = self.read(load, start)
         flags = [self.flag_at(self.indices.at_least_zero(index), start + 1) for index in load.guard]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         if flags:
             data = self.component.mux(self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width))
         self.values[load.result] = data, start + 1
 
-    def runtime_address(self, load: Load, bits: int, start: int) -> Wire:
-        """An address with an index computed at run time: a sum of the loop part and constant multiples of values."""
-        address = linearise(load.indices, load.buffer.shape)
+    def read(self, load: Load, start: int) -> Wire:
+        """Reads the bank that the element is in; where that is no constant, every bank it can be in, and selects."""
+        buffer, factors = load.buffer, load.buffer.bank_factors
+        offset = linearise([i.floordiv(f) for i, f in zip(load.indices, factors, strict=True)], buffer.bank_shape)
+        address = self.runtime_address(load, offset, address_bits(buffer.bank_elements), start)
+        banks = [bank_number(bank, factors) for bank in selection(load.indices, factors)]
+        phase = [self.valid(start)] if self.schedule.interval_cycles > 1 else []
+        if len(banks) == 1:
+            port = self.read_port(buffer, banks[0])
+            port.requests.append((self.component.conjunction(*phase), address))
+            return port.data
+        number = linearise([i.remainder(f) for i, f in zip(load.indices, factors, strict=True)], factors)
+        width = bits_for(buffer.banks)
+        chosen = self.stream_at(number, width, start)
+        ports = []
+        for bank in banks:
+            port = self.read_port(buffer, bank)
+            here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
+            port.requests.append((self.component.conjunction(*phase, here), address))
+            ports.append((bank, port.data))
+        return select(self.component, self.component.delayed(chosen, 1), ports)
+
+    def runtime_address(self, load: Load, address: Index, bits: int, start: int) -> Wire:
+        """An address; indices computed at run time enter as constant multiples of their values."""
         loops = {loop.variable for loop in self.nest.loops}
+        if address.variables() <= loops:
+            return self.stream_at(address, bits, start)
         fixed = Index(tuple(term for term in address.terms if term[0] in loops), address.constant)
         total = self.stream_at(fixed, bits, start)
         for atom, coefficient in address.terms:
@@ -265,24 +296,39 @@ class KernelComponent:
         return [loop for loop in self.nest.loops[first:] if loop.reduced_by is None or loop.reduced_by > number]
 
     # -- memories of the parent ---------------------------------------------------------------------------------------------
-    def read_port(self, buffer: Buffer) -> ReadPort:
-        if buffer not in self.reads:
-            address = self.component.output(f"{buffer.name}_addr", address_bits(buffer.elements))
-            data = self.component.input(f"{buffer.name}_data", DTYPE_BITS[buffer.dtype])
-            self.reads[buffer] = ReadPort(address, data)
-        return self.reads[buffer]
+    def read_port(self, buffer: Buffer, bank: int) -> ReadPort:
+        if (buffer, bank) not in self.reads:
+            stem = bank_name(buffer, bank)
+            address = self.component.output(f"{stem}_addr", address_bits(buffer.bank_elements))
+            data = self.component.input(f"{stem}_data", DTYPE_BITS[buffer.dtype])
+            self.reads[buffer, bank] = ReadPort(address, data)
+        return self.reads[buffer, bank]
+
+    def write_port(self, buffer: Buffer, bank: int) -> WritePort:
+        if (buffer, bank) not in self.writes:
+            stem = bank_name(buffer, bank)
+            self.writes[buffer, bank] = WritePort(
+                self.component.output(f"{stem}_waddr", address_bits(buffer.bank_elements)),
+                self.component.output(f"{stem}_wdata", DTYPE_BITS[buffer.dtype]), self.component.output(f"{stem}_we", 1))
+        return self.writes[buffer, bank]
 
     def store(self, number: int, store: Store, cycle: int) -> None:
-        buffer = store.buffer
-        if buffer not in self.writes:
-            self.writes[buffer] = WritePort(self.component.output(f"{buffer.name}_waddr", address_bits(buffer.elements)),
-                                            self.component.output(f"{buffer.name}_wdata", DTYPE_BITS[buffer.dtype]),
-                                            self.component.output(f"{buffer.name}_we", 1))
+        """Writes to the bank that the element is in; where that is no constant, its number enables one of them."""
+        buffer, factors = store.buffer, store.buffer.bank_factors
         flags = [self.flag_at(self.indices.at_least_zero(index), cycle) for index in store.guard]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         enable = self.component.conjunction(self.runs(number, cycle), *flags)
-        address = self.stream_at(linearise(store.indices, buffer.shape), address_bits(buffer.elements), cycle)
-        self.writes[buffer].requests.append((enable, address, self.at(store.value, cycle)))
+        offset = linearise([i.floordiv(f) for i, f in zip(store.indices, factors, strict=True)], buffer.bank_shape)
+        address = self.stream_at(offset, address_bits(buffer.bank_elements), cycle)
+        banks = [bank_number(bank, factors) for bank in selection(store.indices, factors)]
+        place = linearise([i.remainder(f) for i, f in zip(store.indices, factors, strict=True)], factors)
+        width = bits_for(buffer.banks)
+        for bank in banks:
+            here = enable
+            if len(banks) > 1:
+                chosen = self.component.operator("eq", self.stream_at(place, width, cycle), self.component.constant(bank, width), 1)
+                here = self.component.conjunction(enable, chosen)
+            self.write_port(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))
 
     def connect_ports(self) -> None:
         component = self.component
@@ -300,6 +346,24 @@ class KernelComponent:
             component.assign(write.enable, enable)
             component.assign(write.address, address)
             component.assign(write.data, data)
+
+
+def bank_name(buffer: Buffer, bank: int) -> str:
+    """The stem of a bank's ports and cells: the buffer's name where there is one bank."""
+    return buffer.name if buffer.banks == 1 else f"{buffer.name}_b{bank}"
+
+
+def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
+    """The value whose number is `chosen` (one of them is): a tree of multiplexers over the number's bits, highest first."""
+    if len(values) == 1:
+        return values[0][1]
+    bit = max((values[0][0] ^ number).bit_length() for number, _ in values[1:]) - 1
+    low = [(number, wire) for number, wire in values if not number >> bit & 1]
+    high = [(number, wire) for number, wire in values if number >> bit & 1]
+    flag = chosen
+    if bit:
+        flag = component.operator("rsh", chosen, component.constant(bit, chosen.width))
+    return component.mux(component.resize(flag, 1), select(component, chosen, high), select(component, chosen, low))
 
 
 def rom_contents(load: Load, loops: list[Loop]) -> list[int]:

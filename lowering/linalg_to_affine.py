@@ -15,18 +15,38 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch_mlir import ir
 
-from torch2hw.dialects.loops import (Buffer, Carried, Constant, IndexValue, Load, Loop, Nest, Operation, Program, Source, Stage,
-                                     Statement, Store)
+from torch2hw.dialects.loops import (
+    Buffer,
+    Carried,
+    Constant,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Program,
+    Source,
+    Stage,
+    Statement,
+    Store,
+)
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
 from torch2hw.frontend.locations import source_of
-from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.lowering import tensor_views as views
-from torch2hw.lowering.mlir_attributes import affine_result, dense_bits, resource_blobs, scalar_bits, shape_of, type_name
+from torch2hw.lowering.mlir_attributes import (
+    affine_result,
+    dense_bits,
+    resource_blobs,
+    scalar_bits,
+    shape_of,
+    type_name,
+)
+from torch2hw.lowering.refusals import unsupported
 from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array, fold
 from torch2hw.lowering.tensor_views import View
-from torch2hw.errors import UnsupportedOperation
 
 
 def lower(torch_program: TorchProgram, name: str) -> Program:
@@ -98,7 +118,7 @@ class _Lowering:
         elif op.name.startswith("arith.") and not str(op.results[0].type).startswith("tensor"):
             self.scalar(op)
         else:
-            raise UnsupportedOperation(op.name, source_of(op.location))
+            raise unsupported(op.name, source_of(op.location))
 
     def lower_arith_constant(self, op: Any) -> None:
         attribute, kind = op.attributes["value"], op.results[0].type
@@ -123,7 +143,7 @@ class _Lowering:
             arrays = [bits_to_array(np.array([item[0]], dtype=BITS_TYPES[item[1]]), item[1]) for item in operands if item]
             folded = fold(op.name, arrays, tuple(item[1] for item in operands if item), result_type, _predicate(op))
         if folded is None:
-            raise UnsupportedOperation(op.name, source_of(op.location))
+            raise unsupported(op.name, source_of(op.location))
         self.scalars[op.results[0]] = int(array_to_bits(folded, result_type)[0]), result_type
 
     def lower_tensor_empty(self, op: Any) -> None:
@@ -205,7 +225,7 @@ class _Lowering:
     def lower_tensor_from_elements(self, op: Any) -> None:
         shape, dtype = shape_of(op.results[0].type)
         if any(value not in self.scalars for value in op.operands):
-            raise UnsupportedOperation(op.name, source_of(op.location))
+            raise unsupported(op.name, source_of(op.location))
         data = np.array([self.scalars[value][0] for value in op.operands], dtype=BITS_TYPES[dtype]).reshape(shape)
         self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_of(op.location))
 
@@ -293,7 +313,7 @@ class _Lowering:
             elif operation.name.startswith(("arith.", "math.")):
                 body.values[result] = self.scalar_operation(operation, body)
             else:
-                raise UnsupportedOperation(operation.name, source_of(operation.location))
+                raise unsupported(operation.name, source_of(operation.location))
         raise AssertionError("a region without linalg.yield")
 
     def operand(self, value: Any, body: _Body) -> str:
@@ -340,7 +360,7 @@ class _Lowering:
             return False
         value = list(block.operations)[-1].operands[0]
         shape, dtype = shape_of(op.results[0].type)
-        if value in self.scalars or operands and value in list(block.arguments) and operands[value.arg_number] in self.scalars:
+        if value in self.scalars or (operands and value in list(block.arguments) and operands[value.arg_number] in self.scalars):
             bits = self.scalars[value if value in self.scalars else operands[value.arg_number]][0]
             self.tensors[op.results[0]] = views.fill(shape, dtype, bits)
             return True

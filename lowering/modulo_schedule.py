@@ -12,12 +12,13 @@ that few registers hold operands.
 """
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement
+from torch2hw.dialects.quasi_affine import Index
+from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, selection
 from torch2hw.passes.remove_dead_code import operand_names
 
 READ_LATENCY_CYCLES = 1
@@ -48,7 +49,7 @@ def iteration_distance(nest: Nest, stage: int) -> int:
 
 
 def schedule(nest: Nest, latency: Latency) -> Schedule:
-    interval = max([1, *_port_pressure(nest).values()])
+    interval = _least_interval(nest)
     while True:
         result = _attempt(nest, latency, interval)
         if isinstance(result, Schedule):
@@ -56,12 +57,37 @@ def schedule(nest: Nest, latency: Latency) -> Schedule:
         interval = max(interval + 1, result)
 
 
-def _port_pressure(nest: Nest) -> Counter[tuple[Buffer, str]]:
-    """How many accesses of one iteration need the same memory port (identical reads are one; each read of a constant has its ROM)."""
-    reads = {(load.buffer, load.indices) for load in nest.loads() if load.buffer.kind != "constant"}
-    pressure: Counter[tuple[Buffer, str]] = Counter((buffer, "read") for buffer, _ in reads)
-    pressure.update((store.buffer, "write") for store in nest.stores())
-    return pressure
+def _least_interval(nest: Nest) -> int:
+    """The II that memory ports force: the most accesses of one iteration that may need the same port of the same bank."""
+    worst = 1
+    for access in accesses_of(nest):
+        factors = access.buffer.bank_factors
+        worst = max(worst, conflicts(access.reads, factors), conflicts(access.writes, factors))
+    return worst
+
+
+class _Ports:
+    """Which cycles modulo II each bank's ports are taken in."""
+
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
+        self.taken: dict[tuple[Buffer, int], list[tuple[tuple[Index, ...], int]]] = {}
+
+    def take(self, buffer: Buffer, indices: tuple[Index, ...], cycle: int) -> bool:
+        """Reserves the ports for an access in `cycle`, unless one may be in use.
+
+        Accesses of one iteration in one cycle must go to different banks or to one address. Accesses in different cycles that
+        are equal modulo II belong to different iterations, so the sets of banks they can ever touch must be disjoint.
+        """
+        slot = self.taken.setdefault((buffer, cycle % self.interval), [])
+        factors = buffer.bank_factors
+        banks = set(selection(indices, factors))
+        for other, when in slot:
+            apart = when == cycle and (other == indices or never_meet(indices, other, factors))
+            if not apart and banks & set(selection(other, factors)):
+                return False
+        slot.append((indices, cycle))
+        return True
 
 
 def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
@@ -83,7 +109,8 @@ def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
         done = result.ready.get(carried.next, 0) + (0 if number == 0 else 2)
         if done > allowed:
             return interval + -(-(done - allowed) // iteration_distance(nest, number))
-    _delay_loads(nest, result, users, carried_by_name)
+    if not _delay_loads(nest, result, users, carried_by_name):
+        return interval + 1
     _place_stores(nest, result)
     ends = [cycle + 1 for cycle in result.store_cycles]
     result.depth_cycles = max([interval, *ends])
@@ -121,9 +148,12 @@ def _place(statement: Statement, result: Schedule, chain: dict[str, int], latenc
     result.start[name], result.ready[name] = start, start + cycles
 
 
-def _delay_loads(nest: Nest, result: Schedule, users: dict[str, list[str]], carried: dict[str, tuple[int, object]]) -> None:
-    """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port."""
-    taken: dict[tuple[Buffer, int], tuple[object, ...]] = {}
+def _delay_loads(nest: Nest, result: Schedule, users: dict[str, list[str]], carried: dict[str, tuple[int, object]]) -> bool:
+    """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port.
+
+    False if there is no free cycle.
+    """
+    ports = _Ports(result.interval_cycles)
     inits = {item[1].init: name for name, item in carried.items()}  # type: ignore[attr-defined]
     stored = {store.value for store in nest.stores()}
     for load in nest.loads():
@@ -131,30 +161,29 @@ def _delay_loads(nest: Nest, result: Schedule, users: dict[str, list[str]], carr
         if load.result in inits:
             uses.append(result.start[inits[load.result]])
         latest = min(uses) - READ_LATENCY_CYCLES if uses and load.result not in stored else result.start[load.result]
-        earliest = result.start[load.result]
         runtime = any(name in result.ready for name in operand_names(load))
-        place = (load.indices, load.stage if hasattr(load, "stage") else None)
-        for start in range(max(latest, earliest), max(latest, earliest) - result.interval_cycles, -1):
-            slot = load.buffer, start % result.interval_cycles
-            if load.buffer.kind == "constant" or slot not in taken or taken[slot] == (*place, start):
-                if start >= earliest or not runtime:
-                    taken[slot] = (*place, start)
-                    result.start[load.result], result.ready[load.result] = start, start + READ_LATENCY_CYCLES
-                    break
+        earliest = result.start[load.result] if runtime else latest - 64 * result.interval_cycles
+        for start in range(max(latest, result.start[load.result] if runtime else latest), earliest - 1, -1):
+            if load.buffer.kind == "constant" or ports.take(load.buffer, load.indices, start):
+                result.start[load.result], result.ready[load.result] = start, start + READ_LATENCY_CYCLES
+                break
+        else:
+            return False
     lowest = min([0, *result.start.values()])
     if lowest < 0:                                              # reads moved in front of the first cycle: shift everything
         for table in (result.start, result.ready):
             for name in table:
                 table[name] -= lowest
+    return True
 
 
 def _place_stores(nest: Nest, result: Schedule) -> None:
-    taken: set[tuple[Buffer, int]] = set()
+    """Stores happen as soon as their value is there and their bank's port is free; stores to one buffer in one cycle if they can."""
+    ports = _Ports(result.interval_cycles)
+    together = {store.buffer: max(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer)
+                for store in nest.stores()}
     for store in nest.stores():
-        cycle = result.ready.get(store.value, 0)
-        while (store.buffer, cycle % result.interval_cycles) in taken:
+        cycle = together[store.buffer]
+        while not ports.take(store.buffer, store.indices, cycle):
             cycle += 1
-        taken.add((store.buffer, cycle % result.interval_cycles))
         result.store_cycles.append(cycle)
-
-

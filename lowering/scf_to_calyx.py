@@ -12,9 +12,9 @@ from typing import Any
 
 from torch2hw.dialects.calyx_builder import Component, Design, Primitive, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Operation
-from torch2hw.hwlib.memories import address_bits, ram
+from torch2hw.hwlib.memories import ram
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.kernel_component import KernelComponent
+from torch2hw.lowering.kernel_component import KernelComponent, bank_name, select
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class _Top:
         return CalyxProgram(self.design.text(), definitions, latency, tuple(self.kernels), self.scheduled)
 
     def host_ports(self, buffer: Buffer) -> dict[str, Wire]:
-        name, bits, width = buffer.name, address_bits(buffer.elements), DTYPE_BITS[buffer.dtype]
+        name, width = buffer.name, DTYPE_BITS[buffer.dtype]
+        bits = max(1, offset_bits(buffer) + (buffer.banks - 1).bit_length())
         if buffer.kind == "input":
             return {"addr": self.top.input(f"{name}_addr", bits), "data": self.top.input(f"{name}_data", width),
                     "we": self.top.input(f"{name}_we", 1)}
@@ -108,37 +109,63 @@ class _Top:
         self.top.assign(ports[f"{stem}_out"], cell["out"])
 
     def memory(self, buffer: Buffer, host: dict[str, Wire], idle: Wire) -> None:
-        top = self.top
-        readers = [(k, ports) for k, ports in enumerate(self.ports) if buffer in self.kernels[k].reads]
-        writers = [(k, ports) for k, ports in enumerate(self.ports) if buffer in self.kernels[k].writes]
-        if not readers and not writers and not host:
-            return
-        outside = buffer.kind == "output"
-        cell = top.instance(primitive(ram(DTYPE_BITS[buffer.dtype], buffer.elements, outside)), f"{buffer.name}_memory", {},
+        """The banks of one buffer with all that reads and writes them."""
+        reading = self.reading([self.groups[k] for k, kernel in enumerate(self.kernels)
+                                if any(b is buffer for b, _ in kernel.reads)], buffer) if buffer.kind == "output" else None
+        bank_bits = (buffer.banks - 1).bit_length()
+        top, number = self.top, None
+        if host and buffer.banks > 1:
+            shifted = top.operator("rsh", host["addr"], top.constant(offset_bits(buffer), host["addr"].width))
+            number = top.resize(shifted, bank_bits)
+        words = []
+        for bank in range(buffer.banks):
+            cell = self.bank(buffer, bank, host, reading)
+            if buffer.kind == "input":
+                here = [] if number is None else [top.operator("eq", number, top.constant(bank, bank_bits), 1)]
+                top.assign(cell["write_addr"], top.resize(host["addr"], cell["write_addr"].width))
+                top.assign(cell["write_data"], host["data"])
+                top.assign(cell["write_en"], top.conjunction(host["we"], idle, *here))
+            words.append((bank, cell["out"]))
+        if buffer.kind == "output":
+            asked = top.constant(0, 1)
+            if number is not None:
+                held = top.register(f"{buffer.name}_bank", bank_bits)
+                top.assign(held.data, number)
+                top.assign(held.enable, host["re"])
+                asked = held.out
+            top.assign(host["data"], select(top, asked, words))
+
+    def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire], reading: Wire | None) -> dict[str, Wire]:
+        """One bank's memory, wired to the kernels."""
+        top, stem, outside = self.top, bank_name(buffer, bank), buffer.kind == "output"
+        readers = [(k, ports) for k, ports in enumerate(self.ports) if (buffer, bank) in self.kernels[k].reads]
+        writers = [(k, ports) for k, ports in enumerate(self.ports) if (buffer, bank) in self.kernels[k].writes]
+        cell = top.instance(primitive(ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)), f"{stem}_memory", {},
                             buffer.source)
         for k, ports in readers:
             alone = len(readers) == 1 and not outside
-            top.assign(cell["read_addr"], ports[f"{buffer.name}_addr"], None if alone else self.groups[k])
-            top.assign(ports[f"{buffer.name}_data"], cell["out"])
+            top.assign(cell["read_addr"], ports[f"{stem}_addr"], None if alone else self.groups[k])
+            top.assign(ports[f"{stem}_data"], cell["out"])
         if outside:
-            reading = self.reading([self.groups[k] for k, _ in readers], buffer)
-            top.assign(cell["read_addr"], host["addr"], None, None if reading is None else top.negation(reading))
+            address = top.resize(host["addr"], cell["read_addr"].width)
+            top.assign(cell["read_addr"], address, None, None if not readers or reading is None else top.negation(reading))
             top.assign(cell["read_en"], host["re"] if reading is None else top.operator("or", host["re"], reading))
-            top.assign(host["data"], cell["out"])
-        if buffer.kind == "input":
-            top.assign(cell["write_addr"], host["addr"])
-            top.assign(cell["write_data"], host["data"])
-            top.assign(cell["write_en"], top.operator("and", host["we"], idle))
-            return
+        elif not readers:
+            top.assign(cell["read_addr"], top.constant(0, cell["read_addr"].width))
         enable: Wire | None = None
         for k, ports in writers:
             group = None if len(writers) == 1 else self.groups[k]
-            top.assign(cell["write_addr"], ports[f"{buffer.name}_waddr"], group)
-            top.assign(cell["write_data"], ports[f"{buffer.name}_wdata"], group)
-            flag = ports[f"{buffer.name}_we"]
+            top.assign(cell["write_addr"], ports[f"{stem}_waddr"], group)
+            top.assign(cell["write_data"], ports[f"{stem}_wdata"], group)
+            flag = ports[f"{stem}_we"]
             enable = flag if enable is None else top.operator("or", enable, flag)
-        assert enable is not None, f"{buffer.name} is written by no kernel"
-        top.assign(cell["write_en"], enable)
+        if buffer.kind != "input":
+            if enable is None:                              # a bank of padding: nothing is ever stored there
+                enable = top.constant(0, 1)
+                top.assign(cell["write_addr"], top.constant(0, cell["write_addr"].width))
+                top.assign(cell["write_data"], top.constant(0, cell["write_data"].width))
+            top.assign(cell["write_en"], enable)
+        return cell
 
     def reading(self, groups: list[str], buffer: Buffer) -> Wire | None:
         """High while a kernel that reads `buffer` runs."""
@@ -148,3 +175,8 @@ class _Top:
         for group in groups:
             self.top.assign(wire["in"], self.top.constant(1, 1), group)
         return wire["out"]
+
+
+def offset_bits(buffer: Buffer) -> int:
+    """Bits of an address within a bank, as in the manifest."""
+    return (buffer.bank_elements - 1).bit_length()

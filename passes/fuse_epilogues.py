@@ -14,8 +14,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import (Buffer, Load, Nest, Program, Stage, Statement,
-                                     substitute_statement, substitute_store)
+from torch2hw.dialects.loops import (
+    Buffer,
+    Load,
+    Nest,
+    Program,
+    Stage,
+    Statement,
+    substitute_statement,
+    substitute_store,
+)
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 
 

@@ -14,7 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import (Buffer, Carried, Load, Loop, Nest, Program, Stage, substitute_statement, substitute_store)
+from torch2hw.dialects.loops import (
+    Buffer,
+    Carried,
+    Load,
+    Loop,
+    Nest,
+    Program,
+    Stage,
+    substitute_statement,
+    substitute_store,
+)
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.passes.fuse_epilogues import invert
 

@@ -18,8 +18,21 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from torch2hw.dialects.loops import (DTYPE_BITS, Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store,
-                                     substitute_statement, substitute_store)
+from torch2hw.dialects.loops import (
+    DTYPE_BITS,
+    Buffer,
+    Carried,
+    Constant,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Program,
+    Stage,
+    Store,
+    substitute_statement,
+    substitute_store,
+)
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
 PADDING_WEIGHT = 4000     # a nest that is 1 % longer is worth 40 LUTs

@@ -50,7 +50,7 @@ class NameKernels:
             while fresh in taken:
                 fresh += "_"
             renamed[buffer] = replace(buffer, name=fresh)
-        return program.with_nests([_with_buffers(nest, renamed) for nest in nests]), {}
+        return program.with_nests([with_buffers(nest, renamed) for nest in nests]), {}
 
 
 def kind_of(nest: Nest) -> str:
@@ -82,7 +82,8 @@ def _slides(nest: Nest) -> bool:
     return False
 
 
-def _with_buffers(nest: Nest, renamed: dict[Buffer, Buffer]) -> Nest:
+def with_buffers(nest: Nest, renamed: dict[Buffer, Buffer]) -> Nest:
+    """`nest` with accesses to other buffers."""
     def statement(old: Statement) -> Statement:
         return replace(old, buffer=renamed.get(old.buffer, old.buffer)) if isinstance(old, Load) else old
     return replace(nest, stages=tuple(

@@ -1,0 +1,126 @@
+"""Which bank an access touches, and which partition of a buffer keeps the accesses of one iteration apart.
+
+With cyclic factors f the bank of an element is (i mod f) in each dimension. For an access at index c₁·v₁ + … + k the bank is a
+constant if every c is a multiple of f. Two accesses never meet if their indices' difference modulo f is a non-zero constant
+in some dimension.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import gcd
+
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.quasi_affine import Index, Variable
+
+
+def bank_of(index: Index, factor: int) -> Index:
+    return index.remainder(factor)
+
+
+def possible_banks(index: Index, factor: int) -> tuple[int, ...]:
+    """The banks of one dimension that an access can touch, ascending."""
+    if factor == 1:
+        return (0,)
+    bank = bank_of(index, factor)
+    if bank.is_constant:
+        return (bank.constant,)
+    if not index.is_affine:
+        return tuple(range(factor))
+    low, high = index.bounds()
+    step = factor
+    for _, coefficient in index.terms:
+        step = gcd(step, coefficient)
+    return tuple(sorted({value % factor for value in range(low, high + 1) if (value - index.constant) % step == 0}))
+
+
+def never_meet(left: Sequence[Index], right: Sequence[Index], factors: Sequence[int]) -> bool:
+    """Two accesses are to different banks in every iteration."""
+    for a, b, factor in zip(left, right, factors, strict=True):
+        apart = (a - b).remainder(factor)
+        if apart.is_constant and apart.constant != 0:
+            return True
+        if not set(possible_banks(a, factor)) & set(possible_banks(b, factor)):
+            return True
+    return False
+
+
+def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:
+    """The most accesses (of different addresses) that may need one bank in one iteration: the II that they force."""
+    distinct = list(dict.fromkeys(tuple(access) for access in accesses))
+    worst = 1
+    for position, access in enumerate(distinct):
+        rivals = sum(not never_meet(access, other, factors) for other in distinct[:position])
+        worst = max(worst, rivals + 1)
+    return worst
+
+
+def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -> tuple[int, ...]:
+    """The smallest factor in each dimension that keeps apart accesses which differ by a constant there; constant banks if possible."""
+    distinct = list(dict.fromkeys(tuple(access) for access in accesses))
+    factors = []
+    for dimension in range(rank):
+        groups: dict[tuple[tuple[object, int], ...], set[int]] = {}
+        for access in distinct:
+            index = access[dimension]
+            groups.setdefault(index.terms, set()).add(index.constant)
+        factor = 1
+        for terms, offsets in groups.items():
+            if len(offsets) < 2:
+                continue
+            common = 0
+            for atom, coefficient in terms:
+                common = gcd(common, coefficient) if isinstance(atom, Variable) else 1
+            factor = max(factor, _separating(sorted(offsets), common, limit))
+        factors.append(factor)
+    return tuple(factors)
+
+
+def _separating(offsets: list[int], common: int, limit: int) -> int:
+    """The least factor with all offsets in different banks: a divisor of `common` (constant banks) if there is one."""
+    def apart(factor: int) -> bool:
+        return len({offset % factor for offset in offsets}) == len(offsets)
+    span = offsets[-1] - offsets[0] + 1
+    upper = min(limit, span if common == 0 else max(span, common))
+    for factor in range(len(offsets), upper + 1):
+        if apart(factor) and (common == 0 or common % factor == 0):
+            return factor
+    return next((factor for factor in range(len(offsets), min(limit, span) + 1) if apart(factor)), 1)
+
+
+@dataclass(frozen=True)
+class Accesses:
+    """All reads and all writes of one nest to one buffer (constants excluded)."""
+
+    buffer: Buffer
+    reads: tuple[tuple[Index, ...], ...]
+    writes: tuple[tuple[Index, ...], ...]
+
+
+def accesses_of(nest: Nest) -> list[Accesses]:
+    reads: dict[Buffer, list[tuple[Index, ...]]] = {}
+    writes: dict[Buffer, list[tuple[Index, ...]]] = {}
+    for load in nest.loads():
+        if load.buffer.kind != "constant":
+            reads.setdefault(load.buffer, []).append(load.indices)
+    for store in nest.stores():
+        writes.setdefault(store.buffer, []).append(store.indices)
+    return [Accesses(buffer, tuple(dict.fromkeys(reads.get(buffer, []))), tuple(dict.fromkeys(writes.get(buffer, []))))
+            for buffer in dict.fromkeys([*reads, *writes])]
+
+
+def selection(indices: Sequence[Index], factors: Sequence[int]) -> list[tuple[int, ...]]:
+    """Every bank (as a tuple over dimensions) that an access can touch."""
+    banks: list[tuple[int, ...]] = [()]
+    for index, factor in zip(indices, factors, strict=True):
+        banks = [(*bank, number) for bank in banks for number in possible_banks(index, factor)]
+    return banks
+
+
+def bank_number(bank: Sequence[int], factors: Sequence[int]) -> int:
+    number = 0
+    for part, factor in zip(bank, factors, strict=True):
+        number = number * factor + part
+    return number
+
+

@@ -1,0 +1,46 @@
+"""bank-memories: every buffer is stored cyclically in as many banks as its accesses of one cycle need.
+
+Before:  x: memref<64x48xf32>, arms load x[4·io + a, k]       After:  x: memref<4x16x48xf32>, arm a loads x[a, io, k]
+
+needs: nests with their arms written out (after `choose-lanes`).
+leaves: buffers with `factors`; the bank, a leading dimension of the buffer, is a constant in every arm wherever the loops allow it.
+refuses: nothing; accesses whose banks change from iteration to iteration get a multiplexer over the banks that they can touch,
+    which the report names.
+why: a memory has one read port and one write port a cycle. The factors come from the differences between the accesses of one
+    iteration (`bank_analysis`), joined over all nests by least common multiple.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.passes.bank_analysis import accesses_of, selection
+from torch2hw.passes.choose_lanes import merged_factors
+from torch2hw.passes.name_kernels import with_buffers
+
+
+@dataclass(frozen=True)
+class BankMemories:
+    name: str = "bank-memories"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        limit = int(context.options.partition) ** 2
+        factors: dict[Buffer, tuple[int, ...]] = {}
+        for nest in program.nests:
+            factors |= merged_factors(nest, factors, limit)
+        banked = {buffer: replace(buffer, factors=tuple(min(f, size) if size else f for f, size in zip(banks, buffer.shape, strict=True)))
+                  for buffer, banks in factors.items() if prod(banks) > 1}
+        nests = [with_buffers(nest, banked) for nest in program.nests]
+        changed = replace(program, nests=tuple(nests), inputs=tuple(banked.get(b, b) for b in program.inputs),
+                          outputs=tuple(banked.get(b, b) for b in program.outputs))
+        report: dict[str, Any] = {b.name: list(b.factors) for b in banked.values()}
+        for nest in nests:
+            for access in accesses_of(nest):
+                moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]
+                if max(moving, default=1) > 1:
+                    report[f"{nest.name} rotates {access.buffer.name}"] = max(moving)
+        return changed, report

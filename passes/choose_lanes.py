@@ -1,0 +1,136 @@
+"""choose-lanes: which loops of each nest run in parallel, so that N² multiply-accumulate lanes are busy every cycle.
+
+Before:  matmul0: for i < 64, j < 48 { for k < 64 … }  at --partition 4     After:  matmul0: for io < 4, j < 48 { 16 arms … }
+
+needs: affine programs.
+leaves: nests with their parallel arms written out, loads that several arms need made once.
+refuses: nothing.
+why: lanes only help if their operands arrive in the same cycle. Every choice of loops with a product of at most N² lanes is
+    priced: cycles (with the part that sticks out, and the II that memory conflicts or a short reduction force) plus
+    area in LUTs × the design's cycles per LUT × 1/4, so that four per cent of area are worth one per cent of time. Area counts
+    units other than the lanes' own, banks that must be made, read multiplexers where a bank is no compile-time constant, and
+    copies of constants. The cheapest choice wins; ties go to the first in the order of enumeration, so it is deterministic.
+"""
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import lcm, prod
+from typing import Any
+
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program
+from torch2hw.dialects.quasi_affine import Variable
+from torch2hw.passes.bank_analysis import accesses_of, conflicts, possible_banks, wanted_factors
+from torch2hw.passes.interleave_reductions import recurrence_latency
+from torch2hw.passes.unroll_lanes import reducible, unroll
+
+UNIT_LUTS = {"arith.addf": 410, "arith.subf": 410, "arith.mulf": 160, "arith.divf": 900, "math.exp": 450, "arith.cmpf": 50,
+             "arith.maximumf": 60, "arith.minimumf": 60, "math.sqrt": 700, "math.tanh": 600, "math.erf": 600}
+LANE_OPERATIONS = ("arith.addf", "arith.mulf")
+BANK_LUTS = 40
+AREA_WEIGHT = 0.25              # time counts more: the lanes are there to be used
+DEPTH_ESTIMATE_CYCLES = 14
+
+
+@dataclass(frozen=True)
+class ChooseLanes:
+    name: str = "choose-lanes"
+    source: str = "affine"
+    target: str = "affine"
+    reassociates: bool = True
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        partition = int(context.options.partition)
+        if partition == 1:
+            return program, {}
+        lanes = partition * partition
+        work = sum(nest.macs for nest in program.nests) or sum(nest.trip_count for nest in program.nests)
+        price = max(work / lanes, 1.0) / (560.0 * lanes + 1000.0) * AREA_WEIGHT   # cycles that one LUT is worth
+        factors: dict[Buffer, tuple[int, ...]] = {}
+        chosen: dict[str, Nest] = {}
+        report: dict[str, Any] = {}
+        for nest in sorted(program.nests, key=lambda nest: -nest.trip_count):
+            best: tuple[float, str, Nest, dict[Buffer, tuple[int, ...]]] | None = None
+            for choice in candidates(nest, lanes):
+                unrolled = unroll(nest, choice)
+                needed = merged_factors(unrolled, factors, lanes)
+                cycles = estimate_cycles(unrolled, needed, recurrence_latency(unrolled, context.library))
+                cost = cycles + price * area(unrolled, needed, factors, nest.macs > 0)
+                if best is None or cost < best[0]:
+                    text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
+                    best = cost, f"{text}: about {cycles} cycles", unrolled, needed
+            assert best is not None
+            report[nest.name] = best[1]
+            chosen[nest.name] = best[2]
+            factors |= best[3]
+        return program.with_nests([chosen[nest.name] for nest in program.nests]), report
+
+
+def candidates(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
+    """Lanes for each loop, with a product of at most `lanes`."""
+    divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
+    options: list[tuple[Variable, list[int]]] = []
+    joinable = reducible(nest)
+    for loop in nest.loops:
+        if loop.reduced_by is None:
+            options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
+        elif loop.reduced_by == 0 and joinable:
+            options.append((loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes})))
+    for choice in itertools.product(*(counts for _, counts in options)):
+        if prod(choice) <= lanes:
+            yield {v: count for (v, _), count in zip(options, choice, strict=True)}
+
+
+def merged_factors(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int) -> dict[Buffer, tuple[int, ...]]:
+    """The partition of each buffer that `nest` accesses, once its needs are added to those of nests before."""
+    result = {}
+    for access in accesses_of(nest):
+        rank = len(access.buffer.shape)
+        old = factors.get(access.buffer, (1,) * rank)
+        new = [1] * rank
+        for group in (access.reads, access.writes):
+            if len(group) > 1:
+                new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
+        both = tuple(min(lcm(a, b), max(a, b) if lcm(a, b) > 4 * limit else lcm(a, b)) for a, b in zip(old, new, strict=True))
+        result[access.buffer] = both
+    return result
+
+
+def estimate_cycles(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], latency: int) -> int:
+    interval = 1
+    for access in accesses_of(nest):
+        banks = factors[access.buffer]
+        interval = max(interval, conflicts(access.reads, banks), conflicts(access.writes, banks))
+    trips = nest.trip_count
+    outputs = prod(loop.extent for loop in nest.parallel_loops())
+    if nest.stages[0].carried and outputs * interval < latency:
+        waiting = trips * -(-latency // outputs)
+        split = trips * interval + -(-latency // outputs) * outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
+        return min(waiting, split) + DEPTH_ESTIMATE_CYCLES
+    return trips * interval + DEPTH_ESTIMATE_CYCLES
+
+
+def area(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[Buffer, tuple[int, ...]], multiplies: bool) -> float:
+    """LUTs beyond the lanes that the design has anyway."""
+    total = 0.0
+    constants = {s.result for s in nest.statements() if isinstance(s, Constant)}
+    for statement in nest.statements():
+        if isinstance(statement, Operation) and statement.name == "arith.cmpf" and set(statement.operands) & constants:
+            total += 4
+        elif isinstance(statement, Operation) and statement.name not in LANE_OPERATIONS:
+            total += UNIT_LUTS.get(statement.name, 32)
+        elif isinstance(statement, Load):
+            width = DTYPE_BITS[statement.type]
+            if statement.buffer.kind == "constant":
+                total += 20 + statement.buffer.elements * width / 18432 * 10
+            else:
+                banks = factors[statement.buffer]
+                choices = prod(len(possible_banks(i, f)) for i, f in zip(statement.indices, banks, strict=True))
+                total += (choices - 1) * width * 0.5
+    for buffer, banks in factors.items():
+        total += BANK_LUTS * (prod(banks) - prod(before.get(buffer, (1,))))
+    extra = sum(isinstance(s, Operation) and s.name == "arith.addf" for s in nest.statements()) - nest.lanes
+    return total + max(0, extra) * UNIT_LUTS["arith.addf"]
+
+

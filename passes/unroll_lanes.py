@@ -1,0 +1,149 @@
+"""Unrolling loops of a nest into lanes: copies of its statements that run in the same cycle (the arms of a `par`).
+
+Before:  for i, j { for k { acc[i, j] += x[i, k]·w[k, j] } }           with i in 2 lanes:
+After:   for io, j { for k { acc0 += x[2·io, k]·w[k, j] ; acc1 += x[2·io + 1, k]·w[k, j] } }      w[k, j] is loaded once
+
+A parallel loop may have any number of lanes: those that stick out of its range do not store. A reduction loop's lanes must
+divide its extent; their contributions are added in a tree, then to the carried value: a declared reassociation.
+"""
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+
+from torch2hw.dialects.loops import (
+    Carried,
+    Constant,
+    IndexValue,
+    Nest,
+    Operation,
+    Stage,
+    Statement,
+    Store,
+    substitute_statement,
+    substitute_store,
+)
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+
+ASSOCIATIVE = ("arith.addf", "arith.mulf", "arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf", "arith.addi",
+               "arith.muli", "arith.maxsi", "arith.minsi", "arith.andi", "arith.ori")
+
+
+def reducible(nest: Nest) -> bool:
+    """Whether lanes of a reduction loop of stage 0 can be joined: each carried value is combined by one associative operation."""
+    stage = nest.stages[0]
+    made = {s.result: s for s in stage.statements}
+    for carried in stage.carried:
+        step = made.get(carried.next)
+        if not isinstance(step, Operation) or step.name not in ASSOCIATIVE or step.operands.count(carried.name) != 1:
+            return False
+        if any(carried.name in getattr(s, "operands", ()) for s in stage.statements if s is not step):
+            return False
+    return bool(stage.carried)
+
+
+@dataclass
+class _Stage:
+    """Statements of one stage as they are collected, each distinct one once."""
+
+    statements: list[Statement] = field(default_factory=list)
+    seen: dict[object, str] = field(default_factory=dict)
+
+    def add(self, statement: Statement, outer: list[_Stage]) -> str:
+        """Adds a statement unless an equal one is there (in this stage or an earlier one); returns its result's name."""
+        key = _key(statement)
+        for stage in (self, *outer):
+            if key in stage.seen:
+                return stage.seen[key]
+        self.seen[key] = statement.result
+        self.statements.append(statement)
+        return statement.result
+
+
+def _key(statement: Statement) -> object:
+    if isinstance(statement, Operation):
+        return statement.name, statement.operands, statement.predicate, statement.type
+    if isinstance(statement, Constant):
+        return statement.type, statement.bits
+    if isinstance(statement, IndexValue):
+        return statement.index
+    return statement.buffer, statement.indices, statement.guard, statement.otherwise_bits
+
+
+def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
+    """`nest` with `lanes[v]` lanes for each loop variable v named (others have one)."""
+    lanes = {v: count for v, count in lanes.items() if count > 1}
+    if not lanes:
+        return nest
+    outer = {v: Variable(f"{v.name}l", -(-v.extent // count)) for v, count in lanes.items()}
+    reduced = {loop.variable for loop in nest.loops if loop.reduced_by is not None}
+    parallel = [v for v in lanes if v not in reduced]
+    joined = [v for v in lanes if v in reduced]
+    assert all(v.extent % lanes[v] == 0 for v in joined), "lanes of a reduction divide its extent"
+    loops = tuple(replace(loop, variable=outer.get(loop.variable, loop.variable)) for loop in nest.loops)
+    kept = tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None)
+    stages = [_Stage() for _ in nest.stages]
+    carried: list[list[Carried]] = [[] for _ in nest.stages]
+    stores: list[list[Store]] = [[] for _ in nest.stages]
+    for arm in itertools.product(*(range(lanes[v]) for v in parallel)):
+        suffix = "".join(f"_{number}" for number in arm)
+        place = {v: variable(outer[v]) * lanes[v] + number for v, number in zip(parallel, arm, strict=True)}
+        guard = tuple(index for v in parallel if v.extent % lanes[v] and (index := place[v] * -1 + (v.extent - 1)).bounds()[0] < 0)
+        names: dict[str, str] = {c.name: c.name + suffix for stage in nest.stages for c in stage.carried}
+        for number, stage in enumerate(nest.stages):
+            before = stages[:number]
+            if number == 0 and joined:
+                _join(stage, stages[0], names, suffix, place, {v: (outer[v], lanes[v]) for v in joined})
+            else:
+                for statement in stage.statements:
+                    moved = substitute_statement(replace(statement, result=statement.result), place, {
+                        **names, statement.result: statement.result + suffix})
+                    names[statement.result] = stages[number].add(moved, before)
+            carried[number] += [Carried(names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried]
+            for store in stage.stores:
+                moved_store = substitute_store(store, place, names)
+                stores[number].append(replace(moved_store, guard=(*moved_store.guard, *guard)))
+    done = tuple(Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True))
+    domain = tuple(index.substitute(place) for index in nest.domain)
+    return replace(nest, loops=kept, stages=done, domain=domain, lanes=nest.lanes * prod(lanes.values()))
+
+
+def _join(stage: Stage, target: _Stage, names: dict[str, str], suffix: str, place: Mapping[Variable, Index],
+          joined: Mapping[Variable, tuple[Variable, int]]) -> None:
+    """Lanes of the reduction itself: every contribution, a tree over them, and one step of the carried value."""
+    steps = {c.next: c for c in stage.carried}
+    contributions: dict[str, list[str]] = {name: [] for name in steps}
+    made = {s.result: s for s in stage.statements}
+    initial = {c.init for c in stage.carried}
+    for arm in itertools.product(*(range(count) for _, count in joined.values())):
+        inner_suffix = suffix + "r" + "_".join(map(str, arm))
+        where = {**place, **{v: variable(outer) * count + number
+                             for (v, (outer, count)), number in zip(joined.items(), arm, strict=True)}}
+        local = dict(names)
+        for statement in stage.statements:
+            if statement.result in steps:
+                step = made[statement.result]
+                assert isinstance(step, Operation)
+                other = next(name for name in step.operands if name != steps[statement.result].name)
+                contributions[statement.result].append(local[other])
+                continue
+            moved = substitute_statement(statement, where, {**local, statement.result: statement.result + inner_suffix})
+            local[statement.result] = target.add(moved, [])
+            if statement.result in initial:
+                names[statement.result] = local[statement.result]
+    for result, carried in steps.items():
+        step = made[result]
+        assert isinstance(step, Operation)
+        terms, level = contributions[result], 0
+        while len(terms) > 1:
+            paired = []
+            for number in range(0, len(terms) - 1, 2):
+                joint = replace(step, result=f"{result}{suffix}t{level}_{number // 2}", operands=(terms[number], terms[number + 1]))
+                paired.append(target.add(joint, []))
+            terms, level = paired + terms[len(terms) // 2 * 2:], level + 1
+        names[result] = f"{result}{suffix}"
+        target.statements.append(replace(step, result=names[result], operands=(names[carried.name], terms[0])))
+
+
