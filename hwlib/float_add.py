@@ -9,7 +9,8 @@ a zero of its sign.
 from __future__ import annotations
 
 from .bits import Bits, add_carry, cat, mux
-from .formats import Format, pack
+from .float_round import finish
+from .formats import Format
 from .shifts import leading_zeros, shift_left, shift_right_sticky
 
 
@@ -77,12 +78,7 @@ def add(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
     kept = normal.top(s_bits)
     guard, sticky = normal.bit(3), normal.bits(0, 3).any()
     round_up = guard & (sticky | kept.bit(0))
-    base = cat(field, kept.bits(0, f_bits)) if flush else cat(field + kept.top(1).zext(width), kept.bits(0, f_bits))
-    rounded = base + round_up.zext(base.width)
-    result = rounded.drop(f_bits)
-    below = result.top(1) | ~result.any() if flush else zero1
-    above = ~result.top(1) & (result.bits(e_bits, width - 1 - e_bits).any() | result.bits(0, e_bits).all())
-    zero = cancelled | below
-    infinite = large_ones | (above & ~cancelled)
     sign = sign & ~(opposite & cancelled & ~large_ones)
-    return pack(sign, result.bits(0, e_bits), rounded.bits(0, f_bits), zero, infinite, nan)
+    if not flush:
+        field = field + kept.top(1).zext(width)
+    return finish(form, flush, sign, field, kept.bits(0, f_bits), round_up, cancelled, large_ones, nan)

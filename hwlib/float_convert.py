@@ -9,7 +9,8 @@ theirs.
 from __future__ import annotations
 
 from .bits import Bits, cat, mux
-from .formats import Format, pack, unpack
+from .float_round import finish
+from .formats import Format, unpack
 from .shifts import leading_zeros, shift_left, shift_right, shift_right_sticky
 
 
@@ -28,13 +29,10 @@ def from_integer(value: Bits, form: Format, signed: bool) -> Bits:
     kept = normal.top(form.significand_bits)
     rest = normal.bits(0, normal.width - form.significand_bits)
     round_up = rest.top(1) & (rest.bits(0, rest.width - 1).any() | kept.bit(0))
-    width = max(form.exponent_bits, (w + form.bias).bit_length(), zeros.width) + 1
+    width = max(form.exponent_bits, (w + form.bias).bit_length(), zeros.width) + 2
     exponent = g.const(form.bias + w - 1, width) - zeros.zext(width)
-    base = cat(exponent, kept.bits(0, f_bits))
-    rounded = base + round_up.zext(base.width)
-    result = rounded.drop(f_bits)
-    above = ~none & ~result.ult(form.largest_exponent)
-    return pack(sign & ~none, result.bits(0, form.exponent_bits), rounded.bits(0, f_bits), none, above, g.const(0, 1))
+    never = g.const(0, 1)
+    return finish(form, True, sign, exponent, kept.bits(0, f_bits), round_up, none, never, never)
 
 
 def to_integer(value: Bits, form: Format, width: int, signed: bool) -> Bits:
@@ -86,14 +84,8 @@ def convert(value: Bits, source: Format, target: Format, flush: bool) -> Bits:
     rest = significand.bits(0, significand.width - target.significand_bits)
     round_up = rest.top(1) & (rest.bits(0, rest.width - 1).any() | sticky | kept.bit(0))
     field = exponent - 1 + kept.top(1).zext(width) if not flush_target else exponent
-    base = cat(field, kept.bits(0, target.fraction_bits))
-    rounded = base + round_up.zext(base.width)
-    result = rounded.drop(target.fraction_bits)
-    negative = result.top(1)
-    none = a.zero | (negative | ~result.any() if flush_target else a.zero)
-    above = ~negative & ~result.ult(target.largest_exponent) & ~a.zero
-    fraction = rounded.bits(0, target.fraction_bits)
-    return pack(a.sign, result.bits(0, target.exponent_bits), fraction, none, a.infinite | above, a.nan)
+    fraction = kept.bits(0, target.fraction_bits)
+    return finish(target, flush_target, a.sign, field, fraction, round_up, a.zero, a.infinite, a.nan)
 
 
 ROUNDINGS = ("trunc", "floor", "ceil", "round", "roundeven")

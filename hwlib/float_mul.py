@@ -7,8 +7,9 @@ normalises the product of a subnormal operand and denormalises a small result.
 
 from __future__ import annotations
 
-from .bits import Bits, cat, mul, mux
-from .formats import Format, pack, unpack
+from .bits import Bits, add_carry, cat, mul, mux
+from .float_round import finish
+from .formats import Format, unpack
 from .shifts import leading_zeros, shift_right_sticky
 
 DSP_BITS = 17  # the narrow unsigned operand of one DSP block
@@ -32,30 +33,30 @@ def multiply(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
     sign = a.sign ^ b.sign
     exact = product(a.significand(), b.significand()).named("product")
 
-    # The product's exponent field if its top bit but one is the hidden bit.
+    # The product's exponent field if its top bit but one is the hidden bit; the bias is 2^(e-1) - 1.
     width = e_bits + 2
-    if flush:
-        exponent = a.exponent.zext(width) + b.exponent.zext(width) - form.bias
-    else:
-        ones_up = [cat(x.exponent.drop(1), x.exponent.bit(0) | x.exponent_zero) for x in (a, b)]
-        exponent = ones_up[0].zext(width) + ones_up[1].zext(width) - form.bias
+    fields = [x.exponent for x in (a, b)]
+    if not flush:
+        fields = [cat(x.exponent.drop(1), x.exponent.bit(0) | x.exponent_zero) for x in (a, b)]
+    total = add_carry(fields[0].zext(e_bits + 1), fields[1].zext(e_bits + 1), g.const(1, 1))
+    exponent = cat(total.top(2).zext(3) - 1, total.bits(0, e_bits - 1)).named("exponent")
     lost = g.const(0, 1)
     if not flush:
         exact, lost, exponent = _place(exact, a.significand(), b.significand(), exponent, form)
     carry = exact.top(1)
     kept = mux(carry, exact.top(s_bits), exact.bits(s_bits - 1, s_bits))
+    early = min(DSP_BITS, s_bits - 2)  # these bits are ready before the sum of the partial products
+    sticky = lost | exact.bits(0, early).any()
+    if early < s_bits - 2:
+        sticky = sticky | exact.bits(early, s_bits - 2 - early).any()
+    sticky = sticky | (carry & exact.bit(s_bits - 2))
     guard = mux(carry, exact.bit(s_bits - 1), exact.bit(s_bits - 2))
-    rest = exact.bits(0, s_bits - 2).any() | lost
-    sticky = rest | (carry & exact.bit(s_bits - 2))
     round_up = guard & (sticky | kept.bit(0))
-    # exponent + carry - 1 and then the hidden bit added in: subnormal results need no case of their own
-    field = exponent + carry.zext(width) - 1 + kept.top(1).zext(width) if not flush else exponent + carry.zext(width)
-    base = cat(field, kept.bits(0, f_bits))
-    rounded = base + round_up.zext(base.width)
-    result = rounded.drop(f_bits)
-    below = result.top(1) | ~result.any() if flush else g.const(0, 1)
-    above = ~result.top(1) & (result.bit(e_bits) | result.bits(0, e_bits).all())
-    return pack(sign, result.bits(0, e_bits), rounded.bits(0, f_bits), zero | below, infinite | (above & ~zero), nan)
+    if flush:
+        return finish(form, flush, sign, exponent, kept.bits(0, f_bits), round_up, zero, infinite, nan, carry)
+    # exponent - 1 and then the hidden bit added in: subnormal results need no case of their own
+    field = exponent - 1 + (carry.zext(width) + kept.top(1).zext(width))
+    return finish(form, flush, sign, field, kept.bits(0, f_bits), round_up, zero, infinite, nan)
 
 
 def _place(exact: Bits, left: Bits, right: Bits, exponent: Bits, form: Format) -> tuple[Bits, Bits, Bits]:

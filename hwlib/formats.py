@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .bits import Bits, Graph, cat, mux
+from .bits import Bits, cat
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,3 @@ def unpack(value: Bits, form: Format, flush: bool) -> Fields:
     zero = exponent_zero if flush else exponent_zero & ~some
     sign = value.bit(form.width - 1)
     return Fields(sign, exponent, fraction, exponent_zero, zero, ones, ones & some, ones & ~some)
-
-
-def pack(sign: Bits, exponent: Bits, fraction: Bits, zero: Bits, infinite: Bits, nan: Bits) -> Bits:
-    """A float from its fields, unless one of the flags holds: nan before infinite before zero.
-
-    Written so that synthesis can give the fraction's clearing to the flip-flops' synchronous reset.
-    """
-    special = nan | infinite
-    top = exponent.width
-    exponent = mux(special, (1 << top) - 1, mux(zero, 0, exponent))
-    low = mux(special | zero, 0, fraction)
-    high = low.top(1) | nan
-    fraction = cat(high, low.bits(0, low.width - 1)) if low.width > 1 else high
-    return cat(sign & ~nan, exponent, fraction)
-
-
-def constant(graph: Graph, form: Format, encoding: int) -> Bits:
-    return graph.const(encoding, form.width)

@@ -1,8 +1,8 @@
 """Measure a unit: `python -m torch2hw.hwlib.measure arith.addf f32` prints LUT, FF, DSP, BRAM36 and, with --ecp5, MHz.
 
-Resources are Yosys' `synth_xilinx -family xcup` (LUTs without inverters); the clock is nextpnr-ecp5's (85k, speed 8, out of
-context, one seed) with registers around the unit, as its neighbours in a design have them. Both tools run as processes of
-their own, because an error in either ends the process.
+Resources are Yosys' `synth_xilinx -family xcup` (LUTs without inverters); the clock is nextpnr-ecp5's (85k, speed 8,
+out of context, one seed) with registers around the unit, as its neighbours in a design have them. Both tools run as
+processes of their own, because an error in either ends the process.
 """
 
 from __future__ import annotations
