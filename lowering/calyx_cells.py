@@ -43,33 +43,32 @@ class Cells:
         self.body, self.component, self.module_of = body, component, module_of
         self.wires: Wires
         self.outputs: dict[PortOf, str] = {}
-        self.pending: list[Cell] = []
+        self.pending: list[tuple[Cell, str]] = []
         self.begun: set[str] = set()
 
     def output(self, cell_name: str, port: str) -> str:
-        """The signal of an output port; the cell is emitted by `emit_pending`."""
+        """The signal of an output port; `emit_pending` emits its cell. Control may be incomplete when this is called."""
         key = PortOf(cell_name, port)
         if key not in self.outputs:
             cell = self.component.cells[cell_name]
-            if cell.kind == "std_wire":
-                self.outputs[key] = self.wires.driven(PortOf(cell_name, "in"))
-                return self.outputs[key]
             if cell.kind in ("constant", "undefined"):
                 self.outputs[key] = self.body.constant(cell.value, cell.ports[0].width_bits)
                 return self.outputs[key]
-            if cell.kind == "register" and port == "done":
-                self.outputs[key] = self.body.flag(f"{cell_name}_done", self.wires.driven(PortOf(cell_name, "write_en")))
-                return self.outputs[key]
-            single = cell.kind == "register" or len([each for each in cell.ports if not each.is_input]) == 1
+            single = port == "out" or len([each for each in cell.ports if not each.is_input]) == 1
             self.outputs[key] = self.body.name(cell_name if single else f"{cell_name}_{port}")
-            if cell_name not in self.begun:
-                self.begun.add(cell_name)
-                self.pending.append(cell)
+            part = f"{cell_name}.done" if cell.kind == "register" and port == "done" else cell_name
+            if part not in self.begun:
+                self.begun.add(part)
+                self.pending.append((cell, port))
         return self.outputs[key]
 
     def emit_pending(self) -> None:
         while self.pending:
-            self._emit(self.pending.pop(0))
+            cell, port = self.pending.pop(0)
+            if cell.kind == "register" and port == "done":
+                self.body.register(self.outputs[PortOf(cell.name, port)], self._in(cell, "write_en"), 1)
+            else:
+                self._emit(cell)
 
     def _in(self, cell: Cell, port: str) -> str:
         return self.wires.driven(PortOf(cell.name, port))
@@ -90,6 +89,8 @@ class Cells:
         elif kind == "std_mux":
             operands = ", ".join(self._in(cell, port) for port in ("cond", "tru", "fal"))
             self.body.define(out, f"comb.mux {operands} {hint} : i{width['out']}", place)
+        elif kind == "std_wire":
+            self.body.define(out, f"hw.wire {self._in(cell, 'in')} : i{width['out']}", place)
         elif kind in ("std_not", "std_pad", "std_slice", "std_signext"):
             self._unary(cell, out, hint)
         else:

@@ -75,7 +75,7 @@ class DynamicRun:
     @cached_property
     def active(self) -> str:
         running = self.body.name(f"{self.hint}_running")
-        active = self.body.any_of(self.start, running)
+        active = self.body.call(self.body.any_of(self.start, running), f"{self.hint}_active")
         self.body.register(running, self.body.all_of(active, self.body.invert(self.done())), 1)
         return active
 
@@ -94,6 +94,7 @@ class InstanceRun:
     def active(self) -> str:
         running = self.body.name(f"{self.hint}_running")
         active = self.body.any_of(self.start, self.body.all_of(running, self.body.invert(self.following)))
+        self.body.call(active, f"{self.hint}_active")
         self.body.register(running, active, 1)
         return active
 

@@ -43,7 +43,7 @@ class Window:
     def active(self) -> str:
         if self.chained:
             return self.body.any_of(*(self._stage(cycle) for cycle in range(self.latency_cycles)))
-        return self.body.any_of(self.start, self._running)
+        return self.body.call(self.body.any_of(self.start, self._running), f"{self.hint}_active")
 
     def during(self, first: int, last: int) -> str:
         """High in cycles `first` to `last` of the window."""
@@ -92,9 +92,10 @@ class Window:
         count, running = body.name(f"{self.hint}_count"), body.name(f"{self.hint}_running")
         last = body.extract(count, width - 1, 1, width)
         goes_on = body.all_of(body.any_of(self.start, running), body.invert(last))
+        body.call(goes_on, f"{self.hint}_goes_on")
         body.register(running, goes_on, 1)
         less = body.shared("less", f"comb.add {count}, {body.constant((1 << width) - 1, width)} : i{width}")
-        idle = body.any_of(body.reset, body.invert(goes_on))
+        idle = body.call(body.any_of(body.reset, body.invert(goes_on)), f"{self.hint}_rewind")
         body.register(count, less, width, reset=idle, start=self.latency_cycles - 2)
         return count, last, running
 

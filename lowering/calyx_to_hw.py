@@ -51,12 +51,14 @@ def _component(component: Component, modules: Modules, latencies: Mapping[str, i
     results = [port for port in component.ports if not port.is_input]
     signals = [wires.driven(PortOf("", port.name)) for port in results]
     cells.emit_pending()
-    ports = [f"in %{port.name}: {'!seq.clock' if port.role == 'clk' else f'i{port.width_bits}'}" for port in component.ports if port.is_input]
-    ports += [f"out {port.name}: i{port.width_bits}" for port in results]
+    ports = []
+    for port in component.ports:
+        kind = "!seq.clock" if port.role == "clk" else f"i{port.width_bits}"
+        ports.append(f"{'in %' if port.is_input else 'out '}{port.name}: {kind}")
     types = ", ".join(f"i{port.width_bits}" for port in results)
     place = component.location or "loc(unknown)"
     output = f"hw.output {', '.join(signals)} : {types} loc(unknown)" if results else "hw.output loc(unknown)"
-    lines = "\n".join(f"  {line}" for line in [*body.lines, output])
+    lines = "\n".join(f"  {line}" for line in [*body.text(), output])
     return f"hw.module @{component.name}({', '.join(ports)}) {{\n{lines}\n}} {place}\n"
 
 
@@ -65,6 +67,7 @@ def _run(control: ControlLowering, body: HwBody, go: str, entry: bool) -> str:
     busy, start = body.name("busy"), body.name("start")
     done = control.component_end(start)
     free = body.invert(busy)
+    body.call(start, "start")
     body.define(start, f"comb.and {go}, {free if entry else body.any_of(free, done)} : i1")
     body.register(busy, body.any_of(start, body.all_of(busy, body.invert(done))), 1)
     return done

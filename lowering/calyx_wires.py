@@ -118,10 +118,10 @@ class Wires:
         return signal if guard is None else self.body.all_of(signal, self.value(guard))
 
     # -- drivers --------------------------------------------------------------------------------------------------------
-    def is_control(self, target: PortOf) -> bool:
+    def is_flag(self, target: PortOf) -> bool:
+        """A one-bit wire: 0 where nothing drives it, but no part of a handshake, whose done may even depend on it."""
         cell = self.component.cells.get(target.cell)
-        wire = cell is not None and cell.kind == "std_wire" and self.widths[target] == 1
-        return wire or target.port in _CONTROL_NAMES or target.port.endswith("_en")
+        return cell is not None and cell.kind == "std_wire" and self.widths[target] == 1
 
     def driven(self, target: PortOf) -> str:
         """The signal at an input port of a cell or an output port of the component; 0 where nothing drives it."""
@@ -136,10 +136,11 @@ class Wires:
         sources: dict[str, list[_Driver]] = defaultdict(list)
         for driver in drivers:
             sources[self.value(driver.assign.source, driver.group)].append(driver)
-        if self.is_control(target):
+        handshake = target.port in _CONTROL_NAMES or target.port.endswith("_en")
+        if handshake or self.is_flag(target):
             terms = []
             for source, those in sources.items():
-                active = self.body.any_of(*(self._active(driver, handshake=True) for driver in those))
+                active = self.body.any_of(*(self._active(driver, handshake) for driver in those))
                 terms.append(self.body.choose(active, source, self.body.constant(0, width), width))
             if width == 1:
                 return self.body.any_of(*terms)

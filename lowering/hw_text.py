@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-_NOWHERE = " loc(unknown)"
-
 
 class HwBody:
     """`clock` and `reset` are the signals that registers use; `reset` may be "" where nothing is reset."""
 
     def __init__(self, clock: str, reset: str, taken: Sequence[str] = ()) -> None:
         self.clock, self.reset = clock, reset
-        self.lines: list[str] = []
+        self.lines: list[tuple[str, str, str]] = []  # name or "", expression, location
+        self.hints: dict[str, str] = {}
         self.names = set(taken)
         self.expressions: dict[tuple[object, ...], str] = {}
         self.constants: dict[str, tuple[int, int]] = {}
@@ -33,11 +32,25 @@ class HwBody:
         return f"%{chosen}"
 
     def define(self, name: str, expression: str, place: str = "") -> str:
-        self.lines.append(f"{name} = {expression}{' ' + place if place else _NOWHERE}")
+        self.lines.append((name, expression, place))
         return name
 
+    def call(self, signal: str, hint: str) -> str:
+        """Gives a combinational signal a name for the Verilog, if it needs a wire and has no name yet."""
+        self.hints.setdefault(signal, hint)
+        return signal
+
+    def text(self) -> list[str]:
+        """The lines of the body."""
+        found = []
+        for name, expression, place in self.lines:
+            if name in self.hints and expression.startswith("comb."):
+                expression = expression.replace(" : ", f' {{sv.namehint = "{self.hints[name]}"}} : ', 1)
+            found.append(f"{f'{name} = ' if name else ''}{expression} {place or 'loc(unknown)'}")
+        return found
+
     def shared(self, hint: str, expression: str) -> str:
-        """The signal of `expression`, written once; `hint` becomes its name in the Verilog if it needs one."""
+        """The signal of `expression`, written once."""
         if (expression,) not in self.expressions:
             self.expressions[expression,] = self.define(self.name(hint), expression)
         return self.expressions[expression,]
@@ -123,4 +136,4 @@ class HwBody:
         given = ", ".join(f"{port}: {signal}: {kind}" for port, (signal, kind) in inputs.items())
         results = ", ".join(f"{port}: {kind}" for port, (_, kind) in outputs.items())
         names = ", ".join(signal for signal, _ in outputs.values())
-        self.lines.append(f'{f"{names} = " if names else ""}hw.instance "{name}" @{module}({given}) -> ({results}){" " + place if place else _NOWHERE}')
+        self.lines.append((names, f'hw.instance "{name}" @{module}({given}) -> ({results})', place))

@@ -41,7 +41,8 @@ def export(hw_text: str) -> str:
         passmanager.PassManager.parse(f"builtin.module({','.join(PASSES)})").run(module.operation)
         out = io.StringIO()
         export_verilog(module, out)
-    return re.sub(r"[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).lstrip("\n")
+    # Ports keep the place at which our intermediate text was parsed.
+    return re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
 
 
 def _forget_own_lines(module: ir.Module) -> None:
