@@ -1,0 +1,149 @@
+"""What can be refused before any compilation: types and sizes that no hardware will hold.
+
+Every tensor of the model, of its inputs and outputs, and of the exported graph is looked at; all refusals are collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from torch2hw.errors import Torch2HWError
+from torch2hw.frontend.locations import SITE, Sources
+from torch2hw.frontend.refusals import (
+    DataDependentControlFlow,
+    DynamicShape,
+    EmptyTensor,
+    UnsupportedDtype,
+    UnsupportedOperation,
+)
+from torch2hw.frontend.signature import STORED, dtype_name
+
+if TYPE_CHECKING:
+    import torch
+    from torch import fx, nn
+
+Place = tuple[str, int] | None
+
+
+def check_tensor(
+    tensor: torch.Tensor, what: str, place: Place, operation: str | None = None
+) -> Iterator[Torch2HWError]:
+    """Refusals of one tensor; `what` says which, as in `input x`."""
+    dtype = dtype_name(tensor.dtype)
+    if any(not isinstance(size, int) for size in tensor.shape):
+        yield DynamicShape(
+            f"the shape of {what} depends on the values of a tensor",
+            location=place,
+            operation=operation,
+            why="memories and loops of the hardware have sizes that are fixed when it is compiled",
+            fix="compute on all elements and select with torch.where",
+        )
+    elif tensor.is_complex():
+        yield UnsupportedDtype(
+            f"{what} is complex ({dtype})",
+            location=place,
+            operation=operation,
+            why="there are no complex units",
+            fix="keep real and imaginary parts in two real tensors",
+        )
+    elif tensor.is_quantized or dtype not in STORED:
+        yield UnsupportedDtype(
+            f"{what} is {dtype}",
+            location=place,
+            operation=operation,
+            why=f"hardware holds {', '.join(STORED)}"
+            if not tensor.is_quantized
+            else "quantised tensors have no hardware",
+            fix="compile the model before quantising it" if tensor.is_quantized else "convert it to float32",
+        )
+    elif dtype == "float64":
+        yield UnsupportedDtype(
+            f"{what} is float64",
+            location=place,
+            operation=operation,
+            why="there are no double-precision units",
+            fix="convert with .float(); the distance to PyTorch in float64 is reported either way",
+        )
+    elif 0 in tensor.shape:
+        yield EmptyTensor(
+            f"{what} is empty: shape {tuple(tensor.shape)}",
+            location=place,
+            operation=operation,
+            why="a memory has at least one element",
+            fix="give every dimension a size of at least 1",
+        )
+
+
+def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:
+    """Refusals of parameters and buffers, and of layers whose weights are packed out of sight."""
+    for path, module in model.named_modules():
+        site = module.__dict__.get(SITE)
+        here = sources.place(*site) if site is not None else place
+        if "quantized" in type(module).__module__.split("."):
+            yield UnsupportedDtype(
+                f"layer {path or type(module).__name__} is quantised ({type(module).__name__})",
+                location=here,
+                why="quantised layers have no hardware",
+                fix="compile the model before quantising it",
+            )
+        for kind, tensors in (
+            ("weight", module.named_parameters(recurse=False)),
+            ("buffer", module.named_buffers(recurse=False)),
+        ):
+            for name, tensor in tensors:
+                yield from check_tensor(tensor, f"{kind} {path + '.' if path else ''}{name}", here)
+
+
+def check_graph(graph: fx.Graph, place_of: dict[fx.Node, Place]) -> Iterator[Torch2HWError]:
+    """Refusals of the operations of an exported graph, at the user's lines."""
+    import torch
+
+    for node in graph.nodes:
+        if node.op != "call_function":
+            continue
+        name, place = operation_name(node.target), place_of[node]
+        if isinstance(node.target, torch._ops.HigherOrderOperator):
+            yield DataDependentControlFlow(
+                f"control flow that depends on values: torch.{name}",
+                location=place,
+                operation=name,
+                why="the schedule of the hardware is fixed when it is compiled",
+                fix="compute every branch and select with torch.where",
+            )
+            continue
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            yield UnsupportedOperation(
+                f"{name} draws random numbers",
+                location=place,
+                operation=name,
+                why="the same inputs must give the same outputs, bit for bit",
+                fix="pass the random numbers as an input, or make them a buffer",
+            )
+            continue
+        value = node.meta.get("val")
+        for tensor in value if isinstance(value, tuple | list) else [value]:
+            if isinstance(tensor, torch.Tensor) and not _is_python_number(node, tensor):
+                yield from _intermediate(tensor, name, place)
+
+
+def _intermediate(tensor: torch.Tensor, name: str, place: Place) -> Iterator[Torch2HWError]:
+    for error in check_tensor(tensor, f"the result of {name}", place, name):
+        if not isinstance(error, EmptyTensor):  # one that disappears (torch.cat) does no harm; see supported.py
+            yield error
+
+
+def _is_python_number(node: fx.Node, tensor: torch.Tensor) -> bool:
+    """A Python float that PyTorch made a float64 scalar on its own; it is rounded to f32."""
+    inputs = [argument.meta.get("val") for argument in node.all_input_nodes]
+    return (
+        tensor.dim() == 0
+        and dtype_name(tensor.dtype) == "float64"
+        and all(dtype_name(value.dtype) == "float64" for value in inputs if hasattr(value, "dtype"))
+    )
+
+
+def operation_name(target: Any) -> str:
+    """`aten.fft_fft` of an overload `aten.fft_fft.default`; the name of anything else."""
+    text = str(target)
+    return text.rsplit(".", 1)[0] if text.count(".") > 1 else text

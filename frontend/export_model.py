@@ -1,0 +1,229 @@
+"""An `nn.Module` and its example inputs → a torch.export program of flat tensors, every node at the user's line.
+
+The model is run once in PyTorch first: what it raises there is the model's own, and is shown as such. Then it is
+exported, so what fails from there on is something that cannot become a static program. After that each node's
+`stack_trace` holds the user's frames only, preceded by a frame for its layer (`LAYER_FRAME`); see `locations`.
+
+Inputs that the model changes in place are copied first: the hardware keeps its inputs as they were written.
+
+Refuses: what `check_tensors` lists; `model-raised`, `shape-mismatch`, `data-dependent`, `not-exportable`, `stateful-model`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from torch2hw.errors import Torch2HWError, raise_all
+from torch2hw.frontend.check_tensors import check_graph, check_tensor, check_weights
+from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.locations import SITE, Sources
+from torch2hw.frontend.refusals import (
+    DataDependentControlFlow,
+    ModelRaised,
+    NotExportable,
+    ShapeMismatch,
+    StatefulModel,
+)
+from torch2hw.frontend.signature import Structure, TensorInfo, input_infos, output_infos
+from torch2hw.names import UniqueNames
+
+LAYER_FRAME = "layer:"
+"""Begins the file name of the frame that stands for a node's layer: `File "layer:encoder.0.norm", line 0`."""
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A torch.export program of flat tensors, decomposed to what torch-mlir takes; its border, and how to rebuild it."""
+
+    program: Any
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    input_structure: Structure
+    output_structure: Structure
+
+
+class _Flat(nn.Module):
+    """`model` with its tensor arguments side by side and its tensor results as a tuple; `returned` is the structure."""
+
+    def __init__(self, model: nn.Module, arguments: Structure, copies: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.model = model
+        self.arguments = arguments
+        self.copies = copies
+        self.returned: Structure | None = None
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        given = [tensor.clone() if i in self.copies else tensor for i, tensor in enumerate(tensors)]
+        self.returned, results = Structure.of(self.model(*self.arguments.build(given)))
+        return tuple(results)
+
+
+def export_model(loaded: LoadedModel) -> ExportedModel:
+    """Run, check, export and decompose the model."""
+    sources, place = loaded.sources, (loaded.source_file, 0)
+    arguments, tensors = Structure.of(loaded.example_inputs)
+    tensors = [tensor.detach() for tensor in tensors]
+    errors = list(check_weights(loaded.model, sources, place))
+    for path, tensor in zip(arguments.tensor_paths(), tensors, strict=True):
+        errors += check_tensor(tensor, f"example input {path}", loaded.inputs_place or place)
+    raise_all(errors)
+    flat = _Flat(loaded.model, arguments)
+    with torch.no_grad(), quiet_third_parties(sources):
+        results = _run(flat, tensors, loaded)
+        errors += _check_results(flat.returned, results, place)
+        program = _export(flat, tensors, sources, place)
+        errors += check_graph(program.graph, _locate(program, flat.model, sources))
+        raise_all(errors)
+        program = _decompose(program)
+        changed = list(program.graph_signature.user_inputs_to_mutate.values())
+        if changed:
+            copies = [program.graph_signature.user_inputs.index(name) for name in changed]
+            flat = _Flat(loaded.model, arguments, copies)
+            program = _export(flat, tensors, sources, place)
+            _locate(program, flat.model, sources)
+            program = _decompose(program)
+    raise_all(list(_check_state(program, place)))
+    names = UniqueNames()
+    inputs = input_infos(loaded.model, arguments, tensors, names)
+    assert flat.returned is not None
+    return ExportedModel(
+        program, tuple(inputs), tuple(output_infos(flat.returned, results, names)), arguments, flat.returned
+    )
+
+
+def _run(flat: _Flat, tensors: Sequence[torch.Tensor], loaded: LoadedModel) -> Sequence[torch.Tensor]:
+    """The model's results in PyTorch, or its exception as a refusal."""
+    try:
+        results: Sequence[torch.Tensor] = flat(*(tensor.clone() for tensor in tensors))
+        return results
+    except (KeyboardInterrupt, Torch2HWError):
+        raise
+    except BaseException as error:
+        frames = loaded.sources.frames(error.__traceback__)
+        place = _forward_place(loaded.model, loaded.sources) if not frames else loaded.sources.place(*frames[-1])
+        text = traceback.format_exception_only(error)[-1].strip()
+        given = ", ".join(f"{tuple(tensor.shape)}" for tensor in tensors)
+        if isinstance(error, RuntimeError) and re.search(r"shape|size|dimension|channels|must match", text):
+            raise ShapeMismatch(
+                f"shapes do not fit: {str(error).splitlines()[0]}",
+                location=place or (loaded.source_file, 0),
+                why=f"PyTorch itself cannot run the model on the example inputs, whose shapes are {given}",
+                fix="give example inputs of the shapes that the model takes",
+            ) from None
+        raise ModelRaised(
+            f"the model raised {text}",
+            location=place or (loaded.source_file, 0),
+            why=f"PyTorch itself cannot run the model on the example inputs, whose shapes are {given}",
+            fix="make `model(*example_inputs)` run in PyTorch",
+        ) from None
+
+
+def _forward_place(model: nn.Module, sources: Sources) -> tuple[str, int] | None:
+    code = getattr(type(model).forward, "__code__", None)
+    return sources.place(code.co_filename, code.co_firstlineno) if code and sources.owns(code.co_filename) else None
+
+
+def _check_results(
+    returned: Structure | None, results: Sequence[torch.Tensor], place: tuple[str, int]
+) -> Iterator[Torch2HWError]:
+    assert returned is not None
+    if not results:
+        yield NotExportable("the model returns no tensor", location=place, fix="return the tensors to compute")
+    for path, tensor in zip(returned.tensor_paths(), results, strict=True):
+        yield from check_tensor(tensor, f"output {path}".rstrip(), place)
+    for path, constant in zip(returned.paths, returned.constants, strict=True):
+        if constant is not None and not isinstance(constant, bool | int | float | str):
+            yield NotExportable(
+                f"output {path} is a {type(constant).__name__}".replace("  ", " "),
+                location=place,
+                fix="return tensors, in tuples, lists and dictionaries",
+            )
+
+
+def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, place: tuple[str, int]) -> Any:
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+    try:
+        return torch.export.export(flat, tuple(tensors))
+    except KeyboardInterrupt:
+        raise
+    except GuardOnDataDependentSymNode as error:
+        frames = sources.frames(error.__traceback__)
+        raise DataDependentControlFlow(
+            "control flow depends on the values of a tensor",
+            location=sources.place(*frames[-1]) if frames else place,
+            why="the schedule of the hardware is fixed when it is compiled",
+            fix="compute every branch and select with torch.where; loop a fixed number of times",
+        ) from None
+    except Exception as error:
+        frames = sources.frames(error.__traceback__)
+        raise NotExportable(
+            f"torch.export cannot follow the model: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
+            location=sources.place(*frames[-1]) if frames else place,
+            why="it must become a static graph of tensor operations",
+            fix="use PyTorch operations on tensors only, without .numpy(), .tolist() and the like",
+        ) from None
+
+
+def _decompose(program: Any) -> Any:
+    from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+
+    return program.run_decompositions(get_decomposition_table())
+
+
+def _check_state(program: Any, place: tuple[str, int]) -> Iterator[Torch2HWError]:
+    signature = program.graph_signature
+    for kind, changed in (("buffer", signature.buffers_to_mutate), ("parameter", signature.parameters_to_mutate)):
+        for name in changed.values():
+            yield StatefulModel(
+                f"the model changes its {kind} {name.removeprefix('model.')} while it runs",
+                location=place,
+                why="a design keeps nothing from one run to the next",
+                fix="pass the state as an input and return its new value as an output",
+            )
+
+
+def _locate(program: Any, model: nn.Module, sources: Sources) -> dict[Any, tuple[str, int] | None]:
+    """Rewrite each node's stack trace as the module docstring says; the place of each node for diagnostics."""
+    sites = {path: module.__dict__.get(SITE) for path, module in model.named_modules()}
+    places: dict[Any, tuple[str, int] | None] = {}
+    for node in program.graph.nodes:
+        found = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+        frames = [(file, int(line)) for file, line in found if sources.owns(file)]
+        stack = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+        layer = (stack[-1] if stack else "").removeprefix("model").removeprefix(".")
+        if not frames and sites.get(layer) is not None:
+            frames = [sites[layer]]
+        lines = [f'File "{sources.short(file)}", line {line}, in forward' for file, line in frames]
+        if layer:
+            lines.append(f'File "{LAYER_FRAME}{layer}", line 0, in forward')
+        node.meta["stack_trace"] = "\n".join(lines)
+        places[node] = sources.place(*frames[-1]) if frames else None
+    return places
+
+
+@contextlib.contextmanager
+def quiet_third_parties(sources: Sources) -> Iterator[None]:
+    """Let through warnings that arise in the user's files, and nothing else that PyTorch or torch-mlir prints."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("always")
+            yield
+    finally:
+        logging.disable(level)
+    for warning in caught:
+        if sources.owns(warning.filename):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -1,0 +1,89 @@
+"""Why the front end refuses a model: one class per cause, each with its own code."""
+
+from __future__ import annotations
+
+from torch2hw.errors import Torch2HWError
+
+
+class ModelFileError(Torch2HWError):
+    """The model file cannot be executed: a syntax error, a module that is not installed, code that raises."""
+
+    code = "model-file"
+
+
+class NoModel(Torch2HWError):
+    """None of the three ways to give a model was found."""
+
+    code = "no-model"
+
+
+class AmbiguousModel(Torch2HWError):
+    """The file holds several models and does not say which is meant."""
+
+    code = "ambiguous-model"
+
+
+class NotAModule(Torch2HWError):
+    """What was given as the model is not an `nn.Module`."""
+
+    code = "not-a-module"
+
+
+class BadInputs(Torch2HWError):
+    """The example inputs are missing, or are not tensors."""
+
+    code = "example-inputs"
+
+
+class ShapeMismatch(Torch2HWError):
+    """The shapes of inputs and weights do not fit: the model fails on its own example inputs."""
+
+    code = "shape-mismatch"
+
+
+class ModelRaised(Torch2HWError):
+    """The model's code raised when run on its example inputs."""
+
+    code = "model-raised"
+
+
+class DataDependentControlFlow(Torch2HWError):
+    """A Python branch or loop, or `torch.cond`, depends on the values of tensors."""
+
+    code = "data-dependent"
+
+
+class DynamicShape(Torch2HWError):
+    """The shape of a tensor depends on the values of another."""
+
+    code = "dynamic-shape"
+
+
+class UnsupportedDtype(Torch2HWError):
+    """Complex, quantised or double-precision data."""
+
+    code = "unsupported-dtype"
+
+
+class EmptyTensor(Torch2HWError):
+    """A tensor without elements."""
+
+    code = "empty-tensor"
+
+
+class UnsupportedOperation(Torch2HWError):
+    """An operation without hardware."""
+
+    code = "unsupported-operation"
+
+
+class StatefulModel(Torch2HWError):
+    """The model changes a buffer or a parameter while it runs."""
+
+    code = "stateful-model"
+
+
+class NotExportable(Torch2HWError):
+    """The model runs, and torch.export cannot follow it, for a reason that has no class of its own."""
+
+    code = "not-exportable"

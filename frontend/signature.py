@@ -1,0 +1,121 @@
+"""Inputs and outputs of a model, flattened: their names, shapes, stored types, and how to build the structures again.
+
+Inputs are the tensors among `forward`'s arguments, nested ones flattened in order; outputs the tensors among what it
+returns. Everything else in either (numbers, None, strings) is a constant of the design and keeps its place in the
+structure. Names are those of contract section 4: an argument's own (`x`, `state_h`, `xs_0`), `out`, `out0` … or
+dictionary keys for outputs, made legal and unique together.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch2hw.names import UniqueNames
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+STORED = {
+    "float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64",
+    "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8", "uint8": "i8", "bool": "i1",
+}  # fmt: skip
+"""PyTorch's name of each type that hardware can hold, and its stored form; integers are two's complement."""
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """`float32` of `torch.float32`."""
+    return str(dtype).removeprefix("torch.")
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor at the border of the design. `dtype` is its stored form, `torch_dtype` PyTorch's name (`uint8`)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    torch_dtype: str
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A nested value with its tensors taken out: `leaves[i]` is True where leaf i is a tensor, else `constants[i]`."""
+
+    spec: Any
+    is_tensor: tuple[bool, ...]
+    constants: tuple[Any, ...]
+    paths: tuple[str, ...]
+
+    @staticmethod
+    def of(value: Any) -> tuple[Structure, list[Any]]:
+        """The structure of `value`, and its tensors in order."""
+        import torch
+        from torch.utils import _pytree
+
+        leaves, spec = _pytree.tree_flatten_with_path(value)
+        is_tensor = tuple(isinstance(leaf, torch.Tensor) for _, leaf in leaves)
+        constants = tuple(None if isinstance(leaf, torch.Tensor) else leaf for _, leaf in leaves)
+        paths = tuple("_".join(_step(step) for step in path) for path, _ in leaves)
+        return Structure(spec, is_tensor, constants, paths), [
+            leaf for _, leaf in leaves if isinstance(leaf, torch.Tensor)
+        ]
+
+    def build(self, tensors: Sequence[Any]) -> Any:
+        """The nested value with these tensors in it."""
+        from torch.utils import _pytree
+
+        rest = iter(tensors)
+        pairs = zip(self.is_tensor, self.constants, strict=True)
+        leaves = [next(rest) if is_tensor else constant for is_tensor, constant in pairs]
+        return _pytree.tree_unflatten(leaves, self.spec)
+
+    def tensor_paths(self) -> list[str]:
+        """The path of each tensor, its steps joined by underscores."""
+        return [path for path, is_tensor in zip(self.paths, self.is_tensor, strict=True) if is_tensor]
+
+
+def _step(step: Any) -> str:
+    for attribute in ("idx", "key", "name"):
+        if hasattr(step, attribute):
+            return str(getattr(step, attribute))
+    return str(step)
+
+
+def argument_names(model: nn.Module, arguments: Sequence[Any]) -> list[str]:
+    """The name of each positional argument of `forward`."""
+    names: list[str] = []
+    for parameter in inspect.signature(model.forward).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            break
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            names.append(parameter.name)
+    return [names[i] if i < len(names) else f"arg_{i}" for i in range(len(arguments))]
+
+
+def input_infos(
+    model: nn.Module, structure: Structure, tensors: Sequence[torch.Tensor], names: UniqueNames
+) -> list[TensorInfo]:
+    """Names and types of the inputs; `structure` is that of the tuple of arguments."""
+    arguments = argument_names(model, structure.build(tensors))
+    infos = []
+    for path, tensor in zip(structure.tensor_paths(), tensors, strict=True):
+        index, _, rest = path.partition("_")
+        infos.append(_info(names.take("_".join(filter(None, [arguments[int(index)], rest]))), tensor))
+    return infos
+
+
+def output_infos(structure: Structure, tensors: Sequence[torch.Tensor], names: UniqueNames) -> list[TensorInfo]:
+    """Names and types of the outputs."""
+    infos = []
+    for path, tensor in zip(structure.tensor_paths(), tensors, strict=True):
+        infos.append(_info(names.take(f"out{path}" if path[:1].isdigit() else path or "out", "out"), tensor))
+    return infos
+
+
+def _info(name: str, tensor: torch.Tensor) -> TensorInfo:
+    dtype = dtype_name(tensor.dtype)
+    return TensorInfo(name, tuple(tensor.shape), STORED[dtype], dtype)

@@ -1,0 +1,162 @@
+"""PyTorch → linalg on tensors, by torch.export and torch-mlir.
+
+`import_torch` gives the model in torch-mlir's Torch dialect (level `torch`), `lower` takes it to linalg on tensors
+(level `linalg`), `export` does both.
+
+leaves: one function `main` of tensors with static shapes; weights as constants; every operation at the user's line and
+    layer (`locations`); no f64 (`demote_f64`), no run-time assertions; canonicalised, common subexpressions shared;
+    elementwise operations not fused.
+refuses: what `export_model` refuses; operations that torch-mlir cannot lower, and what `supported` lists.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch_mlir import fx, ir
+from torch_mlir.passmanager import PassManager
+
+from torch2hw.errors import Torch2HWError, raise_all
+from torch2hw.frontend.demote_f64 import demote_f64
+from torch2hw.frontend.export_model import LAYER_FRAME, ExportedModel, export_model, quiet_third_parties
+from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.locations import Sources, source_of
+from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.frontend.signature import Structure, TensorInfo
+from torch2hw.frontend.supported import check_supported
+
+TO_BACKEND = (
+    "builtin.module(func.func(torch-match-quantized-custom-ops),torchdynamo-export-to-torch-backend-pipeline{})"
+)
+TO_LINALG = "builtin.module(torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
+CLEAN_UP = "builtin.module(canonicalize,cse)"
+
+
+@dataclass(frozen=True)
+class TorchProgram:
+    """A torch-mlir module with function `main`, and what its arguments and results are, in order.
+
+    `input_structure` and `output_structure` rebuild the model's nested arguments and results from flat tensors.
+    """
+
+    module: Any
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    input_structure: Structure
+    output_structure: Structure
+    sources: Sources
+
+    def text(self) -> str:
+        """MLIR, with locations; weights in full."""
+        text: str = self.module.operation.get_asm(enable_debug_info=True)
+        return text
+
+
+def export(loaded: LoadedModel) -> TorchProgram:
+    """The model at linalg on tensors."""
+    return lower(import_torch(loaded))
+
+
+def import_torch(loaded: LoadedModel) -> TorchProgram:
+    """The model in the Torch dialect, value semantics, static shapes."""
+    exported = export_model(loaded)
+    with quiet_third_parties(loaded.sources):
+        module = fx.export_and_import(exported.program, output_type="raw", func_name="main", decomposition_table={})
+    _rebuild_locations(module)
+    _run(module, TO_BACKEND, loaded.sources)
+    return _program(module, exported, loaded.sources)
+
+
+def _program(module: Any, exported: ExportedModel, sources: Sources) -> TorchProgram:
+    return TorchProgram(
+        module, exported.inputs, exported.outputs, exported.input_structure, exported.output_structure, sources
+    )
+
+
+def lower(program: TorchProgram) -> TorchProgram:
+    """The Torch dialect lowered to linalg on tensors; `program.module` is left as it was."""
+    module = ir.Module.parse(str_of(program.module), program.module.context)
+    _run(module, TO_LINALG, program.sources)
+    _drop_assertions(module)
+    demote_f64(module)
+    _run(module, CLEAN_UP, program.sources)
+    raise_all(list(check_supported(module, program.sources)))
+    return replace(program, module=module)
+
+
+def str_of(module: Any) -> str:
+    """The module's text with locations, in generic form, which parses fastest."""
+    text: str = module.operation.get_asm(enable_debug_info=True, print_generic_op_form=True)
+    return text
+
+
+def _run(module: Any, pipeline: str, sources: Sources) -> None:
+    with module.context as context:
+        context.emit_error_diagnostics = True
+        try:
+            PassManager.parse(pipeline).run(module.operation)
+        except ir.MLIRError as error:
+            raise_all(_refusals(error, sources))
+            raise
+
+
+def _refusals(error: Any, sources: Sources) -> list[Torch2HWError]:
+    """What torch-mlir could not lower, at the user's lines."""
+    found: list[Torch2HWError] = []
+    for diagnostic in error.error_diagnostics:
+        text = " ".join([diagnostic.message, *(note.message for note in diagnostic.notes)])
+        operation = re.search(r"torch\.((?:aten|prims|operator|quantized)[\w.]*)", re.sub(r"torch\.operator", "", text))
+        source = source_of(diagnostic.location)
+        if operation is None:
+            continue
+        found.append(
+            UnsupportedOperation(
+                f"{operation.group(1)} has no hardware",
+                location=None if source is None else (sources.shown(source.file), source.line),
+                operation=operation.group(1),
+                why="torch-mlir has no lowering of it to loops",
+                fix="express the model without it",
+            )
+        )
+    return found
+
+
+def _drop_assertions(module: Any) -> None:
+    """Remove checks of index bounds: hardware has nobody to tell."""
+    assertions: list[Any] = []
+
+    def visit(operation: Any) -> Any:
+        if operation.name == "cf.assert":
+            assertions.append(operation)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for operation in assertions:
+        operation.erase()
+
+
+def _rebuild_locations(module: Any) -> None:
+    """Turn the frame that stands for a layer into a named location: see `export_model.LAYER_FRAME`."""
+    rebuilt: dict[str, Any] = {}
+
+    def visit(operation: Any) -> Any:
+        text = str(operation.location)
+        if text not in rebuilt:
+            rebuilt[text] = _location(text)
+        operation.location = rebuilt[text]
+        return ir.WalkResult.ADVANCE
+
+    with module.context:
+        module.operation.walk(visit)
+
+
+def _location(text: str) -> Any:
+    frames = re.findall(r'"((?:[^"\\]|\\.)*)":(\d+):\d+', text)
+    layer = frames.pop(0)[0].removeprefix(LAYER_FRAME) if frames and frames[0][0].startswith(LAYER_FRAME) else None
+    places = [ir.Location.file(file, int(line), 0) for file, line in frames]
+    place = ir.Location.unknown()
+    if places:
+        place = ir.Location.callsite(places[0], places[1:]) if len(places) > 1 else places[0]
+    return place if layer is None else ir.Location.name(layer, place)

@@ -1,0 +1,69 @@
+"""What a compilation can be asked for, checked once.
+
+`Options` is what the command line and the Python interface both build; every field is checked when it is made, so that
+no pass checks again. A wrong value is a `UsageError` whose text names the option as the command line spells it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch2hw.errors import UsageError
+from torch2hw.names import CONTROL_PORTS, KEYWORDS, is_legal
+
+DTYPES = ("f32",)
+SUBNORMALS = ("flush", "keep")
+SCHEDULES = ("static", "sequential")
+LEVELS = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "hw", "sv")
+"""The levels of the design in order; every pass goes from one of them to the same or a later one."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The common options of every subcommand.
+
+    `partition`: cyclic factor N ≥ 1; a compute nest gets N² multiply-accumulate lanes. A factor larger than a
+    dimension uses that dimension whole.
+    `dtype`: the format that floating-point values have in hardware.
+    `clock_ns`: the period that pipelining aims at, in nanoseconds.
+    `subnormals`: `flush` treats subnormal operands and results as zero, as x86's FTZ|DAZ does; `keep` is IEEE 754.
+    `top`: name of the top module; None takes the model file's stem.
+    `schedule`: `static`, or `sequential`, the latency-insensitive flow of CIRCT's scf-to-calyx.
+    """
+
+    partition: int = 1
+    dtype: str = "f32"
+    clock_ns: float = 3.33
+    subnormals: str = "flush"
+    top: str | None = None
+    schedule: str = "static"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
+            raise UsageError(
+                f"--partition {self.partition!s}: not a whole number of 1 or more",
+                why="it is the number of banks along each parallel dimension",
+                fix="use --partition 1, 2, 4, …",
+            )
+        _one_of("--dtype", self.dtype, DTYPES)
+        _one_of("--subnormals", self.subnormals, SUBNORMALS)
+        _one_of("--schedule", self.schedule, SCHEDULES)
+        if not (isinstance(self.clock_ns, int | float) and math.isfinite(self.clock_ns) and self.clock_ns > 0):
+            raise UsageError(
+                f"--clock-ns {self.clock_ns!s}: not a period in nanoseconds",
+                fix="use a number above 0, such as --clock-ns 3.33 for 300 MHz",
+            )
+        if self.top is not None and (not is_legal(self.top) or self.top in CONTROL_PORTS):
+            raise UsageError(
+                f"--top {self.top}: not a module name",
+                why="it is a SystemVerilog keyword or the name of a port of every design"
+                if self.top in KEYWORDS | CONTROL_PORTS
+                else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
+            )
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        known = "is all there is so far" if len(choices) == 1 else "are the choices"
+        raise UsageError(f"{option} {value}: unknown", fix=f"{' and '.join(choices)} {known}")
