@@ -3,7 +3,7 @@
 Before:  %2 = linalg.generic {maps, iterators} ins(%x, %w) outs(%1) { mulf, addf }
 After:   Nest(loops = the iterators, parallel first; stage 0 carries the reduction from outs; stage 1 stores it)
 
-needs: generalised linalg operations, static shapes, results of `main` that are tensors.
+needs: static shapes, results of `main` that are tensors.
 leaves: no copy for reshape, transpose, broadcast, slice, pad, fill (they become index arithmetic, see `tensor_views`);
     constants folded (`scalar_folding`): an elementwise operation on constants is a constant.
 refuses: an operation it does not know, as UnsupportedOperation at the user's line.
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch_mlir import ir
+from torch_mlir.passmanager import PassManager
 
 from torch2hw.dialects.loops import (
     Buffer,
@@ -51,7 +52,9 @@ from torch2hw.lowering.tensor_views import View
 
 def lower(torch_program: TorchProgram, name: str) -> Program:
     """The affine program of `main` in `torch_program`; buffers of arguments and results get the ports' names."""
-    return _Lowering(torch_program, name).run()
+    module = torch_program.module.operation.clone()
+    PassManager.parse("builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)", module.context).run(module)
+    return _Lowering(torch_program, module, name).run()
 
 
 @dataclass
@@ -82,19 +85,20 @@ class _Body:
 
 
 class _Lowering:
-    def __init__(self, torch_program: TorchProgram, name: str) -> None:
+    def __init__(self, torch_program: TorchProgram, module: Any, name: str) -> None:
         self.torch_program = torch_program
+        self.module = module
         self.name = name
         self.tensors: dict[Any, View] = {}
         self.scalars: dict[Any, tuple[int, str]] = {}               # constant scalars: bits and type
         self.nests: list[Nest] = []
-        self.blobs = resource_blobs(torch_program.module)
+        self.blobs = resource_blobs(module)
         self.buffer_count = 0
         self.owned: dict[Any, Buffer] = {}                          # tensors that are exactly one temporary of their own
 
     def run(self) -> Program:
-        function = next(op for op in self.torch_program.module.body.operations if op.operation.name == "func.func")
-        block = function.body.blocks[0]
+        function = next(op for op in self.module.regions[0].blocks[0].operations if op.operation.name == "func.func")
+        block = function.operation.regions[0].blocks[0]
         inputs = []
         for argument, info in zip(block.arguments, self.torch_program.inputs, strict=True):
             shape, dtype = shape_of(argument.type)

@@ -40,7 +40,7 @@ RESOURCE = re.compile(r'^\s+([\w.$\-]+|"[^"]+"): "0x([0-9A-Fa-f]*)"', re.MULTILI
 
 def resource_blobs(module: Any) -> dict[str, bytes]:
     """The bytes of every `dense_resource` of a module (the first four, its alignment, are dropped)."""
-    text = module.operation.get_asm()
+    text = module.get_asm()
     start = text.rfind("{-#")
     if start < 0:
         return {}

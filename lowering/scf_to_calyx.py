@@ -122,7 +122,7 @@ class _Top:
             cell = self.bank(buffer, bank, host, reading)
             if buffer.kind == "input":
                 here = [] if number is None else [top.operator("eq", number, top.constant(bank, bank_bits), 1)]
-                top.assign(cell["write_addr"], top.resize(host["addr"], cell["write_addr"].width))
+                top.assign(cell["write_addr"], self.offset(buffer, host["addr"], cell["write_addr"].width))
                 top.assign(cell["write_data"], host["data"])
                 top.assign(cell["write_en"], top.conjunction(host["we"], idle, *here))
             words.append((bank, cell["out"]))
@@ -147,7 +147,7 @@ class _Top:
             top.assign(cell["read_addr"], ports[f"{stem}_addr"], None if alone else self.groups[k])
             top.assign(ports[f"{stem}_data"], cell["out"])
         if outside:
-            address = top.resize(host["addr"], cell["read_addr"].width)
+            address = self.offset(buffer, host["addr"], cell["read_addr"].width)
             top.assign(cell["read_addr"], address, None, None if not readers or reading is None else top.negation(reading))
             top.assign(cell["read_en"], host["re"] if reading is None else top.operator("or", host["re"], reading))
         elif not readers:
@@ -166,6 +166,10 @@ class _Top:
                 top.assign(cell["write_data"], top.constant(0, cell["write_data"].width))
             top.assign(cell["write_en"], enable)
         return cell
+
+    def offset(self, buffer: Buffer, address: Wire, width: int) -> Wire:
+        """The place within a bank that a host's address names."""
+        return self.top.resize(address, width) if offset_bits(buffer) else self.top.constant(0, width)
 
     def reading(self, groups: list[str], buffer: Buffer) -> Wire | None:
         """High while a kernel that reads `buffer` runs."""
