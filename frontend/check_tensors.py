@@ -5,7 +5,7 @@ Every tensor of the model, of its inputs and outputs, and of the exported graph 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.errors import Torch2HWError
@@ -95,14 +95,14 @@ def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[
                 yield from check_tensor(tensor, f"{kind} {path + '.' if path else ''}{name}", here)
 
 
-def check_graph(graph: fx.Graph, place_of: dict[fx.Node, Place]) -> Iterator[Torch2HWError]:
+def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
     """Refusals of the operations of an exported graph, at the user's lines."""
     import torch
 
     for node in graph.nodes:
         if node.op != "call_function":
             continue
-        name, place = operation_name(node.target), place_of[node]
+        name, place = operation_name(node.target), place_of(node)
         if isinstance(node.target, torch._ops.HigherOrderOperator):
             yield DataDependentControlFlow(
                 f"control flow that depends on values: torch.{name}",
@@ -112,19 +112,26 @@ def check_graph(graph: fx.Graph, place_of: dict[fx.Node, Place]) -> Iterator[Tor
                 fix="compute every branch and select with torch.where",
             )
             continue
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
-            yield UnsupportedOperation(
-                f"{name} draws random numbers",
-                location=place,
-                operation=name,
-                why="the same inputs must give the same outputs, bit for bit",
-                fix="pass the random numbers as an input, or make them a buffer",
-            )
-            continue
         value = node.meta.get("val")
         for tensor in value if isinstance(value, tuple | list) else [value]:
             if isinstance(tensor, torch.Tensor) and not _is_python_number(node, tensor):
                 yield from _intermediate(tensor, name, place)
+
+
+def check_random(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
+    """Refusals of random numbers in a decomposed graph: before that, operators that may draw them are marked too."""
+    import torch
+
+    for node in graph.nodes:
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            name = operation_name(node.target)
+            yield UnsupportedOperation(
+                f"{name} draws random numbers",
+                location=place_of(node),
+                operation=name,
+                why="the same inputs must give the same outputs, bit for bit",
+                fix="pass the random numbers as an input, or make them a buffer",
+            )
 
 
 def _intermediate(tensor: torch.Tensor, name: str, place: Place) -> Iterator[Torch2HWError]:
@@ -135,11 +142,13 @@ def _intermediate(tensor: torch.Tensor, name: str, place: Place) -> Iterator[Tor
 
 def _is_python_number(node: fx.Node, tensor: torch.Tensor) -> bool:
     """A Python float that PyTorch made a float64 scalar on its own; it is rounded to f32."""
+    import torch
+
     inputs = [argument.meta.get("val") for argument in node.all_input_nodes]
     return (
         tensor.dim() == 0
         and dtype_name(tensor.dtype) == "float64"
-        and all(dtype_name(value.dtype) == "float64" for value in inputs if hasattr(value, "dtype"))
+        and all(dtype_name(value.dtype) == "float64" for value in inputs if isinstance(value, torch.Tensor))
     )
 
 

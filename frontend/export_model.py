@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from torch2hw.errors import Torch2HWError, raise_all
-from torch2hw.frontend.check_tensors import check_graph, check_tensor, check_weights
+from torch2hw.frontend.check_tensors import check_graph, check_random, check_tensor, check_weights
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.refusals import (
@@ -83,7 +83,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
         results = _run(flat, tensors, loaded)
         errors += _check_results(flat.returned, results, place)
         program = _export(flat, tensors, sources, place)
-        errors += check_graph(program.graph, _locate(program, flat.model, sources))
+        _locate(program, flat.model, sources)
+        errors += check_graph(program.graph, lambda node: _place(node, sources))
         raise_all(errors)
         program = _decompose(program)
         changed = list(program.graph_signature.user_inputs_to_mutate.values())
@@ -93,7 +94,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program)
-    raise_all(list(_check_state(program, place)))
+    errors += check_random(program.graph, lambda node: _place(node, sources))
+    raise_all([*errors, *_check_state(program, place)])
     names = UniqueNames()
     inputs = input_infos(loaded.model, arguments, tensors, names)
     assert flat.returned is not None
@@ -194,13 +196,11 @@ def _check_state(program: Any, place: tuple[str, int]) -> Iterator[Torch2HWError
             )
 
 
-def _locate(program: Any, model: nn.Module, sources: Sources) -> dict[Any, tuple[str, int] | None]:
-    """Rewrite each node's stack trace as the module docstring says; the place of each node for diagnostics."""
+def _locate(program: Any, model: nn.Module, sources: Sources) -> None:
+    """Rewrite each node's stack trace as the module docstring says."""
     sites = {path: module.__dict__.get(SITE) for path, module in model.named_modules()}
-    places: dict[Any, tuple[str, int] | None] = {}
     for node in program.graph.nodes:
-        found = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
-        frames = [(file, int(line)) for file, line in found if sources.owns(file)]
+        frames = [(file, line) for file, line in _frames(node) if sources.owns(file)]
         stack = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
         layer = (stack[-1] if stack else "").removeprefix("model").removeprefix(".")
         if not frames and sites.get(layer) is not None:
@@ -209,8 +209,17 @@ def _locate(program: Any, model: nn.Module, sources: Sources) -> dict[Any, tuple
         if layer:
             lines.append(f'File "{LAYER_FRAME}{layer}", line 0, in forward')
         node.meta["stack_trace"] = "\n".join(lines)
-        places[node] = sources.place(*frames[-1]) if frames else None
-    return places
+
+
+def _frames(node: Any) -> list[tuple[str, int]]:
+    found = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+    return [(file, int(line)) for file, line in found]
+
+
+def _place(node: Any, sources: Sources) -> tuple[str, int] | None:
+    """Where a node whose trace was rewritten stands, for diagnostics."""
+    frames = [(file, line) for file, line in _frames(node) if not file.startswith(LAYER_FRAME)]
+    return (sources.shown(frames[-1][0]), frames[-1][1]) if frames else None
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ refuses: what `export_model` refuses; operations that torch-mlir cannot lower, a
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -139,13 +140,12 @@ def _drop_assertions(module: Any) -> None:
 
 def _rebuild_locations(module: Any) -> None:
     """Turn the frame that stands for a layer into a named location: see `export_model.LAYER_FRAME`."""
-    rebuilt: dict[str, Any] = {}
+    location = functools.cache(_location)
 
     def visit(operation: Any) -> Any:
-        text = str(operation.location)
-        if text not in rebuilt:
-            rebuilt[text] = _location(text)
-        operation.location = rebuilt[text]
+        operation.location = location(str(operation.location))
+        for argument in (a for region in operation.regions for block in region for a in block.arguments):
+            argument.set_location(location(str(argument.location)))
         return ir.WalkResult.ADVANCE
 
     with module.context:
