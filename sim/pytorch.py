@@ -1,0 +1,28 @@
+"""PyTorch's own answer, in the model's dtype and in float64."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+
+def run(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
+    """The output tensors in the order in which they are returned, nested ones flattened."""
+    with torch.no_grad():
+        leaves, _ = tree_flatten(model(*inputs))
+    return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+
+
+def run_float64(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor] | None:
+    """The same with parameters, buffers and floating inputs in float64; None where the model fixes a dtype inside."""
+    try:
+        return run(copy.deepcopy(model).double(), tree_map(_widened, tuple(inputs)))
+    except RuntimeError:
+        return None
+
+
+def _widened(leaf: object) -> object:
+    return leaf.double() if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
