@@ -30,15 +30,16 @@ def require(program: str, purpose: str, install: str) -> str:
 
 def run(command: Command, cwd: Path, line: Callable[[str], None]) -> int:
     """Run to the end, giving each line of output and errors to `line` as it comes; the exit status."""
-    process = _start(command, cwd, subprocess.PIPE)
+    processes: list[subprocess.Popen[str]] = []
     try:
+        process = _start(processes, command, cwd, subprocess.PIPE)
         assert process.stdout is not None
         with process.stdout:
             for text in process.stdout:
                 line(text.rstrip("\n"))
         return process.wait()
     finally:
-        _kill(process)
+        _kill(processes)
 
 
 def run_all(
@@ -52,30 +53,41 @@ def run_all(
             while sum(process.poll() is None for process in processes) >= jobs:
                 time.sleep(0.005)
             with log.open("w") as output:
-                processes.append(_start(command, cwd, output, env))
+                _start(processes, command, cwd, output, env)
         return [(process.wait(), log.read_text(errors="replace")) for process, log in zip(processes, logs, strict=True)]
     finally:
-        for process in processes:
-            _kill(process)
+        _kill(processes)
 
 
 def _start(
-    command: Command, cwd: Path, output: int | IO[str], env: Mapping[str, str] | None = None
+    started: list[subprocess.Popen[str]],
+    command: Command,
+    cwd: Path,
+    output: int | IO[str],
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=None if env is None else {**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    """Start a process and put it in `started`; Ctrl-C waits until it is there, or nobody would know of the process."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        started.append(process)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    return process
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _kill(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
