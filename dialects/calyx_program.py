@@ -146,6 +146,20 @@ class Invoke:
 Control = Enable | Sequence | Parallel | Repeat | While | If | Invoke
 
 
+def invokes(control: Control) -> list[Invoke]:
+    """Every invoke in `control`, in order."""
+    match control:
+        case Invoke():
+            return [control]
+        case Sequence(children) | Parallel(children):
+            return [found for child in children for found in invokes(child)]
+        case Repeat(_, body) | While(_, _, body):
+            return invokes(body)
+        case If(_, _, then, otherwise):
+            return invokes(then) + invokes(otherwise)
+    return []
+
+
 @dataclass(frozen=True)
 class Component:
     name: str

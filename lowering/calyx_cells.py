@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from torch2hw.dialects.calyx_program import Cell, Component, PortOf
 from torch2hw.lowering.calyx_modules import LibraryModule
@@ -37,10 +37,12 @@ _COMPARE = {
 
 
 class Cells:
-    """Emits the cells that something reads, each once. `modules` are those of instances, primitives and library cells."""
+    """Emits the cells that something reads, each once. Cells in `references` are outside: their ports are the module's."""
 
-    def __init__(self, body: HwBody, component: Component, module_of: Callable[[Cell], LibraryModule]) -> None:
-        self.body, self.component, self.module_of = body, component, module_of
+    def __init__(
+        self, body: HwBody, component: Component, module_of: Callable[[Cell], LibraryModule], references: Collection[str]
+    ) -> None:
+        self.body, self.component, self.module_of, self.references = body, component, module_of, references
         self.wires: Wires
         self.outputs: dict[PortOf, str] = {}
         self.pending: list[tuple[Cell, str]] = []
@@ -50,6 +52,9 @@ class Cells:
         """The signal of an output port; `emit_pending` emits its cell. Control may be incomplete when this is called."""
         key = PortOf(cell_name, port)
         if key not in self.outputs:
+            if cell_name in self.references:
+                self.outputs[key] = f"%{cell_name}_{port}"
+                return self.outputs[key]
             cell = self.component.cells[cell_name]
             if cell.kind in ("constant", "undefined"):
                 self.outputs[key] = self.body.constant(cell.value, cell.ports[0].width_bits)

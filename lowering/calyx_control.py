@@ -117,7 +117,7 @@ class ControlLowering:
     signals: Signals
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     tests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    invokes: list[tuple[Invoke, Run]] = field(default_factory=list)
+    invokes: list[tuple[Invoke, DynamicRun]] = field(default_factory=list)
 
     def component_end(self, start: str) -> str:
         """The signal that is high in the cycle after the component's control; control that takes no time takes one cycle."""

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch2hw.dialects.calyx_program import Cell, Component, Port, Program
+from torch2hw.dialects.calyx_program import Cell, Component, Port, Program, invokes
+from torch2hw.lowering.calyx_memories import memory, memory_name
+from torch2hw.lowering.handshakes import divider, multiplier
 
 _FLOAT_MODULES = {
     "ieee754.add": "std_addFN",
@@ -15,6 +17,12 @@ _FLOAT_MODULES = {
     "ieee754.compare": "std_compareFN",
     "ieee754.fpToInt": "std_fpToInt",
     "ieee754.intToFp": "std_intToFp",
+}
+_DIVISIONS = {  # signed, remainder
+    "std_divs_pipe": (True, False),
+    "std_divu_pipe": (False, False),
+    "std_rems_pipe": (True, True),
+    "std_remu_pipe": (False, True),
 }
 
 
@@ -31,20 +39,47 @@ class MissingDefinition(KeyError):
 
 
 class Modules:
-    """Finds the module of a cell and gathers the texts of those that are used."""
+    """Finds the module of a cell and gathers the texts of those that are used.
+
+    A definition by a component's name takes the place of the component. One by `component.cell` takes the place of a memory cell,
+    whose contents it may know.
+    """
 
     def __init__(self, program: Program, definitions: Mapping[str, str]) -> None:
-        self.program, self.definitions = program, definitions
+        self.program, self.definitions = program, dict(definitions)
         self.texts: dict[str, str] = {}
+        self.references = _referenced_cells(program)
 
-    def of(self, cell: Cell) -> LibraryModule:
-        if cell.kind == "instance":
-            return component_module(self.program.components[cell.of])
-        if cell.kind == "primitive":
+    def of(self, component: Component, cell: Cell) -> LibraryModule:
+        if cell.kind == "instance" and cell.of not in self.definitions:
+            callee = self.program.components[cell.of]
+            return LibraryModule(callee.name, (*callee.ports, *self.reference_ports(callee)))
+        if cell.kind in ("instance", "primitive"):
             return self._defined(cell.of)
-        assert cell.kind in _FLOAT_MODULES, f"calyx.{cell.kind} is no cell that we know"
+        if cell.kind in ("seq_mem", "memory"):
+            special = f"{component.name}.{cell.name}"
+            name = special.replace(".", "_") if special in self.definitions else memory_name(cell)
+            self.definitions.setdefault(name, self.definitions.get(special) or memory(cell))
+            return self._defined(name)
         width = next(port.width_bits for port in cell.ports if port.name in ("left", "in"))
-        return self._defined(f"{_FLOAT_MODULES[cell.kind]}_{width}")
+        if cell.kind in _FLOAT_MODULES:
+            return self._defined(f"{_FLOAT_MODULES[cell.kind]}_{width}")
+        name = f"{cell.kind}_{width}"
+        if cell.kind == "std_mult_pipe":
+            self.definitions.setdefault(name, multiplier(name, width))
+        else:
+            signed, remainder = _DIVISIONS[cell.kind]
+            self.definitions.setdefault(name, divider(name, width, signed, remainder))
+        return self._defined(name)
+
+    def reference_ports(self, component: Component) -> tuple[Port, ...]:
+        """The ports that stand for the component's ref cells: a cell's inputs are outputs of the module."""
+        ports = []
+        for name in self.references.get(component.name, ()):
+            for port in component.cells[name].ports:
+                if port.role not in ("clk", "reset"):
+                    ports.append(Port(f"{name}_{port.name}", port.width_bits, not port.is_input))
+        return tuple(ports)
 
     def _defined(self, name: str) -> LibraryModule:
         self._gather(name)
@@ -64,8 +99,14 @@ class Modules:
         self.texts[name] = self.definitions[name]
 
 
-def component_module(component: Component) -> LibraryModule:
-    return LibraryModule(component.name, component.ports)
+def _referenced_cells(program: Program) -> dict[str, tuple[str, ...]]:
+    """The ref cells of each component: the cells that some invoke of it binds."""
+    found: dict[str, dict[str, None]] = {}
+    for component in program.components.values():
+        for invoke in invokes(component.control):
+            bound = found.setdefault(component.cells[invoke.cell].of, {})
+            bound.update((name, None) for name, _ in invoke.references)
+    return {name: tuple(cells) for name, cells in found.items()}
 
 
 def _ports(definition: str) -> tuple[Port, ...]:

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from torch2hw.dialects import calyx, calyx_reader
-from torch2hw.dialects.calyx_program import Component, PortOf
+from torch2hw.dialects.calyx_program import Cell, Component, Port, PortOf
 from torch2hw.lowering.calyx_cells import Cells
 from torch2hw.lowering.calyx_control import ControlLowering, static_latency
-from torch2hw.lowering.calyx_modules import Modules
+from torch2hw.lowering.calyx_modules import LibraryModule, Modules
 from torch2hw.lowering.calyx_wires import Wires
 from torch2hw.lowering.hw_text import HwBody
 
@@ -30,6 +30,8 @@ def lower(calyx_text: str, definitions: Mapping[str, str]) -> str:
     latencies: dict[str, int] = {}
     texts = []
     for component in program.components.values():
+        if component.name in definitions:
+            continue
         latency = static_latency(component.control, component.groups)
         if latency:
             latencies[component.name] = latency
@@ -39,23 +41,35 @@ def lower(calyx_text: str, definitions: Mapping[str, str]) -> str:
 
 def _component(component: Component, modules: Modules, latencies: Mapping[str, int], entry: bool) -> str:
     clock, reset = component.port("clk"), component.port("reset")
-    body = HwBody(f"%{clock.name}" if clock else "", f"%{reset.name}" if reset else "", [port.name for port in component.ports])
-    cells = Cells(body, component, modules.of)
-    wires = Wires(body, component, cells.output)
+    outside = modules.reference_ports(component)
+    taken = [port.name for port in (*component.ports, *outside)]
+    body = HwBody(f"%{clock.name}" if clock else "", f"%{reset.name}" if reset else "", taken)
+
+    def module_of(cell: Cell) -> LibraryModule:
+        return modules.of(component, cell)
+
+    def ports_of(cell: Cell) -> tuple[Port, ...]:
+        return module_of(cell).ports if cell.kind == "instance" and cell.of not in modules.definitions else cell.ports
+
+    references = modules.references.get(component.name, ())
+    cells = Cells(body, component, module_of, references)
+    wires = Wires(body, component, cells.output, ports_of)
     cells.wires = wires
     control = ControlLowering(body, component, latencies, wires)
     go, done = component.port("go"), component.port("done")
     if go and done and PortOf("", done.name) not in wires.drivers:
         wires.known[PortOf("", done.name)] = _run(control, body, f"%{go.name}", entry)
     wires.connect(control)
-    results = [port for port in component.ports if not port.is_input]
-    signals = [wires.driven(PortOf("", port.name)) for port in results]
+    results = [PortOf("", port.name) for port in component.ports if not port.is_input]
+    for name in references:
+        results += [PortOf(name, port.name) for port in component.cells[name].ports if port.is_input and port.role not in ("clk", "reset")]
+    signals = [wires.driven(result) for result in results]
     cells.emit_pending()
     ports = []
-    for port in component.ports:
+    for port in (*component.ports, *outside):
         kind = "!seq.clock" if port.role == "clk" else f"i{port.width_bits}"
         ports.append(f"{'in %' if port.is_input else 'out '}{port.name}: {kind}")
-    types = ", ".join(f"i{port.width_bits}" for port in results)
+    types = ", ".join(f"i{wires.widths[result]}" for result in results)
     place = component.location or "loc(unknown)"
     output = f"hw.output {', '.join(signals)} : {types} loc(unknown)" if results else "hw.output loc(unknown)"
     lines = "\n".join(f"  {line}" for line in [*body.text(), output])

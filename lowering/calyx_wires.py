@@ -8,11 +8,11 @@ and a multiplexer stands only between different ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch2hw.dialects.calyx_program import Assign, Component, Cycles, GroupGo, Invoke, Literal, Logic, PortOf, Value
-from torch2hw.lowering.calyx_control import ControlLowering, Run
+from torch2hw.dialects.calyx_program import Assign, Cell, Component, Cycles, GroupGo, Invoke, Literal, Logic, Port, PortOf, Value
+from torch2hw.lowering.calyx_control import ControlLowering, DynamicRun
 from torch2hw.lowering.hw_text import HwBody
 
 _CONTROL_NAMES = ("go", "done")
@@ -25,13 +25,15 @@ class _Driver:
 
     assign: Assign
     group: str = ""
-    run: Run | None = None
+    run: DynamicRun | None = None
 
 
 class Wires:
     """`output(cell, port)` gives the signal of a cell's output."""
 
-    def __init__(self, body: HwBody, component: Component, output: Callable[[str, str], str]) -> None:
+    def __init__(
+        self, body: HwBody, component: Component, output: Callable[[str, str], str], ports_of: Callable[[Cell], Sequence[Port]]
+    ) -> None:
         self.body, self.component, self.output = body, component, output
         self.control: ControlLowering
         self.drivers: dict[PortOf, list[_Driver]] = defaultdict(list)
@@ -39,7 +41,7 @@ class Wires:
         self.widths = {PortOf("", port.name): port.width_bits for port in component.ports}
         self.inputs = {PortOf("", port.name) for port in component.ports if not port.is_input}
         for cell in component.cells.values():
-            for port in cell.ports:
+            for port in ports_of(cell):
                 self.widths[PortOf(cell.name, port.name)] = port.width_bits
                 if port.is_input:
                     self.inputs.add(PortOf(cell.name, port.name))
@@ -57,8 +59,18 @@ class Wires:
             go = cell.port("go")
             assert go is not None, f"{invoke.cell} is invoked and has no go port"
             starts = Assign(PortOf(cell.name, go.name), Literal(1, 1), None)
-            for assign in (starts, *invoke.assigns):
+            for assign in (starts, *invoke.assigns, *self._bindings(invoke)):
                 self.drivers[assign.target].append(_Driver(assign, run=run))
+
+    def _bindings(self, invoke: Invoke) -> list[Assign]:
+        """The ports of the ref cells that `invoke` binds, as assignments between the instance and this component's cells."""
+        found = []
+        for name, original in invoke.references:
+            for port in self.component.cells[original].ports:
+                if port.role not in ("clk", "reset"):
+                    there, here = PortOf(invoke.cell, f"{name}_{port.name}"), PortOf(original, port.name)
+                    found.append(Assign(here, there, None) if port.is_input else Assign(there, here, None))
+        return found
 
     # -- values -------------------------------------------------------------------------------------------------------------
     def value(self, value: Value, group: str = "") -> str:
@@ -162,7 +174,7 @@ class Wires:
         """When `driver` drives. With `handshake`, a dynamic group or an invoke lets go in the cycle of its done."""
         guard = self._guard(driver)
         if driver.run is not None:
-            done = self.output(driver.assign.target.cell, "done") if handshake else self.body.zero
+            done = driver.run.done() if handshake else self.body.zero
             return self.body.all_of(driver.run.active, self.body.invert(done), guard)
         if not driver.group or _within_window(driver.assign.guard):
             return guard

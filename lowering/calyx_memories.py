@@ -1,0 +1,84 @@
+"""Calyx's memories as modules: seq_mem (read in the next cycle, block RAM) and memory (read in the same cycle).
+
+`done` is high in the cycle after an access. Several address ports form one address, the first being the slowest to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from torch2hw.dialects.calyx_program import Cell
+from torch2hw.hwlib.memories import address_bits, rom
+from torch2hw.lowering.hw_text import HwBody
+
+
+def memory_name(cell: Cell) -> str:
+    width = next(port.width_bits for port in cell.ports if port.name == "write_data")
+    kind = "seq_mem" if cell.kind == "seq_mem" else "comb_mem"
+    return f"{kind}_{width}x{'x'.join(map(str, cell.sizes))}"
+
+
+def memory(cell: Cell) -> str:
+    """The module of a calyx.seq_mem or calyx.memory cell."""
+    width = next(port.width_bits for port in cell.ports if port.name == "write_data")
+    addresses = [port for port in cell.ports if port.name.startswith("addr")]
+    depth = prod(cell.sizes)
+    names = [port.name for port in cell.ports if port.is_input]
+    body = HwBody("%clk", "%reset" if "reset" in names else "", names)
+    address, bits = _flat_address(body, [(f"%{port.name}", port.width_bits) for port in addresses], cell.sizes)
+    kind = f"!hw.inout<uarray<{max(2, depth)}xi{width}>>"
+    storage = body.define("%cells", f'sv.reg {{hw.verilogName = "cells"}} : {kind}')
+    edge = body.define("%edge", "seq.from_clock %clk")
+    target = body.define("%cell", f"sv.array_index_inout {storage}[{address}] : {kind}, i{bits}")
+    sequential = cell.kind == "seq_mem"
+    writes = body.all_of("%content_en", "%write_en") if sequential else "%write_en"
+    body.define("", f"sv.alwaysff(posedge {edge}) {{ sv.if {writes} {{ sv.passign {target}, %write_data : i{width} }} }}")
+    word = body.define("%word", f"sv.read_inout {target} : !hw.inout<i{width}>")
+    if sequential:
+        reads = body.all_of("%content_en", body.invert("%write_en"))
+        word = body.register(body.name("read"), word, width, enable=reads, reset="")
+    accessed = body.flag("accessed", "%content_en" if sequential else "%write_en")
+    return _module(memory_name(cell), cell, {"read_data": word, "done": accessed}, body)
+
+
+def read_only(name: str, cell: Cell, contents: Sequence[int]) -> str:
+    """A module with the ports of the one-dimensional seq_mem `cell` that holds `contents`; what is written is lost."""
+    width = next(port.width_bits for port in cell.ports if port.name == "write_data")
+    record = rom(f"{name}_rom", width, contents)
+    bits, given = address_bits(len(contents)), cell.ports[0].width_bits
+    body = HwBody("%clk", "%reset", [port.name for port in cell.ports if port.is_input])
+    address = body.extract("%addr0", 0, bits, given)
+    # read_data must hold while nothing is read: the address is held instead
+    held = body.register(body.name("held"), address, bits, enable="%content_en", reset="")
+    chosen = body.choose("%content_en", address, held, bits)
+    body.instance("rom", record.name, {"addr": (chosen, f"i{bits}"), "clk": ("%clk", "!seq.clock")}, {"out": ("%word", f"i{width}")})
+    accessed = body.flag("accessed", "%content_en")
+    return record.definition() + _module(name, cell, {"read_data": "%word", "done": accessed}, body)
+
+
+def _module(name: str, cell: Cell, outputs: dict[str, str], body: HwBody) -> str:
+    ports = []
+    for port in cell.ports:
+        kind = "!seq.clock" if port.role == "clk" else f"i{port.width_bits}"
+        ports.append(f"{'in %' if port.is_input else 'out '}{port.name}: {kind}")
+    results = [port for port in cell.ports if not port.is_input]
+    output = f"hw.output {', '.join(outputs[port.name] for port in results)} : {', '.join(f'i{port.width_bits}' for port in results)}"
+    lines = "\n".join(f"  {line}" for line in [*body.text(), output])
+    return f"hw.module @{name}({', '.join(ports)}) {{\n{lines}\n}}\n"
+
+
+def _flat_address(body: HwBody, addresses: list[tuple[str, int]], sizes: Sequence[int]) -> tuple[str, int]:
+    bits = address_bits(prod(sizes))
+    total, width = addresses[0]
+    total = _resized(body, total, width, bits)
+    for (address, width), size in zip(addresses[1:], sizes[1:], strict=True):
+        scaled = body.shared("scaled", f"comb.mul {total}, {body.constant(size, bits)} : i{bits}")
+        total = body.shared("address", f"comb.add {scaled}, {_resized(body, address, width, bits)} : i{bits}")
+    return total, bits
+
+
+def _resized(body: HwBody, signal: str, width: int, to_width: int) -> str:
+    if width > to_width:
+        return body.extract(signal, 0, to_width, width)
+    return body.extend(signal, width, to_width)
