@@ -81,7 +81,7 @@ def _value(name: str, node: Bits, tables: list[str]) -> str:
         case "extract":
             return f"({_type(node.width)})({v[0]} >> {node.attribute}) & {mask}"
         case "rep":
-            return f"{v[0]} ? {mask} : 0"
+            return f"(({_type(node.width)})0 - {v[0]}) & {mask}"
         case "concat":
             parts, position = [], node.width
             for operand in node.operands:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import float_add, float_compare, float_convert, float_mul, integers
+from . import float_add, float_compare, float_convert, float_div, float_exp, float_mul, float_sqrt, integers
 from .bits import Bits, Graph, cat, mux
 from .delay_model import DelayModel
 from .formats import FORMATS, Format, integer_width, type_width
@@ -106,6 +106,12 @@ def _compare_f(r: Request) -> Bits:
     return float_compare.compare(*r.two, r.form, r.flush, r.predicate or "")
 
 
+def _exp(r: Request) -> Bits:
+    if r.form.exponent_bits != 8:
+        raise KeyError(r.form.name)
+    return float_exp.exponential(r.one, r.form, r.flush)
+
+
 def _shift(r: Request) -> Bits:
     return integers.shift(*r.two, r.operation.removeprefix("arith."))
 
@@ -123,6 +129,9 @@ def _entries() -> dict[str, Entry]:
         "arith.addf": Entry("add", "fff", lambda r: float_add.add(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.mulf": Entry("mul", "fff", lambda r: float_mul.multiply(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "math.sqrt": Entry("sqrt", "ff", lambda r: float_sqrt.square_root(r.one, r.form, r.flush), True, error_ulp=0.5),
+        "math.exp": Entry("exp", "ff", _exp, error_ulp=float_exp.ERROR_ULP),
         "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
         "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
         "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),
