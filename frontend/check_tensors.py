@@ -1,6 +1,6 @@
 """What can be refused before any compilation: types and sizes that no hardware will hold.
 
-Every tensor of the model, of its inputs and outputs, and of the exported graph is looked at; all refusals are collected.
+Every tensor of the model, of its inputs and outputs, and of the exported graph is looked at; all refusals are kept.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ exported, so what fails from there on is something that cannot become a static p
 
 Inputs that the model changes in place are copied first: the hardware keeps its inputs as they were written.
 
-Refuses: what `check_tensors` lists; `model-raised`, `shape-mismatch`, `data-dependent`, `not-exportable`, `stateful-model`.
+Refuses: what `check_tensors` lists; `model-raised`, `shape-mismatch`, `data-dependent`, `not-exportable`,
+`stateful-model`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ LAYER_FRAME = "layer:"
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A torch.export program of flat tensors, decomposed to what torch-mlir takes; its border, and how to rebuild it."""
+    """A torch.export program of flat tensors, decomposed for torch-mlir; its border, and how to rebuild it."""
 
     program: Any
     inputs: tuple[TensorInfo, ...]
@@ -111,7 +112,7 @@ def _run(flat: _Flat, tensors: Sequence[torch.Tensor], loaded: LoadedModel) -> S
         return results
     except (KeyboardInterrupt, Torch2HWError):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
         frames = loaded.sources.frames(error.__traceback__)
         place = _forward_place(loaded.model, loaded.sources) if not frames else loaded.sources.place(*frames[-1])
         text = traceback.format_exception_only(error)[-1].strip()
@@ -168,7 +169,7 @@ def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, plac
             why="the schedule of the hardware is fixed when it is compiled",
             fix="compute every branch and select with torch.where; loop a fixed number of times",
         ) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - torch.export raises many kinds
         frames = sources.frames(error.__traceback__)
         raise NotExportable(
             f"torch.export cannot follow the model: {(str(error).strip() or type(error).__name__).splitlines()[0]}",

@@ -65,6 +65,7 @@ class LoadedModel:
 
 def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> LoadedModel:
     """The model that MODEL, --model and --input mean."""
+    _check_exists(spec)
     import torch
 
     given_inputs = tuple(_example(text) for text in inputs)
@@ -104,11 +105,15 @@ def _example(text: str) -> torch.Tensor:
     )
 
 
-def _execute(spec: str) -> tuple[ModuleType, str | None, Sources, str]:
-    """Run the user's code; the module, the attribute of `package.module:attribute`, and the file as written."""
-    dotted = re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", spec)
-    if dotted is not None and not Path(spec).exists():
-        return _import(dotted.group(1), dotted.group(2))
+def _dotted(spec: str) -> re.Match[str] | None:
+    """`package.module:attribute`, unless a file has that name."""
+    return None if Path(spec).exists() else re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", spec)
+
+
+def _check_exists(spec: str) -> None:
+    """Refuse what is not there before PyTorch is imported."""
+    if _dotted(spec) is not None:
+        return
     path = Path(spec)
     if not path.exists():
         raise UsageError(f"{spec}: no such file", fix="MODEL is a Python file, or package.module:attribute")
@@ -118,6 +123,14 @@ def _execute(spec: str) -> tuple[ModuleType, str | None, Sources, str]:
             why="torch2hw compiles an nn.Module, which only Python code can make",
             fix="write a .py file that loads it into a global `model` and sets `example_inputs`",
         )
+
+
+def _execute(spec: str) -> tuple[ModuleType, str | None, Sources, str]:
+    """Run the user's code; the module, the attribute of `package.module:attribute`, and the file as written."""
+    dotted = _dotted(spec)
+    if dotted is not None:
+        return _import(dotted.group(1), dotted.group(2))
+    path = Path(spec)
     sources = Sources(path.absolute().parent, path.parent)
     module_name = f"torch2hw_model_{identifier(path.stem)}"
     module_spec = importlib.util.spec_from_file_location(module_name, path.absolute())
@@ -171,7 +184,7 @@ def _user_code(sources: Sources, shown: str) -> Iterator[None]:
     except SyntaxError as error:
         place = sources.place(error.filename, error.lineno or 0) if error.filename else (shown, 0)
         raise ModelFileError(f"syntax error: {error.msg}", location=place, fix="correct the Python code") from None
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
         frames = sources.frames(error.__traceback__)
         place = sources.place(*frames[-1]) if frames else (shown, 0)
         if isinstance(error, ModuleNotFoundError):
@@ -236,8 +249,8 @@ class _Definitions:
         raise NoModel(
             "no model in the file",
             location=(self.shown, 0),
-            why="looked for globals `model` and `example_inputs`, for functions `get_model()` and `get_sample_input()`, "
-            "and for --model NAME --input f32[1,64]",
+            why="looked for globals `model` and `example_inputs`, for functions `get_model()` and "
+            "`get_sample_input()`, and for --model NAME --input f32[1,64]",
             fix=self._candidates_hint(),
         )
 

@@ -17,7 +17,7 @@ STRUCTURE = frozenset(
     | {f"tensor.{name}" for name in ("empty", "extract_slice", "insert_slice", "expand_shape", "collapse_shape", "pad")}
     | {f"tensor.{name}" for name in ("extract", "yield", "concat", "cast", "splat", "from_elements", "reshape")}
 )
-"""Operations that move or hold data, beside linalg's own; arith and math are the library's to judge, when units are bound."""
+"""Operations that move or hold data, beside linalg's own; the library judges arith and math when units are bound."""
 
 DIALECTS = frozenset({"linalg", "arith", "math"})
 

@@ -17,16 +17,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch_mlir import fx, ir
+from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.passmanager import PassManager
 
 from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.demote_f64 import demote_f64
-from torch2hw.frontend.export_model import LAYER_FRAME, ExportedModel, export_model, quiet_third_parties
+from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_third_parties
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources, source_of
 from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
+from torch2hw.isolate import run_native
 
 TO_BACKEND = (
     "builtin.module(func.func(torch-match-quantized-custom-ops),torchdynamo-export-to-torch-backend-pipeline{})"
@@ -66,28 +68,45 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
     with quiet_third_parties(loaded.sources):
         module = fx.export_and_import(exported.program, output_type="raw", func_name="main", decomposition_table={})
     _rebuild_locations(module)
-    _run(module, TO_BACKEND, loaded.sources)
-    return _program(module, exported, loaded.sources)
-
-
-def _program(module: Any, exported: ExportedModel, sources: Sources) -> TorchProgram:
+    text = run_native(_to_backend, _text(module), loaded.sources)
     return TorchProgram(
-        module, exported.inputs, exported.outputs, exported.input_structure, exported.output_structure, sources
+        _parse(text),
+        exported.inputs,
+        exported.outputs,
+        exported.input_structure,
+        exported.output_structure,
+        loaded.sources,
     )
 
 
 def lower(program: TorchProgram) -> TorchProgram:
-    """The Torch dialect lowered to linalg on tensors; `program.module` is left as it was."""
-    module = ir.Module.parse(str_of(program.module), program.module.context)
-    _run(module, TO_LINALG, program.sources)
+    """The Torch dialect lowered to linalg on tensors; `program` is left as it was."""
+    return replace(program, module=_parse(run_native(_to_linalg, _text(program.module), program.sources)))
+
+
+def _to_backend(text: str, sources: Sources) -> str:
+    module = _parse(text)
+    _run(module, TO_BACKEND, sources)
+    return _text(module)
+
+
+def _to_linalg(text: str, sources: Sources) -> str:
+    module = _parse(text)
+    _run(module, TO_LINALG, sources)
     _drop_assertions(module)
     demote_f64(module)
-    _run(module, CLEAN_UP, program.sources)
-    raise_all(list(check_supported(module, program.sources)))
-    return replace(program, module=module)
+    _run(module, CLEAN_UP, sources)
+    raise_all(list(check_supported(module, sources)))
+    return _text(module)
 
 
-def str_of(module: Any) -> str:
+def _parse(text: str) -> Any:
+    context = ir.Context()
+    torch_dialect.register_dialect(context)
+    return ir.Module.parse(text, context)
+
+
+def _text(module: Any) -> str:
     """The module's text with locations, in generic form, which parses fastest."""
     text: str = module.operation.get_asm(enable_debug_info=True, print_generic_op_form=True)
     return text

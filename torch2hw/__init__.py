@@ -1,5 +1,23 @@
-"""torch2hw: a PyTorch model becomes verified, statically scheduled SystemVerilog."""
+"""torch2hw: a PyTorch model becomes verified, statically scheduled SystemVerilog.
+
+design = torch2hw.compile(model, (x,), partition=4)
+design.write("out.sv")
+result = design.simulate(x)
+"""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from torch2hw.design import Design, compile
+from torch2hw.errors import CheckError, InternalError, SeveralErrors, Torch2HWError, UsageError
+from torch2hw.version import __version__
+
+__all__ = [
+    "CheckError",
+    "Design",
+    "InternalError",
+    "SeveralErrors",
+    "Torch2HWError",
+    "UsageError",
+    "__version__",
+    "compile",
+]

@@ -1,8 +1,291 @@
-"""The command `torch2hw`."""
+"""The command `torch2hw`: arguments in, files and reports out, an exit status that means something.
+
+Only the standard library and the options are imported before the arguments are understood, so `--help` and a mistyped
+option answer at once.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
-def main() -> int:
+from torch2hw.errors import Torch2HWError, UsageError
+from torch2hw.options import DTYPES, SCHEDULES, SUBNORMALS, Options
+from torch2hw.version import __version__
+
+if TYPE_CHECKING:
+    from torch2hw.compiler import Compiled
+    from torch2hw.progress import Progress
+
+EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv")
+LATER = ("sweep", "testbench", "fpga")
+"""Subcommands of the contract that do not exist yet: refused by name, and not in the help."""
+
+MODEL_HELP = """\
+MODEL is a Python file, or package.module:attribute. In a file, the model and its example inputs are found so:
+  1. globals `model` (an nn.Module) and `example_inputs` (a tensor or tuple);
+  2. functions `get_model()` and `get_sample_input()`;
+  3. --model NAME --input f32[1,64], NAME being an nn.Module class or a callable without arguments.
+
+exit status: 0 done; 1 the model was refused; 2 the command line was wrong; 3 a result check failed; 70 a fault of ours
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are `UsageError`s."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, fix=f"see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    raise NotImplementedError
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except Torch2HWError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("torch2hw: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments and arguments[0] in LATER:
+        raise UsageError(f"{arguments[0]}: this subcommand does not exist yet", fix="see torch2hw --help")
+    if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
+        arguments = ["compile", *arguments]
+    parsed = _parser().parse_args(arguments)
+    return COMMANDS[parsed.command](parsed)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="torch2hw",
+        usage="torch2hw MODEL [options] -o OUT.sv\n       torch2hw COMMAND …",
+        description="A PyTorch model becomes verified, statically scheduled SystemVerilog.",
+        epilog=MODEL_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"torch2hw {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    compile_parser = _command(commands, "compile", "write SystemVerilog and its manifest (what no COMMAND means)")
+    compile_parser.add_argument("-o", "--output", metavar="OUT.sv", type=Path, help="the file to write")
+    compile_parser.add_argument(
+        "--emit", choices=EMIT, default="sv", metavar="LEVEL", help=f"stop at a level and write it: {' '.join(EMIT)}"
+    )
+    compile_parser.add_argument("--stop-after", metavar="PASS", help="stop after a pass and write the program")
+    simulate = _command(commands, "simulate", "compile, run in Verilator, compare with the reference and PyTorch")
+    simulate.add_argument(
+        "--runs", type=_count, default=1, metavar="N", help="runs; all but the first on random inputs"
+    )
+    simulate.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
+    _command(commands, "report", "cycles and use of the lanes, for each kernel and in total")
+    passes = commands.add_parser(
+        "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
+    )
+    passes.add_argument("name", metavar="NAME", nargs="?")
+    return parser
+
+
+def _command(commands: Any, name: str, help_text: str) -> argparse.ArgumentParser:
+    """A subcommand that compiles a model, with the common options."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=MODEL_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("spec", metavar="MODEL", help="a Python file, or package.module:attribute")
+    parser.add_argument("--model", metavar="NAME", help="the model's class or factory in the file")
+    parser.add_argument(
+        "--input",
+        metavar="TYPE[SHAPE]",
+        action="append",
+        default=[],
+        help="an example input, such as f32[1,64]; repeat for more",
+    )
+    parser.add_argument(
+        "--partition", metavar="N", default="1", help="banks along each parallel dimension; N² lanes (1)"
+    )
+    parser.add_argument("--dtype", default="f32", metavar="TYPE", help=f"{' '.join(DTYPES)} (f32)")
+    parser.add_argument("--clock-ns", metavar="T", default="3.33", help="the period that pipelining aims at (3.33)")
+    parser.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
+    parser.add_argument("--schedule", default="static", metavar="HOW", help=f"{' or '.join(SCHEDULES)} (static)")
+    parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
+    parser.add_argument("--dump", type=Path, metavar="DIR", help="write the program after every pass that changed it")
+    parser.add_argument("--time", action="store_true", help="say how long each pass took")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what each pass did")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: not a whole number of 1 or more")
+    return int(text)
+
+
+def _options(parsed: argparse.Namespace) -> Options:
+    """The common options; what is no number is given on as it is, for `Options` to refuse."""
+
+    def number(text: str, kind: Callable[[str], Any]) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            return text
+
+    return Options(
+        partition=number(parsed.partition, int),
+        dtype=parsed.dtype,
+        clock_ns=number(parsed.clock_ns, float),
+        subnormals=parsed.subnormals,
+        top=parsed.top,
+        schedule=parsed.schedule,
+    )
+
+
+def _compile(
+    parsed: argparse.Namespace, progress: Progress, stop_at: str | None = None, stop_after: str | None = None
+) -> Compiled:
+    options = _options(parsed)
+    progress.step("start PyTorch")
+    from torch2hw.frontend.load_model import load
+
+    loaded = load(parsed.spec, parsed.model, parsed.input)
+    progress.step("start the compiler")
+    from torch2hw.compiler import compile_model
+
+    compiled = compile_model(
+        loaded, options, dump=parsed.dump, stop_at=stop_at, stop_after=stop_after, watch=progress.step
+    )
+    if parsed.verbose:
+        for step in compiled.steps:
+            for what, detail in step.report.items():
+                print(f"{step.name}: {what}: {detail}", file=sys.stderr)
+    if parsed.time:
+        for step in compiled.steps:
+            print(
+                f"{step.seconds * 1e3:8.1f} ms  {step.verify_seconds * 1e3:6.1f} ms to verify  {step.name}",
+                file=sys.stderr,
+            )
+        print(f"{compiled.seconds:8.2f} s   from the loaded model on", file=sys.stderr)
+    return compiled
+
+
+def _compile_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.output import check_writable, write_files
+    from torch2hw.progress import Progress
+
+    whole = parsed.emit == "sv" and parsed.stop_after is None
+    if parsed.output is None and whole:
+        raise UsageError("no output file", fix=f"add -o {Path(parsed.spec).stem.split(':')[-1]}.sv")
+    if parsed.output is not None:
+        check_writable(parsed.output)
+    if parsed.stop_after is not None:
+        _check_pass(parsed.stop_after)
+    with Progress(parsed.quiet) as progress:
+        stop_at = "calyx" if parsed.emit == "futil" else parsed.emit
+        compiled = _compile(parsed, progress, stop_at, parsed.stop_after)
+        if whole:
+            from torch2hw.design_files import write_design
+
+            manifest = write_design(compiled, parsed.output)
+    if whole:
+        import json
+
+        if parsed.json:
+            print(json.dumps(manifest, indent=2))
+        elif not parsed.quiet:
+            print(
+                f"{parsed.output}: {manifest['top']}, {manifest['latency_cycles']:,} cycles, "
+                f"{manifest['mac_lanes']} lanes"
+            )
+        return 0
+    text = compiled.result.text()
+    if parsed.emit == "futil":
+        from torch2hw.dialects import calyx
+
+        text = calyx.futil(text)
+    if parsed.output is None:
+        sys.stdout.write(text)
+    else:
+        write_files({parsed.output: text})
+    return 0
+
+
+def _simulate_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.progress import Progress
+
+    with Progress(parsed.quiet) as progress:
+        compiled = _compile(parsed, progress)
+        from torch2hw.check import simulate_design
+        from torch2hw.sim.simulation import Conditions
+
+        progress.step("build the simulation")
+        result = simulate_design(
+            compiled,
+            compiled.loaded.example_inputs,
+            runs=parsed.runs,
+            conditions=Conditions(trace=parsed.trace),
+            progress=progress.cycles,
+        )
+    if parsed.json:
+        import json
+
+        print(json.dumps(result.to_json(), indent=2))
+    elif not parsed.quiet:
+        print(result)
+    result.check()
+    return 0
+
+
+def _report_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.progress import Progress
+
+    with Progress(parsed.quiet) as progress:
+        compiled = _compile(parsed, progress, "calyx")
+    from torch2hw.report import Report
+
+    report = Report.of(compiled)
+    print(report.json_text() if parsed.json else report)
+    return 0
+
+
+def _passes_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.pipeline import STATIC, contract_of
+
+    if parsed.name is None:
+        for number, step in enumerate(STATIC, 1):
+            levels = step.source if step.source == step.target else f"{step.source} → {step.target}"
+            print(f"{number:2}  {step.name:24}{levels}")
+        return 0
+    print(contract_of(_check_pass(parsed.name)))
+    return 0
+
+
+def _check_pass(name: str) -> Any:
+    from torch2hw.pipeline import STATIC
+
+    found = [step for step in STATIC if step.name == name]
+    if not found:
+        raise UsageError(f"no pass is called {name}", fix="torch2hw passes lists them")
+    return found[0]
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "compile": _compile_command,
+    "simulate": _simulate_command,
+    "report": _report_command,
+    "passes": _passes_command,
+}

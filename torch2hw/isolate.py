@@ -53,11 +53,11 @@ def _serve(function: Callable[..., Any], args: Any, kwargs: Any, answer: IO[byte
         os.dup2(messages.fileno(), 2)
         try:
             reply = (False, function(*args, **kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again in the parent
             reply = (True, error)
         try:
             data = pickle.dumps(reply)
-        except Exception as error:  # what cannot be pickled still has a text
+        except Exception as error:  # noqa: BLE001 - what cannot be pickled still has a text
             data = pickle.dumps((True, RuntimeError(f"{type(reply[1]).__name__}: {reply[1]} ({error})")))
         answer.write(data)
         answer.flush()

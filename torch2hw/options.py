@@ -15,8 +15,6 @@ from torch2hw.names import CONTROL_PORTS, KEYWORDS, is_legal
 DTYPES = ("f32",)
 SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
-LEVELS = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "hw", "sv")
-"""The levels of the design in order; every pass goes from one of them to the same or a later one."""
 
 
 @dataclass(frozen=True)

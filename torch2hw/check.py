@@ -1,0 +1,152 @@
+"""Simulate a compiled design, and compare it with its reference and with PyTorch (contract section 6).
+
+The first run takes the given inputs; each further run takes random ones of the same shapes: normally distributed
+numbers, and the given integers and booleans in another order, which keeps indices valid. All runs follow each other
+without a reset in between.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from torch2hw.compiler import Compiled
+from torch2hw.design_files import write_design
+from torch2hw.errors import CheckError
+from torch2hw.frontend.signature import Structure
+from torch2hw.sim import pytorch
+from torch2hw.sim.banked import pack, unpack
+from torch2hw.sim.compare import Comparison, Result, compare
+from torch2hw.sim.formats import Array, from_torch, to_torch
+from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.reference import Reference
+from torch2hw.sim.simulation import Conditions, simulate
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """`outputs` is what the model returns, computed by the hardware from the first inputs; `cycles` of every run."""
+
+    outputs: Any
+    cycles: tuple[int, ...]
+    predicted_cycles: int
+    comparison: Comparison
+    facts: dict[str, Any]
+    seconds: dict[str, float]
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether every bit of every run equals the reference."""
+        return self.comparison.bit_exact
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `simulate --json`."""
+        wrong = [cycles for cycles in self.cycles if cycles != self.predicted_cycles]
+        facts = self.facts | {"cycles": (wrong or self.cycles)[0], "predicted_cycles": self.predicted_cycles}
+        return facts | self.comparison.to_json() | {"seconds": self.seconds}
+
+    def check(self) -> None:
+        """Raise CheckError if the hardware differs from its reference, or took another number of cycles."""
+        if self.comparison.first_mismatch is not None:
+            raise CheckError(f"the simulation differs from its reference: {self.comparison.first_mismatch}")
+        wrong = [cycles for cycles in self.cycles if cycles != self.predicted_cycles]
+        if wrong:
+            raise CheckError(f"a run took {wrong[0]} cycles, {self.predicted_cycles} were predicted")
+
+    def __str__(self) -> str:
+        facts, torch_distance = self.facts, self.comparison.torch
+        runs = f"{len(self.cycles)} run{'s' if len(self.cycles) > 1 else ''}"
+        exact = "bit-exact with its reference" if self.bit_exact else f"WRONG: {self.comparison.first_mismatch}"
+        use = "" if "mac_utilization" not in facts else f", {facts['mac_utilization']:.1%} used"
+        pcc = "" if torch_distance.pcc is None else f", correlation {torch_distance.pcc:.9f}"
+        lines = [
+            f"{facts['top']}: {exact} ({runs})",
+            f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({self.predicted_cycles:,} predicted)",
+            f"  multiply-accumulates: {facts['macs']:,} on {facts['mac_lanes']} lanes{use}",
+            f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
+            f"{torch_distance.max_ulp:.0f} ulp{pcc}",
+        ]
+        hardware, software = self.comparison.hardware_float64_max_abs, self.comparison.torch_float64_max_abs
+        if hardware is not None and software is not None:
+            lines.append(f"  from PyTorch in float64: max abs {hardware:.3g}; PyTorch's own distance is {software:.3g}")
+        lines.append("  seconds: " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in self.seconds.items()))
+        return "\n".join(lines)
+
+
+def simulate_design(
+    compiled: Compiled,
+    arguments: tuple[Any, ...],
+    *,
+    runs: int = 1,
+    seed: int = 1,
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> SimulationResult:
+    """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
+    structure, tensors = Structure.of(arguments)
+    sets = [tensors]
+    generator = torch.Generator().manual_seed(seed)
+    while len(sets) < runs:
+        sets.append([_another(tensor, generator) for tensor in tensors])
+    stored = [[from_torch(tensor) for tensor in tensors] for tensors in sets]
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+        manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
+        manifest = Manifest.from_json(manifest_json)
+        simulation = simulate(Path(folder), manifest, stored, conditions, progress)
+    references = _references(compiled, stored)
+    results: list[Result] = []
+    for run, given in enumerate(sets):
+        inputs = structure.build(given)
+        expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
+        wide = pytorch.run_float64(compiled.loaded.model, inputs)
+        for k, port in enumerate(manifest.outputs):
+            exact = None if wide is None else wide[k].double().numpy()
+            hardware, reference = simulation.outputs[run][k], references[run][k]
+            results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
+    tensors_out = [
+        to_torch(array, port.dtype).to(getattr(torch, info.torch_dtype))
+        for array, port, info in zip(simulation.outputs[0], manifest.outputs, compiled.imported.outputs, strict=True)
+    ]
+    facts: dict[str, Any] = {
+        "model": compiled.loaded.source_file,
+        "top": compiled.top,
+        "partition": compiled.options.partition,
+        "dtype": compiled.options.dtype,
+        "macs": manifest_json["macs"],
+        "mac_lanes": manifest_json["mac_lanes"],
+    }
+    cycles = tuple(count for of_set in simulation.cycles for count in of_set)
+    if facts["macs"] and facts["mac_lanes"]:
+        facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
+    seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}
+    return SimulationResult(
+        compiled.imported.output_structure.build(tensors_out),
+        cycles,
+        manifest_json["latency_cycles"],
+        compare(results),
+        facts,
+        {step: round(value, 3) for step, value in seconds.items()},
+    )
+
+
+def _references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    program = compiled.at("scheduled")
+    reference = Reference(program.text(), compiled.options.subnormals)
+    answers = []
+    for arrays in sets:
+        given = [pack(array, buffer.bank_factors) for array, buffer in zip(arrays, program.inputs, strict=True)]
+        results = zip(reference.run(given), program.outputs, strict=True)
+        answers.append([unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in results])
+    return answers
+
+
+def _another(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if tensor.is_floating_point():
+        return torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
+    order = torch.randperm(tensor.numel(), generator=generator)
+    return tensor.reshape(-1)[order].reshape(tensor.shape)

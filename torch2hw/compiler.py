@@ -1,0 +1,72 @@
+"""From a loaded model to a compiled design: the front end, then the passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch2hw.driver import Context, Driver, Program, Step
+from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
+from torch2hw.hwlib import Library
+from torch2hw.options import Options
+from torch2hw.pipeline import passes_for
+from torch2hw.version import __version__
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model, and its program after every pass that was run. `imported` is the first program, at level torch."""
+
+    loaded: LoadedModel
+    options: Options
+    top: str
+    imported: TorchProgram
+    steps: tuple[Step, ...]
+    seconds: float
+
+    def at(self, level: str) -> Any:
+        """The last program at a level that was reached."""
+        if level == "torch":
+            return self.imported
+        return [step.program for step in self.steps if step.level == level][-1]
+
+    @property
+    def result(self) -> Program:
+        """What the last pass left."""
+        return self.steps[-1].program if self.steps else self.imported
+
+    def verilog(self) -> str:
+        """The SystemVerilog."""
+        text: str = self.at("sv").text()
+        return text
+
+    def manifest(self, files: list[str], memory_files: list[str]) -> dict[str, Any]:
+        """The manifest (contract section 4) of the design written as these files."""
+        from torch2hw.lowering.manifest import manifest
+
+        return manifest(self.at("calyx"), f"torch2hw {__version__}", files, memory_files)
+
+
+def compile_model(
+    loaded: LoadedModel,
+    options: Options,
+    *,
+    dump: Path | None = None,
+    stop_at: str | None = None,
+    stop_after: str | None = None,
+    watch: Callable[[str], None] = lambda name: None,
+) -> Compiled:
+    """Run the front end and the passes; `dump`, `stop_at`, `stop_after` and `watch` are the driver's."""
+    started = time.monotonic()
+    passes = passes_for(options)
+    top = options.top or loaded.top
+    watch("import the model")
+    imported = import_torch(loaded)
+    driver = Driver(passes, dump, stop_at, stop_after, watch)
+    context = Context(options, Library(clock_ns=options.clock_ns, subnormals=options.subnormals), top)
+    steps = driver.run(imported, "torch", context, loaded.sources)
+    return Compiled(loaded, options, top, imported, tuple(steps), time.monotonic() - started)

@@ -1,0 +1,159 @@
+"""Run the passes in order, and answer for each of them.
+
+After every pass that changed the program the driver verifies the level it left, dumps it, and notes how long it took.
+A refusal gets the file name that the user wrote; any other exception is a fault of ours and becomes an
+`InternalError` that names the pass, with a file that holds the program it was given.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch2hw.dialects import levels
+from torch2hw.errors import InternalError, SeveralErrors, Torch2HWError
+from torch2hw.frontend.locations import Sources
+from torch2hw.options import Options
+
+
+class Program(Protocol):
+    """A program at some level. It is never changed in place: a pass that changes nothing gives back the same object."""
+
+    def text(self) -> str:
+        """MLIR, or SystemVerilog at the last level."""
+
+
+class Pass(Protocol):
+    """A step of the compiler; a frozen dataclass, its module's docstring its contract."""
+
+    @property
+    def name(self) -> str:
+        """Kebab-case; the one name in the command line, dumps, errors and tests."""
+
+    @property
+    def source(self) -> str:
+        """The level it takes."""
+
+    @property
+    def target(self) -> str:
+        """The level it leaves."""
+
+    def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
+        """The new program, and what changed in hardware terms (nothing: an empty report)."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every pass may know: the options, the hardware library made for them, the name of the top module."""
+
+    options: Options
+    library: Any
+    top: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass that was run."""
+
+    name: str
+    level: str
+    program: Program
+    report: dict[str, Any]
+    changed: bool
+    seconds: float
+    verify_seconds: float
+
+
+@dataclass(frozen=True)
+class Driver:
+    """How to run the passes.
+
+    `dump`: a folder that gets `NN-pass-name.mlir` for each pass that changed the program.
+    `stop_at`: the level to stop at, when the last pass that leaves it has run; `stop_after`: the pass to stop after.
+    `watch`: called with the name of each pass before it runs.
+    """
+
+    passes: Sequence[Pass]
+    dump: Path | None = None
+    stop_at: str | None = None
+    stop_after: str | None = None
+    watch: Callable[[str], None] = field(default=lambda name: None)
+
+    def run(self, program: Program, level: str, context: Context, sources: Sources) -> list[Step]:
+        """Every pass in order from `level` on. The last step holds the result."""
+        steps: list[Step] = []
+        for number, step_pass in enumerate(self.passes, 1):
+            if self._is_past(step_pass):
+                break
+            assert step_pass.source == level, f"{step_pass.name} takes {step_pass.source}, not {level}"
+            self.watch(step_pass.name)
+            started = time.monotonic()
+            with _answering_for(step_pass.name, program, context, sources):
+                result, report = step_pass.run(program, context)
+                ran = time.monotonic()
+                changed = result is not program
+                if changed:
+                    self._accept(number, step_pass, program, result)
+            program, level = result, step_pass.target
+            steps.append(Step(step_pass.name, level, program, report, changed, ran - started, time.monotonic() - ran))
+            if step_pass.name == self.stop_after:
+                break
+        return steps
+
+    def _is_past(self, step_pass: Pass) -> bool:
+        order = levels.LEVELS.index
+        return self.stop_at is not None and order(step_pass.target) > order(self.stop_at)
+
+    def _accept(self, number: int, step_pass: Pass, before: Program, after: Program) -> None:
+        text = after.text()
+        if self.dump is not None and text != before.text():
+            self.dump.mkdir(parents=True, exist_ok=True)
+            suffix = "sv" if step_pass.target == "sv" else "mlir"
+            (self.dump / f"{number:02}-{step_pass.name}.{suffix}").write_text(text)
+        levels.verify(step_pass.target, text)
+
+
+class _answering_for:
+    """Around one pass: its refusals at the user's file, its faults as `InternalError` with a reproducer."""
+
+    def __init__(self, name: str, program: Program, context: Context, sources: Sources) -> None:
+        self.name, self.program, self.context, self.sources = name, program, context, sources
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InternalError):
+            text = error.what
+        elif isinstance(error, Torch2HWError):
+            for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+                if one.location is not None:
+                    one.location = (self.sources.shown(one.location[0]), one.location[1])
+            return
+        elif isinstance(error, Exception):
+            text = f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
+        else:
+            return
+        reproducer = _reproducer(self.name, self.program, self.context, error)
+        raise InternalError(text, pass_name=self.name, reproducer=reproducer) from error
+
+
+def _reproducer(name: str, program: Program, context: Context, error: Exception) -> str:
+    """A file with the failing pass, its options, the Python traceback, and the program it was given."""
+    head = [f"pass: {name}", f"options: {context.options}", *traceback.format_exception(error)]
+    comment = "".join(f"// {line}\n" for part in head for line in part.rstrip().split("\n"))
+    with tempfile.NamedTemporaryFile("w", prefix=f"torch2hw-{name}-", suffix=".mlir", delete=False) as file:
+        file.write(comment + program.text())
+    return file.name
+
+
+def iterate_reports(steps: Sequence[Step]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The passes that have something to say, with what they say."""
+    for step in steps:
+        if step.report:
+            yield step.name, step.report

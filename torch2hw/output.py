@@ -1,0 +1,65 @@
+"""Files that appear whole or not at all.
+
+`check_writable` is asked before long work, `write_files` at its end: every file is written beside its place under a
+temporary name and flushed, and only when all are there do they take their names, one rename after the other, with
+Ctrl-C held back. Whatever fails before leaves older files as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from torch2hw.errors import UsageError
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written."""
+    folder = path.parent
+    if path.is_dir():
+        raise UsageError(f"{path}: cannot write: it is a directory", fix="give the name of a file")
+    if not folder.is_dir():
+        raise UsageError(f"{path}: cannot write: there is no directory {folder}", fix=f"make it with mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise UsageError(f"{path}: cannot write: permission denied", fix="choose another place with -o")
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write all of `files`, or none."""
+    for path in files:
+        check_writable(path)
+    temporary = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}") for path in files}
+    try:
+        for path, text in files.items():
+            with temporary[path].open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        with _without_interrupts():
+            for path in files:
+                temporary[path].replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or next(iter(files))}: cannot write: {(error.strerror or str(error)).lower()}",
+            fix="make room, or choose another place with -o",
+        ) from None
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

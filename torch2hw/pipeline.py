@@ -1,0 +1,100 @@
+"""The passes, in order. This tuple is the compiler; everything else runs it.
+
+A pass that stays on a level has a file and a class of its own in `passes/`. A step from one level to the next is the
+function `lower` of a file in `lowering/`, whose name is the step's; `Lowering` makes it a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from torch2hw.driver import Context, Pass
+from torch2hw.errors import UsageError
+from torch2hw.frontend import torch_to_linalg
+from torch2hw.isolate import run_native
+from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
+from torch2hw.options import Options
+from torch2hw.passes.bank_memories import BankMemories
+from torch2hw.passes.bind_units import BindUnits
+from torch2hw.passes.choose_lanes import ChooseLanes
+from torch2hw.passes.fold_initial_values import FoldInitialValues
+from torch2hw.passes.fuse_epilogues import FuseEpilogues
+from torch2hw.passes.fuse_windows import FuseWindows
+from torch2hw.passes.interleave_reductions import InterleaveReductions
+from torch2hw.passes.name_kernels import NameKernels
+from torch2hw.passes.remove_dead_code import RemoveDeadCode
+from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
+
+
+@dataclass(frozen=True)
+class Text:
+    """A program that is only its text: levels hw and sv."""
+
+    content: str
+
+    def text(self) -> str:
+        """The text."""
+        return self.content
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """A step between levels as a pass: `module` is its file, whose docstring is its contract."""
+
+    module: ModuleType
+    source: str
+    target: str
+    lower: Callable[[Any, Context], Any]
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.module.__name__.rpartition(".")[2].replace("_", "-")
+
+    def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
+        """The program one level down."""
+        return self.lower(program, context), {}
+
+
+STATIC: tuple[Pass, ...] = (
+    Lowering(torch_to_linalg, "torch", "linalg", lambda program, _: torch_to_linalg.lower(program)),
+    Lowering(linalg_to_affine, "linalg", "affine", lambda program, c: linalg_to_affine.lower(program, c.top)),
+    FuseEpilogues(),
+    RemoveDeadCode(),
+    FoldInitialValues(),
+    FuseWindows(),
+    SimplifyArithmetic(),
+    RemoveDeadCode(),  # of what the two before it left unread
+    NameKernels(),  # once no nest will be fused any more
+    ChooseLanes(),
+    InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
+    BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
+    BindUnits(),  # the last of the loop level: the result is the design's reference
+    Lowering(affine_to_scf, "scheduled", "scf", lambda program, c: affine_to_scf.lower(program, c.library)),
+    Lowering(scf_to_calyx, "scf", "calyx", lambda program, _: scf_to_calyx.lower(program)),
+    Lowering(
+        calyx_to_hw,
+        "calyx",
+        "hw",
+        lambda program, _: Text(run_native(calyx_to_hw.lower, program.text(), program.definitions)),
+    ),
+    Lowering(hw_to_sv, "hw", "sv", lambda program, _: Text(run_native(hw_to_sv.export, program.text()))),
+)
+
+
+def passes_for(options: Options) -> tuple[Pass, ...]:
+    """The passes of a schedule."""
+    if options.schedule == "sequential":
+        raise UsageError("--schedule sequential: not built yet", fix="leave it out")
+    return STATIC
+
+
+def contract_of(step: Pass) -> str:
+    """What a pass needs, leaves and refuses: the docstring of its file."""
+    import sys
+
+    module = step.module if isinstance(step, Lowering) else sys.modules[type(step).__module__]
+    return (module.__doc__ or "").strip()
