@@ -134,10 +134,15 @@ class _Lowering:
         self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_of(op.location))
 
     def constant_view(self, data: Any, shape: tuple[int, ...], dtype: str, source: Source | None) -> View:
-        first = data.reshape(-1)[0]
-        if (data == first).all():
-            return views.fill(shape, dtype, int(first))
-        return views.of_buffer(Buffer(self.buffer_name("weights"), shape, dtype, "constant", data, source))
+        """A constant, stored without the dimensions along which it does not change."""
+        if (data == data.reshape(-1)[0]).all():
+            return views.fill(shape, dtype, int(data.reshape(-1)[0]))
+        kept = [d for d, size in enumerate(shape) if size > 1 and not (data == data.take([0], axis=d)).all()]
+        stored = data[tuple(slice(None) if d in kept else 0 for d in range(len(shape)))]
+        buffer = Buffer(self.buffer_name("weights"), stored.shape, dtype, "constant", stored, source)
+        if stored.shape == shape:
+            return views.of_buffer(buffer)
+        return views.remap(views.of_buffer(buffer), shape, lambda at: [at[d] for d in kept])
 
     def scalar(self, op: Any) -> None:
         operands = [self.scalars.get(value) for value in op.operands]

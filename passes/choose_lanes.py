@@ -123,7 +123,8 @@ def area(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[
         elif isinstance(statement, Load):
             width = DTYPE_BITS[statement.type]
             if statement.buffer.kind == "constant":
-                total += 20 + statement.buffer.elements * width / 18432 * 10
+                words = prod(v.extent for v in set().union(*(index.variables() for index in statement.indices)))
+                total += 20 + words * width / 18432 * 10
             else:
                 banks = factors[statement.buffer]
                 choices = prod(len(possible_banks(i, f)) for i, f in zip(statement.indices, banks, strict=True))
