@@ -42,7 +42,9 @@ def export(hw_text: str) -> str:
         out = io.StringIO()
         export_verilog(module, out)
     # Ports keep the place at which our intermediate text was parsed.
-    return re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
+    text = re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
+    # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11 reads.
+    return text.replace("'{", "{")
 
 
 def _forget_own_lines(module: ir.Module) -> None:
