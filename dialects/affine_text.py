@@ -86,17 +86,17 @@ def affine_text(program: Program, cycles: Mapping[str, int]) -> str:
         if buffer.kind == "constant":
             lines.append(f"  memref.global \"private\" constant @{buffer.name} : {memref(buffer)} = {dense(buffer).split(' : ')[0]}")
     ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
+    allocated = [buffer for buffer in buffers if buffer.kind == "temporary" and buffer not in program.outputs]
     lines.append(f"  func.func @main({ports}) {{")
     for buffer in buffers:
         if buffer.kind == "constant":
             lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
-        elif buffer.kind == "temporary":
-            lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
+    for buffer in allocated:
+        lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
     for nest in program.nests:
         lines.extend("    " + line for line in NestPrinter(nest, cycles).lines())
-    for buffer in buffers:
-        if buffer.kind == "temporary":
-            lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
+    for buffer in allocated:
+        lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
     lines += ["    return", "  }", *program.functions, "}", ""]
     return "\n".join(lines)
 
