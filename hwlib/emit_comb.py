@@ -137,7 +137,7 @@ def registered_rom(
     digits = (width + 3) // 4
     init = "".join(f"{{{{0}}}}[{i}] = {width}'h{value:0{digits}x};\\0A" for i, value in enumerate(contents))
     return [
-        f'{memory} = sv.reg {{hw.verilogName = "{hint}"}} : {kind}',
+        f'{memory} = sv.reg name "{hint}" : {kind}',
         "sv.initial {",
         f'  sv.verbatim "{init}" ({memory}) : {kind}',
         "}",

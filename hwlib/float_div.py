@@ -13,7 +13,9 @@ from .shifts import leading_zeros, shift_left, shift_right_sticky
 
 
 def normalised(value: Fields, flush: bool, width: int) -> tuple[Bits, Bits]:
-    """(significand with its top bit set unless the value is zero, exponent field as two's complement of `width` bits)."""
+    """(significand with its top bit set unless the value is zero, exponent field as two's complement of `width`
+    bits).
+    """
     if flush:
         return value.significand(), value.exponent.zext(width)
     zeros, _ = leading_zeros(value.significand())
@@ -41,7 +43,7 @@ def divide(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
     dividend, left_field = normalised(a, flush, width)
     divisor, right_field = normalised(b, flush, width)
 
-    zero1, one1 = g.const(0, 1), g.const(1, 1)
+    zero1 = g.const(0, 1)
     divisor_wide = cat(zero1, divisor)
     remainder = cat(zero1, dividend) - divisor_wide
     bits = [~remainder.top(1)]

@@ -1,7 +1,8 @@
 """Square root, correctly rounded to nearest even: one root bit an iteration, non-restoring, all iterations unrolled.
 
-With remainder r, root q so far and the next two radicand bits d: r' = 4r + d - (4q + 1) where r >= 0, else 4r + d + (4q + 3);
-the root bit is whether r' >= 0. The root of a float is never half way between two floats, so the guard bit alone rounds.
+With remainder r, root q so far and the next two radicand bits d: r' = 4r + d - (4q + 1) where r >= 0, else 4r + d +
+(4q + 3); the root bit is whether r' >= 0. The root of a float is never half way between two floats, so the guard bit
+alone rounds.
 """
 
 from __future__ import annotations
@@ -38,6 +39,5 @@ def square_root(value: Bits, form: Format, flush: bool) -> Bits:
         root.append(positive)
     result = cat(*root)
     field = cat(twice.top(1), twice.drop(1))
-    never = g.const(0, 1)
     nan = a.nan | (a.sign & ~a.zero)
-    return finish(form, flush, a.sign, field, result.bits(1, f_bits), result.bit(0), a.zero, a.infinite, nan | never)
+    return finish(form, flush, a.sign, field, result.bits(1, f_bits), result.bit(0), a.zero, a.infinite, nan)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import float_add, float_compare, float_convert, float_div, float_exp, float_mul, float_sqrt, integers
+from . import (
+    float_add,
+    float_compare,
+    float_convert,
+    float_div,
+    float_exp,
+    float_mul,
+    float_odd,
+    float_rsqrt,
+    float_sqrt,
+    integers,
+)
 from .bits import Bits, Graph, cat, mux
 from .delay_model import DelayModel
 from .formats import FORMATS, Format, integer_width, type_width
@@ -106,10 +117,22 @@ def _compare_f(r: Request) -> Bits:
     return float_compare.compare(*r.two, r.form, r.flush, r.predicate or "")
 
 
-def _exp(r: Request) -> Bits:
-    if r.form.exponent_bits != 8:
-        raise KeyError(r.form.name)
-    return float_exp.exponential(r.one, r.form, r.flush)
+def _table_function(build: Callable[[Bits, Format, bool], Bits]) -> Build:
+    """Elementary functions exist for f32 and bf16."""
+
+    def checked(r: Request) -> Bits:
+        if r.form.exponent_bits != 8:
+            raise KeyError(r.form.name)
+        return build(r.one, r.form, r.flush)
+
+    return checked
+
+
+def _odd_function(spec: float_odd.OddFunction) -> Build:
+    return _table_function(lambda value, form, flush: float_odd.odd_function(value, form, flush, spec))
+
+
+_RSQRT = _table_function(float_rsqrt.reciprocal_root)
 
 
 def _shift(r: Request) -> Bits:
@@ -131,7 +154,10 @@ def _entries() -> dict[str, Entry]:
         "arith.mulf": Entry("mul", "fff", lambda r: float_mul.multiply(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "math.sqrt": Entry("sqrt", "ff", lambda r: float_sqrt.square_root(r.one, r.form, r.flush), True, error_ulp=0.5),
-        "math.exp": Entry("exp", "ff", _exp, error_ulp=float_exp.ERROR_ULP),
+        "math.rsqrt": Entry("rsqrt", "ff", _RSQRT, error_ulp=float_rsqrt.ERROR_ULP),
+        "math.tanh": Entry("tanh", "ff", _odd_function(float_odd.TANH), error_ulp=float_odd.TANH.error_ulp),
+        "math.erf": Entry("erf", "ff", _odd_function(float_odd.ERF), error_ulp=float_odd.ERF.error_ulp),
+        "math.exp": Entry("exp", "ff", _table_function(float_exp.exponential), error_ulp=float_exp.ERROR_ULP),
         "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
         "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
         "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),

@@ -74,7 +74,7 @@ def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
     ports = ", ".join(f"in %{port.name}: i{port.width_bits}" for port in inputs)
     text = f"""hw.module @{name}({ports}, in %clk: !seq.clock, out out: i{w}) {{
   %edge = seq.from_clock %clk
-  %memory = sv.reg {{hw.verilogName = "memory"}} : {kind}
+  %memory = sv.reg name "memory" : {kind}
   %target = sv.array_index_inout %memory[%write_addr] : {kind}, i{bits}
   sv.alwaysff(posedge %edge) {{
     sv.if %write_en {{

@@ -1,0 +1,93 @@
+"""Odd functions that grow like x near 0 and tend to 1: tanh and erf in binary32, faithful to 2 ulp.
+
+Each binade of |x| has its own power-of-two number of quadratic segments. Below 1 the tables hold f(x) / 2^E (E the
+unbiased exponent), above it f(x), so that every entry is in [1/2, 2) (erf: up to 1.13 times that) and the relative
+error is even. Below the first binade the quotient f(x) / x is constant to the last place, so one entry serves every
+smaller x; above the last binade f is 1. Zeros keep their sign, infinities give 1 of their sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import mpmath
+
+from .bits import Bits, cat, mux, table
+from .float_round import finish
+from .formats import Format, unpack
+from .polynomial import WORK_BITS, Precision, evaluate, fit
+from .shifts import shift_left
+
+
+@dataclass(frozen=True)
+class OddFunction:
+    """`segment_bits[i]`: log2 of the segments of the binade [2^(first + i), 2^(first + i + 1))."""
+
+    function: Callable[[mpmath.mpf], mpmath.mpf]
+    first: int
+    segment_bits: tuple[int, ...]
+    precision: Precision
+    error_ulp: float
+
+
+TANH = OddFunction(
+    mpmath.tanh, -13, (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 5, 6, 6, 7, 7, 7), Precision(28, 27, 22, 15), 2.0
+)
+ERF = OddFunction(mpmath.erf, -13, (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 7), Precision(28, 27, 22, 15), 2.0)
+
+
+def odd_function(value: Bits, form: Format, flush: bool, spec: OddFunction) -> Bits:
+    assert form.significand_bits <= 24
+    g, f_bits, e_bits = value.graph, form.fraction_bits, form.exponent_bits
+    a = unpack(value, form, True)
+    largest_bits = max(spec.segment_bits)
+    last = spec.first + len(spec.segment_bits)  # from 2^last on, 1
+
+    bases, pieces = _pieces(spec)
+    address_bits = max(1, (len(pieces) - 1).bit_length())
+    small = a.exponent.ult(form.bias + spec.first)
+    saturated = ~a.exponent.ult(form.bias + last)
+    index_bits = max(1, (len(bases) - 1).bit_length())
+    index = mux(small, 0, (a.exponent - (form.bias + spec.first)).bits(0, index_bits))
+    bits_width = largest_bits.bit_length()
+    base = table(index, address_bits, bases)
+    count = table(index, bits_width, spec.segment_bits)
+    aligned = shift_left(cat(g.const(0, largest_bits), a.fraction), count)
+    segment, t = aligned.top(largest_bits), aligned.bits(0, f_bits)
+    address = base + segment.zext(address_bits) if address_bits >= largest_bits else base
+    quotient = evaluate(address, t, pieces, spec.precision)
+
+    fraction_bits = spec.precision.c0
+    quotient = mux(saturated, 1 << fraction_bits, quotient.bits(0, fraction_bits + 2))
+    two, one = quotient.top(1), quotient.top(2).bit(0)
+    drop = fraction_bits - f_bits - 2
+    kept = mux(
+        two,
+        quotient.bits(drop + 2, f_bits + 1),
+        mux(one, quotient.bits(drop + 1, f_bits + 1), quotient.bits(drop, f_bits + 1)),
+    )
+    width = e_bits + 2
+    exponent = mux(a.exponent.ult(form.bias), a.exponent, form.bias).zext(width)
+    field = exponent + mux(two, g.const(1, width), mux(one, 0, g.const(-1, width)))
+    never = g.const(0, 1)
+    return finish(form, True, a.sign, field, kept.bits(1, f_bits), kept.bit(0), a.zero, never, a.nan)
+
+
+@cache
+def _pieces(spec: OddFunction) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """(first segment of each binade, all segments)."""
+    bases: list[int] = []
+    pieces: list[tuple[int, int, int]] = []
+    with mpmath.workprec(WORK_BITS):
+        for binade, bits in enumerate(spec.segment_bits):
+            exponent, size = spec.first + binade, 1 << bits
+            bases.append(len(pieces))
+            scale = min(exponent, 0)
+
+            def piece(t: mpmath.mpf, e: int = exponent, n: int = size, s: int = scale, i: int = 0) -> mpmath.mpf:
+                return mpmath.ldexp(spec.function(mpmath.ldexp(1 + (i + t) / n, e)), -s)
+
+            pieces += [fit(lambda t, i=i: piece(t, i=i), spec.precision) for i in range(size)]
+    return bases, pieces

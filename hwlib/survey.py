@@ -1,0 +1,62 @@
+"""The error of an elementary function over all 2^32 inputs: `python -m torch2hw.hwlib.survey math.exp` (one to five
+minutes).
+
+The unit's graph runs as C; the oracle is the C library's long double function (64-bit significands).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import emit_c
+from .library import Library
+from .unit import Unit
+
+EXACT = {
+    "math.exp": "expl(x)",
+    "math.rsqrt": "x == 0 ? 1 / x : 1 / sqrtl(x)",
+    "math.tanh": "tanhl(x)",
+    "math.erf": "erfl(x)",
+}
+
+
+def survey(unit: Unit, operation: str, flush: bool, step: int, folder: Path) -> tuple[bool, str]:
+    """(whether every result is within the unit's bound, the measurement in words), for every step-th input."""
+    bench = folder / "survey.cpp"
+    bench.write_text((Path(__file__).parent / "survey.cpp").read_text())
+    body = emit_c.emit("graph", list(unit.operands), unit.schedule.output)
+    (folder / "unit.h").write_text(
+        f"#define FLUSH {int(flush)}\n#define BOUND {unit.error_ulp}\n{body}"
+        f"static inline long double exact(long double x) {{ return {EXACT[operation]}; }}\n"
+    )
+    binary = folder / "survey"
+    built = subprocess.run(
+        ["g++", "-O2", "-march=native", "-w", "-o", str(binary), str(bench)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run([str(binary), str(step)], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout.strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("operation", choices=sorted(EXACT))
+    parser.add_argument("--step", type=int, default=1, help="look at every STEP-th input only")
+    parser.add_argument("--subnormals", choices=("flush", "keep"), default="flush")
+    options = parser.parse_args(arguments)
+    unit = Library(subnormals=options.subnormals).unit(options.operation, ("f32",), "f32")
+    with tempfile.TemporaryDirectory() as folder:
+        passed, text = survey(unit, options.operation, options.subnormals == "flush", options.step, Path(folder))
+    print(f"{unit.name} {options.subnormals}: {text}")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
