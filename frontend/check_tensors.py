@@ -88,7 +88,7 @@ def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[
                 fix="compile the model before quantising it",
             )
         for kind, tensors in (
-            ("weight", module.named_parameters(recurse=False)),
+            ("parameter", module.named_parameters(recurse=False)),
             ("buffer", module.named_buffers(recurse=False)),
         ):
             for name, tensor in tensors:
@@ -99,23 +99,38 @@ def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterat
     """Refusals of the operations of an exported graph, at the user's lines."""
     import torch
 
+    refused: set[fx.Node] = set()  # only where trouble begins is it told
     for node in graph.nodes:
-        if node.op != "call_function":
-            continue
-        name, place = operation_name(node.target), place_of(node)
-        if isinstance(node.target, torch._ops.HigherOrderOperator):
-            yield DataDependentControlFlow(
-                f"control flow that depends on values: torch.{name}",
-                location=place,
-                operation=name,
-                why="the schedule of the hardware is fixed when it is compiled",
-                fix="compute every branch and select with torch.where",
-            )
-            continue
-        value = node.meta.get("val")
-        for tensor in value if isinstance(value, tuple | list) else [value]:
-            if isinstance(tensor, torch.Tensor) and not _is_python_number(node, tensor):
-                yield from _intermediate(tensor, name, place)
+        if not refused.isdisjoint(node.all_input_nodes):
+            refused.add(node)
+        elif node.op == "call_function":
+            name, place = operation_name(node.target), place_of(node)
+            if isinstance(node.target, torch._ops.HigherOrderOperator):
+                errors: list[Torch2HWError] = [
+                    DataDependentControlFlow(
+                        f"control flow that depends on values: torch.{name}",
+                        location=place,
+                        operation=name,
+                        why="the schedule of the hardware is fixed when it is compiled",
+                        fix="compute every branch and select with torch.where",
+                    )
+                ]
+            else:
+                errors = list(_check_result(node, name, place))
+            if errors:
+                refused.add(node)
+            yield from errors
+
+
+def _check_result(node: fx.Node, name: str, place: Place) -> Iterator[Torch2HWError]:
+    import torch
+
+    value = node.meta.get("val")
+    for tensor in value if isinstance(value, tuple | list) else [value]:
+        if isinstance(tensor, torch.Tensor) and not _is_python_number(node, tensor):
+            for error in check_tensor(tensor, f"the result of {name}", place, name):
+                if not isinstance(error, EmptyTensor):  # one that disappears (torch.cat) does no harm; see supported
+                    yield error
 
 
 def check_random(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
@@ -132,12 +147,6 @@ def check_random(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Itera
                 why="the same inputs must give the same outputs, bit for bit",
                 fix="pass the random numbers as an input, or make them a buffer",
             )
-
-
-def _intermediate(tensor: torch.Tensor, name: str, place: Place) -> Iterator[Torch2HWError]:
-    for error in check_tensor(tensor, f"the result of {name}", place, name):
-        if not isinstance(error, EmptyTensor):  # one that disappears (torch.cat) does no harm; see supported.py
-            yield error
 
 
 def _is_python_number(node: fx.Node, tensor: torch.Tensor) -> bool:

@@ -76,17 +76,21 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     arguments, tensors = Structure.of(loaded.example_inputs)
     tensors = [tensor.detach() for tensor in tensors]
     errors = list(check_weights(loaded.model, sources, place))
-    for path, tensor in zip(arguments.tensor_paths(), tensors, strict=True):
-        errors += check_tensor(tensor, f"example input {path}", loaded.inputs_place or place)
+    names = UniqueNames()
+    inputs = input_infos(loaded.model, arguments, tensors, names)
+    for info, tensor in zip(inputs, tensors, strict=True):
+        errors += check_tensor(tensor, f"example input {info.name}", loaded.inputs_place or place)
     raise_all(errors)
+    place = forward_place(loaded) or place
     flat = _Flat(loaded.model, arguments)
     with torch.no_grad(), quiet_third_parties(sources):
         results = _run(flat, tensors, loaded)
-        errors += _check_results(flat.returned, results, place)
+        returned = flat.returned  # torch.export puts back what it finds changed
+        assert returned is not None
         program = _export(flat, tensors, sources, place)
         _locate(program, flat.model, sources)
-        errors += check_graph(program.graph, lambda node: _place(node, sources))
-        raise_all(errors)
+        raise_all(list(check_graph(program.graph, lambda node: _place(node, sources))))
+        raise_all(list(_check_results(returned, results, place)))
         program = _decompose(program)
         changed = list(program.graph_signature.user_inputs_to_mutate.values())
         if changed:
@@ -95,14 +99,9 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program)
-    errors += check_random(program.graph, lambda node: _place(node, sources))
-    raise_all([*errors, *_check_state(program, place)])
-    names = UniqueNames()
-    inputs = input_infos(loaded.model, arguments, tensors, names)
-    assert flat.returned is not None
-    return ExportedModel(
-        program, tuple(inputs), tuple(output_infos(flat.returned, results, names)), arguments, flat.returned
-    )
+    random = check_random(program.graph, lambda node: _place(node, sources))
+    raise_all([*random, *_check_state(program, place)])
+    return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
 
 
 def _run(flat: _Flat, tensors: Sequence[torch.Tensor], loaded: LoadedModel) -> Sequence[torch.Tensor]:
@@ -114,33 +113,35 @@ def _run(flat: _Flat, tensors: Sequence[torch.Tensor], loaded: LoadedModel) -> S
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
         frames = loaded.sources.frames(error.__traceback__)
-        place = _forward_place(loaded.model, loaded.sources) if not frames else loaded.sources.place(*frames[-1])
+        place = loaded.sources.place(*frames[-1]) if frames else forward_place(loaded) or (loaded.source_file, 0)
         text = traceback.format_exception_only(error)[-1].strip()
         given = ", ".join(f"{tuple(tensor.shape)}" for tensor in tensors)
         if isinstance(error, RuntimeError) and re.search(r"shape|size|dimension|channels|must match", text):
             raise ShapeMismatch(
                 f"shapes do not fit: {str(error).splitlines()[0]}",
-                location=place or (loaded.source_file, 0),
+                location=place,
                 why=f"PyTorch itself cannot run the model on the example inputs, whose shapes are {given}",
                 fix="give example inputs of the shapes that the model takes",
             ) from None
         raise ModelRaised(
             f"the model raised {text}",
-            location=place or (loaded.source_file, 0),
+            location=place,
             why=f"PyTorch itself cannot run the model on the example inputs, whose shapes are {given}",
             fix="make `model(*example_inputs)` run in PyTorch",
         ) from None
 
 
-def _forward_place(model: nn.Module, sources: Sources) -> tuple[str, int] | None:
-    code = getattr(type(model).forward, "__code__", None)
-    return sources.place(code.co_filename, code.co_firstlineno) if code and sources.owns(code.co_filename) else None
+def forward_place(loaded: LoadedModel) -> tuple[str, int] | None:
+    """Where the user defines the model's `forward`; None where PyTorch does."""
+    code = getattr(type(loaded.model).forward, "__code__", None)
+    if code is None or not loaded.sources.owns(code.co_filename):
+        return None
+    return loaded.sources.place(code.co_filename, code.co_firstlineno)
 
 
 def _check_results(
-    returned: Structure | None, results: Sequence[torch.Tensor], place: tuple[str, int]
+    returned: Structure, results: Sequence[torch.Tensor], place: tuple[str, int]
 ) -> Iterator[Torch2HWError]:
-    assert returned is not None
     if not results:
         yield NotExportable("the model returns no tensor", location=place, fix="return the tensors to compute")
     for path, tensor in zip(returned.tensor_paths(), results, strict=True):
@@ -224,12 +225,18 @@ def _place(node: Any, sources: Sources) -> tuple[str, int] | None:
 
 
 @contextlib.contextmanager
+def _nowhere() -> Iterator[None]:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
 def quiet_third_parties(sources: Sources) -> Iterator[None]:
     """Let through warnings that arise in the user's files, and nothing else that PyTorch or torch-mlir prints."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(record=True) as caught, _nowhere():
             warnings.simplefilter("always")
             yield
     finally:

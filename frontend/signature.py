@@ -118,4 +118,4 @@ def output_infos(structure: Structure, tensors: Sequence[torch.Tensor], names: U
 
 def _info(name: str, tensor: torch.Tensor) -> TensorInfo:
     dtype = dtype_name(tensor.dtype)
-    return TensorInfo(name, tuple(tensor.shape), STORED[dtype], dtype)
+    return TensorInfo(name, tuple(tensor.shape), STORED.get(dtype, dtype), dtype)

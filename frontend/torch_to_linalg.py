@@ -113,8 +113,7 @@ def _text(module: Any) -> str:
 
 
 def _run(module: Any, pipeline: str, sources: Sources) -> None:
-    with module.context as context:
-        context.emit_error_diagnostics = True
+    with module.context:
         try:
             PassManager.parse(pipeline).run(module.operation)
         except ir.MLIRError as error:

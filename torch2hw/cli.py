@@ -7,6 +7,7 @@ option answer at once.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `UsageError`s."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, fix=f"see {self.prog} --help")
+        raise UsageError(message, fix="see torch2hw --help, or torch2hw COMMAND --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,9 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("torch2hw: interrupted; nothing was written", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:  # noqa: BLE001 - a fault of ours outside any pass
+        from torch2hw.errors import InternalError
+
+        print(InternalError(f"{type(error).__name__}: {error}", reproducer=_traceback_file(error)), file=sys.stderr)
+        return InternalError.exit_status
+
+
+def _traceback_file(error: Exception) -> str:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="torch2hw-", suffix=".txt", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return file.name
 
 
 def _run(arguments: list[str]) -> int:

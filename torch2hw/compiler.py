@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.driver import Context, Driver, Program, Step
+from torch2hw.driver import Context, Driver, Program, Step, answering_for
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
 from torch2hw.hwlib import Library
@@ -64,8 +64,9 @@ def compile_model(
     started = time.monotonic()
     passes = passes_for(options)
     top = options.top or loaded.top
-    watch("import the model")
-    imported = import_torch(loaded)
+    watch("import-torch")
+    with answering_for("import-torch", None, options, None):
+        imported = import_torch(loaded)
     driver = Driver(passes, dump, stop_at, stop_after, watch)
     context = Context(options, Library(clock_ns=options.clock_ns, subnormals=options.subnormals), top)
     steps = driver.run(imported, "torch", context, loaded.sources)

@@ -7,6 +7,7 @@ A refusal gets the file name that the user wrote; any other exception is a fault
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 import traceback
@@ -93,7 +94,7 @@ class Driver:
             assert step_pass.source == level, f"{step_pass.name} takes {step_pass.source}, not {level}"
             self.watch(step_pass.name)
             started = time.monotonic()
-            with _answering_for(step_pass.name, program, context, sources):
+            with answering_for(step_pass.name, program, context.options, sources):
                 result, report = step_pass.run(program, context)
                 ran = time.monotonic()
                 changed = result is not program
@@ -118,42 +119,32 @@ class Driver:
         levels.verify(step_pass.target, text)
 
 
-class _answering_for:
-    """Around one pass: its refusals at the user's file, its faults as `InternalError` with a reproducer."""
+@contextlib.contextmanager
+def answering_for(name: str, program: Program | None, options: Options, sources: Sources | None) -> Iterator[None]:
+    """Around one pass: its faults become `InternalError` with a reproducer, its refusals get the user's file name.
 
-    def __init__(self, name: str, program: Program, context: Context, sources: Sources) -> None:
-        self.name, self.program, self.context, self.sources = name, program, context, sources
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, InternalError):
-            text = error.what
-        elif isinstance(error, Torch2HWError):
-            for one in error.errors if isinstance(error, SeveralErrors) else (error,):
-                if one.location is not None:
-                    one.location = (self.sources.shown(one.location[0]), one.location[1])
-            return
-        elif isinstance(error, Exception):
-            text = f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
-        else:
-            return
-        reproducer = _reproducer(self.name, self.program, self.context, error)
-        raise InternalError(text, pass_name=self.name, reproducer=reproducer) from error
+    Without `sources`, places are the user's already.
+    """
+    try:
+        yield
+    except InternalError as error:
+        reproducer = _reproducer(name, program, options, error)
+        raise InternalError(error.what, pass_name=name, reproducer=reproducer) from error
+    except Torch2HWError as error:
+        for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+            if one.location is not None and sources is not None:
+                one.location = (sources.shown(one.location[0]), one.location[1])
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
+        reproducer = _reproducer(name, program, options, error)
+        raise InternalError(text, pass_name=name, reproducer=reproducer) from error
 
 
-def _reproducer(name: str, program: Program, context: Context, error: Exception) -> str:
+def _reproducer(name: str, program: Program | None, options: Options, error: Exception) -> str:
     """A file with the failing pass, its options, the Python traceback, and the program it was given."""
-    head = [f"pass: {name}", f"options: {context.options}", *traceback.format_exception(error)]
+    head = [f"pass: {name}", f"options: {options}", *traceback.format_exception(error)]
     comment = "".join(f"// {line}\n" for part in head for line in part.rstrip().split("\n"))
     with tempfile.NamedTemporaryFile("w", prefix=f"torch2hw-{name}-", suffix=".mlir", delete=False) as file:
-        file.write(comment + program.text())
+        file.write(comment + (program.text() if program is not None else ""))
     return file.name
-
-
-def iterate_reports(steps: Sequence[Step]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The passes that have something to say, with what they say."""
-    for step in steps:
-        if step.report:
-            yield step.name, step.report

@@ -62,13 +62,15 @@ class SeveralErrors(Torch2HWError):
 
 
 def raise_all(errors: Sequence[Torch2HWError]) -> None:
-    """Raise what was collected: nothing, the one error, or all of them as `SeveralErrors`; equal texts appear once."""
-    distinct = list({str(error): error for error in errors}.values())
-    distinct.sort(key=lambda error: error.location or ("", 0))
-    if len(distinct) == 1:
-        raise distinct[0]
-    if distinct:
-        raise SeveralErrors(distinct)
+    """Raise what was collected: nothing, the one error, or all of them as `SeveralErrors`; each cause once a line."""
+    distinct: dict[object, Torch2HWError] = {}
+    for error in errors:
+        distinct.setdefault((error.location, error.what), error)
+    ordered = sorted(distinct.values(), key=lambda error: error.location or ("", 0))
+    if len(ordered) == 1:
+        raise ordered[0]
+    if ordered:
+        raise SeveralErrors(ordered)
 
 
 class UsageError(Torch2HWError):
