@@ -8,7 +8,6 @@ smaller x; above the last binade f is 1. Zeros keep their sign, infinities give 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,7 +16,7 @@ import mpmath
 from .bits import Bits, cat, mux, table
 from .float_round import finish
 from .formats import Format, unpack
-from .polynomial import WORK_BITS, Precision, evaluate, fit
+from .polynomial import WORK_BITS, Function, Precision, evaluate, fit
 from .shifts import shift_left
 
 
@@ -25,7 +24,7 @@ from .shifts import shift_left
 class OddFunction:
     """`segment_bits[i]`: log2 of the segments of the binade [2^(first + i), 2^(first + i + 1))."""
 
-    function: Callable[[mpmath.mpf], mpmath.mpf]
+    function: Function
     first: int
     segment_bits: tuple[int, ...]
     precision: Precision
@@ -84,10 +83,10 @@ def _pieces(spec: OddFunction) -> tuple[list[int], list[tuple[int, int, int]]]:
         for binade, bits in enumerate(spec.segment_bits):
             exponent, size = spec.first + binade, 1 << bits
             bases.append(len(pieces))
-            scale = min(exponent, 0)
-
-            def piece(t: mpmath.mpf, e: int = exponent, n: int = size, s: int = scale, i: int = 0) -> mpmath.mpf:
-                return mpmath.ldexp(spec.function(mpmath.ldexp(1 + (i + t) / n, e)), -s)
-
-            pieces += [fit(lambda t, i=i: piece(t, i=i), spec.precision) for i in range(size)]
+            pieces += [fit(_on_segment(spec, exponent, i, size), spec.precision) for i in range(size)]
     return bases, pieces
+
+
+def _on_segment(spec: OddFunction, exponent: int, segment: int, size: int) -> Function:
+    """The function over the local coordinate of one segment of a binade, divided by 2^exponent below 1."""
+    return lambda t: mpmath.ldexp(spec.function(mpmath.ldexp(1 + (segment + t) / size, exponent)), -min(exponent, 0))

@@ -13,7 +13,7 @@ from .bits import Bits, cat, mux
 from .float_div import normalised
 from .float_round import finish
 from .formats import Format, unpack
-from .polynomial import WORK_BITS, Precision, evaluate, fit
+from .polynomial import WORK_BITS, Function, Precision, evaluate, fit
 
 SEGMENT_BITS = 7
 PRECISION = Precision(c0=28, c1=27, c2=22, short=14)
@@ -47,8 +47,9 @@ def reciprocal_root(value: Bits, form: Format, flush: bool) -> Bits:
 def _rsqrt_pieces() -> list[tuple[int, int, int]]:
     size = 1 << SEGMENT_BITS
     with mpmath.workprec(WORK_BITS):
-        return [
-            fit(lambda t, i=i, p=p: 1 / mpmath.sqrt((1 + (i + t) / size) * (1 << p)), PRECISION)
-            for p in (0, 1)
-            for i in range(size)
-        ]
+        return [fit(_root_on(i, size, parity), PRECISION) for parity in (0, 1) for i in range(size)]
+
+
+def _root_on(segment: int, size: int, parity: int) -> Function:
+    """1 / sqrt on one segment of [1, 2) (or [2, 4) for parity 1), over its local coordinate."""
+    return lambda t: 1 / mpmath.sqrt((1 + (segment + t) / size) * (1 << parity))
