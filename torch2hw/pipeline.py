@@ -15,7 +15,7 @@ from torch2hw.driver import Context, Pass
 from torch2hw.errors import UsageError
 from torch2hw.frontend import torch_to_linalg
 from torch2hw.isolate import run_native
-from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
+from torch2hw.lowering import affine_to_scf, affine_to_sequential, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
 from torch2hw.options import Options
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.bind_units import BindUnits
@@ -26,6 +26,7 @@ from torch2hw.passes.fuse_windows import FuseWindows
 from torch2hw.passes.interleave_reductions import InterleaveReductions
 from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.remove_dead_code import RemoveDeadCode
+from torch2hw.passes.share_memories import ShareMemories
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
 
 
@@ -59,9 +60,41 @@ class Lowering:
         return self.lower(program, context), {}
 
 
-STATIC: tuple[Pass, ...] = (
+@dataclass(frozen=True)
+class CalyxText:
+    """A Calyx program without a schedule: `definitions` are the hardware of its primitives."""
+
+    calyx: str
+    definitions: dict[str, str]
+
+    def text(self) -> str:
+        """The Calyx text."""
+        return self.calyx
+
+
+def _to_sequential(program: Any, context: Context) -> CalyxText:
+    inputs, outputs = ([buffer.name for buffer in side] for side in (program.inputs, program.outputs))
+    made = affine_to_sequential.lower(program.text(), program.name, inputs, outputs, context.library)
+    return CalyxText(made.calyx, made.definitions)
+
+
+IMPORT: tuple[Pass, ...] = (
     Lowering(torch_to_linalg, "torch", "linalg", lambda program, _: torch_to_linalg.lower(program)),
     Lowering(linalg_to_affine, "linalg", "affine", lambda program, c: linalg_to_affine.lower(program, c.top)),
+)
+
+EXPORT: tuple[Pass, ...] = (
+    Lowering(
+        calyx_to_hw,
+        "calyx",
+        "hw",
+        lambda program, _: Text(run_native(calyx_to_hw.lower, program.text(), program.definitions)),
+    ),
+    Lowering(hw_to_sv, "hw", "sv", lambda program, _: Text(run_native(hw_to_sv.export, program.text()))),
+)
+
+STATIC: tuple[Pass, ...] = (
+    *IMPORT,
     FuseEpilogues(),
     RemoveDeadCode(),
     FoldInitialValues(),
@@ -72,23 +105,32 @@ STATIC: tuple[Pass, ...] = (
     ChooseLanes(),
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
+    ShareMemories(),  # once no nest moves any more and layouts are fixed
     BindUnits(),  # the last of the loop level: the result is the design's reference
     Lowering(affine_to_scf, "scheduled", "scf", lambda program, c: affine_to_scf.lower(program, c.library)),
     Lowering(scf_to_calyx, "scf", "calyx", lambda program, _: scf_to_calyx.lower(program)),
-    Lowering(
-        calyx_to_hw,
-        "calyx",
-        "hw",
-        lambda program, _: Text(run_native(calyx_to_hw.lower, program.text(), program.definitions)),
-    ),
-    Lowering(hw_to_sv, "hw", "sv", lambda program, _: Text(run_native(hw_to_sv.export, program.text()))),
+    *EXPORT,
+)
+
+SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: no lanes, no banks, no schedule
+    *IMPORT,
+    FuseEpilogues(),
+    RemoveDeadCode(),
+    FoldInitialValues(),
+    SimplifyArithmetic(),
+    RemoveDeadCode(),
+    NameKernels(),
+    Lowering(affine_to_sequential, "affine", "calyx", _to_sequential),
+    *EXPORT,
 )
 
 
 def passes_for(options: Options) -> tuple[Pass, ...]:
     """The passes of a schedule."""
     if options.schedule == "sequential":
-        raise UsageError("--schedule sequential: not built yet", fix="leave it out")
+        if options.partition != 1:
+            raise UsageError("--schedule sequential has no --partition yet", fix="leave one of the two out")
+        return SEQUENTIAL
     return STATIC
 
 

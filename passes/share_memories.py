@@ -1,0 +1,60 @@
+"""share-memories: buffers between kernels use one memory where their lifetimes do not meet.
+
+Before:  n0 writes a; n1 reads a, writes b; n2 reads b, writes c; n3 reads c        After:  c is a; b too if n1 works element by element
+
+needs: partitioned programs (after `bank-memories`); each element of a temporary is written once.
+leaves: fewer memories; a buffer may now be written again once its last reader is done, so no pass that moves nests may follow.
+refuses: nothing.
+why: memory is the largest part of many designs. A nest may overwrite what it reads if each iteration reads and writes the same
+    place and nothing else of that buffer: the write comes after the read, in hardware and on the CPU.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.passes.name_kernels import with_buffers
+
+
+@dataclass(frozen=True)
+class ShareMemories:
+    name: str = "share-memories"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        nests = list(program.nests)
+        first: dict[Buffer, int] = {}
+        last: dict[Buffer, int] = {}
+        for position, nest in enumerate(nests):
+            for store in nest.stores():
+                first.setdefault(store.buffer, position)
+                last[store.buffer] = position
+            for load in nest.loads():
+                last[load.buffer] = position
+        temporaries = [buffer for buffer in program.buffers() if buffer.kind == "temporary"]
+        free_after: dict[Buffer, int] = {}                      # a memory, and the last nest that uses it
+        place: dict[Buffer, Buffer] = {}
+        current: dict[Buffer, Buffer] = {}                      # a memory, and the buffer that is in it
+        for buffer in sorted(temporaries, key=lambda b: (first[b], b.name)):
+            for memory, end in free_after.items():
+                fits = (memory.shape, memory.factors, memory.dtype) == (buffer.shape, buffer.factors, buffer.dtype)
+                start = first[buffer]
+                if fits and (end < start or (end == start and elementwise(nests[start], current[memory], buffer))):
+                    place[buffer], current[memory], free_after[memory] = memory, buffer, last[buffer]
+                    break
+            else:
+                free_after[buffer], current[buffer] = last[buffer], buffer
+        shared = [with_buffers(nest, place) for nest in nests]
+        return program.with_nests(shared), {buffer.name: f"in {memory.name}" for buffer, memory in place.items()}
+
+
+def elementwise(nest: Nest, read: Buffer, written: Buffer) -> bool:
+    """Every iteration reads `read` only where it writes `written`, once, and nothing is carried between iterations."""
+    if len(nest.stages) != 1 or nest.stages[0].carried:
+        return False
+    loads = {load.indices for load in nest.loads() if load.buffer is read}
+    stores = {store.indices for store in nest.stores() if store.buffer is written}
+    guarded = any(load.guard for load in nest.loads() if load.buffer is read)
+    return loads == stores and not guarded
