@@ -77,10 +77,12 @@ def check_tensor(
 
 def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:
     """Refusals of parameters and buffers, and of layers whose weights are packed out of sight."""
+    quantised = "\0"  # the path of the last quantised layer; what is inside it is part of it
     for path, module in model.named_modules():
         site = module.__dict__.get(SITE)
         here = sources.place(*site) if site is not None else place
-        if "quantized" in type(module).__module__.split("."):
+        if "quantized" in type(module).__module__.split(".") and not path.startswith(f"{quantised}."):
+            quantised = path
             yield UnsupportedDtype(
                 f"layer {path or type(module).__name__} is quantised ({type(module).__name__})",
                 location=here,
@@ -125,6 +127,15 @@ def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterat
 def _check_result(node: fx.Node, name: str, place: Place) -> Iterator[Torch2HWError]:
     import torch
 
+    if "quantize" in name:  # export knows no quantised dtypes
+        yield UnsupportedDtype(
+            f"{name} makes a quantised tensor",
+            location=place,
+            operation=name,
+            why="quantised tensors have no hardware",
+            fix="compile the model before quantising it",
+        )
+        return
     value = node.meta.get("val")
     for tensor in value if isinstance(value, tuple | list) else [value]:
         if isinstance(tensor, torch.Tensor) and not _is_python_number(node, tensor):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
 from torch2hw.lowering.scf_to_calyx import CalyxProgram, offset_bits
 
 VERSION = 1
@@ -27,6 +27,16 @@ def manifest(design: CalyxProgram, generator: str, files: list[str], memory_file
         "inputs": [tensor(buffer) for buffer in program.inputs], "outputs": [tensor(buffer) for buffer in program.outputs],
         "components": [{"name": kernel.component.name, "latency_cycles": kernel.latency_cycles,
                         "source": str(kernel.nest.source) if kernel.nest.source else None} for kernel in design.kernels],
+    }
+
+
+def unscheduled(program: Program, generator: str, files: list[str], memory_files: list[str]) -> dict[str, Any]:
+    """The manifest of a design whose latency depends on handshakes: without cycles, lanes and components."""
+    return {
+        "manifest": VERSION, "generator": generator, "top": program.name, "files": files, "memory_files": memory_files,
+        "clock": "clk", "reset": "reset", "start": "go", "finish": "done",
+        "macs": sum(nest.macs for nest in program.nests), "writes_while_running": "ignored",
+        "inputs": [tensor(buffer) for buffer in program.inputs], "outputs": [tensor(buffer) for buffer in program.outputs],
     }
 
 

@@ -34,7 +34,7 @@ class SimulationResult:
 
     outputs: Any
     cycles: tuple[int, ...]
-    predicted_cycles: int
+    predicted_cycles: int | None
     comparison: Comparison
     facts: dict[str, Any]
     seconds: dict[str, float]
@@ -46,17 +46,22 @@ class SimulationResult:
 
     def to_json(self) -> dict[str, Any]:
         """The object of `simulate --json`."""
-        wrong = [cycles for cycles in self.cycles if cycles != self.predicted_cycles]
-        facts = self.facts | {"cycles": (wrong or self.cycles)[0], "predicted_cycles": self.predicted_cycles}
+        facts = self.facts | {"cycles": (self._mispredicted or self.cycles)[0]}
+        if self.predicted_cycles is not None:
+            facts["predicted_cycles"] = self.predicted_cycles
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
 
     def check(self) -> None:
         """Raise CheckError if the hardware differs from its reference, or took another number of cycles."""
         if self.comparison.first_mismatch is not None:
             raise CheckError(f"the simulation differs from its reference: {self.comparison.first_mismatch}")
-        wrong = [cycles for cycles in self.cycles if cycles != self.predicted_cycles]
-        if wrong:
-            raise CheckError(f"a run took {wrong[0]} cycles, {self.predicted_cycles} were predicted")
+        if self._mispredicted:
+            raise CheckError(f"a run took {self._mispredicted[0]} cycles, {self.predicted_cycles} were predicted")
+
+    @property
+    def _mispredicted(self) -> list[int]:
+        """Cycles of the runs that did not take what was predicted; a design without a schedule predicts nothing."""
+        return [] if self.predicted_cycles is None else [n for n in self.cycles if n != self.predicted_cycles]
 
     def __str__(self) -> str:
         facts, torch_distance = self.facts, self.comparison.torch
@@ -64,10 +69,12 @@ class SimulationResult:
         exact = "bit-exact with its reference" if self.bit_exact else f"WRONG: {self.comparison.first_mismatch}"
         use = "" if "mac_utilization" not in facts else f", {facts['mac_utilization']:.1%} used"
         pcc = "" if torch_distance.pcc is None else f", correlation {torch_distance.pcc:.9f}"
+        predicted = "not predicted" if self.predicted_cycles is None else f"{self.predicted_cycles:,} predicted"
+        lanes = f", lanes: {facts['mac_lanes']}" if "mac_lanes" in facts else ""
         lines = [
             f"{facts['top']}: {exact} ({runs})",
-            f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({self.predicted_cycles:,} predicted)",
-            f"  multiply-accumulates: {facts['macs']:,} on {facts['mac_lanes']} lanes{use}",
+            f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({predicted})",
+            f"  multiply-accumulates: {facts['macs']:,}{lanes}{use}",
             f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
             f"{torch_distance.max_ulp:.0f} ulp{pcc}",
         ]
@@ -117,17 +124,16 @@ def simulate_design(
         "top": compiled.top,
         "partition": compiled.options.partition,
         "dtype": compiled.options.dtype,
-        "macs": manifest_json["macs"],
-        "mac_lanes": manifest_json["mac_lanes"],
+        **{key: manifest_json[key] for key in ("macs", "mac_lanes") if key in manifest_json},
     }
     cycles = tuple(count for of_set in simulation.cycles for count in of_set)
-    if facts["macs"] and facts["mac_lanes"]:
+    if facts["macs"] and facts.get("mac_lanes"):
         facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
     seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}
     return SimulationResult(
         compiled.imported.output_structure.build(tensors_out),
         cycles,
-        manifest_json["latency_cycles"],
+        manifest_json.get("latency_cycles"),
         compare(results),
         facts,
         {step: round(value, 3) for step, value in seconds.items()},
@@ -135,7 +141,7 @@ def simulate_design(
 
 
 def _references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
-    program = compiled.at("scheduled")
+    program = compiled.reference
     reference = Reference(program.text(), compiled.options.subnormals)
     answers = []
     for arrays in sets:

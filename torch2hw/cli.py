@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch2hw.progress import Progress
 
 EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv")
-LATER = ("sweep", "testbench", "fpga")
+LATER = ("sweep", "fpga")
 """Subcommands of the contract that do not exist yet: refused by name, and not in the help."""
 
 MODEL_HELP = """\
@@ -103,6 +103,9 @@ def _parser() -> _Parser:
     )
     simulate.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
     _command(commands, "report", "cycles and use of the lanes, for each kernel and in total")
+    testbench = _command(commands, "testbench", "write cocotb testbenches for the design, its kernels and its units")
+    testbench.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
+    testbench.add_argument("--seed", type=int, default=1, metavar="N", help="of the random stimulus (1)")
     passes = commands.add_parser(
         "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
     )
@@ -222,10 +225,8 @@ def _compile_command(parsed: argparse.Namespace) -> int:
         if parsed.json:
             print(json.dumps(manifest, indent=2))
         elif not parsed.quiet:
-            print(
-                f"{parsed.output}: {manifest['top']}, {manifest['latency_cycles']:,} cycles, "
-                f"{manifest['mac_lanes']} lanes"
-            )
+            known = f", {manifest['latency_cycles']:,} cycles" if "latency_cycles" in manifest else ""
+            print(f"{parsed.output}: {manifest['top']}{known}, multiply-accumulates: {manifest['macs']:,}")
         return 0
     text = compiled.result.text()
     if parsed.emit == "futil":
@@ -269,11 +270,27 @@ def _report_command(parsed: argparse.Namespace) -> int:
     from torch2hw.progress import Progress
 
     with Progress(parsed.quiet) as progress:
+        if parsed.schedule == "sequential":
+            raise UsageError("report: --schedule sequential fixes no cycles", fix="use torch2hw simulate to count them")
         compiled = _compile(parsed, progress, "calyx")
     from torch2hw.report import Report
 
     report = Report.of(compiled)
     print(report.json_text() if parsed.json else report)
+    return 0
+
+
+def _testbench_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.progress import Progress
+    from torch2hw.sim.testbench import check_free, write_testbench
+
+    check_free(parsed.output)
+    with Progress(parsed.quiet) as progress:
+        compiled = _compile(parsed, progress)
+        progress.step("compute what the benches expect")
+        write_testbench(compiled, compiled.loaded.example_inputs, parsed.output, parsed.seed)
+    if not parsed.quiet:
+        print(f"{parsed.output}: run pytest or make there; README.md says what is in it")
     return 0
 
 
@@ -302,5 +319,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "compile": _compile_command,
     "simulate": _simulate_command,
     "report": _report_command,
+    "testbench": _testbench_command,
     "passes": _passes_command,
 }

@@ -13,6 +13,7 @@ from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
 from torch2hw.hwlib import Library
 from torch2hw.options import Options
+from torch2hw.passes.bind_units import BindUnits
 from torch2hw.pipeline import passes_for
 from torch2hw.version import __version__
 
@@ -24,6 +25,7 @@ class Compiled:
     loaded: LoadedModel
     options: Options
     top: str
+    library: Library
     imported: TorchProgram
     steps: tuple[Step, ...]
     seconds: float
@@ -44,11 +46,22 @@ class Compiled:
         text: str = self.at("sv").text()
         return text
 
+    @property
+    def reference(self) -> Any:
+        """The loop program whose values on the CPU are the design's, bit for bit."""
+        if self.options.schedule == "static":
+            return self.at("scheduled")
+        context = Context(self.options, self.library, self.top)
+        return BindUnits().run(self.at("affine"), context)[0]
+
     def manifest(self, files: list[str], memory_files: list[str]) -> dict[str, Any]:
         """The manifest (contract section 4) of the design written as these files."""
-        from torch2hw.lowering.manifest import manifest
+        from torch2hw.lowering.manifest import manifest, unscheduled
 
-        return manifest(self.at("calyx"), f"torch2hw {__version__}", files, memory_files)
+        generator = f"torch2hw {__version__}"
+        if self.options.schedule == "static":
+            return manifest(self.at("calyx"), generator, files, memory_files)
+        return unscheduled(self.at("affine"), generator, files, memory_files)
 
 
 def compile_model(
@@ -68,6 +81,6 @@ def compile_model(
     with answering_for("import-torch", None, options, None):
         imported = import_torch(loaded)
     driver = Driver(passes, dump, stop_at, stop_after, watch)
-    context = Context(options, Library(clock_ns=options.clock_ns, subnormals=options.subnormals), top)
-    steps = driver.run(imported, "torch", context, loaded.sources)
-    return Compiled(loaded, options, top, imported, tuple(steps), time.monotonic() - started)
+    library = Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
+    steps = driver.run(imported, "torch", Context(options, library, top), loaded.sources)
+    return Compiled(loaded, options, top, library, imported, tuple(steps), time.monotonic() - started)
