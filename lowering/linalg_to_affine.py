@@ -11,7 +11,7 @@ refuses: an operation it does not know, as UnsupportedOperation at the user's li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from torch2hw.dialects.loops import (
     Statement,
     Store,
 )
-from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
+from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise, variable
 from torch2hw.frontend.locations import source_of
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.mlir_attributes import (
@@ -95,6 +95,7 @@ class _Lowering:
         self.blobs = resource_blobs(module)
         self.buffer_count = 0
         self.owned: dict[Any, Buffer] = {}                          # tensors that are exactly one temporary of their own
+        self.became: dict[Buffer | None, Buffer] = {}               # temporaries that are outputs now
 
     def run(self) -> Program:
         function = next(op for op in self.module.regions[0].blocks[0].operations if op.operation.name == "func.func")
@@ -291,7 +292,7 @@ class _Lowering:
         return extents
 
     def read(self, body: _Body, view: View, at: list[Index], op: Any) -> str:
-        element = view.element(at)
+        element = self.moved(view.element(at))
         if element.buffer is None:
             return body.constant(element.otherwise_bits, view.dtype)
         for statement in body.statements:
@@ -300,6 +301,14 @@ class _Lowering:
                 return statement.result
         return body.add(Load(body.fresh("v"), view.dtype, element.buffer, element.indices, element.guard,
                              element.otherwise_bits, source_of(op.location)))
+
+    def moved(self, element: views.Element) -> views.Element:
+        """The element in the output that its buffer has become, where it has: views made before still name the buffer."""
+        if element.buffer not in self.became:
+            return element
+        output = self.became[element.buffer]
+        place = delinearise(linearise(element.indices, element.buffer.shape), output.shape)
+        return replace(element, buffer=output, indices=tuple(place))
 
     def scalar_body(self, op: Any, block: Any, body: _Body, at: list[Index]) -> list[str]:
         """Translates the operations of a region; returns the names of what it yields."""
@@ -493,6 +502,7 @@ class _Lowering:
         output = Buffer(name, view.shape, view.dtype, "output", None, buffer.source if buffer else None)
         if buffer is not None and buffer.kind == "temporary":
             self.nests = [replace_buffer(nest, buffer, output) for nest in self.nests]
+            self.became[buffer] = output
             for tensor, held in list(self.tensors.items()):
                 if held.reshape_of is buffer:
                     self.tensors[tensor] = views.reshape(views.of_buffer(output), held.shape)
@@ -503,10 +513,6 @@ class _Lowering:
 
 def replace_buffer(nest: Nest, old: Buffer, new: Buffer) -> Nest:
     """`nest` with every access to `old` made to `new`, which is the same data in another shape."""
-    from dataclasses import replace
-
-    from torch2hw.dialects.quasi_affine import delinearise, linearise
-
     def moved(indices: tuple[Index, ...]) -> tuple[Index, ...]:
         return indices if old.shape == new.shape else tuple(delinearise(linearise(indices, old.shape), new.shape))
 
