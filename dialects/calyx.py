@@ -7,8 +7,10 @@ small modules.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pycde.circt import ir, passmanager, register_dialects
@@ -19,8 +21,15 @@ _LOADERS = ("builtin.module(flatten-memref)", "builtin.module(lower-scf-to-calyx
 _KEEP_FILE = '#!/bin/sh\nmv "$1" "${0%/*}/kept.futil"\nexit 1\n'
 
 
+# Dialects without generated Python classes: the bindings search the disk for these modules at every operation and type that
+# they wrap (40,000 searches for a small design), unless an empty one is there.
+_WITHOUT_CLASSES = ("pycde.circt.dialects.builtin", "pycde.circt.dialects.calyx")
+
+
 def context() -> Any:
     """A context with hw, comb, seq, sv, scf, memref and calyx loaded."""
+    for name in _WITHOUT_CLASSES:
+        sys.modules.setdefault(name, ModuleType(name))
     made = ir.Context()
     register_dialects(made)
     with made, ir.Location.unknown():

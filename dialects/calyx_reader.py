@@ -108,13 +108,11 @@ def _place(op: Any) -> str:
 
 def _primitive(op: Any) -> Primitive:
     ports = []
-    for direction, name, width, clock in re.findall(r"(in|out) %?([\w$]+)\s*: i(\d+)( \{calyx\.clk[^}]*\})?", _signature(op)):
-        ports.append(Port(name, int(width), direction == "in", "clk" if clock else ""))
+    roles = list(op.attributes["per_port_attrs"]) if "per_port_attrs" in op.attributes else []
+    found = re.findall(r"(input|output) ([\w$]+)\s*: i(\d+)", str(op.attributes["module_type"]))
+    for (direction, name, width), role in zip(found, roles or [{}] * len(found), strict=True):
+        ports.append(Port(name, int(width), direction == "input", "clk" if "calyx.clk" in role else ""))
     return Primitive(_text(op, "sym_name"), tuple(ports))
-
-
-def _signature(op: Any) -> str:
-    return str(op).split("attributes")[0]
 
 
 def _component_ports(op: Any) -> tuple[Port, ...]:
