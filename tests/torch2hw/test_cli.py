@@ -1,0 +1,137 @@
+"""The command as its users meet it: a process with files, output and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from torch2hw.cli import main
+
+MODEL = """
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+example_inputs = torch.randn(2, 6)
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(MODEL)
+    return "net.py"
+
+
+def command(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "torch2hw", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_help_is_quick_and_lists_what_exists() -> None:
+    started = time.monotonic()
+    done = command("--help")
+    assert time.monotonic() - started < 2.0  # 0.1 s on an idle machine; importing PyTorch alone takes longer
+    assert done.returncode == 0
+    assert "simulate" in done.stdout
+    assert "sweep" not in done.stdout
+
+
+def test_compile_writes_design_and_manifest(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([model, "-o", "out.sv"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.py", "out.json", "out.sv"]
+    manifest = json.loads((tmp_path / "out.json").read_text())
+    assert (manifest["top"], manifest["files"]) == ("net", ["out.sv"])
+    assert [(port["name"], port["shape"]) for port in manifest["inputs"] + manifest["outputs"]] == [
+        ("input_1", [2, 6]),
+        ("out", [2, 3]),
+    ]
+    verilog = (tmp_path / "out.sv").read_text()
+    assert "module net(" in verilog
+    assert "// net.py:5" in verilog
+    out, err = capsys.readouterr()
+    assert out.startswith(f"out.sv: net, {manifest['latency_cycles']} cycles")
+    assert err == ""
+
+
+def test_the_same_input_gives_the_same_bytes(model: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "net.py").write_text(MODEL)
+    seeds = ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"})
+    for folder, seed in zip((tmp_path, elsewhere), seeds, strict=True):
+        done = command(model, "-o", "out.sv", cwd=folder, env=os.environ | seed)
+        assert (done.returncode, done.stderr) == (0, "")
+    for name in ("out.sv", "out.json"):
+        assert (tmp_path / name).read_bytes() == (elsewhere / name).read_bytes()
+        assert str(tmp_path) not in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize("level", ["torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw"])
+def test_emit(model: str, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([model, "--emit", level]) == 0
+    beginning = {"torch": "torch.aten", "linalg": "linalg.", "affine": "affine.for", "scheduled": "affine.for"}
+    beginning |= {"scf": "scf.for", "calyx": "calyx.component", "futil": "component net", "hw": "hw.module"}
+    assert beginning[level] in capsys.readouterr().out
+
+
+def test_stop_after_and_dump(model: str, tmp_path: Path) -> None:
+    assert main([model, "--stop-after", "linalg-to-affine", "--dump", "steps", "-o", "affine.mlir"]) == 0
+    assert sorted(path.name for path in (tmp_path / "steps").iterdir()) == [
+        "01-torch-to-linalg.mlir",
+        "02-linalg-to-affine.mlir",
+    ]
+    assert (tmp_path / "affine.mlir").read_text() == (tmp_path / "steps" / "02-linalg-to-affine.mlir").read_text()
+
+
+def test_report(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", model, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["macs"] == sum(kernel["macs"] for kernel in report["kernels"]) == 2 * (6 * 5 + 5 * 3)
+    assert "resources" not in report
+
+
+def test_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    from torch2hw.pipeline import STATIC
+
+    assert main(["passes"]) == 0
+    listed = capsys.readouterr().out
+    for step in STATIC:
+        assert f"  {step.name} " in listed
+        assert main(["passes", step.name]) == 0
+        assert len(capsys.readouterr().out) > 80, f"{step.name} has no contract"
+
+
+def test_nothing_is_written_where_a_pass_fails(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out.sv").write_text("old")
+    from torch2hw.lowering import hw_to_sv
+
+    monkeypatch.setattr(hw_to_sv, "export", lambda text: os.abort())
+    assert main([model, "-o", "out.sv"]) == 70
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.py", "out.sv"]
+    assert (tmp_path / "out.sv").read_text() == "old"
+    err = capsys.readouterr().err
+    assert err.startswith("error[internal]: native code died of SIGABRT")
+    assert "  operation: pass hw-to-sv\n" in err
+    Path(err.split("the reproducer ")[1].strip()).unlink()
+
+
+def test_interrupt(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(MODEL + "import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    line = [sys.executable, "-m", "torch2hw", "net.py", "-o", "out.sv"]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "torch2hw: interrupted; nothing was written\n"
+    assert process.returncode == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]

@@ -1,0 +1,92 @@
+"""The driver: verifies after each pass, dumps what changed, and names the pass at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torch2hw.driver import Context, Driver
+from torch2hw.errors import InternalError
+from torch2hw.frontend.locations import Sources
+from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.options import Options
+from torch2hw.pipeline import Text
+
+GOOD = "func.func @main() { return }"
+SOURCES = Sources(Path("/somewhere/models"), Path("models"))
+
+
+@dataclass(frozen=True)
+class Stub:
+    name: str
+    act: Callable[[Any], Any]
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
+        return self.act(program), {}
+
+
+def run(*passes: Stub, **options: Any) -> list[Any]:
+    context = Context(Options(), None, "net")
+    return Driver(passes, **options).run(Text(GOOD), "affine", context, SOURCES)
+
+
+def fail(error: Exception) -> Callable[[Any], Any]:
+    def act(program: Any) -> Any:
+        raise error
+
+    return act
+
+
+def other(program: Any) -> Text:
+    return Text(GOOD.replace("main", "other"))
+
+
+def test_only_what_changed_is_dumped(tmp_path: Path) -> None:
+    same = Stub("same-object", lambda program: program)
+    equal = Stub("equal-text", lambda program: Text(program.text()))
+    steps = run(same, Stub("change-name", other), equal, dump=tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["02-change-name.mlir"]
+    assert [step.changed for step in steps] == [False, True, True]
+
+
+def test_stops() -> None:
+    scf = Stub("to-scf", other, target="scf")
+    assert [step.name for step in run(Stub("one", other), scf, stop_at="affine")] == ["one"]
+    assert [step.name for step in run(Stub("one", other), scf, stop_after="one")] == ["one"]
+
+
+@pytest.mark.parametrize("text", ["func.func @main() { nonsense }", "func.func @main() { scf.yield }", "module {"])
+def test_a_pass_that_leaves_no_program_of_its_level(text: str) -> None:
+    with pytest.raises(InternalError) as caught:
+        run(Stub("break-it", lambda program: Text(text)))
+    assert caught.value.pass_name == "break-it"
+
+
+def test_an_operation_of_another_level_is_noticed() -> None:
+    text = "func.func @main(%n: index) { scf.for %i = %n to %n step %n { } return }"
+    with pytest.raises(InternalError, match=r"not of the affine level: scf\.for"):
+        run(Stub("skip-a-level", lambda program: Text(text)))
+
+
+def test_a_fault_names_the_pass_and_leaves_a_reproducer() -> None:
+    with pytest.raises(InternalError) as caught:
+        run(Stub("one", other), Stub("two", fail(ZeroDivisionError("by zero"))))
+    assert str(caught.value).startswith("error[internal]: ZeroDivisionError: by zero\n  operation: pass two\n")
+    assert caught.value.reproducer is not None
+    reproducer = Path(caught.value.reproducer)
+    text = reproducer.read_text()
+    reproducer.unlink()
+    assert text.startswith("// pass: two\n// options: Options(partition=1")
+    assert text.endswith(GOOD.replace("main", "other"))
+
+
+def test_a_refusal_gets_the_file_as_the_user_wrote_it() -> None:
+    with pytest.raises(UnsupportedOperation) as caught:
+        run(Stub("one", fail(UnsupportedOperation("x", location=("net.py", 4)))))
+    assert caught.value.location == ("models/net.py", 4)

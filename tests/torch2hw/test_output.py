@@ -1,0 +1,48 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from torch2hw.errors import UsageError
+from torch2hw.output import check_writable, write_files
+
+
+def test_all_files_appear(tmp_path: Path) -> None:
+    write_files({tmp_path / "a.sv": "module a;\n", tmp_path / "a.json": "{}\n"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.sv": "module a;\n", "a.json": "{}\n"}
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_in_the_middle_leaves_older_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    (tmp_path / "a.sv").write_text("old")
+    calls: list[int] = []
+
+    def failing(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise stop
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises((UsageError, KeyboardInterrupt)):
+        write_files({tmp_path / "a.sv": "new", tmp_path / "a.json": "new"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.sv": "old"}
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="it is a directory"):
+        check_writable(tmp_path)
+    with pytest.raises(UsageError, match="there is no directory"):
+        check_writable(tmp_path / "nowhere" / "a.sv")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_permissions(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UsageError, match="permission denied"):
+        check_writable(tmp_path / "a.sv")
