@@ -1,7 +1,8 @@
 """What was built before, in the user's cache directory: directories named by a digest of all that went into them.
 
-An entry appears whole or not at all (it is made beside its place and renamed), and is never changed. The 32 used last
-are kept. Where the cache directory cannot be written, entries last as long as the process.
+An entry appears whole or not at all (it is made beside its place and renamed), and is never changed. Of each kind the
+32 used last are kept, or as many as the kind says. Where the cache directory cannot be written, entries last as long as
+the process.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def digest(parts: Iterable[str | bytes]) -> str:
     return total.hexdigest()[:32]
 
 
-def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
-    """The directory `name` of this kind; `make` fills it where it is not there yet."""
+def entry(kind: str, name: str, make: Callable[[Path], None], kept: int = KEPT) -> Path:
+    """The directory `name` of this kind; `make` fills it where it is not there yet. `kept` entries of the kind stay."""
     directory = _root() / kind
     place = directory / name
     if place.is_dir():
@@ -43,7 +44,7 @@ def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
             filled.rename(place)
         except OSError:
             assert place.is_dir()  # another process made the same in the meantime
-    _prune(directory)
+    _prune(directory, kept)
     return place
 
 
@@ -61,12 +62,12 @@ def _root() -> Path:
         return Path(temporary)
 
 
-def _prune(directory: Path) -> None:
+def _prune(directory: Path, kept: int) -> None:
     used: list[tuple[float, Path]] = []
     for place in directory.iterdir():
         try:
             used.append((place.stat().st_mtime, place))
         except FileNotFoundError:
             continue  # another process is at it too
-    for _, place in sorted(used, reverse=True)[KEPT:]:
+    for _, place in sorted(used, reverse=True)[kept:]:
         shutil.rmtree(place, ignore_errors=True)
