@@ -1,0 +1,79 @@
+"""Values to test with, in stored form: ordinary ones, and those at the edges of a format."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from torch2hw.sim.formats import FORMATS, Array, Format, Words, from_words
+
+
+def ordinary(dtype: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    """Normally distributed floats; any bits for integers."""
+    format = FORMATS[dtype]
+    if not format.is_float:
+        return from_words(_any_bits(format, int(np.prod(shape)), random), dtype, shape)
+    values = np.asarray(random.standard_normal(shape), np.float32)
+    if dtype == "bf16":
+        return (values.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+    return values.astype(format.numpy)
+
+
+def sprinkled(array: Array, dtype: str, share: float, words: Words, random: np.random.Generator) -> Array:
+    """`array` with that share of its elements replaced by `words` in turn; each word is used where there is room."""
+    flat = array.reshape(-1).copy()
+    count = min(flat.size, max(len(words) if flat.size >= 2 * len(words) else 1, round(share * flat.size)))
+    places = random.choice(flat.size, count, replace=False)
+    chosen = np.resize(words, count) if count >= len(words) else random.choice(words, count)
+    flat[places] = from_words(chosen, dtype, (count,))
+    return flat.reshape(array.shape)
+
+
+def finite_edges(dtype: str) -> Words:
+    """Zeros, subnormals, the smallest normals, one and its neighbours, the largest; for integers their extremes."""
+    format = FORMATS[dtype]
+    sign = 1 << (format.width_bits - 1)
+    if not format.is_float:
+        limits = {0, 1, sign - 1, sign, 2 * sign - 1} if format.width_bits > 1 else {0, 1}
+        return np.array(sorted(limits), np.uint64)
+    smallest = 1 << format.fraction_bits
+    one = (sign >> 1) - smallest
+    infinity = sign - smallest
+    positive = [0, 1, smallest >> 1, smallest - 1, smallest, smallest + 1, one - 1, one, one + 1, infinity - 1]
+    return np.array([word | s for word in positive for s in (0, sign)], np.uint64)
+
+
+def special_edges(dtype: str) -> Words:
+    """Infinities and NaNs of both signs; nothing for integers."""
+    format = FORMATS[dtype]
+    if not format.is_float:
+        return finite_edges(dtype)
+    sign = 1 << (format.width_bits - 1)
+    infinity = sign - (1 << format.fraction_bits)
+    return np.array([infinity, sign | infinity, format.canonical_nan, sign | infinity | 1], np.uint64)
+
+
+def operands(dtypes: tuple[str, ...], count: int, random: np.random.Generator) -> list[Array]:
+    """Vectors for a function unit: edges crossed with edges, close values, and any bits."""
+    columns = [_operand(dtype, count, random) for dtype in dtypes]
+    formats = [FORMATS[dtype] for dtype in dtypes]
+    if len(formats) > 1 and formats[0] == formats[1] and formats[0].width_bits > 1:
+        near = random.random(count) < 0.3  # cancellation, ties, equal values
+        nudge = random.integers(-3, 4, count).astype(np.int64).view(np.uint64)
+        flip = random.integers(0, 2, count).astype(np.uint64) << np.uint64(formats[0].width_bits - 1)
+        mask = np.uint64((1 << formats[0].width_bits) - 1)
+        columns[1] = np.where(near, ((columns[0] + nudge) ^ flip) & mask, columns[1])
+    return [from_words(words, dtype, (count,)) for words, dtype in zip(columns, dtypes, strict=True)]
+
+
+def _operand(dtype: str, count: int, random: np.random.Generator) -> Words:
+    edges = np.unique(np.concatenate([finite_edges(dtype), special_edges(dtype)]))
+    bits = _any_bits(FORMATS[dtype], count, random)
+    return np.where(random.random(count) < 0.4, random.choice(edges, count), bits)
+
+
+def _any_bits(format: Format, count: int, random: np.random.Generator) -> Words:
+    return (
+        random.integers(0, 1 << format.width_bits, count, np.uint64, endpoint=False)
+        if format.width_bits < 64
+        else (random.integers(0, (1 << 64) - 1, count, np.uint64, endpoint=True))
+    )

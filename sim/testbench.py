@@ -1,0 +1,134 @@
+"""A directory with cocotb testbenches for a compiled design (`torch2hw testbench`), which needs nothing of ours.
+
+The benches are the files of testbench_files/, copied as they are. What is written for the design: its SystemVerilog and
+manifest, a module around each kernel (`testbench_kernels`), and stimulus with expected results as data. All expected
+results come from the CPU, by the program that the hardware implements: whole for the top, up to each kernel for the
+kernels, and operation by operation for the units (`testbench_units`).
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torch2hw.compiler import Compiled
+from torch2hw.errors import UsageError
+from torch2hw.frontend.signature import Structure
+from torch2hw.sim.banked import pack, unpack
+from torch2hw.sim.formats import FORMATS, Array, from_torch, to_words
+from torch2hw.sim.manifest import Manifest, TensorPort
+from torch2hw.sim.reference import Reference
+from torch2hw.sim.stimulus import finite_edges, ordinary, special_edges, sprinkled
+from torch2hw.sim.testbench_kernels import kernel_benches
+from torch2hw.sim.testbench_units import unit_vectors
+
+BENCH_FILES = (
+    "README.md",
+    "Makefile",
+    "host_interface.py",
+    "cocotest_top.py",
+    "cocotest_kernel.py",
+    "cocotest_unit.py",
+    "test_design.py",
+)
+
+
+def check_free(directory: Path) -> None:
+    """Refuse a directory that cannot be made, or that holds something."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"-o {directory}: not an empty directory", fix="name a new one")
+    if not directory.parent.is_dir():
+        raise UsageError(
+            f"-o {directory}: there is no directory {directory.parent}", fix=f"make it with mkdir -p {directory.parent}"
+        )
+
+
+def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: Path, seed: int = 1) -> None:
+    """Make `directory` with everything in it, or nothing. `arguments` is one set of what `forward` takes."""
+    check_free(directory)
+    _, tensors = Structure.of(arguments)
+    source = f"{compiled.top}.sv"
+    manifest = compiled.manifest([source], [])
+    random = np.random.default_rng(seed)
+    sets = input_sets(Manifest.from_json(manifest).inputs, [from_torch(tensor) for tensor in tensors], random)
+    kernels, wrappers = kernel_benches(compiled, sets[0])
+    units, vectors = unit_vectors(compiled, random)
+    texts = {
+        f"rtl/{source}": compiled.verilog(),
+        "rtl/design.json": _json(manifest),
+        "rtl/kernel_benches.sv": wrappers,
+        "vectors/top.json": _json(_top_vectors(compiled, Manifest.from_json(manifest), sets)),
+        "vectors/kernels.json": _json(kernels),
+        "vectors/units.json": _json(units),
+        **{f"vectors/{name}": text for name, text in vectors.items()},
+    }
+    for name in BENCH_FILES:
+        texts[name] = (files("torch2hw.sim") / "testbench_files" / name).read_text()
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as beside:
+        whole = Path(beside) / directory.name
+        for name, text in texts.items():
+            path = whole / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        whole.replace(directory)
+
+
+def input_sets(ports: Sequence[TensorPort], example: Sequence[Array], random: np.random.Generator) -> list[list[Array]]:
+    """The example; ordinary values; finite edges among them; infinities and NaNs here and there.
+
+    Integers and booleans keep the example's values in another order, which keeps indices in range.
+    """
+    assert len(example) == len(ports)
+
+    def another(port: TensorPort, array: Array) -> Array:
+        if FORMATS[port.dtype].is_float:
+            return ordinary(port.dtype, port.shape, random)
+        return random.permutation(array.reshape(-1)).reshape(port.shape)
+
+    plain = [another(port, array) for port, array in zip(ports, example, strict=True)]
+    sets = [list(example), plain]
+    for share, edges in ((0.3, finite_edges), (0.02, special_edges)):
+        sets.append(
+            [
+                sprinkled(array, port.dtype, share, edges(port.dtype), random)
+                if FORMATS[port.dtype].is_float
+                else another(port, array)
+                for port, array in zip(ports, plain, strict=True)
+            ]
+        )
+    return sets
+
+
+def hexadecimal(array: Array, dtype: str) -> list[str]:
+    """The elements' bits, as many digits as the format needs."""
+    digits = -(-FORMATS[dtype].width_bits // 4)
+    return [f"{word:0{digits}x}" for word in to_words(array, dtype).tolist()]
+
+
+def _top_vectors(compiled: Compiled, manifest: Manifest, sets: Sequence[Sequence[Array]]) -> list[dict[str, Any]]:
+    program = compiled.at("scheduled")
+    reference = Reference(program.text(), compiled.options.subnormals)
+    vectors = []
+    for arrays in sets:
+        packed = [pack(array, buffer.bank_factors) for array, buffer in zip(arrays, program.inputs, strict=True)]
+        results = [
+            unpack(array, buffer.shape, buffer.bank_factors)
+            for array, buffer in zip(reference.run(packed), program.outputs, strict=True)
+        ]
+        vectors.append(
+            {
+                "inputs": {p.name: hexadecimal(a, p.dtype) for p, a in zip(manifest.inputs, arrays, strict=True)},
+                "outputs": {p.name: hexadecimal(a, p.dtype) for p, a in zip(manifest.outputs, results, strict=True)},
+            }
+        )
+    return vectors
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1) + "\n"

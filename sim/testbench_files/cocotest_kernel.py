@@ -1,0 +1,76 @@
+"""One kernel with the memories around it (rtl/kernel_benches.sv): what it writes, and when it is done."""
+
+import os
+import random
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
+from cocotb.utils import get_sim_time
+from host_interface import PERIOD_NS, canonical, load_json, word_of
+
+HERE = Path(__file__).resolve().parent
+KERNEL = load_json(HERE / "vectors" / "kernels.json")[os.environ["KERNEL"]]
+
+
+def load(dut):
+    """Put into every memory what it holds before the kernel runs."""
+    for name, memory in KERNEL["memories"].items():
+        for place, word in enumerate(memory["before"]):
+            getattr(dut, name)[place].value = int(word, 16)
+
+
+def check(dut):
+    """Every memory holds what it holds after the kernel has run."""
+    for name, memory in KERNEL["memories"].items():
+        for place, word in enumerate(memory["after"]):
+            got = canonical(word_of(getattr(dut, name)[place], f"{name}[{place}]"), memory["dtype"])
+            expected = canonical(int(word, 16), memory["dtype"])
+            assert got == expected, f"{name}[{place}] is {got:#x}, expected {expected:#x}"
+
+
+async def run(dut):
+    begun = get_sim_time("ns")
+    dut.go.value = 1
+    await FallingEdge(dut.clk)
+    dut.go.value = 0
+    await with_timeout(finished(dut), (2 * KERNEL["latency_cycles"] + 1000) * PERIOD_NS, "ns")
+    cycles = round((get_sim_time("ns") - begun) / PERIOD_NS)
+    await FallingEdge(dut.clk)
+    assert dut.done.value == 0, "done is high for more than one cycle"
+    assert cycles == KERNEL["latency_cycles"], f"{cycles} cycles, expected {KERNEL['latency_cycles']}"
+
+
+async def finished(dut):
+    while dut.done.value != 1:
+        await RisingEdge(dut.done)
+        await FallingEdge(dut.clk)
+
+
+async def reset(dut):
+    dut.go.value = 0
+    dut.reset.value = 1
+    await FallingEdge(dut.clk)
+    await FallingEdge(dut.clk)
+    dut.reset.value = 0
+
+
+@cocotb.test()
+async def what_it_writes(dut):
+    """A run, a run abandoned by a reset, and another run from the same memories."""
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+    await FallingEdge(dut.clk)
+    await reset(dut)
+    load(dut)
+    await run(dut)
+    check(dut)
+    dut.go.value = 1
+    await FallingEdge(dut.clk)
+    dut.go.value = 0
+    for _ in range(random.randrange(min(KERNEL["latency_cycles"], 1000))):
+        await FallingEdge(dut.clk)
+    await reset(dut)
+    load(dut)
+    await run(dut)
+    check(dut)

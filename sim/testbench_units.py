@@ -1,0 +1,89 @@
+"""Stimulus for each function unit of a design, with the results of its operation on the CPU.
+
+The expected results come from a loop over that one operation, printed and run like any program: the CPU's own
+arithmetic where it has the unit's bits, else the unit's software model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from torch2hw.compiler import Compiled
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.sim.formats import FORMATS, Array, to_words
+from torch2hw.sim.reference import Reference
+from torch2hw.sim.stimulus import operands
+
+VECTORS = 2000
+UNDEFINED_IN_MLIR = ("arith.divsi", "arith.divui", "arith.remsi", "arith.remui", "arith.ceildivsi", "arith.floordivsi")
+SHIFTS = ("arith.shli", "arith.shrsi", "arith.shrui")
+
+
+def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[str, Any], dict[str, str]]:
+    """Unit name → its ports, latency and file of vectors; and those files' texts, by name."""
+    scheduled = compiled.at("scf")
+    operations: dict[str, Operation] = {}
+    for nest in scheduled.program.nests:
+        for statement in nest.statements():
+            if isinstance(statement, Operation) and all(type in FORMATS for type in _types(statement)):
+                operations.setdefault(scheduled.unit(statement).name, statement)
+    units: dict[str, Any] = {}
+    texts: dict[str, str] = {}
+    for name, operation in sorted(operations.items()):
+        unit = scheduled.unit(operation)
+        columns = defined_operands(operation, random)
+        program = program_of(operation, scheduled.program.functions)
+        (result,) = Reference(program.text(), compiled.options.subnormals).run(columns)
+        units[name] = {
+            "inputs": [port.name for port in unit.inputs],
+            "latency_cycles": unit.latency_cycles,
+            "dtype": operation.type,
+            "vectors": f"unit_{name}.hex",
+        }
+        header = f"// {operation.name}: {' '.join(port.name for port in unit.inputs)} -> out"
+        texts[f"unit_{name}.hex"] = "\n".join([header, *_rows(operation, [*columns, result]), ""])
+    return units, texts
+
+
+def defined_operands(operation: Operation, random: np.random.Generator) -> list[Array]:
+    """Operands for which MLIR defines the operation's result."""
+    columns = operands(operation.operand_types, VECTORS, random)
+    if operation.name in UNDEFINED_IN_MLIR:
+        left, right = (column.astype(np.int64) for column in columns)
+        lowest = -(1 << FORMATS[operation.type].width_bits - 1)
+        overflows = (left == lowest) & (right == -1)
+        columns[1] = np.where((right == 0) | overflows, 3, right).astype(columns[1].dtype)
+    if operation.name in SHIFTS:
+        amounts = columns[1].astype(np.int64) % FORMATS[operation.type].width_bits
+        columns[1] = amounts.astype(columns[1].dtype)
+    return columns
+
+
+def program_of(operation: Operation, functions: tuple[str, ...]) -> Program:
+    """out[i] = operation(in0[i], in1[i], …)."""
+    loop = Loop(Variable("i", VECTORS))
+    index = (variable(loop.variable),)
+    inputs = [Buffer(f"in{k}", (VECTORS,), type, "input") for k, type in enumerate(operation.operand_types)]
+    out = Buffer("out", (VECTORS,), operation.type, "output")
+    loads = [Load(f"a{k}", buffer.dtype, buffer, index) for k, buffer in enumerate(inputs)]
+    names = tuple(load.result for load in loads)
+    applied = Operation(
+        "r", operation.type, operation.name, names, operation.operand_types, operation.predicate, operation.callee
+    )
+    stage = Stage(statements=(*loads, applied), stores=(Store(out, index, "r"),))
+    return Program("unit", tuple(inputs), (out,), (Nest("unit", (loop,), (stage,)),), functions)
+
+
+def _types(operation: Operation) -> tuple[str, ...]:
+    return (*operation.operand_types, operation.type)
+
+
+def _rows(operation: Operation, columns: list[Array]) -> list[str]:
+    cells = []
+    for array, dtype in zip(columns, _types(operation), strict=True):
+        digits = -(-FORMATS[dtype].width_bits // 4)
+        cells.append([f"{word:0{digits}x}" for word in to_words(array, dtype).tolist()])
+    return [" ".join(row) for row in zip(*cells, strict=True)]

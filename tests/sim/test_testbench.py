@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import torch2hw
+from torch2hw.errors import UsageError
+from torch2hw.sim.testbench import write_testbench
+
+pytestmark = pytest.mark.simulation
+
+
+class Layers(torch.nn.Module):
+    """Two kernels, shared units, a constant of several words and two banks at partition 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(6, 5), torch.nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.second(torch.relu(self.first(x)))
+        return result
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(5)
+    directory = tmp_path_factory.mktemp("testbench") / "bench"
+    x = torch.randn(11, 6)
+    write_testbench(torch2hw.compile(Layers(), (x,), partition=2).compiled, (x,), directory)
+    return directory
+
+
+def run(bench: Path, chosen: str) -> tuple[bool, str]:
+    """Run pytest in the directory as its user would, away from this repository."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen]
+    result = subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, timeout=300)
+    assert "no tests ran" not in result.stdout and "deselected" not in result.stdout.splitlines()[0]
+    return result.returncode == 0, result.stdout + result.stderr
+
+
+needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+
+
+@needs_icarus
+def test_every_bench_passes_on_icarus(bench: Path) -> None:
+    passed, output = run(bench, "icarus")
+    assert passed, output
+
+
+@pytest.mark.slow
+def test_the_top_and_a_kernel_pass_on_verilator(bench: Path) -> None:
+    passed, output = run(bench, "verilator and (top or matmul0)")
+    assert passed, output
+
+
+def planted(bench: Path, directory: Path, right: str, wrong: str) -> Path:
+    """A copy of the benches whose design has a fault."""
+    faulty = directory / "faulty"
+    shutil.copytree(bench, faulty, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    source = faulty / "rtl" / "layers.sv"
+    text = source.read_text()
+    assert right in text, f"the design no longer has {right!r}: choose another fault"
+    source.write_text(text.replace(right, wrong, 1))
+    return faulty
+
+
+@pytest.mark.slow
+@needs_icarus
+@pytest.mark.parametrize("chosen", ["top", "matmul0"])
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("assign x_b0_addr = ", "assign x_b0_addr = 1'b1 + "),
+        ("memory[3] = 32'h", "memory[3] = ~32'h"),
+        ("stage2 <= stage1;", "stage2 <= in;"),
+    ],
+    ids=["an address off by one", "a constant flipped", "a register missing"],
+)
+def test_a_planted_fault_is_caught(bench: Path, tmp_path: Path, chosen: str, right: str, wrong: str) -> None:
+    passed, output = run(planted(bench, tmp_path, right, wrong), f"icarus and {chosen}")
+    assert not passed and re.search(r"(every_vector|what_it_writes) +FAIL", output), output
+
+
+@needs_icarus
+def test_a_fault_in_a_unit_is_caught_by_its_own_bench(bench: Path, tmp_path: Path) -> None:
+    text = (bench / "rtl" / "layers.sv").read_text()
+    module = text[text.index("module f32_mul(") :]
+    register = next(line for line in module.splitlines() if " <= " in line and "&" not in line)
+    faulty = planted(bench, tmp_path, register, register.replace(" <= ", " <= ~"))
+    passed, output = run(faulty, "icarus and f32_mul")
+    assert not passed and "expected" in output, output
+
+
+def test_the_same_seed_writes_the_same_files(bench: Path, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    x = torch.randn(11, 6)
+    write_testbench(torch2hw.compile(Layers(), (x,), partition=2).compiled, (x,), tmp_path / "again")
+    for path in sorted((tmp_path / "again").rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (bench / path.relative_to(tmp_path / "again")).read_bytes()
+
+
+def test_a_directory_in_use_is_refused(bench: Path) -> None:
+    compiled = torch2hw.compile(torch.nn.ReLU(), (torch.ones(2),)).compiled
+    with pytest.raises(UsageError) as caught:
+        write_testbench(compiled, (torch.ones(2),), bench)
+    assert str(caught.value) == f"error[usage]: -o {bench}: not an empty directory\n  fix: name a new one"
