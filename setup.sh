@@ -1,0 +1,17 @@
+#!/bin/sh
+# Make .venv with everything torch2hw needs, compile an example and check it in simulation.
+set -eu
+cd "$(dirname "$0")"
+python=${PYTHON:-python3.11}
+if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    echo "setup.sh: needs Python 3.11 ($python is not it); name yours with PYTHON=/path/to/python3.11" >&2
+    exit 2
+fi
+if ! command -v g++ >/dev/null; then
+    echo "setup.sh: needs a C++ compiler for simulation: apt install g++" >&2
+    exit 2
+fi
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+.venv/bin/torch2hw examples/ffnn.py -o ffnn.sv
+.venv/bin/torch2hw simulate examples/ffnn.py
