@@ -79,7 +79,8 @@ def dense(buffer: Buffer) -> str:
     return f'dense<"0x{np.ascontiguousarray(buffer.data).tobytes().hex().upper()}"> : {kind}'
 
 
-def affine_text(program: Program, cycles: Mapping[str, int]) -> str:
+def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestPrinter] | None = None) -> str:
+    """`printer` prints the nests; the default is `NestPrinter`."""
     buffers = program.buffers()
     lines = ["module {"]
     for buffer in buffers:
@@ -94,7 +95,7 @@ def affine_text(program: Program, cycles: Mapping[str, int]) -> str:
     for buffer in allocated:
         lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
     for nest in program.nests:
-        lines.extend("    " + line for line in NestPrinter(nest, cycles).lines())
+        lines.extend("    " + line for line in (printer or NestPrinter)(nest, cycles).lines())
     for buffer in allocated:
         lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
     lines += ["    return", "  }", *program.functions, "}", ""]
@@ -166,7 +167,7 @@ class NestPrinter:
         nest = self.nest
         out: list[str] = []
         for number, stage in enumerate(nest.stages):
-            shape = "".join(f"{loop.extent}x" for loop in self.state_loops(number))
+            shape = "".join(f"{loop.extent}x" for loop in nest.state_loops(number))
             out += [f"{self.name(c.name)}_state = memref.alloca() : memref<{shape}{c.type}>" for c in stage.carried]
         for depth, loop in enumerate(nest.loops):
             out.append("  " * depth + f"affine.for {self.name(loop.variable.name)} = 0 to {loop.extent} {{")
@@ -178,25 +179,15 @@ class NestPrinter:
         out += ["  " * level + "}" + (location(nest.source) if level == 0 else "") for level in reversed(range(depth))]
         return out
 
-    def state_loops(self, number: int) -> list[Loop]:
-        """The loops whose indices tell apart the values that stage `number` carries at one time."""
-        reduced = [position for position, loop in enumerate(self.nest.loops) if loop.reduced_by == number]
-        if not reduced:
-            return []
-        inner = self.nest.loops[reduced[0]:]
-        return [loop for loop in inner if loop.reduced_by is None or loop.reduced_by > number]
-
     def stage_lines(self, number: int) -> list[str]:
         nest = self.nest
         stage: Stage = nest.stages[number]
         out: list[str] = []
-        names = {statement.result for statement in stage.statements}
-        inits = {carried.init for carried in stage.carried}
-        early, late = self.split(stage, inits & names)
+        early, late = stage.in_order()
         for statement in early:
             out += self.statement_lines(statement)
-        state = ", ".join(self.name(loop.variable.name) for loop in self.state_loops(number))
-        shape = "".join(f"{loop.extent}x" for loop in self.state_loops(number))
+        state = ", ".join(self.name(loop.variable.name) for loop in nest.state_loops(number))
+        shape = "".join(f"{loop.extent}x" for loop in nest.state_loops(number))
         from_zero = [Index(((loop.variable, 1),), 0) for loop in nest.reduction_loops(number)]
         for carried in stage.carried:
             value, kind = self.name(carried.name), f"memref<{shape}{carried.type}>"

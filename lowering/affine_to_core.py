@@ -18,8 +18,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from torch_mlir import ir, passmanager
 
-_PASSES = "builtin.module(lower-affine,canonicalize,cse)"
+_BEFORE = "builtin.module(lower-affine,canonicalize,cse)"
+_AFTER = "builtin.module(loop-invariant-code-motion,cse)"  # the products of an address belong to the loop that counts
 # What lower-scf-to-calyx lowers by itself, bit for bit as the hardware library would.
 _NATIVE = {
     *(f"arith.{name}" for name in ("addf", "subf", "mulf", "divf", "cmpf", "select", "constant", "index_cast", "bitcast")),
@@ -54,17 +56,15 @@ class Core:
 
 def lower(affine_text: str, port_names: Sequence[str], library: Any) -> Core:
     """`port_names` name the arguments of @main."""
-    from torch_mlir import ir, passmanager
-
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(affine_text)
-        passmanager.PassManager.parse(_PASSES).run(module.operation)
-        return _CoreLowering(ir, module, library).run(port_names)
+        passmanager.PassManager.parse(_BEFORE).run(module.operation)
+        return _CoreLowering(module, library).run(port_names)
 
 
 class _CoreLowering:
-    def __init__(self, ir: Any, module: Any, library: Any) -> None:
-        self.ir, self.module, self.library = ir, module, library
+    def __init__(self, module: Any, library: Any) -> None:
+        self.module, self.library = module, library
         self.function = next(op.operation for op in module.body.operations if op.operation.name == "func.func")
         self.block = self.function.regions[0].blocks[0]
         self.globals = {op.operation.attributes["sym_name"].value: op.operation for op in module.body.operations
@@ -73,13 +73,12 @@ class _CoreLowering:
         self.units: dict[str, Any] = {}
 
     def run(self, port_names: Sequence[str]) -> Core:
-        ir = self.ir
         shapes: dict[Any, tuple[int, ...]] = {}
         for name, argument in zip(port_names, list(self.block.arguments), strict=True):
             shapes[argument] = tuple(argument.type.shape)
             self.memories.append(_memory(name, "port", argument.type))
             argument.set_type(self.flat(argument.type))
-        operations = _operations(self.block)
+        operations = all_operations(self.block)
         allocations = [op for op in operations if op.name in _ALLOCATIONS]
         for op in allocations:
             self.hoist(op, shapes)
@@ -100,12 +99,12 @@ class _CoreLowering:
         with ir.InsertionPoint(self.module.body):
             for name, unit in self.units.items():
                 self.declare(name, unit)
-        assert self.module.operation.verify()
+        passmanager.PassManager.parse(_AFTER).run(self.module.operation)
         return Core(self.module.operation.get_asm(print_generic_op_form=True, enable_debug_info=True), tuple(self.memories), self.units)
 
     # -- memories -------------------------------------------------------------------------------------------------------
     def flat(self, kind: Any) -> Any:
-        return self.ir.MemRefType.get([prod(kind.shape)], kind.element_type)
+        return ir.MemRefType.get([prod(kind.shape)], kind.element_type)
 
     def hoist(self, op: Any, shapes: dict[Any, tuple[int, ...]]) -> None:
         """The memory as an argument of the function."""
@@ -121,7 +120,7 @@ class _CoreLowering:
         op.results[0].replace_all_uses_with(argument)
 
     def contents(self, symbol: str) -> tuple[int, ...]:
-        ir, value = self.ir, self.globals[symbol].attributes["initial_value"]
+        value = self.globals[symbol].attributes["initial_value"]
         element = str(value.type.element_type)
         if element == "i1":
             return tuple(int(each) for each in ir.DenseIntElementsAttr(value))
@@ -133,15 +132,15 @@ class _CoreLowering:
         return tuple(int(each) for each in np.ascontiguousarray(raw).reshape(-1).view(_BITS[element]))
 
     def linearise(self, op: Any, shapes: dict[Any, tuple[int, ...]]) -> None:
-        ir = self.ir
         stored = op.name == "memref.store"
         operands = list(op.operands)
         memory, indices = (operands[1], operands[2:]) if stored else (operands[0], operands[1:])
         shape = shapes[memory]
         with ir.InsertionPoint(op), op.location:
-            address = self.constant(0) if not indices else indices[0]
-            for index, size in zip(indices[1:], shape[1:], strict=True):
-                address = self.index("addi", self.scaled(address, size), index)
+            terms = [self.scaled(index, prod(shape[place + 1 :])) for place, index in enumerate(indices)]
+            address = terms[0] if terms else self.constant(0)
+            for term in terms[1:]:
+                address = self.index("addi", address, term)
             if stored:
                 ir.Operation.create("memref.store", operands=[operands[0], memory, address])
             else:
@@ -149,24 +148,23 @@ class _CoreLowering:
                 op.results[0].replace_all_uses_with(loaded.results[0])
         op.erase()
 
-    def scaled(self, address: Any, size: int) -> Any:
+    def scaled(self, index: Any, stride: int) -> Any:
         """A shift where it can be one: a multiplication takes cycles."""
-        if size & (size - 1) == 0:
-            return address if size == 1 else self.index("shli", address, self.constant(size.bit_length() - 1))
-        return self.index("muli", address, self.constant(size))
+        if stride & (stride - 1) == 0:
+            return index if stride == 1 else self.index("shli", index, self.constant(stride.bit_length() - 1))
+        return self.index("muli", index, self.constant(stride))
 
     def constant(self, value: int) -> Any:
-        kind = self.ir.IndexType.get()
-        attributes = {"value": self.ir.IntegerAttr.get(kind, value)}
-        return self.ir.Operation.create("arith.constant", results=[kind], attributes=attributes).results[0]
+        kind = ir.IndexType.get()
+        attributes = {"value": ir.IntegerAttr.get(kind, value)}
+        return ir.Operation.create("arith.constant", results=[kind], attributes=attributes).results[0]
 
     def index(self, operation: str, left: Any, right: Any) -> Any:
-        return self.ir.Operation.create(f"arith.{operation}", results=[left.type], operands=[left, right]).results[0]
+        return ir.Operation.create(f"arith.{operation}", results=[left.type], operands=[left, right]).results[0]
 
     # -- units ----------------------------------------------------------------------------------------------------------
     def call_unit(self, op: Any) -> None:
         """A call of the library's unit in place of an operation."""
-        ir = self.ir
         types = tuple(str(operand.type) for operand in op.operands)
         unit = self.library.unit(op.name, types, str(op.results[0].type))
         called = f"{unit.name}_call"
@@ -182,8 +180,8 @@ class _CoreLowering:
         inputs = ", ".join(f"%in{index}: {kind}" for index, kind in enumerate(unit.operand_types))
         zero = f"arith.constant {'0.0' if unit.result_type[0] in 'fb' else '0'} : {unit.result_type}"
         text = f"func.func @{name}({inputs}) -> {unit.result_type} {{ %0 = {zero} return %0 : {unit.result_type} }}"
-        function = next(iter(self.ir.Module.parse(text).body.operations))
-        self.module.body.append(function.operation.clone())
+        alone = ir.Module.parse(text)
+        self.module.body.append(next(iter(alone.body.operations)).operation.clone())
 
 
 def _memory(name: str, kind: str, memref: Any, contents: tuple[int, ...] = ()) -> CoreMemory:
@@ -192,12 +190,12 @@ def _memory(name: str, kind: str, memref: Any, contents: tuple[int, ...] = ()) -
     return CoreMemory(name, kind, prod(memref.shape), width, contents)
 
 
-def _operations(block: Any) -> list[Any]:
+def all_operations(block: Any) -> list[Any]:
     """Every operation in `block`, outer ones first."""
     found = []
     for each in block.operations:
         found.append(each.operation)
         for region in each.operation.regions:
             for inner in region.blocks:
-                found += _operations(inner)
+                found += all_operations(inner)
     return found

@@ -12,48 +12,69 @@ refuses: what affine_to_core refuses. An abort in CIRCT's pass is an InternalErr
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from torch2hw.dialects import calyx
+from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.calyx_program import Cell, Port
+from torch2hw.dialects.loops import Program
+from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.isolate import run_native
 from torch2hw.lowering import affine_to_core
 from torch2hw.lowering.affine_to_core import CoreMemory
 from torch2hw.lowering.calyx_memories import read_only
-from torch2hw.lowering.float_handshakes import FLOATS, float_primitives, unit_component
+from torch2hw.lowering.calyx_modules import FLOAT_MODULES
+from torch2hw.lowering.float_handshakes import float_primitive, unit_component
+from torch2hw.lowering.handshakes import MULTIPLIER_CYCLES, divider_cycles
+from torch2hw.lowering.sequential_latency import latency_cycles, true_counts
 
 _MEMORY_PORTS = ("addr0", "clk", "reset", "content_en", "write_en", "write_data", "read_data", "done")
 
 
 @dataclass(frozen=True)
 class SequentialProgram:
-    """`definitions` are for calyx_to_hw.lower."""
+    """`definitions` are for calyx_to_hw.lower. `latency_cycles` is exact, from go to done."""
 
     calyx: str
     definitions: dict[str, str]
-    memories: tuple[CoreMemory, ...]
+    latency_cycles: int
+    program: Program
+
+    def text(self) -> str:
+        return self.calyx
 
 
-def lower(affine_text: str, name: str, inputs: Sequence[str], outputs: Sequence[str], library: Library) -> SequentialProgram:
-    """`name` is the top component's; `inputs` and `outputs` name the arguments of @main."""
-    core = affine_to_core.lower(affine_text, [*inputs, *outputs], library)
+def lower(program: Program, library: Library) -> SequentialProgram:
+    """`program` as linalg_to_affine leaves it. Raises DataDependent where its latency is not a constant."""
+    names = [buffer.name for buffer in (*program.inputs, *program.outputs)]
+    core = affine_to_core.lower(plain_loop_text(program), names, library)
     lowered = run_native(_lower_in_circt, core.text)
     end = lowered.rindex("}")
-    text = lowered[:end] + _top(name, core.memories, inputs) + "}\n"
-    text = text.replace('calyx.entrypoint = "main"', f'calyx.entrypoint = "{name}"')
+    text = lowered[:end] + _top(program.name, core.memories, {buffer.name for buffer in program.inputs}) + "}\n"
+    text = text.replace('calyx.entrypoint = "main"', f'calyx.entrypoint = "{program.name}"')
+    component = calyx_reader.read(calyx.parse(text, calyx.context())).components["core"]
     definitions: dict[str, str] = {}
-    for width in FLOATS:
-        if re.search(rf"calyx\.ieee754\.\w+ @\w+ : (i\d+, )*i{width}, ", text):
-            definitions |= float_primitives(library, width)
+    delays = {"std_mult_pipe": MULTIPLIER_CYCLES}
     for called, unit in core.units.items():
-        definitions |= unit_component(called, unit)
+        handshake = unit_component(called, unit)
+        definitions |= handshake.definitions
+        delays[called] = handshake.cycles
+    for cell in component.cells.values():
+        width = next((port.width_bits for port in cell.ports if port.name == "left"), 0)
+        if cell.kind in FLOAT_MODULES and cell.kind not in delays:
+            handshake = float_primitive(cell.kind, width, library)
+            definitions |= handshake.definitions
+            delays[cell.kind] = handshake.cycles
+        elif cell.kind.startswith(("std_div", "std_rem")):
+            delays[cell.kind] = divider_cycles(width)
     for memory in core.memories:
         if memory.kind == "constant":
-            definitions[f"{name}.{memory.name}"] = read_only(f"{name}_{memory.name}", _cell(memory), memory.contents)
-    return SequentialProgram(text, definitions, core.memories)
+            place = f"{program.name}.{memory.name}"
+            definitions[place] = read_only(place.replace(".", "_"), _cell(memory), memory.contents)
+    latency = latency_cycles(component, delays, true_counts(core.text)) + 1  # the invoke's own end
+    return SequentialProgram(text, definitions, latency, program)
 
 
 def _lower_in_circt(core_text: str) -> str:
@@ -67,7 +88,9 @@ def _lower_in_circt(core_text: str) -> str:
             if op.operation.name == "calyx.component" and op.operation.attributes["sym_name"].value == "main":
                 op.operation.erase()
                 break
-        return str(module.operation.get_asm(enable_debug_info=True, use_local_scope=True))
+        text = module.operation.get_asm(enable_debug_info=True, use_local_scope=True)
+    # CIRCT prints an invoke without ref cells in a form that it does not parse.
+    return re.sub(r"(calyx\.invoke @\w+)\[\]\(", r"\1(", text)
 
 
 def _cell(memory: CoreMemory) -> Cell:
@@ -79,9 +102,12 @@ def _cell(memory: CoreMemory) -> Cell:
     return Cell(memory.name, "seq_mem", ports, sizes=(memory.elements,))
 
 
-def _top(name: str, memories: Sequence[CoreMemory], inputs: Sequence[str]) -> str:
+def _top(name: str, memories: Sequence[CoreMemory], inputs: Collection[str]) -> str:
     """The component with the memories and the host's ports: the host reaches them while @core does not run."""
-    arguments, results, cells, wires = [], [], [], []
+    arguments: list[str] = []
+    results: list[str] = []
+    cells: list[str] = []
+    wires: list[tuple[str, str, int]] = []
     for memory in memories:
         cell = _cell(memory)
         names = ", ".join(f"%{memory.name}.{port.name}" for port in cell.ports)

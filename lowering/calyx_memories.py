@@ -27,19 +27,26 @@ def memory(cell: Cell) -> str:
     names = [port.name for port in cell.ports if port.is_input]
     body = HwBody("%clk", "%reset" if "reset" in names else "", names)
     address, bits = _flat_address(body, [(f"%{port.name}", port.width_bits) for port in addresses], cell.sizes)
-    kind = f"!hw.inout<uarray<{max(2, depth)}xi{width}>>"
-    storage = body.define("%cells", f'sv.reg {{hw.verilogName = "cells"}} : {kind}')
-    edge = body.define("%edge", "seq.from_clock %clk")
-    target = body.define("%cell", f"sv.array_index_inout {storage}[{address}] : {kind}, i{bits}")
     sequential = cell.kind == "seq_mem"
     writes = body.all_of("%content_en", "%write_en") if sequential else "%write_en"
-    body.define("", f"sv.alwaysff(posedge {edge}) {{ sv.if {writes} {{ sv.passign {target}, %write_data : i{width} }} }}")
-    word = body.define("%word", f"sv.read_inout {target} : !hw.inout<i{width}>")
+    word = _cells(body, address, bits, width, depth, writes)
     if sequential:
         reads = body.all_of("%content_en", body.invert("%write_en"))
         word = body.register(body.name("read"), word, width, enable=reads, reset="")
     accessed = body.flag("accessed", "%content_en" if sequential else "%write_en")
     return _module(memory_name(cell), cell, {"read_data": word, "done": accessed}, body)
+
+
+def _cells(body: HwBody, address: str, bits: int, width: int, depth: int, writes: str) -> str:
+    """The storage, written with the port `write_data`; the signal is the word at `address`."""
+    if depth == 1:
+        return body.register(body.name("cell"), "%write_data", width, enable=writes, reset="")
+    kind = f"!hw.inout<uarray<{depth}xi{width}>>"
+    storage = body.define("%cells", f'sv.reg {{hw.verilogName = "cells"}} : {kind}')
+    edge = body.define("%edge", "seq.from_clock %clk")
+    target = body.define("%target", f"sv.array_index_inout {storage}[{address}] : {kind}, i{bits}")
+    body.define("", f"sv.alwaysff(posedge {edge}) {{ sv.if {writes} {{ sv.passign {target}, %write_data : i{width} }} }}")
+    return body.define("%word", f"sv.read_inout {target} : !hw.inout<i{width}>")
 
 
 def read_only(name: str, cell: Cell, contents: Sequence[int]) -> str:

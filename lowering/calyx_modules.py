@@ -10,7 +10,7 @@ from torch2hw.dialects.calyx_program import Cell, Component, Port, Program, invo
 from torch2hw.lowering.calyx_memories import memory, memory_name
 from torch2hw.lowering.handshakes import divider, multiplier
 
-_FLOAT_MODULES = {
+FLOAT_MODULES = {
     "ieee754.add": "std_addFN",
     "ieee754.mul": "std_mulFN",
     "ieee754.divSqrt": "std_divSqrtFN",
@@ -62,8 +62,8 @@ class Modules:
             self.definitions.setdefault(name, self.definitions.get(special) or memory(cell))
             return self._defined(name)
         width = next(port.width_bits for port in cell.ports if port.name in ("left", "in"))
-        if cell.kind in _FLOAT_MODULES:
-            return self._defined(f"{_FLOAT_MODULES[cell.kind]}_{width}")
+        if cell.kind in FLOAT_MODULES:
+            return self._defined(f"{FLOAT_MODULES[cell.kind]}_{width}")
         name = f"{cell.kind}_{width}"
         if cell.kind == "std_mult_pipe":
             self.definitions.setdefault(name, multiplier(name, width))

@@ -4,46 +4,54 @@
 |---------------------|--------------------|------------------------------------------------------|
 | ieee754.add         | std_addFN_32       | left + right, left - right with subOp                |
 | ieee754.mul         | std_mulFN_32       | left * right                                         |
-| ieee754.divSqrt     | std_divSqrtFN_32   | left / right, the root of left with sqrtOp           |
+| ieee754.divSqrt     | std_divSqrtFN_32   | left / right                                         |
 | ieee754.compare     | std_compareFN_32   | lt, eq, gt, unordered                                |
 
-Rounding is to nearest, ties to even, whatever `roundingMode` says; `exceptionalFlags` is 0.
+Rounding is to nearest, ties to even. The ports `control`, `roundingMode`, `signaling`, `sqrtOp` and `exceptionalFlags` are left out:
+affine_to_core lets CIRCT make none of the cells that need them, and a cell is wired only to the ports that its module has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from torch2hw.lowering.handshakes import Ports, captured, module_text, new_body, steps
+from torch2hw.lowering.handshakes import Ports, captured, module_text, new_body, pipeline_cycles, steps
 from torch2hw.lowering.hw_text import HwBody
 
 FLOATS = {16: "f16", 32: "f32"}
 
 
-def float_primitives(library: Any, width: int) -> dict[str, str]:
-    """Definitions by name: the float primitives of `width` bits that the library can build, and the units in them."""
-    kind = FLOATS[width]
-    found: dict[str, str] = {}
-    for maker in (_adder, _multiplier, _divider, _comparer):
-        found.update(maker(library, kind, width))
-    return found
+@dataclass(frozen=True)
+class Handshake:
+    """A module's definition and those of the units in it; `cycles` from go to done."""
+
+    definitions: dict[str, str]
+    cycles: int
 
 
-def unit_component(name: str, unit: Any) -> dict[str, str]:
+def float_primitive(kind: str, width: int, library: Any) -> Handshake:
+    """The primitive of a cell `ieee754.add`, … of `width` bits. Raises hwlib's NoUnit where the library has no unit for it."""
+    makers = {"ieee754.add": _adder, "ieee754.mul": _multiplier, "ieee754.divSqrt": _divider, "ieee754.compare": _comparer}
+    return makers[kind](library, FLOATS[width], width)
+
+
+def unit_component(name: str, unit: Any) -> Handshake:
     """The unit behind the ports of a component that lower-scf-to-calyx makes of a function: in0, in1 … → out0."""
     inputs = [(f"in{index}", port.width_bits) for index, port in enumerate(unit.inputs)]
     body = new_body(inputs)
     operands = {port.name: f"%{inner}" for port, (inner, _) in zip(unit.inputs, inputs, strict=True)}
     width = unit.output.width_bits
     signal, done = _operation(body, [(unit, operands)])
-    return {unit.name: unit.definition(), name: module_text(name, inputs, {"out0": (signal[0], width), "done": (done, 1)}, body)}
+    text = module_text(name, inputs, {"out0": (signal[0], width), "done": (done, 1)}, body)
+    return Handshake({unit.name: unit.definition(), name: text}, pipeline_cycles(unit.latency_cycles))
 
 
 def _operation(body: HwBody, units: list[tuple[Any, Mapping[str, str]]]) -> tuple[list[str], str]:
     """Units that work on the same operands, their captured results, and done when the slowest is."""
     latency = max(unit.latency_cycles for unit, _ in units)
-    cycle = steps(body, latency + 1)
+    cycle = steps(body, pipeline_cycles(latency))
     results = []
     for number, (unit, operands) in enumerate(units):
         raw = body.name(f"raw{number}")
@@ -56,17 +64,17 @@ def _operation(body: HwBody, units: list[tuple[Any, Mapping[str, str]]]) -> tupl
     return results, cycle[-1]
 
 
-def _primitive(name: str, inputs: Ports, units: list[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]) -> dict[str, str]:
+def _primitive(name: str, inputs: Ports, units: list[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]) -> Handshake:
     signals, done = _operation(body, units)
     ports = {port: (signal, unit.output.width_bits) for port, signal, (unit, _) in zip(outputs, signals, units, strict=True)}
-    ports["exceptionalFlags"] = body.constant(0, 5), 5
     ports["done"] = done, 1
     definitions = {unit.name: unit.definition() for unit, _ in units}
-    return definitions | {name: module_text(name, inputs, ports, body)}
+    cycles = pipeline_cycles(max(unit.latency_cycles for unit, _ in units))
+    return Handshake(definitions | {name: module_text(name, inputs, ports, body)}, cycles)
 
 
-def _adder(library: Any, kind: str, width: int) -> dict[str, str]:
-    inputs = [("control", 1), ("subOp", 1), ("left", width), ("right", width), ("roundingMode", 3)]
+def _adder(library: Any, kind: str, width: int) -> Handshake:
+    inputs = [("subOp", 1), ("left", width), ("right", width)]
     body = new_body(inputs)
     sign = body.extract("%right", width - 1, 1, width)
     flipped = body.shared("sign", f"comb.xor {sign}, %subOp : i1")
@@ -76,23 +84,20 @@ def _adder(library: Any, kind: str, width: int) -> dict[str, str]:
     return _primitive(f"std_addFN_{width}", inputs, [(unit, {"left": "%left", "right": right})], body, ["out"])
 
 
-def _multiplier(library: Any, kind: str, width: int) -> dict[str, str]:
-    inputs = [("control", 1), ("left", width), ("right", width), ("roundingMode", 3)]
+def _multiplier(library: Any, kind: str, width: int) -> Handshake:
+    inputs = [("left", width), ("right", width)]
     unit = library.unit("arith.mulf", (kind, kind), kind)
     return _primitive(f"std_mulFN_{width}", inputs, [(unit, {"left": "%left", "right": "%right"})], new_body(inputs), ["out"])
 
 
-def _divider(library: Any, kind: str, width: int) -> dict[str, str]:
-    inputs = [("control", 1), ("sqrtOp", 1), ("left", width), ("right", width), ("roundingMode", 3)]
-    try:
-        unit = library.unit("arith.divf", (kind, kind), kind)
-    except KeyError:
-        return {}
+def _divider(library: Any, kind: str, width: int) -> Handshake:
+    inputs = [("left", width), ("right", width)]
+    unit = library.unit("arith.divf", (kind, kind), kind)
     return _primitive(f"std_divSqrtFN_{width}", inputs, [(unit, {"left": "%left", "right": "%right"})], new_body(inputs), ["out"])
 
 
-def _comparer(library: Any, kind: str, width: int) -> dict[str, str]:
-    inputs = [("left", width), ("right", width), ("signaling", 1)]
+def _comparer(library: Any, kind: str, width: int) -> Handshake:
+    inputs = [("left", width), ("right", width)]
     units = [library.unit("arith.cmpf", (kind, kind), "i1", predicate) for predicate in ("olt", "oeq", "ogt", "uno")]
     operands = {"left": "%left", "right": "%right"}
     names = ["lt", "eq", "gt", "unordered"]

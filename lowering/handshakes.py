@@ -1,7 +1,7 @@
 """Units behind Calyx's go/done handshake.
 
 `go` with stable operands starts an operation; `done` is high for one cycle when `out` holds the result, and `out` keeps it until the
-next operation ends. `go` is held until `done`. A pipeline of latency L is done L + 1 cycles after `go`.
+next operation ends. `go` is held until `done`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ def new_body(inputs: Ports) -> HwBody:
 
 
 def steps(body: HwBody, cycles: int) -> list[str]:
-    """`steps[k]` is high in cycle k of an operation, for k = 0 … cycles; an operation starts when `go` is high and none runs."""
+    """`steps[k]` is high in cycle k of an operation, for k = 0 … cycles; one starts when `go` is high and none runs.
+
+    An operation whose `go` falls before its done is dropped: a group may raise `go` once more in the cycle before it ends.
+    """
     start = body.call(body.name("start"), "start")
     chain = [start]
     for cycle in range(1, cycles + 1):
-        chain.append(body.flag(f"cycle{cycle}", chain[-1]))
+        chain.append(body.flag(f"cycle{cycle}", body.all_of(chain[-1], "%go")))
     body.define(start, f"comb.and %go, {body.invert(body.any_of(*chain[1:]))} : i1")
     return chain
 
@@ -41,15 +44,28 @@ def captured(body: HwBody, name: str, value: str, width: int, when: str) -> str:
     return body.register(body.name(name), value, width, enable=when, reset="")
 
 
+MULTIPLIER_CYCLES = 3  # from go to done
+
+
+def divider_cycles(width: int) -> int:
+    """From go to done."""
+    return width + 1
+
+
+def pipeline_cycles(latency_cycles: int) -> int:
+    """From go to done of a pipeline behind a handshake."""
+    return latency_cycles + 1
+
+
 def multiplier(name: str, width: int) -> str:
     """std_mult_pipe: the low half of the product, three cycles after `go`."""
     inputs = [("left", width), ("right", width)]
     body = new_body(inputs)
-    cycle = steps(body, 3)
+    cycle = steps(body, MULTIPLIER_CYCLES)
     operands = [captured(body, f"{port}_held", f"%{port}", width, cycle[0]) for port, _ in inputs]
     product = captured(body, "product", body.shared("product", f"comb.mul {', '.join(operands)} : i{width}"), width, cycle[1])
     result = captured(body, "result", product, width, cycle[2])
-    return module_text(name, inputs, {"out": (result, width), "done": (cycle[3], 1)}, body)
+    return module_text(name, inputs, {"out": (result, width), "done": (cycle[-1], 1)}, body)
 
 
 def divider(name: str, width: int, signed: bool, remainder: bool) -> str:

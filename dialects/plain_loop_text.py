@@ -1,0 +1,67 @@
+"""Prints a `Program` as the loops a programmer writes: the sum is set before the reduction's loop, and used after it.
+
+Before (data): `Nest(i, j, k; stage 0: acc over k; stage 1: store)`. After (text):
+
+    affine.for %i … { affine.for %j … {
+      affine.store %init, %state[]
+      affine.for %k … { %acc = affine.load %state[] … affine.store %next, %state[] }
+      %next = affine.load %state[] … affine.store %y, %out[%i, %j] } }
+
+The same values in the same order as `affine_text`, without its conditions on loop indices: what the sequential schedule, which
+pays for each condition in every iteration, is lowered from. A nest whose reduction loops are not the innermost ones, or with more
+than one reducing stage, is printed as `affine_text` prints it.
+"""
+
+from __future__ import annotations
+
+from torch2hw.dialects.affine_text import NestPrinter, affine_text, location
+from torch2hw.dialects.loops import Nest, Program
+
+
+def plain_loop_text(program: Program) -> str:
+    return affine_text(program, {}, PlainNestPrinter)
+
+
+class PlainNestPrinter(NestPrinter):
+    def lines(self) -> list[str]:
+        if not _reduces_innermost(self.nest):
+            return super().lines()
+        nest, stage = self.nest, self.nest.stages[0]
+        names = {statement.result for statement in stage.statements}
+        early, late = self.split(stage, {carried.init for carried in stage.carried} & names)
+        out = [line for statement in early for line in self.statement_lines(statement)]
+        states = [(carried, f"{self.name(carried.name)}_state[] : memref<{carried.type}>") for carried in stage.carried]
+        out += [f"affine.store {self.name(carried.init)}, {state}" for carried, state in states]
+        inner = [f"{self.name(carried.name)} = affine.load {state}" for carried, state in states]
+        inner += [line for statement in late for line in self.statement_lines(statement)]
+        inner += [f"affine.store {self.name(carried.next)}, {state}" for carried, state in states]
+        out += self.loops([loop.variable.name for loop in nest.reduction_loops(0)], inner)
+        out += [f"{self.name(carried.next)} = affine.load {state}" for carried, state in states]
+        for later in nest.stages[1:]:
+            out += [line for statement in later.statements for line in self.statement_lines(statement)]
+            out += [line for store in later.stores for line in self.store_lines(store)]
+        if nest.domain:
+            out = [f"affine.if {self.condition(nest.domain)} {{", *("  " + line for line in out), "}"]
+        allocations = [f"{self.name(carried.name)}_state = memref.alloca() : memref<{carried.type}>" for carried in stage.carried]
+        return allocations + self.loops([loop.variable.name for loop in nest.parallel_loops()], out)
+
+    def loops(self, names: list[str], body: list[str]) -> list[str]:
+        extents = {loop.variable.name: loop.extent for loop in self.nest.loops}
+        for depth, name in enumerate(reversed(names)):
+            end = location(self.nest.source) if depth == len(names) - 1 else ""
+            body = [f"affine.for {self.name(name)} = 0 to {extents[name]} {{", *("  " + line for line in body), f"}}{end}"]
+        return body
+
+
+def _reduces_innermost(nest: Nest) -> bool:
+    """One reducing stage, the first, over the innermost loops; its stores and values are not wanted inside them."""
+    first = nest.stages[0]
+    reducing = [loop.reduced_by == 0 for loop in nest.loops]
+    if not first.carried or first.stores or not any(reducing) or reducing != sorted(reducing):
+        return False
+    if any(stage.carried for stage in nest.stages[1:]) or any(loop.reduced_by not in (None, 0) for loop in nest.loops):
+        return False
+    inside = {statement.result for statement in first.statements} - {carried.next for carried in first.carried}
+    used = {name for stage in nest.stages[1:] for statement in stage.statements for name in getattr(statement, "operands", ())}
+    used |= {store.value for stage in nest.stages[1:] for store in stage.stores}
+    return not used & inside
