@@ -23,7 +23,7 @@ from typing import Any
 from torch2hw.errors import InternalError
 from torch2hw.fpga.resources import Resources
 from torch2hw.sim.cache import digest, entry
-from torch2hw.sim.processes import run_all
+from torch2hw.sim.processes import Command, run_all
 
 PROGRAM = "import os, sys; from pyosys import libyosys as ys; os.chdir(sys.argv[1]); ys.run_pass('script script.ys')"
 SYNTHESIS = "synth_xilinx -family {family} -top {top} -noiopad -noclkbuf -flatten"
@@ -37,11 +37,20 @@ def tool() -> str:
 
 
 @dataclass(frozen=True)
+class Part:
+    """An instance in the top module, with all inside it."""
+
+    instance: str
+    module: str
+    resources: Resources
+
+
+@dataclass(frozen=True)
 class Synthesis:
-    """`total` of the flat design; `parts` by instance name in the top module, and `rest`, with boundaries kept."""
+    """`total` of the flat design; `parts` in the order of their names, and `rest`, with boundaries kept."""
 
     total: Resources
-    parts: Mapping[str, Resources]
+    parts: tuple[Part, ...]
     rest: Resources
 
 
@@ -76,7 +85,7 @@ def run_scripts(files: Mapping[str, str], scripts: Sequence[str], folder: Path) 
     Raises InternalError with what Yosys said.
     """
     folders = [folder / str(number) for number in range(len(scripts))]
-    commands = []
+    commands: list[Command] = []
     for place, text_of_script in zip(folders, scripts, strict=True):
         for name, text in {**files, "script.ys": text_of_script}.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,18 +113,18 @@ def _statistics(files: Mapping[str, str], scripts: Sequence[str]) -> list[Any]:
     return [json.loads((place / f"{number}.json").read_text()) for number in range(len(scripts))]
 
 
-def _parts(statistics: Any, top: str) -> tuple[dict[str, Resources], Resources]:
+def _parts(statistics: Any, top: str) -> tuple[tuple[Part, ...], Resources]:
     """Modules are called MODULE$TOP.INSTANCE, or TOP."""
-    parts: dict[str, Resources] = {}
+    parts: list[Part] = []
     rest = Resources()
     for name, module in statistics["modules"].items():
         found = Resources.of_cells(module.get("num_cells_by_type", {}))
-        _, _, path = name.removeprefix("\\").partition("$")
+        kind, _, path = name.removeprefix("\\").partition("$")
         if path:
-            parts[path.removeprefix(f"{top}.")] = found
+            parts.append(Part(path.removeprefix(f"{top}."), kind, found))
         else:
             rest = found
-    return dict(sorted(parts.items())), rest
+    return tuple(sorted(parts, key=lambda part: part.instance)), rest
 
 
 def read_command(files: Mapping[str, str], top: str) -> str:

@@ -102,7 +102,13 @@ def _parser() -> _Parser:
         "--runs", type=_count, default=1, metavar="N", help="runs; all but the first on random inputs"
     )
     simulate.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
-    _command(commands, "report", "cycles and use of the lanes, for each kernel and in total")
+    report = _command(commands, "report", "cycles, use of the lanes and resources, for each kernel and in total")
+    report.add_argument(
+        "--no-synthesis", action="store_true", help="leave out resources, for which Yosys takes a minute"
+    )
+    report.add_argument(
+        "--fmax", action="store_true", help="place and route for ECP5, which takes minutes, for its clock"
+    )
     testbench = _command(commands, "testbench", "write cocotb testbenches for the design, its kernels and its units")
     testbench.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
     testbench.add_argument("--seed", type=int, default=1, metavar="N", help="of the random stimulus (1)")
@@ -272,11 +278,16 @@ def _report_command(parsed: argparse.Namespace) -> int:
     with Progress(parsed.quiet) as progress:
         if parsed.schedule == "sequential":
             raise UsageError("report: --schedule sequential fixes no cycles", fix="use torch2hw simulate to count them")
-        compiled = _compile(parsed, progress, "calyx")
-    from torch2hw.report import Report
+        measured = parsed.fmax or not parsed.no_synthesis
+        compiled = _compile(parsed, progress, None if measured else "calyx")
+        from torch2hw.report import Report
 
-    report = Report.of(compiled)
+        if measured:
+            progress.step("synthesise" + (", place and route" if parsed.fmax else ""))
+        report = Report.of(compiled, not parsed.no_synthesis, parsed.fmax)
     print(report.json_text() if parsed.json else report)
+    if parsed.verbose:
+        print(report.explanation(), file=sys.stderr)
     return 0
 
 

@@ -45,11 +45,14 @@ class Design:
 
         return simulate_design(self.compiled, inputs or self.compiled.loaded.example_inputs, runs=runs)
 
-    def report(self) -> Report:
-        """Cycles and the use of the lanes, for each kernel and in total."""
+    def report(self, synthesis: bool = True, fmax: bool = False) -> Report:
+        """Cycles and the use of the lanes, for each kernel and in total.
+
+        `synthesis` adds resources, for which Yosys takes up to minutes; `fmax` the clock on ECP5, which takes longer.
+        """
         from torch2hw.report import Report
 
-        return Report.of(self.compiled)
+        return Report.of(self.compiled, synthesis, fmax)
 
 
 def compile(model: nn.Module, example_inputs: Any, **options: Any) -> Design:

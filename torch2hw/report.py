@@ -1,28 +1,45 @@
-"""What is known of a design without simulating or synthesising it: cycles, lanes and their use, a kernel at a time."""
+"""A design in figures: cycles and the use of the lanes, which are known exactly, and on request what tools measure."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch2hw.compiler import Compiled
+from torch2hw.fpga import nextpnr, yosys
+from torch2hw.fpga.nextpnr import Timing
+from torch2hw.fpga.resources import Resources
+from torch2hw.fpga.yosys import Synthesis
+
+COLUMNS = ("lut", "ff", "dsp", "bram36")
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel. `mac_utilization` is the share of its lanes' cycles that multiply and add; None without any."""
+    """One kernel. `mac_utilization` is the share of its lanes' cycles that multiply and add; None without any.
+
+    `interval_cycles` is the II, `depth_cycles` what an iteration takes, `choice` why it has these lanes, `limit` what
+    keeps it from one multiply-accumulate a lane and cycle. `resources` are its own, without shared units and memories.
+    """
 
     name: str
     source: str | None
     cycles: int
     macs: int
     mac_utilization: float | None
+    lanes: int
+    interval_cycles: int
+    depth_cycles: int
+    choice: str | None
+    limit: str
+    resources: Resources | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """A design in figures; what was not measured is not there."""
+    """What was not measured is None here, and absent from the JSON object."""
 
     top: str
     cycles: int
@@ -30,18 +47,20 @@ class Report:
     mac_lanes: int
     mac_utilization: float | None
     kernels: tuple[Kernel, ...]
+    synthesis: Synthesis | None = None
+    timing: Timing | None = None
 
     @staticmethod
-    def of(compiled: Compiled) -> Report:
-        """The figures of a compiled design."""
+    def of(compiled: Compiled, synthesis: bool = False, fmax: bool = False) -> Report:
+        """The figures of a compiled design; `synthesis` and `fmax` run Yosys and nextpnr, or take their old answers."""
+        files = {f"{compiled.top}.sv": compiled.verilog()} if synthesis or fmax else {}
+        measured = yosys.synthesise(files, compiled.top) if synthesis else None
+        timing = nextpnr.place_and_route(files, compiled.top) if fmax else None
         manifest = compiled.manifest([], [])
-        kernels = []
-        for kernel in compiled.at("calyx").kernels:
-            use = _utilization(kernel.nest.macs, kernel.latency_cycles, kernel.nest.lanes)
-            source = str(kernel.nest.source) if kernel.nest.source else None
-            kernels.append(Kernel(kernel.component.name, source, kernel.latency_cycles, kernel.nest.macs, use))
         macs, cycles, lanes = manifest["macs"], manifest["latency_cycles"], manifest["mac_lanes"]
-        return Report(manifest["top"], cycles, macs, lanes, _utilization(macs, cycles, lanes), tuple(kernels))
+        kernels = _kernels(compiled, measured)
+        use = _utilization(macs, cycles, lanes)
+        return Report(manifest["top"], cycles, macs, lanes, use, kernels, measured, timing)
 
     def to_json(self) -> dict[str, Any]:
         """The object of `report --json`."""
@@ -53,27 +72,128 @@ class Report:
         }
         if self.mac_utilization is not None:
             fields["mac_utilization"] = self.mac_utilization
-        fields["kernels"] = [
-            {key: value for key, value in vars(kernel).items() if value is not None} for kernel in self.kernels
-        ]
+        if self.synthesis is not None:
+            fields |= {"resources": self.synthesis.total.to_json(), "resource_tool": yosys.tool()}
+        if self.timing is not None:
+            fields["fmax_mhz"] = {"ecp5": round(self.timing.mhz, 1)}
+        fields["kernels"] = [_json_of(kernel) for kernel in self.kernels]
         return fields
-
-    def __str__(self) -> str:
-        rows = [("kernel", "cycles", "MACs", "use", "source")]
-        for kernel in (*self.kernels, Kernel(self.top, None, self.cycles, self.macs, self.mac_utilization)):
-            use = "" if kernel.mac_utilization is None else f"{kernel.mac_utilization:.1%}"
-            rows.append((kernel.name, f"{kernel.cycles:,}", f"{kernel.macs:,}", use, kernel.source or ""))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = []
-        for name, *figures, source in rows:
-            right = "  ".join(text.rjust(width) for text, width in zip(figures, widths[1:], strict=True))
-            lines.append(f"{name.ljust(widths[0])}  {right}  {source}".rstrip())
-        return "\n".join(lines)
 
     def json_text(self) -> str:
         """`to_json`, as text."""
         return json.dumps(self.to_json(), indent=2)
 
+    def __str__(self) -> str:
+        rows = [
+            ("kernel", "cycles", "MACs", "use", *(("LUT", "FF", "DSP", "BRAM36") if self.synthesis else ()), "source")
+        ]
+        for kernel in self.kernels:
+            rows.append(
+                self._row(
+                    kernel.name, kernel.cycles, kernel.macs, kernel.mac_utilization, kernel.resources, kernel.source
+                )
+            )
+        if self.synthesis is not None:
+            kernels = {kernel.name for kernel in self.kernels}
+            for part in self.synthesis.parts:
+                if part.module not in kernels:
+                    rows.append(("  " + part.instance, "", "", "", *_figures(part.resources), ""))
+            rows.append(("  control and wiring", "", "", "", *_figures(self.synthesis.rest), ""))
+        total = self.synthesis.total if self.synthesis else None
+        rows.append(self._row(self.top, self.cycles, self.macs, self.mac_utilization, total, None))
+        lines = [_aligned(rows)]
+        if self.synthesis is not None:
+            lines.append(f"resources: {yosys.tool()}; those of parts with their boundaries kept, the total without")
+        if self.timing is not None:
+            lines.append(f"clock on ECP5: {self.timing.mhz:.1f} MHz; critical path {self.timing.critical}")
+        return "\n".join(lines)
+
+    def explanation(self) -> str:
+        """For each kernel its lanes, its II, its depth, and what limits it."""
+        lines = []
+        for kernel in self.kernels:
+            lines.append(
+                f"{kernel.name}: {kernel.lanes} lane{'s' if kernel.lanes > 1 else ''}, II {kernel.interval_cycles}, "
+                f"depth {kernel.depth_cycles}; {kernel.limit}"
+            )
+            if kernel.choice is not None:
+                lines.append(f"  lanes chosen: {kernel.choice}")
+        return "\n".join(lines)
+
+    def _row(
+        self, name: str, cycles: int, macs: int, use: float | None, resources: Resources | None, source: str | None
+    ) -> tuple[str, ...]:
+        figures = () if self.synthesis is None else ("",) * len(COLUMNS) if resources is None else _figures(resources)
+        return name, f"{cycles:,}", f"{macs:,}", "" if use is None else f"{use:.1%}", *figures, source or ""
+
+
+def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[Kernel, ...]:
+    resources = {part.module: part.resources for part in synthesis.parts} if synthesis else {}
+    choices = next((step.report for step in compiled.steps if step.name == "choose-lanes"), {})
+    kernels = []
+    for kernel in compiled.at("calyx").kernels:
+        nest, schedule, name = kernel.nest, kernel.schedule, kernel.component.name
+        kernels.append(
+            Kernel(
+                name,
+                str(nest.source) if nest.source else None,
+                kernel.latency_cycles,
+                nest.macs,
+                _utilization(nest.macs, kernel.latency_cycles, nest.lanes),
+                nest.lanes,
+                schedule.interval_cycles,
+                schedule.depth_cycles,
+                choices.get(nest.name),
+                _limit(nest.macs, nest.lanes, nest.trip_count, schedule.interval_cycles, kernel.latency_cycles),
+                resources.get(name),
+            )
+        )
+    return tuple(kernels)
+
+
+def _limit(macs: int, lanes: int, trips: int, interval: int, cycles: int) -> str:
+    """Where the slots of the kernel's lanes go that do no multiply-accumulate; the most expensive cause first."""
+    slots = cycles * lanes
+    lost = {
+        f"II {interval}": trips * (interval - 1) * lanes,
+        "filling and draining the pipeline": (cycles - trips * interval) * lanes,
+    }
+    if macs:
+        lost["iterations without a multiply-accumulate in every lane"] = trips * lanes - macs
+    causes = sorted(((share, cause) for cause, share in lost.items() if share > 0), reverse=True)
+    if not causes:
+        return "nothing is lost"
+    return "lost: " + ", ".join(f"{share / slots:.1%} to {cause}" for share, cause in causes)
+
 
 def _utilization(macs: int, cycles: int, lanes: int) -> float | None:
     return macs / (cycles * lanes) if macs and cycles and lanes else None
+
+
+def _json_of(kernel: Kernel) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "name": kernel.name,
+        "source": kernel.source,
+        "cycles": kernel.cycles,
+        "macs": kernel.macs,
+    }
+    fields |= {"mac_utilization": kernel.mac_utilization, "lanes": kernel.lanes}
+    fields |= {"interval_cycles": kernel.interval_cycles, "depth_cycles": kernel.depth_cycles}
+    if kernel.resources is not None:
+        figures = kernel.resources.to_json()
+        fields |= {column: figures[column] for column in COLUMNS}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _figures(resources: Resources) -> tuple[str, ...]:
+    return f"{resources.lut:,}", f"{resources.ff:,}", str(resources.dsp), f"{resources.bram36:g}"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Names to the left, figures to the right, the last column as it is."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = []
+    for name, *figures, source in rows:
+        right = "  ".join(text.rjust(width) for text, width in zip(figures, widths[1:], strict=True))
+        lines.append(f"{name.ljust(widths[0])}  {right}  {source}".rstrip())
+    return "\n".join(lines)
