@@ -156,6 +156,14 @@ class Stage:
     statements: tuple[Statement, ...] = ()
     stores: tuple[Store, ...] = ()
 
+    def in_order(self) -> tuple[list[Statement], list[Statement]]:
+        """The statements that initial values depend on, and the others: carried values exist between the two."""
+        needed = {carried.init for carried in self.carried}
+        for statement in reversed(self.statements):
+            if statement.result in needed:
+                needed |= operand_names(statement)
+        return ([s for s in self.statements if s.result in needed], [s for s in self.statements if s.result not in needed])
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -200,6 +208,12 @@ class Nest:
     def parallel_loops(self) -> list[Loop]:
         return [loop for loop in self.loops if loop.reduced_by is None]
 
+    def state_loops(self, stage: int) -> list[Loop]:
+        """The loops whose indices tell apart the values that `stage` carries at one time."""
+        positions = [position for position, loop in enumerate(self.loops) if loop.reduced_by == stage]
+        inner = self.loops[positions[0]:] if positions else ()
+        return [loop for loop in inner if loop.reduced_by is None or loop.reduced_by > stage]
+
 
 @dataclass(frozen=True)
 class Program:
@@ -228,6 +242,17 @@ class Program:
         """MLIR text; `cycles` gives operations (by nest and value name) the cycle in which they start, as an attribute."""
         from torch2hw.dialects.affine_text import affine_text
         return affine_text(self, cycles or {})
+
+
+def operand_names(statement: Statement) -> set[str]:
+    """Names of the values that a statement uses (loop variables among them)."""
+    if isinstance(statement, Operation):
+        return set(statement.operands)
+    if isinstance(statement, IndexValue):
+        return {v.name for v in statement.index.variables()}
+    if isinstance(statement, Load):
+        return {v.name for index in (*statement.indices, *statement.guard) for v in index.variables()}
+    return set()
 
 
 def substitute_statement(statement: Statement, indices: dict[Variable, Index], names: dict[str, str]) -> Statement:

@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Program, Stage, Statement
-from torch2hw.passes.remove_dead_code import operand_names
+from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Program, Stage, Statement, operand_names
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import IndexValue, Load, Nest, Operation, Program, Statement
+from torch2hw.dialects.loops import Nest, Program, operand_names
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,6 @@ class RemoveDeadCode:
         before = sum(1 for nest in program.nests for _ in nest.stores())
         after = sum(1 for nest in nests for _ in nest.stores())
         return program.with_nests(nests), {"stores removed": before - after} if before != after else {}
-
-
-def operand_names(statement: Statement) -> set[str]:
-    """Names of the values that a statement uses (loop variables among them)."""
-    if isinstance(statement, Operation):
-        return set(statement.operands)
-    if isinstance(statement, IndexValue):
-        return {v.name for v in statement.index.variables()}
-    if isinstance(statement, Load):
-        return {v.name for index in (*statement.indices, *statement.guard) for v in index.variables()}
-    return set()
 
 
 def without_dead_values(nest: Nest) -> Nest:

@@ -1,0 +1,80 @@
+"""A schedule starts nothing before its operands are there, and keeps every carried value until it is replaced."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.passes.random_programs import random_case
+from torch2hw.dialects.loops import (
+    Buffer,
+    Carried,
+    Constant,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Program,
+    Stage,
+    Store,
+    operand_names,
+)
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.hwlib import Library
+from torch2hw.lowering import affine_to_scf
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+from torch2hw.pipeline import STATIC
+
+LOOP_PASSES = tuple(step for step in STATIC if step.source == "affine")
+LIBRARY = Library()
+
+
+def scheduled(program: Program, partition: int) -> ScheduledProgram:
+    context = SimpleNamespace(library=LIBRARY, options=SimpleNamespace(partition=partition))
+    for step in LOOP_PASSES:
+        program, _ = step.run(program, context)  # type: ignore[arg-type]
+    return affine_to_scf.lower(program, LIBRARY)
+
+
+def check_order(nest: Nest, plan: Schedule) -> None:
+    for stage_number, stage in enumerate(nest.stages):
+        for statement in stage.statements:
+            for name in operand_names(statement):
+                if name in plan.ready:
+                    assert plan.ready[name] <= plan.start[statement.result], f"{nest.name}: {statement.result} before {name}"
+        for carried in stage.carried:
+            read = plan.start[carried.name]
+            assert plan.ready.get(carried.init, 0) <= read, f"{nest.name}: {carried.name} before its initial value"
+            again = read + iteration_distance(nest, stage_number) * plan.interval_cycles
+            assert plan.ready.get(carried.next, 0) <= again, f"{nest.name}: {carried.next} is late"
+    for store, cycle in zip(nest.stores(), plan.store_cycles, strict=True):
+        assert plan.ready.get(store.value, 0) <= cycle < plan.depth_cycles
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_order_in_random_programs(seed: int) -> None:
+    program = scheduled(random_case(seed).program, 1 + seed % 4)
+    for nest, plan in zip(program.program.nests, program.schedules, strict=True):
+        check_order(nest, plan)
+
+
+def sums_from_a_bias(carried: int) -> Nest:
+    """Sums of a constant that start at one bias, which is loaded after the statement that uses the sum."""
+    bias, result = Buffer("b", (4,), "f32", "input"), Buffer("y", (4, carried), "f32", "output")
+    i, k = Variable("i", 4), Variable("k", 9)
+    one = Constant("one", "f32", 0x3F800000)
+    steps = [Operation(f"next{n}", "f32", "arith.addf", (f"acc{n}", "one"), ("f32", "f32")) for n in range(carried)]
+    load = Load("bias", "f32", bias, (variable(i),))
+    first = Stage(tuple(Carried(f"acc{n}", "f32", "bias", f"next{n}") for n in range(carried)), (one, *steps, load))
+    last = Stage((), (), tuple(Store(result, (variable(i), variable(Variable("z", 1)) + n), f"next{n}") for n in range(carried)))
+    return Nest("sums", (Loop(i), Loop(k, 0)), (first, last))
+
+
+@pytest.mark.parametrize("carried", [1, 3])
+def test_an_initial_value_that_is_late_delays_the_first_use(carried: int) -> None:
+    nest = sums_from_a_bias(carried)
+    (bias,), result = (load.buffer for load in nest.loads()), next(nest.stores()).buffer
+    program = affine_to_scf.lower(Program("p", (bias,), (result,), (nest,)), LIBRARY)
+    check_order(nest, program.schedules[0])

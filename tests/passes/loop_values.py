@@ -1,0 +1,143 @@
+"""The values of a `Program` by its definition (the docstring of dialects/loops.py), independent of its MLIR text.
+
+Parallel loops are NumPy axes, reductions are Python loops in their order. What was never written, or is read outside its
+buffer, is poison (a NaN, or a large integer), so that a program that uses it shows itself. Banks play no part.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Program, Statement, Store
+from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.lowering.scalar_folding import BITS_TYPES, bits_to_array
+
+Array = np.ndarray[Any, Any]
+POISON = 1 << 40
+STORED: dict[str, Any] = {"f32": np.float32, "i64": np.int64, "i1": np.bool_, "index": np.int64}
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "arith.addf": np.add, "arith.subf": np.subtract, "arith.mulf": np.multiply, "arith.divf": np.divide,
+    "arith.maximumf": np.maximum, "arith.minimumf": np.minimum, "arith.negf": np.negative, "arith.select": np.where,
+    "arith.addi": np.add,
+}
+COMPARES: dict[str, Callable[..., Any]] = {
+    "ogt": np.greater, "ugt": lambda a, b: ~np.less_equal(a, b), "olt": np.less, "oge": np.greater_equal,
+}
+
+
+def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs, in the order of the ports."""
+    memory: dict[Buffer, Array] = dict(zip(program.inputs, inputs, strict=True))
+    for buffer in program.buffers():
+        if buffer.kind == "constant":
+            assert buffer.data is not None
+            memory[buffer] = bits_to_array(buffer.data, buffer.dtype).reshape(buffer.shape)
+        elif buffer.kind != "input":
+            memory[buffer] = np.full(buffer.shape, np.nan if buffer.dtype == "f32" else POISON, STORED[buffer.dtype])
+    with np.errstate(all="ignore"):
+        for nest in program.nests:
+            _NestRun(nest, memory).run()
+    return [memory[buffer] for buffer in program.outputs]
+
+
+class _NestRun:
+    def __init__(self, nest: Nest, memory: dict[Buffer, Array]) -> None:
+        self.nest, self.memory = nest, memory
+        parallel = [loop.variable for loop in nest.parallel_loops()]
+        self.shape = tuple(v.extent for v in parallel)
+        self.indices: dict[Variable, Any] = dict(zip(parallel, np.indices(self.shape), strict=True))
+        self.values: dict[str, Any] = {}
+        self.state: dict[str, Any] = {}
+
+    def run(self) -> None:
+        stages = range(len(self.nest.stages))
+        reduced = [loop.variable for stage in reversed(stages) for loop in self.nest.reduction_loops(stage)]
+        for numbers in itertools.product(*(range(v.extent) for v in reduced)):
+            self.indices |= dict(zip(reduced, numbers, strict=True))
+            for stage in stages:
+                below = [loop for k in range(stage) for loop in self.nest.reduction_loops(k)]
+                if all(self.indices[loop.variable] == loop.extent - 1 for loop in below):
+                    self.stage(stage)
+
+    def stage(self, number: int) -> None:
+        stage = self.nest.stages[number]
+        inside = self.where(self.nest.domain)
+        first = all(self.indices[loop.variable] == 0 for loop in self.nest.reduction_loops(number))
+        made = {statement.result: statement for statement in stage.statements}
+        for statement in stage.statements:
+            self.values.pop(statement.result, None)
+        for carried in stage.carried:
+            if not first:
+                self.values[carried.name] = self.state[carried.name]
+        for carried in stage.carried:
+            if first:
+                self.values[carried.name] = self.value(carried.init, made)
+        for statement in stage.statements:
+            self.value(statement.result, made)
+        for carried in stage.carried:
+            old = self.state.get(carried.name, self.values[carried.next])
+            self.state[carried.name] = np.where(inside, self.values[carried.next], old)
+        for store in stage.stores:
+            self.store(store, inside)
+
+    def value(self, name: str, made: Mapping[str, Statement]) -> Any:
+        """The value of a name; statements of the stage are computed once, when first wanted."""
+        if name not in self.values:
+            statement = made[name]
+            needed = statement.operands if isinstance(statement, Operation) else [
+                v.name for index in getattr(statement, "indices", ()) for v in index.variables() if v not in self.indices]
+            for operand in needed:
+                self.value(operand, made)
+            self.values[name] = self.computed(statement)
+        return self.values[name]
+
+    def computed(self, statement: Statement) -> Any:
+        if isinstance(statement, Constant):
+            return bits_to_array(np.array([statement.bits], BITS_TYPES[statement.type]), statement.type)[0]
+        if isinstance(statement, IndexValue):
+            return self.at(statement.index)
+        if isinstance(statement, Load):
+            return self.load(statement)
+        operands = [self.values[name] for name in statement.operands]
+        if statement.name == "arith.cmpf":
+            assert statement.predicate is not None
+            return COMPARES[statement.predicate](*operands)
+        if statement.name == "arith.index_cast":
+            return np.asarray(operands[0]).astype(np.int64)
+        return OPERATIONS[statement.name](*operands)
+
+    def at(self, index: Index) -> Any:
+        def value(v: Variable) -> Any:
+            return self.indices[v] if v in self.indices else self.values[v.name]
+        return np.broadcast_to(np.asarray(index.evaluate(value)), self.shape)
+
+    def where(self, at_least_zero: Sequence[Index]) -> Array:
+        inside = np.ones(self.shape, bool)
+        for index in at_least_zero:
+            inside = inside & (self.at(index) >= 0)
+        return inside
+
+    def load(self, load: Load) -> Array:
+        inside = self.where(load.guard)
+        place = [self.at(index) for index in load.indices]
+        there = np.ones(self.shape, bool)
+        for index, size in zip(place, load.buffer.shape, strict=True):
+            there = there & (index >= 0) & (index < size)
+        data = self.memory[load.buffer][tuple(np.where(there, index, 0) for index in place)]
+        poison = np.array(np.nan if load.type == "f32" else POISON).astype(data.dtype)
+        otherwise = bits_to_array(np.array([load.otherwise_bits], BITS_TYPES[load.type]), load.type)[0]
+        return np.where(inside, np.where(there, data, poison), otherwise)
+
+    def store(self, store: Store, inside: Array) -> None:
+        inside = inside & self.where(store.guard)
+        place = [self.at(index) for index in store.indices]
+        for index, size in zip(place, store.buffer.shape, strict=True):
+            assert ((index >= 0) & (index < size))[inside].all(), f"{self.nest.name} stores outside {store.buffer.name}"
+        value = np.broadcast_to(self.values[store.value], self.shape)
+        target = self.memory[store.buffer]
+        if inside.any():
+            target[tuple(index[inside] for index in place)] = value[inside] if place else value[inside][-1]
