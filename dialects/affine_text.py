@@ -47,14 +47,14 @@ def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
 
 
 def leaves_buffer(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
-    """Indices that must be ≥ 0 for an access to be inside the buffer's memory, where that is not certain."""
+    """Indices that must be ≥ 0 for an access to be inside the buffer, where that is not certain."""
     checks = []
-    for index, factor, size in zip(indices, buffer.bank_factors, buffer.bank_shape, strict=True):
+    for index, size in zip(indices, buffer.shape, strict=True):
         low, high = index.bounds()
         if low < 0:
             checks.append(index)
-        if high >= size * factor:
-            checks.append(index * -1 + (size * factor - 1))
+        if high >= size:
+            checks.append(index * -1 + (size - 1))
     return checks
 
 
@@ -249,7 +249,8 @@ class NestPrinter:
                          + location(load.source))
             return lines
         plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
-        guard = load.guard or leaves_buffer(load.buffer, load.indices)   # outside: a lane whose result is not stored
+        # Outside the buffer without a guard that says so: a lane whose result is not stored.
+        guard = tuple(dict.fromkeys((*load.guard, *leaves_buffer(load.buffer, load.indices))))
         if not guard:
             return [f"{result} = {plain}"]
         return [f"{result} = affine.if {self.condition(guard)} -> {load.type} {{", f"  {result}_in = {plain}",

@@ -41,8 +41,14 @@ _PORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "std_mux": (("cond", "tru", "fal"), ("out",)),
     **{f"std_{name}": _UNARY for name in ("not", "wire", "pad", "slice", "signext")},
     **{f"std_{name}_pipe": _PIPE for name in ("mult", "divs", "divu", "rems", "remu")},
-    "ieee754.add": (("clk", "reset", "go", "control", "subOp", "left", "right", "roundingMode"), ("out", "exceptionalFlags", "done")),
-    "ieee754.mul": (("clk", "reset", "go", "control", "left", "right", "roundingMode"), ("out", "exceptionalFlags", "done")),
+    "ieee754.add": (
+        ("clk", "reset", "go", "control", "subOp", "left", "right", "roundingMode"),
+        ("out", "exceptionalFlags", "done"),
+    ),
+    "ieee754.mul": (
+        ("clk", "reset", "go", "control", "left", "right", "roundingMode"),
+        ("out", "exceptionalFlags", "done"),
+    ),
     "ieee754.divSqrt": (
         ("clk", "reset", "go", "control", "sqrtOp", "left", "right", "roundingMode"),
         ("out", "exceptionalFlags", "done"),
@@ -121,7 +127,9 @@ def _component_ports(op: Any) -> tuple[Port, ...]:
     bits = int(re.match(r"-?\d+", directions)[0]) if directions[0] in "-0123456789" else int(directions == "true")  # type: ignore[index]
     roles = list(op.attributes["portAttributes"])
     ports = []
-    for index, (name, argument, attributes) in enumerate(zip(names, op.regions[0].blocks[0].arguments, roles, strict=True)):
+    for index, (name, argument, attributes) in enumerate(
+        zip(names, op.regions[0].blocks[0].arguments, roles, strict=True)
+    ):
         role = next((role for role in _ROLES if role in attributes), "")
         ports.append(Port(name, _width(argument), not bits >> index & 1, role))
     return tuple(ports)
@@ -154,8 +162,16 @@ class _ComponentReader:
                 self.logic(inner)
             else:
                 self.cell(inner)
-        return Component(name, self.ports[name], self.cells, tuple(self.assigns), self.groups, control,
-                         op.name == "calyx.comb_component", _place(op))
+        return Component(
+            name,
+            self.ports[name],
+            self.cells,
+            tuple(self.assigns),
+            self.groups,
+            control,
+            op.name == "calyx.comb_component",
+            _place(op),
+        )
 
     def cell(self, op: Any) -> None:
         name, kind = _text(op, "sym_name"), op.name.removeprefix("calyx.")
@@ -169,8 +185,10 @@ class _ComponentReader:
             ports = self.program.primitives[of].ports
         else:
             inputs, outputs = _port_names(kind, len(op.results))
-            ports = tuple(Port(port, _width(result), index < len(inputs), port if port in _ROLES else "")
-                          for index, (port, result) in enumerate(zip(inputs + outputs, op.results, strict=True)))
+            ports = tuple(
+                Port(port, _width(result), index < len(inputs), port if port in _ROLES else "")
+                for index, (port, result) in enumerate(zip(inputs + outputs, op.results, strict=True))
+            )
         for port, result in zip(ports, op.results, strict=True):
             self.values[result] = PortOf(name, port.name)
         value = _constant_bits(attributes["value"]) if kind == "constant" else 0

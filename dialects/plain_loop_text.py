@@ -42,14 +42,20 @@ class PlainNestPrinter(NestPrinter):
             out += [line for store in later.stores for line in self.store_lines(store)]
         if nest.domain:
             out = [f"affine.if {self.condition(nest.domain)} {{", *("  " + line for line in out), "}"]
-        allocations = [f"{self.name(carried.name)}_state = memref.alloca() : memref<{carried.type}>" for carried in stage.carried]
+        allocations = [
+            f"{self.name(carried.name)}_state = memref.alloca() : memref<{carried.type}>" for carried in stage.carried
+        ]
         return allocations + self.loops([loop.variable.name for loop in nest.parallel_loops()], out)
 
     def loops(self, names: list[str], body: list[str]) -> list[str]:
         extents = {loop.variable.name: loop.extent for loop in self.nest.loops}
         for depth, name in enumerate(reversed(names)):
             end = location(self.nest.source) if depth == len(names) - 1 else ""
-            body = [f"affine.for {self.name(name)} = 0 to {extents[name]} {{", *("  " + line for line in body), f"}}{end}"]
+            body = [
+                f"affine.for {self.name(name)} = 0 to {extents[name]} {{",
+                *("  " + line for line in body),
+                f"}}{end}",
+            ]
         return body
 
 
@@ -62,6 +68,11 @@ def _reduces_innermost(nest: Nest) -> bool:
     if any(stage.carried for stage in nest.stages[1:]) or any(loop.reduced_by not in (None, 0) for loop in nest.loops):
         return False
     inside = {statement.result for statement in first.statements} - {carried.next for carried in first.carried}
-    used = {name for stage in nest.stages[1:] for statement in stage.statements for name in getattr(statement, "operands", ())}
+    used = {
+        name
+        for stage in nest.stages[1:]
+        for statement in stage.statements
+        for name in getattr(statement, "operands", ())
+    }
     used |= {store.value for stage in nest.stages[1:] for store in stage.stores}
     return not used & inside

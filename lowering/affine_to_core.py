@@ -24,14 +24,28 @@ _BEFORE = "builtin.module(lower-affine,canonicalize,cse)"
 _AFTER = "builtin.module(loop-invariant-code-motion,cse)"  # the products of an address belong to the loop that counts
 # What lower-scf-to-calyx lowers by itself, bit for bit as the hardware library would.
 _NATIVE = {
-    *(f"arith.{name}" for name in ("addf", "subf", "mulf", "divf", "cmpf", "select", "constant", "index_cast", "bitcast")),
-    *(f"arith.{name}" for name in ("addi", "subi", "muli", "divui", "divsi", "remui", "remsi", "cmpi", "andi", "ori", "xori")),
+    *(
+        f"arith.{name}"
+        for name in ("addf", "subf", "mulf", "divf", "cmpf", "select", "constant", "index_cast", "bitcast")
+    ),
+    *(
+        f"arith.{name}"
+        for name in ("addi", "subi", "muli", "divui", "divsi", "remui", "remsi", "cmpi", "andi", "ori", "xori")
+    ),
     *(f"arith.{name}" for name in ("shli", "shrsi", "shrui", "extsi", "extui", "trunci")),
 }
 _STRUCTURE = ("scf.for", "scf.if", "scf.yield", "func.return", "memref.load", "memref.store")
 _ALLOCATIONS = ("memref.alloc", "memref.alloca", "memref.get_global")
-_BITS = {"f64": np.uint64, "f32": np.uint32, "f16": np.uint16, "bf16": np.uint16, "i64": np.uint64, "i32": np.uint32, "i16": np.uint16,
-         "i8": np.uint8}
+_BITS = {
+    "f64": np.uint64,
+    "f32": np.uint32,
+    "f16": np.uint16,
+    "bf16": np.uint16,
+    "i64": np.uint64,
+    "i32": np.uint32,
+    "i16": np.uint16,
+    "i8": np.uint8,
+}
 
 
 @dataclass(frozen=True)
@@ -67,8 +81,11 @@ class _CoreLowering:
         self.module, self.library = module, library
         self.function = next(op.operation for op in module.body.operations if op.operation.name == "func.func")
         self.block = self.function.regions[0].blocks[0]
-        self.globals = {op.operation.attributes["sym_name"].value: op.operation for op in module.body.operations
-                        if op.operation.name == "memref.global"}
+        self.globals = {
+            op.operation.attributes["sym_name"].value: op.operation
+            for op in module.body.operations
+            if op.operation.name == "memref.global"
+        }
         self.memories: list[CoreMemory] = []
         self.units: dict[str, Any] = {}
 
@@ -100,7 +117,11 @@ class _CoreLowering:
             for name, unit in self.units.items():
                 self.declare(name, unit)
         passmanager.PassManager.parse(_AFTER).run(self.module.operation)
-        return Core(self.module.operation.get_asm(print_generic_op_form=True, enable_debug_info=True), tuple(self.memories), self.units)
+        return Core(
+            self.module.operation.get_asm(print_generic_op_form=True, enable_debug_info=True),
+            tuple(self.memories),
+            self.units,
+        )
 
     # -- memories -------------------------------------------------------------------------------------------------------
     def flat(self, kind: Any) -> Any:
@@ -171,7 +192,9 @@ class _CoreLowering:
         self.units.setdefault(called, unit)
         with ir.InsertionPoint(op), op.location:
             attributes = {"callee": ir.FlatSymbolRefAttr.get(called)}
-            call = ir.Operation.create("func.call", results=[op.results[0].type], operands=list(op.operands), attributes=attributes)
+            call = ir.Operation.create(
+                "func.call", results=[op.results[0].type], operands=list(op.operands), attributes=attributes
+            )
         op.results[0].replace_all_uses_with(call.results[0])
         op.erase()
 

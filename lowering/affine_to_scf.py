@@ -45,6 +45,17 @@ def unit_of(operation: Operation, library: Any) -> Any:
         raise unsupported(operation.name, operation.source) from problem
 
 
+def operand_register_cycles(unit: Any) -> int:
+    """Registers in front of a unit's operands: one for a deep pipeline, so that its first stage shares no cycle with multiplexers."""
+    return 1 if unit.latency_cycles > 1 else 0
+
+
+def latency_of(operation: Operation, library: Any) -> int:
+    """Cycles from an operation's operands to its result, its operand registers included."""
+    unit = unit_of(operation, library)
+    return int(unit.latency_cycles) + operand_register_cycles(unit)
+
+
 def lower(program: Program, library: Any) -> ScheduledProgram:
-    plans = [schedule(nest, lambda operation: int(unit_of(operation, library).latency_cycles)) for nest in program.nests]
+    plans = [schedule(nest, lambda operation: latency_of(operation, library)) for nest in program.nests]
     return ScheduledProgram(program, tuple(plans), library)

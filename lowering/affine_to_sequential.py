@@ -12,11 +12,12 @@ refuses: what affine_to_core refuses. An abort in CIRCT's pass is an InternalErr
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch2hw.dialects import calyx, calyx_reader
-from torch2hw.dialects.calyx_program import Cell, Port
+from torch2hw.dialects.calyx_program import Cell, Port, PortOf
 from torch2hw.dialects.loops import Program
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.hwlib.library import Library
@@ -55,6 +56,11 @@ def lower(program: Program, library: Library) -> SequentialProgram:
     text = lowered[:end] + _top(program.name, core.memories, {buffer.name for buffer in program.inputs}) + "}\n"
     text = text.replace('calyx.entrypoint = "main"', f'calyx.entrypoint = "{program.name}"')
     component = calyx_reader.read(calyx.parse(text, calyx.context())).components["core"]
+    read: dict[str, set[str]] = defaultdict(set)  # by cell, its ports that are sources
+    for group in component.groups.values():
+        for assign in group.assigns:
+            if isinstance(assign.source, PortOf):
+                read[assign.source.cell].add(assign.source.port)
     definitions: dict[str, str] = {}
     delays = {"std_mult_pipe": MULTIPLIER_CYCLES}
     for called, unit in core.units.items():
@@ -63,10 +69,11 @@ def lower(program: Program, library: Library) -> SequentialProgram:
         delays[called] = handshake.cycles
     for cell in component.cells.values():
         width = next((port.width_bits for port in cell.ports if port.name == "left"), 0)
-        if cell.kind in FLOAT_MODULES and cell.kind not in delays:
-            handshake = float_primitive(cell.kind, width, library)
+        if cell.kind in FLOAT_MODULES:
+            handshake = float_primitive(cell.kind, width, read[cell.name], library)
             definitions |= handshake.definitions
-            delays[cell.kind] = handshake.cycles
+            definitions[f"core.{cell.name}"] = handshake.definitions[handshake.name]
+            delays[cell.name] = handshake.cycles
         elif cell.kind.startswith(("std_div", "std_rem")):
             delays[cell.kind] = divider_cycles(width)
     for memory in core.memories:
@@ -83,7 +90,9 @@ def _lower_in_circt(core_text: str) -> str:
 
     with calyx.context(), ir.Location.unknown():
         module = ir.Module.parse(core_text)
-        passmanager.PassManager.parse("builtin.module(lower-scf-to-calyx{top-level-function=core})").run(module.operation)
+        passmanager.PassManager.parse("builtin.module(lower-scf-to-calyx{top-level-function=core})").run(
+            module.operation
+        )
         for op in module.body.operations:
             if op.operation.name == "calyx.component" and op.operation.attributes["sym_name"].value == "main":
                 op.operation.erase()
@@ -96,9 +105,15 @@ def _lower_in_circt(core_text: str) -> str:
 def _cell(memory: CoreMemory) -> Cell:
     """The seq_mem that stands for `memory`."""
     bits = address_bits(memory.elements)
-    widths = dict.fromkeys(_MEMORY_PORTS, 1) | {"addr0": bits, "write_data": memory.width_bits, "read_data": memory.width_bits}
-    ports = tuple(Port(name, width, name not in ("read_data", "done"), name if name in ("clk", "reset", "done") else "")
-                  for name, width in widths.items())
+    widths = dict.fromkeys(_MEMORY_PORTS, 1) | {
+        "addr0": bits,
+        "write_data": memory.width_bits,
+        "read_data": memory.width_bits,
+    }
+    ports = tuple(
+        Port(name, width, name not in ("read_data", "done"), name if name in ("clk", "reset", "done") else "")
+        for name, width in widths.items()
+    )
     return Cell(memory.name, "seq_mem", ports, sizes=(memory.elements,))
 
 
@@ -129,10 +144,14 @@ def _top(name: str, memories: Sequence[CoreMemory], inputs: Collection[str]) -> 
         else:
             wires.append((f"%{memory.name}_data", f"%{memory.name}.read_data", memory.width_bits))
     arguments += ["%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
-    lines = [f"  calyx.component @{name}({', '.join(arguments)}) -> ({', '.join([*results, '%done: i1 {done}'])}) {{",
-             "    %true = hw.constant true", *cells,
-             "    %run.clk, %run.reset, %run.go, %run.done = calyx.instance @run of @core : i1, i1, i1, i1",
-             "    calyx.wires {", "      %idle = comb.xor %run.go, %true : i1"]
+    lines = [
+        f"  calyx.component @{name}({', '.join(arguments)}) -> ({', '.join([*results, '%done: i1 {done}'])}) {{",
+        "    %true = hw.constant true",
+        *cells,
+        "    %run.clk, %run.reset, %run.go, %run.done = calyx.instance @run of @core : i1, i1, i1, i1",
+        "    calyx.wires {",
+        "      %idle = comb.xor %run.go, %true : i1",
+    ]
     lines += [f"      calyx.assign {target} = {source} : i{width}" for target, source, width in wires]
     bound = ", ".join(f"arg_mem_{number} = {memory.name}" for number, memory in enumerate(memories))
     lines += ["    }", f"    calyx.control {{ calyx.invoke @run[{bound}]() -> () }}", "  } {toplevel}", ""]

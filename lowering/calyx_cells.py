@@ -40,7 +40,11 @@ class Cells:
     """Emits the cells that something reads, each once. Cells in `references` are outside: their ports are the module's."""
 
     def __init__(
-        self, body: HwBody, component: Component, module_of: Callable[[Cell], LibraryModule], references: Collection[str]
+        self,
+        body: HwBody,
+        component: Component,
+        module_of: Callable[[Cell], LibraryModule],
+        references: Collection[str],
     ) -> None:
         self.body, self.component, self.module_of, self.references = body, component, module_of, references
         self.wires: Wires
@@ -134,5 +138,3 @@ class Cells:
                     self.outputs[key] = self.body.name(f"{cell.name}_{port.name}")
                 outputs[port.name] = self.outputs[key], f"i{port.width_bits}"
         self.body.instance(cell.name, module.name, inputs, outputs, cell.location)
-
-

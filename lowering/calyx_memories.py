@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
-from torch2hw.dialects.calyx_program import Cell
+from torch2hw.dialects.calyx_program import Cell, Port
 from torch2hw.hwlib.memories import address_bits, rom
 from torch2hw.lowering.hw_text import HwBody
 
@@ -19,14 +20,25 @@ def memory_name(cell: Cell) -> str:
     return f"{kind}_{width}x{'x'.join(map(str, cell.sizes))}"
 
 
+def hardware_ports(cell: Cell) -> tuple[Port, ...]:
+    """The ports of a cell that its module has: one word needs no address."""
+    single = cell.kind in ("seq_mem", "memory") and prod(cell.sizes) == 1
+    return tuple(port for port in cell.ports if not (single and port.name.startswith("addr")))
+
+
 def memory(cell: Cell) -> str:
     """The module of a calyx.seq_mem or calyx.memory cell."""
+    cell = replace(cell, ports=hardware_ports(cell))
     width = next(port.width_bits for port in cell.ports if port.name == "write_data")
     addresses = [port for port in cell.ports if port.name.startswith("addr")]
     depth = prod(cell.sizes)
     names = [port.name for port in cell.ports if port.is_input]
     body = HwBody("%clk", "%reset" if "reset" in names else "", names)
-    address, bits = _flat_address(body, [(f"%{port.name}", port.width_bits) for port in addresses], cell.sizes)
+    address, bits = (
+        _flat_address(body, [(f"%{port.name}", port.width_bits) for port in addresses], cell.sizes)
+        if addresses
+        else ("", 0)
+    )
     sequential = cell.kind == "seq_mem"
     writes = body.all_of("%content_en", "%write_en") if sequential else "%write_en"
     word = _cells(body, address, bits, width, depth, writes)
@@ -45,13 +57,16 @@ def _cells(body: HwBody, address: str, bits: int, width: int, depth: int, writes
     storage = body.define("%cells", f'sv.reg {{hw.verilogName = "cells"}} : {kind}')
     edge = body.define("%edge", "seq.from_clock %clk")
     target = body.define("%target", f"sv.array_index_inout {storage}[{address}] : {kind}, i{bits}")
-    body.define("", f"sv.alwaysff(posedge {edge}) {{ sv.if {writes} {{ sv.passign {target}, %write_data : i{width} }} }}")
+    body.define(
+        "", f"sv.alwaysff(posedge {edge}) {{ sv.if {writes} {{ sv.passign {target}, %write_data : i{width} }} }}"
+    )
     return body.define("%word", f"sv.read_inout {target} : !hw.inout<i{width}>")
 
 
 def read_only(name: str, cell: Cell, contents: Sequence[int]) -> str:
-    """A module with the ports of the one-dimensional seq_mem `cell` that holds `contents`; what is written is lost."""
-    width = next(port.width_bits for port in cell.ports if port.name == "write_data")
+    """A module with the reading ports of the one-dimensional seq_mem `cell`, which holds `contents`."""
+    cell = replace(cell, ports=tuple(port for port in cell.ports if port.name not in ("write_en", "write_data")))
+    width = next(port.width_bits for port in cell.ports if port.name == "read_data")
     record = rom(f"{name}_rom", width, contents)
     bits, given = address_bits(len(contents)), cell.ports[0].width_bits
     body = HwBody("%clk", "%reset", [port.name for port in cell.ports if port.is_input])
@@ -59,7 +74,12 @@ def read_only(name: str, cell: Cell, contents: Sequence[int]) -> str:
     # read_data must hold while nothing is read: the address is held instead
     held = body.register(body.name("held"), address, bits, enable="%content_en", reset="")
     chosen = body.choose("%content_en", address, held, bits)
-    body.instance("rom", record.name, {"addr": (chosen, f"i{bits}"), "clk": ("%clk", "!seq.clock")}, {"out": ("%word", f"i{width}")})
+    body.instance(
+        "rom",
+        record.name,
+        {"addr": (chosen, f"i{bits}"), "clk": ("%clk", "!seq.clock")},
+        {"out": ("%word", f"i{width}")},
+    )
     accessed = body.flag("accessed", "%content_en")
     return record.definition() + _module(name, cell, {"read_data": "%word", "done": accessed}, body)
 

@@ -41,25 +41,30 @@ class MissingDefinition(KeyError):
 class Modules:
     """Finds the module of a cell and gathers the texts of those that are used.
 
-    A definition by a component's name takes the place of the component. One by `component.cell` takes the place of a memory cell,
-    whose contents it may know.
+    A definition by a component's name takes the place of the component. One by `component.cell` is that cell's own: a memory with
+    contents, a unit with the outputs that are wanted.
     """
 
     def __init__(self, program: Program, definitions: Mapping[str, str]) -> None:
         self.program, self.definitions = program, dict(definitions)
         self.texts: dict[str, str] = {}
         self.references = _referenced_cells(program)
+        self.unused: set[tuple[str, str, str]] = set()  # component, ref cell, port
 
     def of(self, component: Component, cell: Cell) -> LibraryModule:
+        own = self.definitions.get(f"{component.name}.{cell.name}")
+        if own is not None:
+            name = re.findall(r"hw\.module @([\w$]+)\(", own)[-1]
+            self.definitions.setdefault(name, own)
+            return self._defined(name)
         if cell.kind == "instance" and cell.of not in self.definitions:
             callee = self.program.components[cell.of]
             return LibraryModule(callee.name, (*callee.ports, *self.reference_ports(callee)))
         if cell.kind in ("instance", "primitive"):
             return self._defined(cell.of)
         if cell.kind in ("seq_mem", "memory"):
-            special = f"{component.name}.{cell.name}"
-            name = special.replace(".", "_") if special in self.definitions else memory_name(cell)
-            self.definitions.setdefault(name, self.definitions.get(special) or memory(cell))
+            name = memory_name(cell)
+            self.definitions.setdefault(name, memory(cell))
             return self._defined(name)
         width = next(port.width_bits for port in cell.ports if port.name in ("left", "in"))
         if cell.kind in FLOAT_MODULES:
@@ -73,11 +78,14 @@ class Modules:
         return self._defined(name)
 
     def reference_ports(self, component: Component) -> tuple[Port, ...]:
-        """The ports that stand for the component's ref cells: a cell's inputs are outputs of the module."""
+        """The ports that stand for the component's ref cells: a cell's inputs are outputs of the module.
+
+        Once the component is lowered, only those that it uses (`unused` says which it does not).
+        """
         ports = []
         for name in self.references.get(component.name, ()):
             for port in component.cells[name].ports:
-                if port.role not in ("clk", "reset"):
+                if port.role not in ("clk", "reset") and (component.name, name, port.name) not in self.unused:
                     ports.append(Port(f"{name}_{port.name}", port.width_bits, not port.is_input))
         return tuple(ports)
 

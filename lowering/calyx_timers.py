@@ -114,4 +114,6 @@ class Iterations:
         self.following = body.all_of(body_end, final)
         self.restart = body.all_of(body_end, body.invert(final))
         less = body.shared("less", f"comb.add {counter}, {body.constant((1 << width) - 1, width)} : i{width}")
-        body.register(counter, less, width, enable=body_end, reset=body.any_of(body.reset, self.following), start=count - 2)
+        body.register(
+            counter, less, width, enable=body_end, reset=body.any_of(body.reset, self.following), start=count - 2
+        )

@@ -18,6 +18,7 @@ from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.calyx_program import Cell, Component, Port, PortOf
 from torch2hw.lowering.calyx_cells import Cells
 from torch2hw.lowering.calyx_control import ControlLowering, static_latency
+from torch2hw.lowering.calyx_memories import hardware_ports
 from torch2hw.lowering.calyx_modules import LibraryModule, Modules
 from torch2hw.lowering.calyx_wires import Wires
 from torch2hw.lowering.hw_text import HwBody
@@ -41,8 +42,7 @@ def lower(calyx_text: str, definitions: Mapping[str, str]) -> str:
 
 def _component(component: Component, modules: Modules, latencies: Mapping[str, int], entry: bool) -> str:
     clock, reset = component.port("clk"), component.port("reset")
-    outside = modules.reference_ports(component)
-    taken = [port.name for port in (*component.ports, *outside)]
+    taken = [port.name for port in (*component.ports, *modules.reference_ports(component))]
     body = HwBody(f"%{clock.name}" if clock else "", f"%{reset.name}" if reset else "", taken)
 
     def module_of(cell: Cell) -> LibraryModule:
@@ -61,12 +61,16 @@ def _component(component: Component, modules: Modules, latencies: Mapping[str, i
         wires.known[PortOf("", done.name)] = _run(control, body, f"%{go.name}", entry)
     wires.connect(control)
     results = [PortOf("", port.name) for port in component.ports if not port.is_input]
-    for name in references:
-        results += [PortOf(name, port.name) for port in component.cells[name].ports if port.is_input and port.role not in ("clk", "reset")]
+    driven = [PortOf(name, port.name) for name in references for port in component.cells[name].ports]
+    exist = {PortOf(name, port.name) for name in references for port in hardware_ports(component.cells[name])}
+    results += [port for port in driven if port in wires.inputs and port in exist and wires.drives(port)]
     signals = [wires.driven(result) for result in results]
     cells.emit_pending()
+    modules.unused |= {
+        (component.name, port.cell, port.port) for port in driven if port not in results and port not in cells.outputs
+    }
     ports = []
-    for port in (*component.ports, *outside):
+    for port in (*component.ports, *modules.reference_ports(component)):
         kind = "!seq.clock" if port.role == "clk" else f"i{port.width_bits}"
         ports.append(f"{'in %' if port.is_input else 'out '}{port.name}: {kind}")
     types = ", ".join(f"i{wires.widths[result]}" for result in results)

@@ -11,7 +11,19 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch2hw.dialects.calyx_program import Assign, Cell, Component, Cycles, GroupGo, Invoke, Literal, Logic, Port, PortOf, Value
+from torch2hw.dialects.calyx_program import (
+    Assign,
+    Cell,
+    Component,
+    Cycles,
+    GroupGo,
+    Invoke,
+    Literal,
+    Logic,
+    Port,
+    PortOf,
+    Value,
+)
 from torch2hw.lowering.calyx_control import ControlLowering, DynamicRun
 from torch2hw.lowering.hw_text import HwBody
 
@@ -32,7 +44,11 @@ class Wires:
     """`output(cell, port)` gives the signal of a cell's output."""
 
     def __init__(
-        self, body: HwBody, component: Component, output: Callable[[str, str], str], ports_of: Callable[[Cell], Sequence[Port]]
+        self,
+        body: HwBody,
+        component: Component,
+        output: Callable[[str, str], str],
+        ports_of: Callable[[Cell], Sequence[Port]],
     ) -> None:
         self.body, self.component, self.output = body, component, output
         self.control: ControlLowering
@@ -67,7 +83,7 @@ class Wires:
         found = []
         for name, original in invoke.references:
             for port in self.component.cells[original].ports:
-                if port.role not in ("clk", "reset"):
+                if PortOf(invoke.cell, f"{name}_{port.name}") in self.widths:
                     there, here = PortOf(invoke.cell, f"{name}_{port.name}"), PortOf(original, port.name)
                     found.append(Assign(here, there, None) if port.is_input else Assign(there, here, None))
         return found
@@ -129,6 +145,11 @@ class Wires:
         signal = self.value(source)
         return signal if guard is None else self.body.all_of(signal, self.value(guard))
 
+    def drives(self, target: PortOf) -> bool:
+        """Whether anything drives `target`; a control port that is only ever driven to 0 is not driven."""
+        idle = [driver.assign.source == Literal(0, 1) and _is_handshake(target) for driver in self.drivers[target]]
+        return not all(idle)
+
     # -- drivers --------------------------------------------------------------------------------------------------------
     def is_flag(self, target: PortOf) -> bool:
         """A one-bit wire: 0 where nothing drives it, but no part of a handshake, whose done may even depend on it."""
@@ -148,7 +169,7 @@ class Wires:
         sources: dict[str, list[_Driver]] = defaultdict(list)
         for driver in drivers:
             sources[self.value(driver.assign.source, driver.group)].append(driver)
-        handshake = target.port in _CONTROL_NAMES or target.port.endswith("_en")
+        handshake = _is_handshake(target)
         if handshake or self.is_flag(target):
             terms = []
             for source, those in sources.items():
@@ -180,7 +201,9 @@ class Wires:
             return guard
         group = self.component.groups[driver.group]
         if handshake and group.kind == "dynamic":
-            return self.body.all_of(self.control.active(group.name), self.body.invert(self.group_done(group.name)), guard)
+            return self.body.all_of(
+                self.control.active(group.name), self.body.invert(self.group_done(group.name)), guard
+            )
         return self.body.all_of(self.control.active(group.name), guard)
 
     def _select(self, choices: list[tuple[str, str]], width: int) -> str:
@@ -193,7 +216,13 @@ class Wires:
         zero = self.body.constant(0, width)
         gated = [self.body.choose(condition, source, zero, width) for condition, source in choices]
         distinct = [term for term in dict.fromkeys(gated) if term != zero]
-        return distinct[0] if len(distinct) == 1 else self.body.shared("or", f"comb.or {', '.join(distinct)} : i{width}")
+        return (
+            distinct[0] if len(distinct) == 1 else self.body.shared("or", f"comb.or {', '.join(distinct)} : i{width}")
+        )
+
+
+def _is_handshake(target: PortOf) -> bool:
+    return target.port in _CONTROL_NAMES or target.port.endswith("_en")
 
 
 def _within_window(guard: Value | None) -> bool:

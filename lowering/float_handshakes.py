@@ -5,7 +5,7 @@
 | ieee754.add         | std_addFN_32       | left + right, left - right with subOp                |
 | ieee754.mul         | std_mulFN_32       | left * right                                         |
 | ieee754.divSqrt     | std_divSqrtFN_32   | left / right                                         |
-| ieee754.compare     | std_compareFN_32   | lt, eq, gt, unordered                                |
+| ieee754.compare     | std_compareFN_32_… | lt, eq, gt, unordered: those that are read           |
 
 Rounding is to nearest, ties to even. The ports `control`, `roundingMode`, `signaling`, `sqrtOp` and `exceptionalFlags` are left out:
 affine_to_core lets CIRCT make none of the cells that need them, and a cell is wired only to the ports that its module has.
@@ -13,7 +13,7 @@ affine_to_core lets CIRCT make none of the cells that need them, and a cell is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +25,21 @@ FLOATS = {16: "f16", 32: "f32"}
 
 @dataclass(frozen=True)
 class Handshake:
-    """A module's definition and those of the units in it; `cycles` from go to done."""
+    """The module `name`, its definition and those of the units in it; `cycles` from go to done."""
 
+    name: str
     definitions: dict[str, str]
     cycles: int
 
 
-def float_primitive(kind: str, width: int, library: Any) -> Handshake:
-    """The primitive of a cell `ieee754.add`, … of `width` bits. Raises hwlib's NoUnit where the library has no unit for it."""
-    makers = {"ieee754.add": _adder, "ieee754.mul": _multiplier, "ieee754.divSqrt": _divider, "ieee754.compare": _comparer}
+def float_primitive(kind: str, width: int, outputs: Collection[str], library: Any) -> Handshake:
+    """The primitive of a cell `ieee754.add`, … of `width` bits with these outputs beside done.
+
+    Raises hwlib's NoUnit where the library has no unit for it.
+    """
+    if kind == "ieee754.compare":
+        return _comparer(library, FLOATS[width], width, outputs)
+    makers = {"ieee754.add": _adder, "ieee754.mul": _multiplier, "ieee754.divSqrt": _divider}
     return makers[kind](library, FLOATS[width], width)
 
 
@@ -45,7 +51,7 @@ def unit_component(name: str, unit: Any) -> Handshake:
     width = unit.output.width_bits
     signal, done = _operation(body, [(unit, operands)])
     text = module_text(name, inputs, {"out0": (signal[0], width), "done": (done, 1)}, body)
-    return Handshake({unit.name: unit.definition(), name: text}, pipeline_cycles(unit.latency_cycles))
+    return Handshake(name, {unit.name: unit.definition(), name: text}, pipeline_cycles(unit.latency_cycles))
 
 
 def _operation(body: HwBody, units: list[tuple[Any, Mapping[str, str]]]) -> tuple[list[str], str]:
@@ -64,13 +70,17 @@ def _operation(body: HwBody, units: list[tuple[Any, Mapping[str, str]]]) -> tupl
     return results, cycle[-1]
 
 
-def _primitive(name: str, inputs: Ports, units: list[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]) -> Handshake:
+def _primitive(
+    name: str, inputs: Ports, units: list[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]
+) -> Handshake:
     signals, done = _operation(body, units)
-    ports = {port: (signal, unit.output.width_bits) for port, signal, (unit, _) in zip(outputs, signals, units, strict=True)}
+    ports = {
+        port: (signal, unit.output.width_bits) for port, signal, (unit, _) in zip(outputs, signals, units, strict=True)
+    }
     ports["done"] = done, 1
     definitions = {unit.name: unit.definition() for unit, _ in units}
     cycles = pipeline_cycles(max(unit.latency_cycles for unit, _ in units))
-    return Handshake(definitions | {name: module_text(name, inputs, ports, body)}, cycles)
+    return Handshake(name, definitions | {name: module_text(name, inputs, ports, body)}, cycles)
 
 
 def _adder(library: Any, kind: str, width: int) -> Handshake:
@@ -87,18 +97,25 @@ def _adder(library: Any, kind: str, width: int) -> Handshake:
 def _multiplier(library: Any, kind: str, width: int) -> Handshake:
     inputs = [("left", width), ("right", width)]
     unit = library.unit("arith.mulf", (kind, kind), kind)
-    return _primitive(f"std_mulFN_{width}", inputs, [(unit, {"left": "%left", "right": "%right"})], new_body(inputs), ["out"])
+    return _primitive(
+        f"std_mulFN_{width}", inputs, [(unit, {"left": "%left", "right": "%right"})], new_body(inputs), ["out"]
+    )
 
 
 def _divider(library: Any, kind: str, width: int) -> Handshake:
     inputs = [("left", width), ("right", width)]
     unit = library.unit("arith.divf", (kind, kind), kind)
-    return _primitive(f"std_divSqrtFN_{width}", inputs, [(unit, {"left": "%left", "right": "%right"})], new_body(inputs), ["out"])
+    return _primitive(
+        f"std_divSqrtFN_{width}", inputs, [(unit, {"left": "%left", "right": "%right"})], new_body(inputs), ["out"]
+    )
 
 
-def _comparer(library: Any, kind: str, width: int) -> Handshake:
+def _comparer(library: Any, kind: str, width: int, outputs: Collection[str]) -> Handshake:
     inputs = [("left", width), ("right", width)]
-    units = [library.unit("arith.cmpf", (kind, kind), "i1", predicate) for predicate in ("olt", "oeq", "ogt", "uno")]
-    operands = {"left": "%left", "right": "%right"}
-    names = ["lt", "eq", "gt", "unordered"]
-    return _primitive(f"std_compareFN_{width}", inputs, [(unit, operands) for unit in units], new_body(inputs), names)
+    predicates = {"lt": "olt", "eq": "oeq", "gt": "ogt", "unordered": "uno"}
+    wanted = [name for name in predicates if name in outputs]
+    units = [
+        (library.unit("arith.cmpf", (kind, kind), "i1", predicates[name]), {"left": "%left", "right": "%right"})
+        for name in wanted
+    ]
+    return _primitive("_".join([f"std_compareFN_{width}", *wanted]), inputs, units, new_body(inputs), wanted)

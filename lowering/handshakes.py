@@ -63,7 +63,9 @@ def multiplier(name: str, width: int) -> str:
     body = new_body(inputs)
     cycle = steps(body, MULTIPLIER_CYCLES)
     operands = [captured(body, f"{port}_held", f"%{port}", width, cycle[0]) for port, _ in inputs]
-    product = captured(body, "product", body.shared("product", f"comb.mul {', '.join(operands)} : i{width}"), width, cycle[1])
+    product = captured(
+        body, "product", body.shared("product", f"comb.mul {', '.join(operands)} : i{width}"), width, cycle[1]
+    )
     result = captured(body, "result", product, width, cycle[2])
     return module_text(name, inputs, {"out": (result, width), "done": (cycle[-1], 1)}, body)
 
@@ -81,7 +83,9 @@ def divider(name: str, width: int, signed: bool, remainder: bool) -> str:
     body.register(busy, body.any_of(start, body.all_of(busy, body.invert(last))), 1)
     minus_one = body.constant((1 << count_width) - 1, count_width)
     fewer = body.shared("fewer", f"comb.add {left}, {minus_one} : i{count_width}")
-    body.register(left, body.choose(start, body.constant(width - 2, count_width), fewer, count_width), count_width, reset="")
+    body.register(
+        left, body.choose(start, body.constant(width - 2, count_width), fewer, count_width), count_width, reset=""
+    )
     dividend, divisor = (_magnitude(body, f"%{port}", width) if signed else f"%{port}" for port, _ in inputs)
     # rest:bits shifts left; where the divisor fits into the rest it is taken out and a quotient bit set
     wide = width + 1

@@ -112,8 +112,17 @@ class HwBody:
         return self.shared("wide", f"comb.concat {zeros}, {signal} : i{to_width - width}, i{width}")
 
     # -- state ----------------------------------------------------------------------------------------------------------
-    def register(self, name: str, following: str, width: int, *, enable: str = "", reset: str | None = None, start: int = 0,
-                 place: str = "") -> str:
+    def register(
+        self,
+        name: str,
+        following: str,
+        width: int,
+        *,
+        enable: str = "",
+        reset: str | None = None,
+        start: int = 0,
+        place: str = "",
+    ) -> str:
         """A register: `start` in the cycle after `reset` (the body's reset unless given; "" for none), else `following`.
 
         `name` comes from `self.name`.
@@ -130,8 +139,14 @@ class HwBody:
         return self.register(self.name(hint), following, 1)
 
     # -- modules --------------------------------------------------------------------------------------------------------
-    def instance(self, name: str, module: str, inputs: Mapping[str, tuple[str, str]], outputs: Mapping[str, tuple[str, str]],
-                 place: str = "") -> None:
+    def instance(
+        self,
+        name: str,
+        module: str,
+        inputs: Mapping[str, tuple[str, str]],
+        outputs: Mapping[str, tuple[str, str]],
+        place: str = "",
+    ) -> None:
         """`inputs` and `outputs` are (signal, type) by port."""
         given = ", ".join(f"{port}: {signal}: {kind}" for port, (signal, kind) in inputs.items())
         results = ", ".join(f"{port}: {kind}" for port, (_, kind) in outputs.items())

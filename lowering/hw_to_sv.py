@@ -28,6 +28,14 @@ _OPTIONS = (
     "locationInfoStyle=plain",
     "omitVersionComment",
 )
+# What `verilator --lint-only -Wall` would say of every design, each with why it is meant.
+HEADER = """\
+// One file holds every module of the design.
+// verilator lint_off DECLFILENAME
+// A sum with a carry has a lowest bit, and an index an upper part, that nothing reads.
+// verilator lint_off UNUSEDSIGNAL
+
+"""
 
 
 def export(hw_text: str) -> str:
@@ -44,7 +52,7 @@ def export(hw_text: str) -> str:
     # Ports keep the place at which our intermediate text was parsed.
     text = re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
     # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11 reads.
-    return text.replace("'{", "{")
+    return HEADER + text.replace("'{", "{")
 
 
 def _forget_own_lines(module: ir.Module) -> None:

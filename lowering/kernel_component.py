@@ -1,6 +1,6 @@
 """One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit that travels with it.
 
-Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer>_data` a cycle later; for a memory that is
+Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer>_data` two cycles later; for a memory that is
 written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its result. Constants are ROMs
 inside, stored in the order in which the nest reads them.
 
@@ -30,8 +30,9 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.hwlib.memories import address_bits, ram, rom
+from torch2hw.lowering.affine_to_scf import operand_register_cycles
 from torch2hw.lowering.index_streams import IndexStreams, bits_for
-from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES, Schedule, iteration_distance
 from torch2hw.passes.bank_analysis import bank_number, selection
 
 
@@ -88,10 +89,12 @@ class KernelComponent:
         self.valids = [issue["out"]]
         self.indices = IndexStreams(component, self.nest.loops, group, step)
         for number, stage in enumerate(self.nest.stages):
+            early, late = stage.in_order()
+            for statement in early:
+                self.statement(statement)
             for carried in stage.carried:
                 self.open_state(number, carried)
-            pending = list(stage.statements)
-            for statement in pending:
+            for statement in late:
                 self.statement(statement)
         for number, carried, wire in self.states:
             self.close_state(number, carried, wire)
@@ -159,7 +162,8 @@ class KernelComponent:
         start = self.schedule.start[operation.result]
         unit = self.library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
         operands = {port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)}
-        self.values[operation.result] = self.place(unit, operands, operation), start + unit.latency_cycles
+        wait = operand_register_cycles(unit)
+        self.values[operation.result] = self.place(unit, operands, operation), start + wait + unit.latency_cycles
 
     def place(self, unit: Any, operands: dict[str, Wire], operation: Operation) -> Wire:
         number = self.used.get(unit.name, 0)
@@ -173,26 +177,28 @@ class KernelComponent:
             self.shared.append(SharedUnit(unit, number, ports, result))
             return result
         hint = f"{operation.name.split('.')[1]}_{operation.result}"
+        operands = {port: self.component.delayed(wire, operand_register_cycles(unit)) for port, wire in operands.items()}
         return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
 
     def load(self, load: Load) -> None:
         start, width = self.schedule.start[load.result], DTYPE_BITS[load.type]
         runtime = [v for index in load.indices for v in index.variables() if v not in {loop.variable for loop in self.nest.loops}]
         if load.buffer.kind == "constant" and not runtime:
-            self.values[load.result] = self.rom(load, start), start + 1
+            self.values[load.result] = self.component.delayed(self.rom(load, start), 1), start + READ_LATENCY_CYCLES
             return
         if load.buffer.kind == "constant":
             assert load.buffer.data is not None
             address = self.runtime_address(load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start)
             record = rom(f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)])
             data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
+            data = self.component.delayed(data, 1)
         else:
             data = self.read(load, start)
-        flags = [self.flag_at(self.indices.at_least_zero(index), start + 1) for index in load.guard]
+        flags = [self.flag_at(self.indices.at_least_zero(index), start + READ_LATENCY_CYCLES) for index in load.guard]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         if flags:
             data = self.component.mux(self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width))
-        self.values[load.result] = data, start + 1
+        self.values[load.result] = data, start + READ_LATENCY_CYCLES
 
     def read(self, load: Load, start: int) -> Wire:
         """Reads the bank that the element is in; where that is no constant, every bank it can be in, and selects."""
@@ -214,7 +220,7 @@ class KernelComponent:
             here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
             port.requests.append((self.component.conjunction(*phase, here), address))
             ports.append((bank, port.data))
-        return select(self.component, self.component.delayed(chosen, 1), ports)
+        return select(self.component, self.component.delayed(chosen, READ_LATENCY_CYCLES), ports)
 
     def runtime_address(self, load: Load, address: Index, bits: int, start: int) -> Wire:
         """An address; indices computed at run time enter as constant multiples of their values."""
@@ -254,21 +260,9 @@ class KernelComponent:
         state = self.component.cell("std_wire", f"{carried.name}_state", [("in", width), ("out", width)])
         self.states.append((number, carried, state["in"]))
         self.values[carried.name] = state["out"], self.schedule.start[carried.name]
-        made = {s.result: s for s in self.nest.statements()}
-        init = made[carried.init]
-        if carried.init not in self.values:
-            self.initial(init, made)
         read = self.schedule.start[carried.name]
         first = self.flag_at(self.indices.all_at(self.nest.reduction_loops(number), last=False), read)
         self.values[carried.name] = self.component.mux(first, self.at(carried.init, read), state["out"]), read
-
-    def initial(self, statement: Any, made: Mapping[str, Any]) -> None:
-        """Builds what an initial value depends on, ahead of the other statements of its stage."""
-        from torch2hw.passes.remove_dead_code import operand_names
-        for name in sorted(operand_names(statement)):
-            if name in made and name not in self.values:
-                self.initial(made[name], made)
-        self.statement(statement)
 
     def close_state(self, number: int, carried: Carried, state: Wire) -> None:
         wire, ready = self.values[carried.next]
@@ -277,7 +271,7 @@ class KernelComponent:
             wait = iteration_distance(self.nest, number) * self.schedule.interval_cycles + read - ready
             self.component.assign(state, self.component.delayed(wire, wait))
             return
-        inner = self.state_loops(number)
+        inner = self.nest.state_loops(number)
         depth = int(np.prod([loop.extent for loop in inner], dtype=np.int64))
         if depth == 1:
             register = self.component.register(f"{carried.name}_held", wire.width)
@@ -290,10 +284,6 @@ class KernelComponent:
         wires = {"read_addr": self.stream_at(place, bits, read - 1), "write_addr": self.stream_at(place, bits, ready),
                  "write_en": self.runs(number, ready), "write_data": wire}
         self.component.assign(state, self.component.instance(primitive(ram(wire.width, depth)), carried.name, wires)["out"])
-
-    def state_loops(self, number: int) -> list[Loop]:
-        first = next(k for k, loop in enumerate(self.nest.loops) if loop.reduced_by == number)
-        return [loop for loop in self.nest.loops[first:] if loop.reduced_by is None or loop.reduced_by > number]
 
     # -- memories of the parent ---------------------------------------------------------------------------------------------
     def read_port(self, buffer: Buffer, bank: int) -> ReadPort:

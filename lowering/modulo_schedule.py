@@ -2,7 +2,7 @@
 
 An iteration starts every `interval_cycles` (II). Statement s of iteration n starts in cycle n·II + start[s]. Constraints:
 
-- an operand is ready when its statement's latency has passed (a memory read has latency 1, constants are always ready);
+- an operand is ready when its statement's latency has passed (a memory read has latency 2, constants are always ready);
 - a carried value is read no earlier than its initial value is ready and at most distance·II cycles before its next value is;
 - a memory has one read port and one write port: two accesses of one iteration to it start in different cycles modulo II;
 - at most two operations without a register follow each other in a cycle.
@@ -12,16 +12,16 @@ that few registers hold operands.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement
+from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement, operand_names
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, selection
-from torch2hw.passes.remove_dead_code import operand_names
 
-READ_LATENCY_CYCLES = 1
+READ_LATENCY_CYCLES = 2         # a memory's own register and one behind it: what follows does not share its access time
+STATE_LATENCY_CYCLES = 1        # of the memories that hold carried values of later stages
 CHAIN_LIMIT = 2
 
 Latency = Callable[[Operation], int]
@@ -93,49 +93,47 @@ class _Ports:
 def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
     result = Schedule(interval)
-    chain: dict[str, int] = {}
+    chain: dict[str, int] = {}                      # operations without a register that a value has behind it in its cycle
     users: dict[str, list[str]] = {}
-    carried_by_name = {c.name: (number, c) for number, stage in enumerate(nest.stages) for c in stage.carried}
-    for statement in _in_order(nest):
-        _place(statement, result, chain, latency, nest, carried_by_name)
-        for name in operand_names(statement):
-            users.setdefault(name, []).append(statement.result)
-    # Carried values are read when first used, or when their initial value is ready.
-    for name, (number, carried) in carried_by_name.items():
-        uses = [result.start[user] for user in users.get(name, [])] or [result.ready.get(carried.next, 0)]
-        read = max(min(uses), result.ready.get(carried.init, 0))
-        result.start[name] = result.ready[name] = read
-        allowed = read + iteration_distance(nest, number) * interval
-        done = result.ready.get(carried.next, 0) + (0 if number == 0 else 2)
-        if done > allowed:
-            return interval + -(-(done - allowed) // iteration_distance(nest, number))
-    if not _delay_loads(nest, result, users, carried_by_name):
+    for number, stage in enumerate(nest.stages):
+        early, late = stage.in_order()
+        for statement in early:
+            _place(statement, result, chain, latency)
+        for carried in stage.carried:               # for now as early as can be; a memory holds those of later stages
+            result.ready[carried.name] = max(result.ready.get(carried.init, 0), min(number, STATE_LATENCY_CYCLES))
+            chain[carried.name] = chain.get(carried.init, 0)
+        for statement in late:
+            _place(statement, result, chain, latency)
+        for statement in stage.statements:
+            for name in operand_names(statement):
+                users.setdefault(name, []).append(statement.result)
+    for number, stage in enumerate(nest.stages):
+        distance = iteration_distance(nest, number) if stage.carried else 0
+        for carried in stage.carried:               # read when first used
+            read = min([result.start[user] for user in users.get(carried.name, [])] or [result.ready[carried.name]])
+            result.start[carried.name] = result.ready[carried.name] = read
+            done = result.ready.get(carried.next, 0) + (2 if number else 0)
+            if done > read + distance * interval:
+                return interval + -(-(done - read - distance * interval) // distance)
+    if not _delay_loads(nest, result, users):
         return interval + 1
     _place_stores(nest, result)
-    ends = [cycle + 1 for cycle in result.store_cycles]
-    result.depth_cycles = max([interval, *ends])
+    result.depth_cycles = max([interval, *(cycle + 1 for cycle in result.store_cycles)])
     return result
 
 
-def _in_order(nest: Nest) -> list[Statement]:
-    return [statement for stage in nest.stages for statement in stage.statements]
-
-
-def _place(statement: Statement, result: Schedule, chain: dict[str, int], latency: Latency, nest: Nest,
-           carried: dict[str, tuple[int, object]]) -> None:
+def _place(statement: Statement, result: Schedule, chain: dict[str, int], latency: Latency) -> None:
+    """Starts a statement as soon as its operands are ready."""
     name = statement.result
     if isinstance(statement, Constant):
         return
     if isinstance(statement, IndexValue):
         result.start[name] = result.ready[name] = 0
         return
-    operands = [operand for operand in operand_names(statement)]
-    for operand in operands:                                    # a carried value not yet placed: its initial value bounds it
-        if operand in carried and operand not in result.ready:
-            result.ready[operand] = result.ready.get(carried[operand][1].init, 0)  # type: ignore[attr-defined]
-            chain[operand] = chain.get(carried[operand][1].init, 0)  # type: ignore[attr-defined]
+    operands = operand_names(statement)
     start = max([0, *(result.ready[operand] for operand in operands if operand in result.ready)])
     if isinstance(statement, Load):
+        start = max(start, 1) if needs_arithmetic(statement) else start
         result.start[name], result.ready[name] = start, start + READ_LATENCY_CYCLES
         chain[name] = 1 if statement.guard else 0
         return
@@ -148,22 +146,33 @@ def _place(statement: Statement, result: Schedule, chain: dict[str, int], latenc
     result.start[name], result.ready[name] = start, start + cycles
 
 
-def _delay_loads(nest: Nest, result: Schedule, users: dict[str, list[str]], carried: dict[str, tuple[int, object]]) -> bool:
+def needs_arithmetic(load: Load) -> bool:
+    """The address is not simply a counter or an accumulated register: it is computed in the cycle before the read."""
+    factors = load.buffer.bank_factors
+    return load.buffer.kind != "constant" and not all(
+        part.is_affine for index, factor in zip(load.indices, factors, strict=True)
+        for part in (index.floordiv(factor), index.remainder(factor)))
+
+
+def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -> bool:
     """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port.
 
     False if there is no free cycle.
     """
     ports = _Ports(result.interval_cycles)
-    inits = {item[1].init: name for name, item in carried.items()}  # type: ignore[attr-defined]
-    stored = {store.value for store in nest.stores()}
+    first_use: dict[str, int] = {}
+    for stage in nest.stages:
+        for carried in stage.carried:
+            first_use[carried.init] = min(first_use.get(carried.init, result.start[carried.name]), result.start[carried.name])
+    for name, found in users.items():
+        first_use[name] = min([*(result.start[user] for user in found), *([first_use[name]] if name in first_use else [])])
+    stored = {store.value for store in nest.stores()} | {c.next for stage in nest.stages for c in stage.carried}
     for load in nest.loads():
-        uses = [result.start[user] for user in users.get(load.result, []) if user in result.start]
-        if load.result in inits:
-            uses.append(result.start[inits[load.result]])
-        latest = min(uses) - READ_LATENCY_CYCLES if uses and load.result not in stored else result.start[load.result]
+        soonest = result.start[load.result]
+        late = load.result in first_use and load.result not in stored
+        latest = max(first_use[load.result] - READ_LATENCY_CYCLES, soonest) if late else soonest
         runtime = any(name in result.ready for name in operand_names(load))
-        earliest = result.start[load.result] if runtime else latest - 64 * result.interval_cycles
-        for start in range(max(latest, result.start[load.result] if runtime else latest), earliest - 1, -1):
+        for start in range(latest, (soonest if runtime else latest - 64 * result.interval_cycles) - 1, -1):
             if load.buffer.kind == "constant" or ports.take(load.buffer, load.indices, start):
                 result.start[load.result], result.ready[load.result] = start, start + READ_LATENCY_CYCLES
                 break

@@ -10,10 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch2hw.dialects.calyx_builder import Component, Design, Primitive, Wire, primitive
+from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Operation
 from torch2hw.hwlib.memories import ram
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.affine_to_scf import ScheduledProgram, operand_register_cycles
+from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.kernel_component import KernelComponent, bank_name, select
 
 
@@ -100,13 +101,23 @@ class _Top:
     def share(self, unit: Any, ports: dict[str, Wire], group: str) -> None:
         key = unit.hardware.name, unit.number
         if key not in self.units:
-            kind: Primitive = primitive(unit.hardware)
-            self.units[key] = self.top.instance(kind, f"{unit.hardware.name}{unit.number}", {})
+            self.units[key] = self.unit(unit.hardware, unit.number)
         cell = self.units[key]
         stem = f"{unit.hardware.name}{unit.number}"
         for port in unit.operands:
             self.top.assign(cell[port], ports[f"{stem}_{port}"], group)
         self.top.assign(ports[f"{stem}_out"], cell["out"])
+
+    def unit(self, hardware: Any, number: int) -> dict[str, Wire]:
+        """A unit that kernels take turns with: wires for its operands, which are registered, and its result."""
+        name = f"{hardware.name}{number}"
+        cell = self.top.instance(primitive(hardware), name, {})
+        ports = {"out": cell["out"]}
+        for port in hardware.inputs:
+            operand = self.top.cell("std_wire", f"{name}_{port.name}", [("in", port.width_bits), ("out", port.width_bits)])
+            self.top.assign(cell[port.name], self.top.delayed(operand["out"], operand_register_cycles(hardware)))
+            ports[port.name] = operand["in"]
+        return ports
 
     def memory(self, buffer: Buffer, host: dict[str, Wire], idle: Wire) -> None:
         """The banks of one buffer with all that reads and writes them."""
@@ -145,7 +156,7 @@ class _Top:
         for k, ports in readers:
             alone = len(readers) == 1 and not outside
             top.assign(cell["read_addr"], ports[f"{stem}_addr"], None if alone else self.groups[k])
-            top.assign(ports[f"{stem}_data"], cell["out"])
+            top.assign(ports[f"{stem}_data"], top.delayed(cell["out"], READ_LATENCY_CYCLES - 1))
         if outside:
             address = self.offset(buffer, host["addr"], cell["read_addr"].width)
             top.assign(cell["read_addr"], address, None, None if not readers or reading is None else top.negation(reading))

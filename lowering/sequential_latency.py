@@ -34,7 +34,7 @@ class DataDependent(Exception):
 
 
 def latency_cycles(component: Component, delays: Mapping[str, int], true_counts: list[int]) -> int:
-    """Cycles from go to done. `delays` are the cycles from go to done of cells, by kind and for instances by component.
+    """Cycles from go to done. `delays` are the cycles from go to done, by cell or kind of cell, for instances by component.
 
     `true_counts` says how often each `if` of the control, in order, takes its first arm in one run. Raises DataDependent.
     """
@@ -83,8 +83,10 @@ class _Timing:
         if not isinstance(value, PortOf) or cell is None or value.port != "done":
             raise DataDependent(f"group {group.name} of {self.component.name} waits for {value}")
         enable = {"register": "write_en", "seq_mem": "content_en", "memory": "write_en"}.get(cell.kind, "go")
-        starts = [self.rises(assign.source, group) for assign in group.assigns if assign.target == PortOf(cell.name, enable)]
-        return min(starts) + self.delays.get(cell.of or cell.kind, 1)
+        starts = [
+            self.rises(assign.source, group) for assign in group.assigns if assign.target == PortOf(cell.name, enable)
+        ]
+        return min(starts) + self.delays.get(cell.name, self.delays.get(cell.kind, 1))
 
 
 def true_counts(core_text: str) -> list[int]:
@@ -95,7 +97,9 @@ def true_counts(core_text: str) -> list[int]:
 
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(core_text)
-        function = next(op.operation for op in module.body.operations if op.operation.attributes["sym_name"].value == "core")
+        function = next(
+            op.operation for op in module.body.operations if op.operation.attributes["sym_name"].value == "core"
+        )
         block = function.regions[0].blocks[0]
         conditions = [op for op in all_operations(block) if op.name == "scf.if"]
         if not conditions:
@@ -118,7 +122,9 @@ def true_counts(core_text: str) -> list[int]:
 
 
 def _constant(ir: Any, kind: Any, value: int) -> Any:
-    return ir.Operation.create("arith.constant", results=[kind], attributes={"value": ir.IntegerAttr.get(kind, value)}).results[0]
+    return ir.Operation.create(
+        "arith.constant", results=[kind], attributes={"value": ir.IntegerAttr.get(kind, value)}
+    ).results[0]
 
 
 def _check_independent(value: Any) -> None:
@@ -128,4 +134,3 @@ def _check_independent(value: Any) -> None:
         raise DataDependent(f"a condition depends on {name}")
     for operand in getattr(owner, "operands", ()):
         _check_independent(operand)
-

@@ -33,6 +33,7 @@ from torch2hw.dialects.loops import (
     substitute_statement,
     substitute_store,
 )
+from torch2hw.lowering.affine_to_scf import latency_of
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
 PADDING_WEIGHT = 4000     # a nest that is 1 % longer is worth 40 LUTs
@@ -60,10 +61,6 @@ class InterleaveReductions:
         return program.with_nests(nests), {"partial sums": split} if split else {}
 
 
-def operation_latency(operation: Operation, library: Any) -> int:
-    return int(library.unit(operation.name, operation.operand_types, operation.type, operation.predicate).latency_cycles)
-
-
 def recurrence_latency(nest: Nest, library: Any) -> int:
     """Cycles from a value carried by stage 0 to the value that replaces it: the longest over all carried values."""
     stage = nest.stages[0]
@@ -74,7 +71,7 @@ def recurrence_latency(nest: Nest, library: Any) -> int:
             if isinstance(statement, Operation):
                 depths = [ready[name] for name in statement.operands if name in ready]
                 if depths:
-                    ready[statement.result] = max(depths) + operation_latency(statement, library)
+                    ready[statement.result] = max(depths) + latency_of(statement, library)
         longest = max([longest, *(ready[other.next] for other in stage.carried if other.next in ready)])
     return longest
 

@@ -1,0 +1,41 @@
+"""check-units: every operation has a unit in the hardware library; all that do not are refused together.
+
+Before and after: the same program.
+
+needs: affine programs, after constants are folded and dead code is gone: what the CPU computes at compile time needs no unit.
+leaves: a program that the library can build.
+refuses: operations without hardware, as UnsupportedOperation, one for each line and operation.
+why: later passes ask for latencies one operation at a time and would stop at the first that is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch2hw.dialects.loops import Operation, Program
+from torch2hw.errors import Torch2HWError, raise_all
+from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.lowering.affine_to_scf import unit_of
+
+
+@dataclass(frozen=True)
+class CheckUnits:
+    """The check as a pass."""
+
+    name: str = "check-units"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """`program` itself, or every refusal."""
+        errors: list[Torch2HWError] = []
+        for nest in program.nests:
+            for statement in nest.statements():
+                if isinstance(statement, Operation):
+                    try:
+                        unit_of(statement, context.library)
+                    except UnsupportedOperation as error:
+                        errors.append(error)
+        raise_all(errors)
+        return program, {}
