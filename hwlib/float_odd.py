@@ -14,6 +14,7 @@ from functools import cache
 import mpmath
 
 from .bits import Bits, cat, mux, table
+from .float_div import denormalised, normalised
 from .float_round import finish
 from .formats import Format, unpack
 from .polynomial import WORK_BITS, Function, Precision, evaluate, fit
@@ -40,20 +41,22 @@ ERF = OddFunction(mpmath.erf, -13, (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 7)
 def odd_function(value: Bits, form: Format, flush: bool, spec: OddFunction) -> Bits:
     assert form.significand_bits <= 24
     g, f_bits, e_bits = value.graph, form.fraction_bits, form.exponent_bits
-    a = unpack(value, form, True)
+    a = unpack(value, form, flush)
+    width = e_bits + 2
+    significand, operand_exponent = normalised(a, flush, width)
     largest_bits = max(spec.segment_bits)
     last = spec.first + len(spec.segment_bits)  # from 2^last on, 1
 
     bases, pieces = _pieces(spec)
     address_bits = max(1, (len(pieces) - 1).bit_length())
-    small = a.exponent.ult(form.bias + spec.first)
-    saturated = ~a.exponent.ult(form.bias + last)
+    small = operand_exponent.slt(form.bias + spec.first)
+    saturated = ~operand_exponent.slt(form.bias + last)
     index_bits = max(1, (len(bases) - 1).bit_length())
-    index = mux(small, 0, (a.exponent - (form.bias + spec.first)).bits(0, index_bits))
+    index = mux(small, 0, (operand_exponent - (form.bias + spec.first)).bits(0, index_bits))
     bits_width = largest_bits.bit_length()
     base = table(index, address_bits, bases)
     count = table(index, bits_width, spec.segment_bits)
-    aligned = shift_left(cat(g.const(0, largest_bits), a.fraction), count)
+    aligned = shift_left(cat(g.const(0, largest_bits), significand.bits(0, f_bits)), count)
     segment, t = aligned.top(largest_bits), aligned.bits(0, f_bits)
     address = base + segment.zext(address_bits) if address_bits >= largest_bits else base
     quotient = evaluate(address, t, pieces, spec.precision)
@@ -67,11 +70,13 @@ def odd_function(value: Bits, form: Format, flush: bool, spec: OddFunction) -> B
         quotient.bits(drop + 2, f_bits + 1),
         mux(one, quotient.bits(drop + 1, f_bits + 1), quotient.bits(drop, f_bits + 1)),
     )
-    width = e_bits + 2
-    exponent = mux(a.exponent.ult(form.bias), a.exponent, form.bias).zext(width)
+    exponent = mux(operand_exponent.slt(form.bias), operand_exponent, form.bias)
     field = exponent + mux(two, g.const(1, width), mux(one, 0, g.const(-1, width)))
     never = g.const(0, 1)
-    return finish(form, True, a.sign, field, kept.bits(1, f_bits), kept.bit(0), a.zero, never, a.nan)
+    if not flush:
+        field, kept, _ = denormalised(field, cat(g.const(1, 1), kept), never)
+        field = field - 1 + kept.top(1).zext(width)
+    return finish(form, flush, a.sign, field, kept.bits(1, f_bits), kept.bit(0), a.zero, never, a.nan)
 
 
 @cache

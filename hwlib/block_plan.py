@@ -1,0 +1,52 @@
+"""How a memory is divided into block RAMs.
+
+A block RAM of UltraScale+ is used without waste only at depths that are powers of two: 14400 words of 32 bits are 15
+blocks of 1024 × 36 behind a multiplexer of 217 LUTs, if one leaves it to Yosys, and 14.5 blocks behind one of 36, if
+the memory is written as 8192 + 4096 + 2048 + 512 words. So it is written that way, for every tool alike.
+
+Source of the shapes: UG573 (UltraScale memory resources), simple dual port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+"""Words × bits of a RAMB18."""
+SHORTEST_WORDS = SHAPES[0][0]
+UNDIVIDED_WORDS = 1024
+"""Up to here the tools choose well by themselves, distributed RAM included."""
+MOST_PIECES = 4
+"""A multiplexer of four is one LUT6 for each bit, like one of two."""
+BLOCK_LUTS = 100
+"""What a BRAM36 may cost in LUTs: less than a device has for each of them (650 on a U50), for both must fit."""
+
+
+def pieces(depth: int, width_bits: int) -> tuple[int, ...]:
+    """Sizes in words of the memories that together hold `depth` words, in the order of their addresses.
+
+    Several pieces are powers of two, none larger than the one before it; each starts at a multiple of its size.
+    """
+    if depth <= UNDIVIDED_WORDS:
+        return (depth,)
+    return min(_choices(depth, MOST_PIECES), key=lambda sizes: (_cost(sizes, width_bits), len(sizes)))
+
+
+def half_blocks(depth: int, width_bits: int) -> int:
+    """RAMB18s (half a RAMB36 each) of a memory whose depth is a power of two."""
+    for words, bits in SHAPES:
+        if depth <= words:
+            return -(-width_bits // bits)
+    return depth // SHAPES[-1][0] * width_bits
+
+
+def _choices(depth: int, most: int) -> Iterator[tuple[int, ...]]:
+    whole = max(SHORTEST_WORDS, 1 << (depth - 1).bit_length())
+    yield (whole,)
+    if most > 1 and whole > SHORTEST_WORDS:
+        yield from ((whole // 2, *rest) for rest in _choices(depth - whole // 2, most - 1))
+
+
+def _cost(sizes: tuple[int, ...], width_bits: int) -> float:
+    multiplexer = width_bits if len(sizes) > 1 else 0
+    return sum(half_blocks(size, width_bits) for size in sizes) * BLOCK_LUTS / 2 + multiplexer
