@@ -120,14 +120,16 @@ class NestPrinter:
 
     def affine(self, index: Index) -> tuple[str, list[str]]:
         """The body of an affine map over the index's variables as d0, d1 …, and their values."""
-        names = {v: position for position, v in enumerate(sorted(index.variables(), key=lambda v: v.name))}
-        return self.body(index, names), [self.name(v.name) for v in names]
+        variables = sorted(index.variables(), key=lambda v: v.name)
+        names = {v: f"d{position}" for position, v in enumerate(variables)}
+        return self.body(index, names), [self.name(v.name) for v in variables]
 
-    def body(self, index: Index, names: dict[Variable, int]) -> str:
+    def body(self, index: Index, names: Mapping[Variable, str]) -> str:
+        """An affine expression over the given names."""
         parts = []
         for atom, coefficient in index.terms:
             if isinstance(atom, Variable):
-                text = f"d{names[atom]}"
+                text = names[atom]
             else:
                 operator = "floordiv" if isinstance(atom, FloorDiv) else "mod"
                 text = f"(({self.body(atom.dividend, names)}) {operator} {atom.divisor})"
@@ -136,32 +138,20 @@ class NestPrinter:
             parts.append(str(index.constant))
         return " + ".join(parts)
 
-    def map_over(self, indices: Sequence[Index]) -> tuple[dict[Variable, int], str, str]:
-        variables = sorted(set().union(*(index.variables() for index in indices)), key=lambda v: v.name) if indices else []
-        names = {v: position for position, v in enumerate(variables)}
-        return names, ", ".join(f"d{k}" for k in range(len(variables))), ", ".join(self.name(v.name) for v in variables)
-
     def condition(self, at_least_zero: Sequence[Index], zero: Sequence[Index] = ()) -> str:
-        names, formal, actual = self.map_over([*at_least_zero, *zero])
+        """An integer set for affine.if, with its operands."""
+        used = set().union(*(index.variables() for index in (*at_least_zero, *zero)))
+        variables = sorted(used, key=lambda v: v.name)
+        names = {v: f"d{position}" for position, v in enumerate(variables)}
         tests = [f"{self.body(index, names)} >= 0" for index in at_least_zero]
         tests += [f"{self.body(index, names)} == 0" for index in zero]
-        return f"affine_set<({formal}) : ({', '.join(tests)})>({actual})"
+        actual = ", ".join(self.name(v.name) for v in variables)
+        return f"affine_set<({', '.join(names.values())}) : ({', '.join(tests)})>({actual})"
 
     def access(self, buffer: Buffer, indices: Sequence[Index]) -> str:
         """`%buffer[…]` for affine.load: the map is written with the loop variables themselves."""
-        def text(index: Index) -> str:
-            parts = []
-            for atom, coefficient in index.terms:
-                if isinstance(atom, Variable):
-                    item = self.name(atom.name)
-                else:
-                    operator = "floordiv" if isinstance(atom, FloorDiv) else "mod"
-                    item = f"(({text(atom.dividend)}) {operator} {atom.divisor})"
-                parts.append(item if coefficient == 1 else f"{item} * {coefficient}")
-            if index.constant or not parts:
-                parts.append(str(index.constant))
-            return " + ".join(parts)
-        return f"%{buffer.name}[{', '.join(text(index) for index in stored_at(buffer, indices))}]"
+        names = {v: self.name(v.name) for index in indices for v in index.variables()}
+        return f"%{buffer.name}[{', '.join(self.body(index, names) for index in stored_at(buffer, indices))}]"
 
     def lines(self) -> list[str]:
         nest = self.nest

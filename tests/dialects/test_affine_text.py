@@ -1,0 +1,19 @@
+"""What the CPU reference must not do: read outside a buffer."""
+
+from __future__ import annotations
+
+from torch2hw.dialects.affine_text import NestPrinter
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store
+from torch2hw.dialects.quasi_affine import Variable, variable
+
+
+def test_a_guarded_load_of_a_lane_beyond_the_edge_stays_inside() -> None:
+    """Rows 0 to 4 in lanes of two: row 5 is computed and not stored; the guard is only about the columns' padding."""
+    image, result = Buffer("x", (5, 4), "f32", "input"), Buffer("y", (5, 5), "f32", "output")
+    row, column = Variable("r", 3), Variable("c", 5)
+    place = variable(row) * 2 + 1, variable(column) - 1
+    load = Load("v", "f32", image, place, (place[1],))
+    beyond = variable(row) * -2 + 3
+    store = Store(result, (place[0], variable(column)), "v", (beyond,))
+    text = "\n".join(NestPrinter(Nest("n", (Loop(row), Loop(column)), (Stage((), (load,), (store,)),)), {}).lines())
+    assert "affine_set<(d0, d1) : (d0 + -1 >= 0, d1 * -2 + 3 >= 0)>(%n_c, %n_r) -> f32" in text
