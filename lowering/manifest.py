@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.lowering.affine_to_sequential import SequentialProgram
 from torch2hw.lowering.scf_to_calyx import CalyxProgram, offset_bits
 
 VERSION = 1
@@ -30,13 +31,19 @@ def manifest(design: CalyxProgram, generator: str, files: list[str], memory_file
     }
 
 
-def unscheduled(program: Program, generator: str, files: list[str], memory_files: list[str]) -> dict[str, Any]:
-    """The manifest of a design whose latency depends on handshakes: without cycles, lanes and components."""
+def sequential_manifest(
+    design: SequentialProgram, generator: str, files: list[str], memory_files: list[str]
+) -> dict[str, Any]:
+    """The manifest of a design of handshakes: one component, and at most one multiply-accumulate at a time."""
+    program = design.program
+    macs = sum(nest.macs for nest in program.nests)
     return {
         "manifest": VERSION, "generator": generator, "top": program.name, "files": files, "memory_files": memory_files,
         "clock": "clk", "reset": "reset", "start": "go", "finish": "done",
-        "macs": sum(nest.macs for nest in program.nests), "writes_while_running": "ignored",
+        "latency_cycles": design.latency_cycles, "macs": macs, "mac_lanes": min(macs, 1),
+        "writes_while_running": "ignored",
         "inputs": [tensor(buffer) for buffer in program.inputs], "outputs": [tensor(buffer) for buffer in program.outputs],
+        "components": [],
     }
 
 

@@ -2,7 +2,7 @@
 
 Before and after: the same program.
 
-needs: affine programs, after constants are folded and dead code is gone: what the CPU computes at compile time needs no unit.
+needs: affine programs, constants folded and dead code gone: what is computed at compile time needs no unit.
 leaves: a program that the library can build.
 refuses: operations without hardware, as UnsupportedOperation, one for each line and operation.
 why: later passes ask for latencies one operation at a time and would stop at the first that is missing.

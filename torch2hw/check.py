@@ -34,7 +34,7 @@ class SimulationResult:
 
     outputs: Any
     cycles: tuple[int, ...]
-    predicted_cycles: int | None
+    predicted_cycles: int
     comparison: Comparison
     facts: dict[str, Any]
     seconds: dict[str, float]
@@ -46,9 +46,8 @@ class SimulationResult:
 
     def to_json(self) -> dict[str, Any]:
         """The object of `simulate --json`."""
-        facts = self.facts | {"cycles": (self._mispredicted or self.cycles)[0]}
-        if self.predicted_cycles is not None:
-            facts["predicted_cycles"] = self.predicted_cycles
+        cycles = (self._mispredicted or self.cycles)[0]
+        facts = self.facts | {"cycles": cycles, "predicted_cycles": self.predicted_cycles}
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
 
     def check(self) -> None:
@@ -60,8 +59,8 @@ class SimulationResult:
 
     @property
     def _mispredicted(self) -> list[int]:
-        """Cycles of the runs that did not take what was predicted; a design without a schedule predicts nothing."""
-        return [] if self.predicted_cycles is None else [n for n in self.cycles if n != self.predicted_cycles]
+        """Cycles of the runs that did not take what was predicted."""
+        return [cycles for cycles in self.cycles if cycles != self.predicted_cycles]
 
     def __str__(self) -> str:
         facts, torch_distance = self.facts, self.comparison.torch
@@ -69,12 +68,10 @@ class SimulationResult:
         exact = "bit-exact with its reference" if self.bit_exact else f"WRONG: {self.comparison.first_mismatch}"
         use = "" if "mac_utilization" not in facts else f", {facts['mac_utilization']:.1%} used"
         pcc = "" if torch_distance.pcc is None else f", correlation {torch_distance.pcc:.9f}"
-        predicted = "not predicted" if self.predicted_cycles is None else f"{self.predicted_cycles:,} predicted"
-        lanes = f", lanes: {facts['mac_lanes']}" if "mac_lanes" in facts else ""
         lines = [
             f"{facts['top']}: {exact} ({runs})",
-            f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({predicted})",
-            f"  multiply-accumulates: {facts['macs']:,}{lanes}{use}",
+            f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({self.predicted_cycles:,} predicted)",
+            f"  multiply-accumulates: {facts['macs']:,}, lanes: {facts['mac_lanes']}{use}",
             f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
             f"{torch_distance.max_ulp:.0f} ulp{pcc}",
         ]
@@ -124,16 +121,17 @@ def simulate_design(
         "top": compiled.top,
         "partition": compiled.options.partition,
         "dtype": compiled.options.dtype,
-        **{key: manifest_json[key] for key in ("macs", "mac_lanes") if key in manifest_json},
+        "macs": manifest_json["macs"],
+        "mac_lanes": manifest_json["mac_lanes"],
     }
     cycles = tuple(count for of_set in simulation.cycles for count in of_set)
-    if facts["macs"] and facts.get("mac_lanes"):
+    if facts["macs"] and facts["mac_lanes"]:
         facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
     seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}
     return SimulationResult(
         compiled.imported.output_structure.build(tensors_out),
         cycles,
-        manifest_json.get("latency_cycles"),
+        manifest_json["latency_cycles"],
         compare(results),
         facts,
         {step: round(value, 3) for step, value in seconds.items()},

@@ -231,8 +231,8 @@ def _compile_command(parsed: argparse.Namespace) -> int:
         if parsed.json:
             print(json.dumps(manifest, indent=2))
         elif not parsed.quiet:
-            known = f", {manifest['latency_cycles']:,} cycles" if "latency_cycles" in manifest else ""
-            print(f"{parsed.output}: {manifest['top']}{known}, multiply-accumulates: {manifest['macs']:,}")
+            cycles, macs = f"{manifest['latency_cycles']:,}", f"{manifest['macs']:,}"
+            print(f"{parsed.output}: {manifest['top']}, {cycles} cycles, multiply-accumulates: {macs}")
         return 0
     text = compiled.result.text()
     if parsed.emit == "futil":
@@ -277,7 +277,7 @@ def _report_command(parsed: argparse.Namespace) -> int:
 
     with Progress(parsed.quiet) as progress:
         if parsed.schedule == "sequential":
-            raise UsageError("report: --schedule sequential fixes no cycles", fix="use torch2hw simulate to count them")
+            raise UsageError("report: not there for --schedule sequential", fix="torch2hw simulate gives its cycles")
         measured = parsed.fmax or not parsed.no_synthesis
         compiled = _compile(parsed, progress, None if measured else "calyx")
         from torch2hw.report import Report
@@ -306,21 +306,23 @@ def _testbench_command(parsed: argparse.Namespace) -> int:
 
 
 def _passes_command(parsed: argparse.Namespace) -> int:
-    from torch2hw.pipeline import STATIC, contract_of
+    from torch2hw.pipeline import SCHEDULES, contract_of
 
     if parsed.name is None:
-        for number, step in enumerate(STATIC, 1):
-            levels = step.source if step.source == step.target else f"{step.source} → {step.target}"
-            print(f"{number:2}  {step.name:24}{levels}")
+        for schedule, passes in SCHEDULES.items():
+            print(f"--schedule {schedule}")
+            for number, step in enumerate(passes, 1):
+                levels = step.source if step.source == step.target else f"{step.source} → {step.target}"
+                print(f"{number:4}  {step.name:24}{levels}")
         return 0
     print(contract_of(_check_pass(parsed.name)))
     return 0
 
 
 def _check_pass(name: str) -> Any:
-    from torch2hw.pipeline import STATIC
+    from torch2hw.pipeline import SCHEDULES
 
-    found = [step for step in STATIC if step.name == name]
+    found = [step for passes in SCHEDULES.values() for step in passes if step.name == name]
     if not found:
         raise UsageError(f"no pass is called {name}", fix="torch2hw passes lists them")
     return found[0]

@@ -56,12 +56,12 @@ class Compiled:
 
     def manifest(self, files: list[str], memory_files: list[str]) -> dict[str, Any]:
         """The manifest (contract section 4) of the design written as these files."""
-        from torch2hw.lowering.manifest import manifest, unscheduled
+        from torch2hw.lowering.manifest import manifest, sequential_manifest
 
         generator = f"torch2hw {__version__}"
         if self.options.schedule == "static":
             return manifest(self.at("calyx"), generator, files, memory_files)
-        return unscheduled(self.at("affine"), generator, files, memory_files)
+        return sequential_manifest(self.at("calyx"), generator, files, memory_files)
 
 
 def compile_model(

@@ -19,6 +19,7 @@ from torch2hw.lowering import affine_to_scf, affine_to_sequential, calyx_to_hw, 
 from torch2hw.options import Options
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.bind_units import BindUnits
+from torch2hw.passes.check_units import CheckUnits
 from torch2hw.passes.choose_lanes import ChooseLanes
 from torch2hw.passes.fold_initial_values import FoldInitialValues
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
@@ -60,24 +61,6 @@ class Lowering:
         return self.lower(program, context), {}
 
 
-@dataclass(frozen=True)
-class CalyxText:
-    """A Calyx program without a schedule: `definitions` are the hardware of its primitives."""
-
-    calyx: str
-    definitions: dict[str, str]
-
-    def text(self) -> str:
-        """The Calyx text."""
-        return self.calyx
-
-
-def _to_sequential(program: Any, context: Context) -> CalyxText:
-    inputs, outputs = ([buffer.name for buffer in side] for side in (program.inputs, program.outputs))
-    made = affine_to_sequential.lower(program.text(), program.name, inputs, outputs, context.library)
-    return CalyxText(made.calyx, made.definitions)
-
-
 IMPORT: tuple[Pass, ...] = (
     Lowering(torch_to_linalg, "torch", "linalg", lambda program, _: torch_to_linalg.lower(program)),
     Lowering(linalg_to_affine, "linalg", "affine", lambda program, c: linalg_to_affine.lower(program, c.top)),
@@ -101,6 +84,7 @@ STATIC: tuple[Pass, ...] = (
     FuseWindows(),
     SimplifyArithmetic(),
     RemoveDeadCode(),  # of what the two before it left unread
+    CheckUnits(),  # before anything asks the library for a latency
     NameKernels(),  # once no nest will be fused any more
     ChooseLanes(),
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
@@ -119,19 +103,23 @@ SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: no lanes, no banks, no sch
     FoldInitialValues(),
     SimplifyArithmetic(),
     RemoveDeadCode(),
+    CheckUnits(),
     NameKernels(),
-    Lowering(affine_to_sequential, "affine", "calyx", _to_sequential),
+    Lowering(
+        affine_to_sequential, "affine", "calyx", lambda program, c: affine_to_sequential.lower(program, c.library)
+    ),
     *EXPORT,
 )
 
 
+SCHEDULES = {"static": STATIC, "sequential": SEQUENTIAL}
+
+
 def passes_for(options: Options) -> tuple[Pass, ...]:
     """The passes of a schedule."""
-    if options.schedule == "sequential":
-        if options.partition != 1:
-            raise UsageError("--schedule sequential has no --partition yet", fix="leave one of the two out")
-        return SEQUENTIAL
-    return STATIC
+    if options.schedule == "sequential" and options.partition != 1:
+        raise UsageError("--schedule sequential has no --partition yet", fix="leave one of the two out")
+    return SCHEDULES[options.schedule]
 
 
 def contract_of(step: Pass) -> str:

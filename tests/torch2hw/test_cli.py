@@ -99,11 +99,11 @@ def test_report(model: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    from torch2hw.pipeline import STATIC
+    from torch2hw.pipeline import SCHEDULES
 
     assert main(["passes"]) == 0
     listed = capsys.readouterr().out
-    for step in STATIC:
+    for step in {step.name: step for passes in SCHEDULES.values() for step in passes}.values():
         assert f"  {step.name} " in listed
         assert main(["passes", step.name]) == 0
         assert len(capsys.readouterr().out) > 80, f"{step.name} has no contract"
