@@ -1,7 +1,7 @@
 """CIRCT's Calyx dialect: a context in which its text parses, a verifier, and the native Calyx text.
 
-No binding loads the dialect by name. A pass that depends on it does, when it runs; so each context runs such passes once on
-small modules.
+No binding loads the dialect by name. A pass that depends on it does, when it runs; so each context runs such passes
+once on small modules.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _LOADERS = ("builtin.module(flatten-memref)", "builtin.module(lower-scf-to-calyx
 _KEEP_FILE = '#!/bin/sh\nmv "$1" "${0%/*}/kept.futil"\nexit 1\n'
 
 
-# Dialects without generated Python classes: the bindings search the disk for these modules at every operation and type that
-# they wrap (40,000 searches for a small design), unless an empty one is there.
+# Dialects without generated Python classes: the bindings search the disk for these modules at every operation and
+# type that # they wrap (40,000 searches for a small design), unless an empty one is there.
 _WITHOUT_CLASSES = ("pycde.circt.dialects.builtin", "pycde.circt.dialects.calyx")
 
 
@@ -56,8 +56,9 @@ def verify(text: str) -> None:
 def futil(text: str) -> str:
     """The native Calyx text of a Calyx-dialect module, by CIRCT's own exporter.
 
-    The exporter is only reachable through calyx-native, which gives a temporary file to a program named `calyx` on PATH. Ours
-    keeps the file. PATH and TMPDIR of this process are changed meanwhile: not for use beside other threads that read them.
+    The exporter is only reachable through calyx-native, which gives a temporary file to a program named `calyx` on
+    PATH. Ours keeps the file. PATH and TMPDIR of this process are changed meanwhile: not for use beside other threads
+    that read them.
     """
     module = parse(text, context())
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
-"""A Calyx program as plain records: what CIRCT's dialect says, read once, so that lowerings walk Python objects and not bindings.
+"""A Calyx program as plain records: what CIRCT's dialect says, read once, so that lowerings walk Python objects and
+not bindings.
 
-Values are references: `PortOf("a", "out")` is port `out` of cell `a`, `PortOf("", "go")` a port of the component itself,
-`Literal(5, 8)` a constant. A guard is a reference or a tree over references. Locations are MLIR text (`loc("m.py":12:0)`) or "".
+Values are references: `PortOf("a", "out")` is port `out` of cell `a`, `PortOf("", "go")` a port of the component
+itself, `Literal(5, 8)` a constant. A guard is a reference or a tree over references. Locations are MLIR text
+(`loc("m.py":12:0)`) or "".
 """
 
 from __future__ import annotations
@@ -81,7 +83,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Cell:
-    """`kind` is the operation without its dialect (register, std_add, instance …), `of` the component or primitive it names."""
+    """`kind` is the operation without its dialect (register, std_add, instance …), `of` the component or primitive it
+    names.
+    """
 
     name: str
     kind: str
@@ -136,7 +140,9 @@ class If:
 
 @dataclass(frozen=True)
 class Invoke:
-    """`cell` is started with the assignments to its ports; `references` names this component's cell for each ref cell of it."""
+    """`cell` is started with the assignments to its ports; `references` names this component's cell for each ref cell
+    of it.
+    """
 
     cell: str
     assigns: tuple[Assign, ...]

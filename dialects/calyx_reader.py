@@ -196,7 +196,7 @@ class _ComponentReader:
         external = "external" in attributes and str(attributes["external"]) != "false"
         self.cells[name] = Cell(name, kind, ports, of, value, sizes, external, _place(op))
 
-    # -- wires ----------------------------------------------------------------------------------------------------------
+    # -- wires
     def wires(self, op: Any) -> None:
         # Guards may use group_go values and comb results that stand further down: names first.
         groups = []
@@ -253,7 +253,7 @@ class _ComponentReader:
         low_bit = op.attributes["lowBit"].value if op.name == "comb.extract" else 0
         self.values[result] = Logic(op.name.removeprefix("comb."), operands, predicate, low_bit, _width(result))
 
-    # -- control --------------------------------------------------------------------------------------------------------
+    # -- control
     def block(self, op: Any, region: int = 0) -> Control:
         if len(op.regions) <= region or not len(op.regions[region].blocks):
             return Sequence(())

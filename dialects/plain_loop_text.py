@@ -7,9 +7,9 @@ Before (data): `Nest(i, j, k; stage 0: acc over k; stage 1: store)`. After (text
       affine.for %k … { %acc = affine.load %state[] … affine.store %next, %state[] }
       %next = affine.load %state[] … affine.store %y, %out[%i, %j] } }
 
-The same values in the same order as `affine_text`, without its conditions on loop indices: what the sequential schedule, which
-pays for each condition in every iteration, is lowered from. A nest whose reduction loops are not the innermost ones, or with more
-than one reducing stage, is printed as `affine_text` prints it.
+The same values in the same order as `affine_text`, without its conditions on loop indices: what the sequential
+schedule, which pays for each condition in every iteration, is lowered from. A nest whose reduction loops are not the
+innermost ones, or with more than one reducing stage, is printed as `affine_text` prints it.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""affine → scf as CIRCT's lower-scf-to-calyx takes it: one function over one-dimensional memories, every operation one it knows.
+"""affine → scf as CIRCT's lower-scf-to-calyx takes it: one function over one-dimensional memories, every operation
+one it knows.
 
 Before:  func.func @main(%x: memref<4x8xf32>, …) { … memref.get_global @w … math.exp … }
-After:   func.func @core(%x: memref<32xf32>, …, %w: memref<8xf32>) { … func.call @f32_exp … }   func.func @f32_exp(f32) -> f32
+After:   func.func @core(%x: memref<32xf32>, …, %w: memref<8xf32>) { … func.call @f32_exp_call … }
 
-needs: a function @main over memrefs of static shape, inputs then outputs; memref.global constants; no calls.
-leaves: each memory an argument of @core, in the order of `memories`: ports, then constants and temporaries. Addresses are computed
-    here (row-major), because upstream's flatten-memref is wrong for rank 3 and above. What CIRCT cannot lower is a call of a
-    function of the unit's name, whose body stands for nothing.
+needs:   a function @main over memrefs of static shape, inputs then outputs; memref.global constants; no calls.
+leaves:  each memory an argument of @core, in the order of `memories`: ports, then constants and temporaries. Addresses
+         are computed here (row-major), because upstream's flatten-memref is wrong for rank 3 and above. What CIRCT
+         cannot lower is a call of a function that stands for the library's unit; its body means nothing.
 refuses: an operation without a unit in the library, as hwlib's NoUnit.
 """
 
@@ -123,7 +124,7 @@ class _CoreLowering:
             self.units,
         )
 
-    # -- memories -------------------------------------------------------------------------------------------------------
+    # -- memories
     def flat(self, kind: Any) -> Any:
         return ir.MemRefType.get([prod(kind.shape)], kind.element_type)
 
@@ -183,7 +184,7 @@ class _CoreLowering:
     def index(self, operation: str, left: Any, right: Any) -> Any:
         return ir.Operation.create(f"arith.{operation}", results=[left.type], operands=[left, right]).results[0]
 
-    # -- units ----------------------------------------------------------------------------------------------------------
+    # -- units
     def call_unit(self, op: Any) -> None:
         """A call of the library's unit in place of an operation."""
         types = tuple(str(operand.type) for operand in op.operands)

@@ -1,8 +1,8 @@
 """affine → Calyx as in the paper: CIRCT's lower-scf-to-calyx makes latency-insensitive groups, run one after the other.
 
 Before:  func.func @main(%x: memref<…>, %out: memref<…>) { affine.for … }
-After:   component @core (dynamic groups over ref memories) and a top component with those memories, the host's ports, and
-         calyx.invoke @core; the definitions of its floating-point primitives, units and read-only memories.
+After:   component @core (dynamic groups over ref memories) and a top component with those memories, the host's ports,
+         and calyx.invoke @core; the definitions of its floating-point primitives, units and read-only memories.
 
 needs:   what affine_to_core needs.
 leaves:  Calyx text that CIRCT verifies, for calyx_to_hw, with all that stands outside Calyx as definitions.

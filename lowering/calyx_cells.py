@@ -37,7 +37,10 @@ _COMPARE = {
 
 
 class Cells:
-    """Emits the cells that something reads, each once. Cells in `references` are outside: their ports are the module's."""
+    """Emits the cells that something reads, each once.
+
+    Cells in `references` are outside: their ports are the module's.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,10 @@ class Cells:
         self.begun: set[str] = set()
 
     def output(self, cell_name: str, port: str) -> str:
-        """The signal of an output port; `emit_pending` emits its cell. Control may be incomplete when this is called."""
+        """The signal of an output port; `emit_pending` emits its cell.
+
+        Control may be incomplete when this is called.
+        """
         key = PortOf(cell_name, port)
         if key not in self.outputs:
             if cell_name in self.references:
@@ -93,8 +99,8 @@ class Cells:
             text = f"comb.{_BINARY[kind]} {self._in(cell, 'left')}, {self._in(cell, 'right')} {hint} : i{width['out']}"
             self.body.define(out, text, place)
         elif kind in _COMPARE:
-            text = f"comb.icmp {_COMPARE[kind]} {self._in(cell, 'left')}, {self._in(cell, 'right')} {hint} : i{width['left']}"
-            self.body.define(out, text, place)
+            operands = f"{self._in(cell, 'left')}, {self._in(cell, 'right')}"
+            self.body.define(out, f"comb.icmp {_COMPARE[kind]} {operands} {hint} : i{width['left']}", place)
         elif kind == "std_mux":
             operands = ", ".join(self._in(cell, port) for port in ("cond", "tru", "fal"))
             self.body.define(out, f"comb.mux {operands} {hint} : i{width['out']}", place)

@@ -1,12 +1,13 @@
 """Calyx control as hardware: pulses.
 
-Each control node gets a signal `start`, high in its first cycle, and gives one that is high in the cycle after its last, which
-starts what comes next. That signal never depends on `start` within the same cycle, so no loop of control is a combinational loop.
-Static control needs no handshake: a static `par` ends with its longest arm, a static `if` with a timer where its arms differ.
+Each control node gets a signal `start`, high in its first cycle, and gives one that is high in the cycle after its
+last, which starts what comes next. That signal never depends on `start` within the same cycle, so no loop of control
+is a combinational loop. Static control needs no handshake: a static `par` ends with its longest arm, a static `if`
+with a timer where its arms differ.
 
-Timing: a static group runs for its latency. A dynamic group runs until the cycle in which its done is high, that one included (in
-it the control ports of the group are already low, as in the native compiler), and its successor starts in the next. An empty arm of
-a dynamic `if` takes one cycle, a condition none.
+Timing: a static group runs for its latency. A dynamic group runs until the cycle in which its done is high, that one
+included (in it the control ports of the group are already low, as in the native compiler), and its successor starts
+in the next. An empty arm of a dynamic `if` takes one cycle, a condition none.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ class DynamicRun:
 
 
 class InstanceRun:
-    """A static group that lasts exactly as long as an instance that it starts in its first cycle: its done is `following`."""
+    """A static group that lasts exactly as long as an instance that it starts in its first cycle: its done is
+    `following`.
+    """
 
     def __init__(self, body: HwBody, hint: str, start: str, following: str) -> None:
         self.body, self.hint, self.start, self.following = body, hint, start, following
@@ -120,7 +123,9 @@ class ControlLowering:
     invokes: list[tuple[Invoke, DynamicRun]] = field(default_factory=list)
 
     def component_end(self, start: str) -> str:
-        """The signal that is high in the cycle after the component's control; control that takes no time takes one cycle."""
+        """The signal that is high in the cycle after the component's control; control that takes no time takes one
+        cycle.
+        """
         return self._at_least_a_cycle(self.component.control, start)
 
     def lower(self, control: Control, start: str) -> str:
@@ -242,7 +247,7 @@ class ControlLowering:
                 ends.append(self._delayed(self.lower(arm, begin) if latency else begin, total - latency, "if_rest"))
         return self.body.any_of(*ends)
 
-    # -- what the wires ask -------------------------------------------------------------------------------------------------
+    # -- what the wires ask
     def active(self, group: str) -> str:
         return self.body.any_of(*(run.active for run in self.runs[group]), *self.tests[group])
 

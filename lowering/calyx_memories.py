@@ -1,6 +1,7 @@
 """Calyx's memories as modules: seq_mem (read in the next cycle, block RAM) and memory (read in the same cycle).
 
-`done` is high in the cycle after an access. Several address ports form one address, the first being the slowest to change.
+`done` is high in the cycle after an access. Several address ports form one address, the first being the slowest to
+change.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def _module(name: str, cell: Cell, outputs: dict[str, str], body: HwBody) -> str
         kind = "!seq.clock" if port.role == "clk" else f"i{port.width_bits}"
         ports.append(f"{'in %' if port.is_input else 'out '}{port.name}: {kind}")
     results = [port for port in cell.ports if not port.is_input]
-    output = f"hw.output {', '.join(outputs[port.name] for port in results)} : {', '.join(f'i{port.width_bits}' for port in results)}"
+    types = ", ".join(f"i{port.width_bits}" for port in results)
+    output = f"hw.output {', '.join(outputs[port.name] for port in results)} : {types}"
     lines = "\n".join(f"  {line}" for line in [*body.text(), output])
     return f"hw.module @{name}({', '.join(ports)}) {{\n{lines}\n}}\n"
 

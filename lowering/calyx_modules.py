@@ -1,4 +1,6 @@
-"""The modules that cells of a Calyx program stand for: other components, primitives, and the library's memories and pipes."""
+"""The modules that cells of a Calyx program stand for: other components, primitives, and the library's memories and
+pipes.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,8 @@ class MissingDefinition(KeyError):
 class Modules:
     """Finds the module of a cell and gathers the texts of those that are used.
 
-    A definition by a component's name takes the place of the component. One by `component.cell` is that cell's own: a memory with
-    contents, a unit with the outputs that are wanted.
+    A definition by a component's name takes the place of the component. One by `component.cell` is that cell's own: a
+    memory with contents, a unit with the outputs that are wanted.
     """
 
     def __init__(self, program: Program, definitions: Mapping[str, str]) -> None:

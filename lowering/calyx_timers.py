@@ -1,11 +1,12 @@
 """Hardware that knows in which cycle of a static window a run is.
 
-A window starts in a cycle in which `start` is high and lasts `latency_cycles` cycles. `following` is high in the cycle after its
-last one, and never depends on `start` within a cycle. Everything is made only when asked for.
+A window starts in a cycle in which `start` is high and lasts `latency_cycles` cycles. `following` is high in the
+cycle after its last one, and never depends on `start` within a cycle. Everything is made only when asked for.
 
 - One cycle: `start` itself; `following` is a flip-flop.
 - A few cycles: a chain of flip-flops, no logic.
-- More: a down counter with one bit more than it needs, whose sign ends the window, so that no comparison is made. It is held at
+- More: a down counter with one bit more than it needs, whose sign ends the window, so that no comparison is made. It
+is held at
   its first value while no window is open, which synthesis does with the flip-flops' own set and reset pins.
 """
 
@@ -64,7 +65,7 @@ class Window:
         not_before = self.body.one if first == 0 else self._compare("sle", initial - first)
         return self.body.all_of(self.active, not_before, self._compare("sge", initial - last))
 
-    # -- the counter: latency - 2 in cycle 0, -1 in the last cycle -----------------------------------------------------------
+    # -- the counter: latency - 2 in cycle 0, -1 in the last cycle
     @property
     def _width(self) -> int:
         return (self.latency_cycles - 2).bit_length() + 1

@@ -1,13 +1,15 @@
 """Calyx → hw: components of CIRCT's Calyx dialect become modules of its hw, comb, seq and sv dialects.
 
-needs:   Calyx text that CIRCT verifies; for each primitive that is used a definition: one `hw.module` of the primitive's name.
+needs:   Calyx text that CIRCT verifies; for each primitive that is used a definition: one `hw.module` of the
+         primitive's name.
 leaves:  one `hw.module` a component with the same ports (clk is a !seq.clock), and the definitions that are used.
 refuses: MissingDefinition, where a primitive has no definition.
 why:     CIRCT's own path (lower-calyx-to-fsm …) lacks static control, repeat, par, invoke and memories.
 
-Timing: a run starts in the first cycle with `go` high while the component is idle. Static control of latency L is active in cycles
-0 … L-1 and `done` is high in cycle L. In the entry component `go` is ignored until the cycle after `done`; a component inside may be
-started again in the cycle of its `done`, so that static repetition has no gaps. `reset` is synchronous and ends a run.
+Timing: a run starts in the first cycle with `go` high while the component is idle. Static control of latency L is
+active in cycles 0 … L-1 and `done` is high in cycle L. In the entry component `go` is ignored until the cycle after
+`done`; a component inside may be started again in the cycle of its `done`, so that static repetition has no gaps.
+`reset` is synchronous and ends a run.
 """
 
 from __future__ import annotations

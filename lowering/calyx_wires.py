@@ -1,8 +1,8 @@
 """Who drives a port: the assignments of a component become one value for each input port.
 
-Control ports (`go`, `write_en`, `content_en`, `read_en`, `*_en`, and the input of a one-bit std_wire) are 0 unless an active assignment
-drives them. Every other port carries data and is don't-care then: its only source is wired without a gate, equal sources are one,
-and a multiplexer stands only between different ones.
+Control ports (`go`, `write_en`, `content_en`, `read_en`, `*_en`, and the input of a one-bit std_wire) are 0 unless an
+active assignment drives them. Every other port carries data and is don't-care then: its only source is wired without
+a gate, equal sources are one, and a multiplexer stands only between different ones.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class Wires:
                 self.drivers[assign.target].append(_Driver(assign, run=run))
 
     def _bindings(self, invoke: Invoke) -> list[Assign]:
-        """The ports of the ref cells that `invoke` binds, as assignments between the instance and this component's cells."""
+        """The ports of the ref cells that `invoke` binds, as assignments between the instance and this component's
+        cells.
+        """
         found = []
         for name, original in invoke.references:
             for port in self.component.cells[original].ports:
@@ -88,7 +90,7 @@ class Wires:
                     found.append(Assign(here, there, None) if port.is_input else Assign(there, here, None))
         return found
 
-    # -- values -------------------------------------------------------------------------------------------------------------
+    # -- values
     def value(self, value: Value, group: str = "") -> str:
         """The signal of `value`; `group` is the static group that its cycles count in."""
         match value:
@@ -150,7 +152,7 @@ class Wires:
         idle = [driver.assign.source == Literal(0, 1) and _is_handshake(target) for driver in self.drivers[target]]
         return not all(idle)
 
-    # -- drivers --------------------------------------------------------------------------------------------------------
+    # -- drivers
     def is_flag(self, target: PortOf) -> bool:
         """A one-bit wire: 0 where nothing drives it, but no part of a handshake, whose done may even depend on it."""
         cell = self.component.cells.get(target.cell)

@@ -1,4 +1,5 @@
-"""Calyx's floating-point primitives (HardFloat's names and ports) and units called as components, made of the hardware library.
+"""Calyx's floating-point primitives (HardFloat's names and ports) and units called as components, made of the
+hardware library.
 
 | cell                | module             | operation                                            |
 |---------------------|--------------------|------------------------------------------------------|
@@ -7,13 +8,14 @@
 | ieee754.divSqrt     | std_divSqrtFN_32   | left / right                                         |
 | ieee754.compare     | std_compareFN_32_… | lt, eq, gt, unordered: those that are read           |
 
-Rounding is to nearest, ties to even. The ports `control`, `roundingMode`, `signaling`, `sqrtOp` and `exceptionalFlags` are left out:
-affine_to_core lets CIRCT make none of the cells that need them, and a cell is wired only to the ports that its module has.
+Rounding is to nearest, ties to even. The ports `control`, `roundingMode`, `signaling`, `sqrtOp` and
+`exceptionalFlags` are left out: affine_to_core lets CIRCT make none of the cells that need them, and a cell is wired
+only to the ports that its module has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +56,7 @@ def unit_component(name: str, unit: Any) -> Handshake:
     return Handshake(name, {unit.name: unit.definition(), name: text}, pipeline_cycles(unit.latency_cycles))
 
 
-def _operation(body: HwBody, units: list[tuple[Any, Mapping[str, str]]]) -> tuple[list[str], str]:
+def _operation(body: HwBody, units: Sequence[tuple[Any, Mapping[str, str]]]) -> tuple[list[str], str]:
     """Units that work on the same operands, their captured results, and done when the slowest is."""
     latency = max(unit.latency_cycles for unit, _ in units)
     cycle = steps(body, pipeline_cycles(latency))
@@ -71,7 +73,7 @@ def _operation(body: HwBody, units: list[tuple[Any, Mapping[str, str]]]) -> tupl
 
 
 def _primitive(
-    name: str, inputs: Ports, units: list[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]
+    name: str, inputs: Ports, units: Sequence[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]
 ) -> Handshake:
     signals, done = _operation(body, units)
     ports = {

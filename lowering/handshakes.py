@@ -1,7 +1,7 @@
 """Units behind Calyx's go/done handshake.
 
-`go` with stable operands starts an operation; `done` is high for one cycle when `out` holds the result, and `out` keeps it until the
-next operation ends. `go` is held until `done`.
+`go` with stable operands starts an operation; `done` is high for one cycle when `out` holds the result, and `out`
+keeps it until the next operation ends. `go` is held until `done`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Ports = Sequence[tuple[str, int]]  # name and width in bits
 
 
 def module_text(name: str, inputs: Ports, outputs: Mapping[str, tuple[str, int]], body: HwBody) -> str:
-    """An `hw.module` with clk, reset and go before `inputs`; `outputs` are signal and width by port, `done` among them."""
+    """An `hw.module` with clk, reset and go before `inputs`; `outputs`: signal and width by port, done among them."""
     ports = ["in %clk: !seq.clock", "in %reset: i1", "in %go: i1", *(f"in %{port}: i{width}" for port, width in inputs)]
     ports += [f"out {port}: i{width}" for port, (_, width) in outputs.items()]
     signals = ", ".join(signal for signal, _ in outputs.values())
@@ -30,7 +30,8 @@ def new_body(inputs: Ports) -> HwBody:
 def steps(body: HwBody, cycles: int) -> list[str]:
     """`steps[k]` is high in cycle k of an operation, for k = 0 … cycles; one starts when `go` is high and none runs.
 
-    An operation whose `go` falls before its done is dropped: a group may raise `go` once more in the cycle before it ends.
+    An operation whose `go` falls before its done is dropped: a group may raise `go` once more in the cycle before it
+    ends.
     """
     start = body.call(body.name("start"), "start")
     chain = [start]
@@ -71,7 +72,10 @@ def multiplier(name: str, width: int) -> str:
 
 
 def divider(name: str, width: int, signed: bool, remainder: bool) -> str:
-    """std_div*_pipe and std_rem*_pipe: one quotient bit a cycle, rounding towards zero. Dividing by 0 gives an unspecified result."""
+    """std_div*_pipe and std_rem*_pipe: one quotient bit a cycle, rounding towards zero.
+
+    Dividing by 0 gives an unspecified result.
+    """
     inputs = [("left", width), ("right", width)]
     body = new_body(inputs)
     count_width = width.bit_length() + 1

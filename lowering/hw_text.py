@@ -1,7 +1,7 @@
 """Writes the body of one `hw.module` as text: constants, comb operations and registers, each expression once.
 
-A signal is its SSA name. The body is a graph region, so a name may be used before the line that defines it. One-bit logic
-folds constants as it is built; wider folding is CIRCT's canonicalizer's work.
+A signal is its SSA name. The body is a graph region, so a name may be used before the line that defines it. One-bit
+logic folds constants as it is built; wider folding is CIRCT's canonicalizer's work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class HwBody:
         self.constants: dict[str, tuple[int, int]] = {}
         self.zero, self.one = self.constant(0, 1), self.constant(1, 1)
 
-    # -- names and lines ------------------------------------------------------------------------------------------------
+    # -- names and lines
     def name(self, hint: str) -> str:
         """A new signal name from `hint`."""
         chosen, number = hint, 0
@@ -55,7 +55,7 @@ class HwBody:
             self.expressions[expression,] = self.define(self.name(hint), expression)
         return self.expressions[expression,]
 
-    # -- combinational --------------------------------------------------------------------------------------------------
+    # -- combinational
     def constant(self, value: int, width: int) -> str:
         assert 0 <= value < 1 << width, f"{value} does not fit in i{width}"
         key = ("constant", value, width)
@@ -111,7 +111,7 @@ class HwBody:
         zeros = self.constant(0, to_width - width)
         return self.shared("wide", f"comb.concat {zeros}, {signal} : i{to_width - width}, i{width}")
 
-    # -- state ----------------------------------------------------------------------------------------------------------
+    # -- state
     def register(
         self,
         name: str,
@@ -123,7 +123,8 @@ class HwBody:
         start: int = 0,
         place: str = "",
     ) -> str:
-        """A register: `start` in the cycle after `reset` (the body's reset unless given; "" for none), else `following`.
+        """A register: `start` in the cycle after `reset` (the body's reset unless given; "" for none), else
+        `following`.
 
         `name` comes from `self.name`.
         """
@@ -138,7 +139,7 @@ class HwBody:
         """A one-bit register with the body's reset."""
         return self.register(self.name(hint), following, 1)
 
-    # -- modules --------------------------------------------------------------------------------------------------------
+    # -- modules
     def instance(
         self,
         name: str,

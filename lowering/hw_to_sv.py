@@ -1,9 +1,10 @@
 """hw → SystemVerilog, by CIRCT's passes and its ExportVerilog.
 
 needs:  hw-level text in which operations have the user's locations or none.
-leaves: SystemVerilog that Verilator, slang and Yosys read; one module an hw.module, `// model.py:12` beside what implements it.
-why:    the options keep out what tools disagree about: local variables in always blocks, and the randomisation macros that
-        seq-to-sv refers to without declaring them (ExportVerilog dies of those).
+leaves: SystemVerilog that Verilator, slang and Yosys read; one module an hw.module, `// model.py:12` beside what
+        implements it.
+why:    the options keep out what tools disagree about: local variables in always blocks, and the randomisation macros
+        that seq-to-sv refers to without declaring them (ExportVerilog dies of those).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ HEADER = """\
 // verilator lint_off DECLFILENAME
 // A sum with a carry has a lowest bit, and an index an upper part, that nothing reads.
 // verilator lint_off UNUSEDSIGNAL
+// An instance may have outputs that its user does not want.
+// verilator lint_off PINCONNECTEMPTY
 
 """
 
@@ -51,7 +54,8 @@ def export(hw_text: str) -> str:
         export_verilog(module, out)
     # Ports keep the place at which our intermediate text was parsed.
     text = re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
-    # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11 reads.
+    # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11
+    # reads.
     return HEADER + text.replace("'{", "{")
 
 

@@ -1,8 +1,9 @@
 """The exact number of cycles of a sequential program, without simulating it.
 
-Every dynamic group that lower-scf-to-calyx makes takes a fixed time: the chain of done signals from what the group starts to its
-own done. Loops repeat a constant number of times. Only conditions remain, and they are on loop indices: how often each is true is
-counted by running the loops on the CPU. So the sum over the control tree is the latency, and tests compare it with simulation.
+Every dynamic group that lower-scf-to-calyx makes takes a fixed time: the chain of done signals from what the group
+starts to its own done. Loops repeat a constant number of times. Only conditions remain, and they are on loop indices:
+how often each is true is counted by running the loops on the CPU. So the sum over the control tree is the latency,
+and tests compare it with simulation.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ class DataDependent(Exception):
 
 
 def latency_cycles(component: Component, delays: Mapping[str, int], true_counts: list[int]) -> int:
-    """Cycles from go to done. `delays` are the cycles from go to done, by cell or kind of cell, for instances by component.
+    """Cycles from go to done. `delays` are the cycles from go to done, by cell or kind of cell, for instances by
+    component.
 
-    `true_counts` says how often each `if` of the control, in order, takes its first arm in one run. Raises DataDependent.
+    `true_counts` says how often each `if` of the control, in order, takes its first arm in one run. Raises
+    DataDependent.
     """
     return _Timing(component, delays, iter(true_counts)).total(component.control, 1)
 

@@ -1,7 +1,7 @@
 """What Calyx means, cycle by cycle, written independently of the hardware that we make of it: generators over control.
 
-A control generator yields the groups that are active in a cycle (name → cycle within the group) and is sent a function that
-evaluates values in it; or it yields a `Test`, is sent the condition's value at once, and no time passes.
+A control generator yields the groups that are active in a cycle (name → cycle within the group) and is sent a
+function that evaluates values in it; or it yields a `Test`, is sent the condition's value at once, and no time passes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch2hw.dialects.calyx_program import (
-    Component, Control, Cycles, Enable, GroupGo, If, Invoke, Literal, Logic, Parallel, PortOf, Program, Repeat, Sequence, Value,
+    Component,
+    Control,
+    Cycles,
+    Enable,
+    GroupGo,
+    If,
+    Invoke,
+    Literal,
+    Logic,
+    Parallel,
+    PortOf,
+    Program,
+    Repeat,
+    Sequence,
+    Value,
     While,
 )
 
@@ -117,7 +131,8 @@ class Machine:
         self.state: dict[str, int] = {}
         self.children = {
             cell.name: Machine(program, program.components[cell.of], False)
-            for cell in component.cells.values() if cell.kind == "instance"
+            for cell in component.cells.values()
+            if cell.kind == "instance"
         }
         self.control: Steps | None = None
         self.item: Any = None  # what control does next
@@ -136,7 +151,11 @@ class Machine:
         self.inputs, self.active, self.tests = inputs, set(), set()
         self.done_now, self.finishing = self.finishing, False
         for name, child in self.children.items():
-            child.inputs, child.active, child.tests = (lambda port, name=name: self.driven(PortOf(name, port))), set(), set()
+            child.inputs, child.active, child.tests = (
+                (lambda port, name=name: self.driven(PortOf(name, port))),
+                set(),
+                set(),
+            )
             child.done_now = child.finishing
         if self.control is None and not (self.done_now and self.entry) and self.inputs("go"):
             self.control = _at_least_one(self.component.control, self.component, False)
@@ -158,10 +177,16 @@ class Machine:
                     following[f"{cell.name}.out"] = self.driven(PortOf(cell.name, "in"))
                 following[f"{cell.name}.done"] = enable
         if self.control is not None:
-            answers = {("done", name): self.done(name) for name, _ in self.active
-                       if not isinstance(name, Invoke) and self.component.groups[name].kind == "dynamic"}
-            answers |= {PortOf(name.cell, "done"): self.cell_output(name.cell, "done") for name, _ in self.active
-                        if isinstance(name, Invoke)}
+            answers = {
+                ("done", name): self.done(name)
+                for name, _ in self.active
+                if not isinstance(name, Invoke) and self.component.groups[name].kind == "dynamic"
+            }
+            answers |= {
+                PortOf(name.cell, "done"): self.cell_output(name.cell, "done")
+                for name, _ in self.active
+                if isinstance(name, Invoke)
+            }
             try:
                 self.item = self.control.send(answers.__getitem__)
             except StopIteration:
@@ -192,13 +217,18 @@ class Machine:
                 return {"and": min, "or": max, "xor": lambda bits: sum(bits) & 1}[operation](inner)
 
     def done(self, group: str) -> int:
-        return max(self.value(source) & (1 if guard is None else self.value(guard))
-                   for source, guard in self.component.groups[group].done)
+        return max(
+            self.value(source) & (1 if guard is None else self.value(guard))
+            for source, guard in self.component.groups[group].done
+        )
 
     def driven(self, target: PortOf) -> int:
         control = target.port == "go" or target.port.endswith("_en")
-        found = [self.value(a.source) for a in self.component.assigns
-                 if a.target == target and (a.guard is None or self.value(a.guard))]
+        found = [
+            self.value(a.source)
+            for a in self.component.assigns
+            if a.target == target and (a.guard is None or self.value(a.guard))
+        ]
         for name, cycle in [*self.active, *((test, 0) for test in self.tests if test)]:
             if isinstance(name, Invoke):
                 if target == PortOf(name.cell, "go"):
@@ -208,8 +238,11 @@ class Machine:
             group = self.component.groups[name]
             assigns = [a for a in group.assigns if a.target == target]
             if assigns and not (control and group.kind == "dynamic" and self.done(name)):
-                found += [self.value(a.source, name, cycle) for a in assigns
-                          if a.guard is None or self.value(a.guard, name, cycle)]
+                found += [
+                    self.value(a.source, name, cycle)
+                    for a in assigns
+                    if a.guard is None or self.value(a.guard, name, cycle)
+                ]
         assert len(set(found)) < 2, f"{target} is driven by {found}"
         return found[0] if found else 0
 

@@ -1,4 +1,6 @@
-"""Runs SystemVerilog modules of one port list for many cycles in one Verilator build, and returns what came out in each cycle."""
+"""Runs SystemVerilog modules of one port list for many cycles in one Verilator build, and returns what came out in
+each cycle.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,11 @@ def run(
             word = word << width | values[port]
         words.append(f"{word:x}")
     (folder / "stimulus.hex").write_text("\n".join(words) + "\n")
-    lines = [f"module bench(input clk);\n  reg [{total_in - 1}:0] all[0:{len(words) - 1}];\n  integer cycle = 0;",
-             '  initial $readmemh("stimulus.hex", all);', f"  wire [{total_in - 1}:0] now = all[cycle];"]
+    lines = [
+        f"module bench(input clk);\n  reg [{total_in - 1}:0] all[0:{len(words) - 1}];\n  integer cycle = 0;",
+        '  initial $readmemh("stimulus.hex", all);',
+        f"  wire [{total_in - 1}:0] now = all[cycle];",
+    ]
     low = total_in
     slices = {}
     for port, width in inputs.items():
@@ -56,11 +61,32 @@ def run(
     lines.append("    cycle <= cycle + 1;\n  end\nendmodule\n")
     (folder / "bench.sv").write_text(sources + "\n".join(lines))
     (folder / "main.cpp").write_text(MAIN.replace("CYCLES", str(len(words))))
-    build = [*verilator_tool.command(), "--cc", "--exe", "--build", "--prefix", "Vbench", "--top-module", "bench", "-Wno-fatal", "-Wno-lint",
-             "-O0", "--x-initial", "unique", "bench.sv", "main.cpp"]
+    build = [
+        *verilator_tool.command(),
+        "--cc",
+        "--exe",
+        "--build",
+        "--prefix",
+        "Vbench",
+        "--top-module",
+        "bench",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-O0",
+        "--x-initial",
+        "unique",
+        "bench.sv",
+        "main.cpp",
+    ]
     built = subprocess.run(build, cwd=folder, env=verilator_tool.environment(), capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    text = subprocess.run([folder / "obj_dir" / "Vbench", "+verilator+rand+reset+2"], cwd=folder, capture_output=True, text=True, check=True)
+    text = subprocess.run(
+        [folder / "obj_dir" / "Vbench", "+verilator+rand+reset+2"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     rows = [line.split() for line in text.stdout.splitlines()]
     assert len(rows) == len(words), text.stdout[-500:]
     found: dict[str, list[dict[str, int]]] = {module: [] for module in modules}

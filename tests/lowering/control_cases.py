@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-HEADER = "module attributes {calyx.entrypoint = \"main\"} {\n"
+HEADER = 'module attributes {calyx.entrypoint = "main"} {\n'
 SIGNATURE = "(%go: i1 {go}, %clk: i1 {clk}, %reset: i1 {reset}, %x: i8) -> (%a: i8, %b: i8, %lit: i1, %done: i1 {done})"
 
 # Two counting registers, a condition on %x, and static and dynamic groups over them.
@@ -112,10 +112,17 @@ STATIC = {
     "static_nest": "calyx.static_repeat 3 { calyx.static_repeat 4 { calyx.enable @one } }",
     "repeat_window": "calyx.static_repeat 4 { calyx.enable @three }",
     "static_seq": "calyx.static_seq { calyx.enable @three calyx.enable @one calyx.enable @nine }",
-    "pipeline": "calyx.static_seq { calyx.static_repeat 9 { calyx.enable @one } calyx.static_repeat 5 { calyx.enable @three } }",
+    "pipeline": (
+        "calyx.static_seq { calyx.static_repeat 9 { calyx.enable @one } calyx.static_repeat 5 { calyx.enable @three } }"
+    ),
     "static_par": "calyx.static_par { calyx.enable @nine calyx.static_repeat 6 { calyx.enable @one } }",
-    "repeat_par": "calyx.static_repeat 3 { calyx.static_par { calyx.enable @three calyx.static_seq { calyx.enable @one calyx.enable @one } } }",
-    "repeat_seq": "calyx.static_repeat 3 { calyx.static_seq { calyx.enable @one calyx.static_repeat 6 { calyx.enable @one } } }",
+    "repeat_par": (
+        "calyx.static_repeat 3 { calyx.static_par { calyx.enable @three calyx.static_seq { calyx.enable "
+        "@one calyx.enable @one } } }"
+    ),
+    "repeat_seq": (
+        "calyx.static_repeat 3 { calyx.static_seq { calyx.enable @one calyx.static_repeat 6 { calyx.enable @one } } }"
+    ),
     "static_if": "calyx.static_if %low.out { calyx.enable @three } else { calyx.enable @one }",
     "if_only": "calyx.static_seq { calyx.static_if %low.out { calyx.enable @nine } calyx.enable @one }",
     "repeat_if": "calyx.static_repeat 5 { calyx.static_if %low.out { calyx.enable @one } }",
@@ -123,19 +130,33 @@ STATIC = {
 DYNAMIC = {
     "dyn_group": "calyx.enable @bump",
     "dyn_seq": "calyx.seq { calyx.enable @bump calyx.enable @load calyx.enable @bump calyx.enable @bump }",
-    "dyn_par": "calyx.par { calyx.seq { calyx.enable @bump calyx.enable @bump } calyx.enable @load calyx.enable @step }",
-    "dyn_if": "calyx.seq { calyx.if %lt.out with @small { calyx.enable @bump } else { calyx.enable @load } calyx.enable @step }",
+    "dyn_par": (
+        "calyx.par { calyx.seq { calyx.enable @bump calyx.enable @bump } calyx.enable @load calyx.enable @step }"
+    ),
+    "dyn_if": (
+        "calyx.seq { calyx.if %lt.out with @small { calyx.enable @bump } else { calyx.enable @load } "
+        "calyx.enable @step }"
+    ),
     "dyn_if_only": "calyx.seq { calyx.if %low.out { calyx.enable @bump } calyx.enable @load }",
-    "dyn_while": "calyx.seq { calyx.while %lt.out with @below { calyx.seq { calyx.enable @step calyx.enable @bump } } calyx.enable @load }",
+    "dyn_while": (
+        "calyx.seq { calyx.while %lt.out with @below { calyx.seq { calyx.enable @step calyx.enable "
+        "@bump } } calyx.enable @load }"
+    ),
     "dyn_repeat": "calyx.repeat 5 { calyx.seq { calyx.enable @bump calyx.repeat 2 { calyx.enable @step } } }",
     "dyn_empty": "calyx.seq { }",
-    "dyn_mixed": "calyx.seq { calyx.enable @bump calyx.static_repeat 6 { calyx.enable @one } calyx.par { calyx.enable @three calyx.enable @step } }",
-    "dyn_while_if": "calyx.while %lt.out with @below { calyx.seq { calyx.if %low.out { calyx.enable @bump } calyx.enable @step } }",
+    "dyn_mixed": (
+        "calyx.seq { calyx.enable @bump calyx.static_repeat 6 { calyx.enable @one } calyx.par { "
+        "calyx.enable @three calyx.enable @step } }"
+    ),
+    "dyn_while_if": (
+        "calyx.while %lt.out with @below { calyx.seq { calyx.if %low.out { calyx.enable @bump } calyx.enable @step } }"
+    ),
 }
 
 # Components that start others: in a static group as long as the callee, again at once, and by invoke.
 CALLER_CELLS = """
-  %k.go, %k.clk, %k.reset, %k.x, %k.a, %k.b, %k.lit, %k.done = calyx.instance @k of @NAME : i1, i1, i1, i8, i8, i8, i1, i1
+  %k.go, %k.clk, %k.reset, %k.x, %k.a, %k.b, %k.lit, %k.done = calyx.instance @k of @NAME
+      : i1, i1, i1, i8, i8, i8, i1, i1
 """
 CALLER_WIRES = """
     calyx.static_group latency<LATENCY> @run {
@@ -157,7 +178,8 @@ def component(name: str, control: str, cells: str = "", wires: str = "", entry: 
     used = set(re.findall(r"@(\w+)", control))
     groups = "".join(group for group in GROUPS.split("----") if re.search(r"@(\w+)", group)[1] in used)
     body = BODY.replace("CELLS", cells).replace("GROUPS", groups + wires)
-    return f"calyx.component @{name}{SIGNATURE} {{{body}  calyx.control {{ {control} }}\n}}{' {toplevel}' if entry else ''}\n"
+    end = " {toplevel}" if entry else ""
+    return f"calyx.component @{name}{SIGNATURE} {{{body}  calyx.control {{ {control} }}\n}}{end}\n"
 
 
 def programs() -> dict[str, str]:

@@ -24,7 +24,9 @@ def stimulus() -> list[dict[str, int]]:
         for number in range(160):
             go = {0: 1, 1: number % 60 == 3, 2: source.getrandbits(1), 3: source.random() < 0.1}[phase]
             reset = phase >= 2 and source.random() < 0.02
-            cycles.append({"reset": int(reset), "go": int(go), "x": source.choice((source.getrandbits(8), source.getrandbits(2)))})
+            cycles.append(
+                {"reset": int(reset), "go": int(go), "x": source.choice((source.getrandbits(8), source.getrandbits(2)))}
+            )
     return cycles
 
 
