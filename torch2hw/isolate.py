@@ -8,6 +8,7 @@ the parent's do not exist in the child, and must take and give plain data.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import signal
@@ -49,6 +50,7 @@ def run_native(function: Callable[Arguments, Result], *args: Arguments.args, **k
 
 def _serve(function: Callable[..., Any], args: Any, kwargs: Any, answer: IO[bytes], messages: IO[bytes]) -> NoReturn:
     """The child: answer, and leave without running any of the parent's clean-up."""
+    faulthandler.disable()  # a crash is told by the parent
     try:
         os.dup2(messages.fileno(), 2)
         try:
