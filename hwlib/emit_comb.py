@@ -6,6 +6,8 @@ registered rom is an unpacked array with an initial block and a registered read,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .bits import Bits, reachable
 from .pipeliner import Schedule, last_use
 
@@ -134,14 +136,21 @@ def registered_rom(
 ) -> list[str]:
     """Lines that read `contents` at `address` into a register: `result` is there one cycle later."""
     memory, kind = f"{result}_memory", f"!hw.inout<uarray<{len(contents)}xi{width}>>"
-    digits = (width + 3) // 4
+    return [
+        *initialised_memory(memory, width, contents, len(contents), hint),
+        f"{result}_cell = sv.array_index_inout {memory}[{address}] : {kind}, i{address_bits}",
+        f"{result}_read = sv.read_inout {result}_cell : !hw.inout<i{width}>",
+        f"{result} = seq.compreg {result}_read, %clk : i{width}",
+    ]
+
+
+def initialised_memory(memory: str, width: int, contents: Sequence[int], depth: int, hint: str) -> list[str]:
+    """Lines that declare an array of `depth` cells of which the first hold `contents`."""
+    kind, digits = f"!hw.inout<uarray<{depth}xi{width}>>", (width + 3) // 4
     init = "".join(f"{{{{0}}}}[{i}] = {width}'h{value:0{digits}x};\\0A" for i, value in enumerate(contents))
     return [
         f'{memory} = sv.reg name "{hint}" : {kind}',
         "sv.initial {",
         f'  sv.verbatim "{init}" ({memory}) : {kind}',
         "}",
-        f"{result}_cell = sv.array_index_inout {memory}[{address}] : {kind}, i{address_bits}",
-        f"{result}_read = sv.read_inout {result}_cell : !hw.inout<i{width}>",
-        f"{result} = seq.compreg {result}_read, %clk : i{width}",
     ]

@@ -2,7 +2,10 @@
 
 Addresses have max(1, clog2(depth)) bits. Reads take one cycle (registered output); reading the cell that is being
 written gives its old contents. Nothing is reset; contents other than a rom's start unspecified. Beyond `depth`,
-reads are unspecified and writes have no effect.
+reads are unspecified, and writes change no cell within it.
+
+What is longer than 1024 words is stored in the pieces of `block_plan`, each an array of its own, so that synthesis
+finds the block RAMs that fit it.
 """
 
 from __future__ import annotations
@@ -10,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .emit_comb import registered_rom
+import numpy as np
+
+from .block_plan import SHORTEST_WORDS, pieces
+from .emit_comb import initialised_memory
 from .unit import Port
 
 
@@ -48,16 +54,32 @@ def delay(width_bits: int, depth: int) -> Memory:
 
 
 def rom(name: str, width_bits: int, contents: Sequence[int]) -> Memory:
-    """contents[addr] one cycle after `addr`."""
+    """contents[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once."""
     assert contents and all(0 <= value < 1 << width_bits for value in contents)
-    w, bits = width_bits, address_bits(len(contents))
+    bits = address_bits(len(contents))
+    columns, places = _columns(contents, width_bits)
+    changing = sum(place not in ("%low", "%high") for place in places)
+    repeats = 0 < len(columns) < changing and len(contents) >= SHORTEST_WORDS
+    w = len(columns) if repeats else width_bits
+    words = [_gather(word, columns) for word in contents] if repeats else list(contents)
     # one word: the address bit must still select an existing cell
-    words = tuple(contents) if len(contents) > 1 else (contents[0], contents[0])
-    lines = registered_rom("%word", "%addr", bits, w, words, "memory")
-    body = "".join(f"  {line}\n" for line in lines)
-    header = f"hw.module @{name}(in %addr: i{bits}, in %clk: !seq.clock, out out: i{w})"
-    text = f"{header} {{\n{body}  hw.output %word : i{w}\n}}\n"
-    return Memory(name, (Port("addr", bits),), Port("out", w), 1, text)
+    words = [*words, *words] if len(words) == 1 else words
+    lines: list[str] = []
+    base, sizes = 0, pieces(len(words), len(columns))
+    for number, size in enumerate(sizes):
+        hint = "memory" if len(sizes) == 1 else f"memory{number}"
+        lines += initialised_memory(f"%memory{number}", w, words[base : base + size], size, hint)
+        base += size
+    lines += _read("%addr", bits, w, sizes, "")
+    word = "%word"
+    if repeats:
+        lines += ["%low = hw.constant false", "%high = hw.constant true"]
+        lines += [f"%column{k} = comb.extract %word from {k} : (i{w}) -> i1" for k in range(w)]
+        lines.append(f"%spread = comb.concat {', '.join(reversed(places))} : {', '.join(['i1'] * width_bits)}")
+        word = "%spread"
+    header = f"hw.module @{name}(in %addr: i{bits}, in %clk: !seq.clock, out out: i{width_bits})"
+    text = _module(header, lines, f"{word} : i{width_bits}")
+    return Memory(name, (Port("addr", bits),), Port("out", width_bits), 1, text)
 
 
 def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
@@ -66,25 +88,123 @@ def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
     With `read_enable` there is a port read_en, and `out` holds while it is low.
     """
     w, bits, name = width_bits, address_bits(depth), f"ram_{width_bits}x{depth}{'e' if read_enable else ''}"
-    read = "seq.compreg.ce %word, %clk, %read_en" if read_enable else "seq.compreg %word, %clk"
-    cells = max(2, depth)
-    kind = f"!hw.inout<uarray<{cells}xi{w}>>"
     enable = (Port("read_en", 1),) if read_enable else ()
     inputs = (Port("read_addr", bits), *enable, Port("write_addr", bits), Port("write_en", 1), Port("write_data", w))
     ports = ", ".join(f"in %{port.name}: i{port.width_bits}" for port in inputs)
-    text = f"""hw.module @{name}({ports}, in %clk: !seq.clock, out out: i{w}) {{
-  %edge = seq.from_clock %clk
-  %memory = sv.reg name "memory" : {kind}
-  %target = sv.array_index_inout %memory[%write_addr] : {kind}, i{bits}
-  sv.alwaysff(posedge %edge) {{
-    sv.if %write_en {{
-      sv.passign %target, %write_data : i{w}
-    }}
-  }}
-  %cell = sv.array_index_inout %memory[%read_addr] : {kind}, i{bits}
-  %word = sv.read_inout %cell : !hw.inout<i{w}>
-  %read = {read} : i{w}
-  hw.output %read : i{w}
-}}
-"""
-    return Memory(name, inputs, Port("out", w), 1, text)
+    sizes = pieces(max(2, depth), w)
+    lines = ["%edge = seq.from_clock %clk"]
+    for number, size in enumerate(sizes):
+        kind = f"!hw.inout<uarray<{size}xi{w}>>"
+        hint = "memory" if len(sizes) == 1 else f"memory{number}"
+        lines.append(f'%memory{number} = sv.reg {{hw.verilogName = "{hint}"}} : {kind}')
+        here, enabled = _within("%write_addr", bits, sizes, number), "%write_en"
+        if here:
+            enabled = f"%write{number}"
+            lines += [*here, f"{enabled} = comb.and %write_en, %write_addr_in{number} : i1"]
+        address, cut = _offset("%write_addr", bits, size, number)
+        lines += [
+            *cut,
+            f"%target{number} = sv.array_index_inout %memory{number}[{address}] : {kind}, i{address_bits(size)}",
+            f"sv.alwaysff(posedge %edge) {{ sv.if {enabled} {{ sv.passign %target{number}, %write_data : i{w} }} }}",
+        ]
+    lines += _read("%read_addr", bits, w, sizes, "%read_en" if read_enable else "")
+    header = f"hw.module @{name}({ports}, in %clk: !seq.clock, out out: i{w})"
+    return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"))
+
+
+def _columns(contents: Sequence[int], width_bits: int) -> tuple[list[int], list[str]]:
+    """The bits that are stored: one of each kind of column that changes. And where each bit of a word comes from."""
+    size = (width_bits + 7) // 8
+    data = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in contents), np.uint8)
+    table = np.unpackbits(data.reshape(-1, size), axis=1, bitorder="little")[:, :width_bits]
+    columns: list[int] = []
+    known: dict[bytes, str] = {b"\0" * len(contents): "%low", b"\1" * len(contents): "%high"}
+    places = []
+    for bit in range(width_bits):
+        key = table[:, bit].tobytes()
+        if key not in known:
+            known[key] = f"%column{len(columns)}"
+            columns.append(bit)
+        places.append(known[key])
+    return columns, places
+
+
+def _gather(word: int, columns: Sequence[int]) -> int:
+    return sum((word >> bit & 1) << k for k, bit in enumerate(columns))
+
+
+def _read(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str) -> list[str]:
+    """Lines that define %word: a register behind each piece, and a multiplexer steered by the number of the piece."""
+    lines = []
+    for number, size in enumerate(sizes):
+        kind = f"!hw.inout<uarray<{size}xi{w}>>"
+        place, cut = _offset(address, bits, size, number)
+        lines += [
+            *cut,
+            f"%cell{number} = sv.array_index_inout %memory{number}[{place}] : {kind}, i{address_bits(size)}",
+            f"%stored{number} = sv.read_inout %cell{number} : !hw.inout<i{w}>",
+            _register("%word" if len(sizes) == 1 else f"%word{number}", f"%stored{number}", w, enable),
+        ]
+    if len(sizes) > 1:
+        lines += _select(address, bits, w, sizes, enable)
+    return lines
+
+
+def _select(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str) -> list[str]:
+    """Lines that define %word from %word0, %word1 … by the number of the piece that was read."""
+    digits = (len(sizes) - 1).bit_length()
+    lines = [f"%number{k} = hw.constant {_signed(k, digits)} : i{digits}" for k in range(len(sizes))]
+    chosen = f"%number{len(sizes) - 1}"
+    for number in reversed(range(len(sizes) - 1)):
+        lines += _within(address, bits, sizes, number)
+        lines.append(f"%upto{number} = comb.mux {address}_in{number}, %number{number}, {chosen} : i{digits}")
+        chosen = f"%upto{number}"
+    lines.append(_register("%piece", chosen, digits, enable))
+    words = [f"%word{number}" for number in range(len(sizes))]
+    for digit in range(digits):
+        lines.append(f"%digit{digit} = comb.extract %piece from {digit} : (i{digits}) -> i1")
+        merged = []
+        for k in range(0, len(words) - 1, 2):
+            result = "%word" if len(words) == 2 else f"%merged{digit}_{k}"
+            lines.append(f"{result} = comb.mux %digit{digit}, {words[k + 1]}, {words[k]} : i{w}")
+            merged.append(result)
+        words = merged + words[len(words) - len(words) % 2 :]
+    return lines
+
+
+def _within(address: str, bits: int, sizes: tuple[int, ...], number: int) -> list[str]:
+    """Lines that define ADDRESS_inN: whether the address is in piece N. Each piece starts at a multiple of its size."""
+    low = address_bits(sizes[number])
+    if low >= bits:
+        return []
+    high, tag = bits - low, f"{address}_in{number}"
+    expected = _signed(sum(sizes[:number]) >> low, high)
+    return [
+        f"{tag}_high = comb.extract {address} from {low} : (i{bits}) -> i{high}",
+        f"{tag}_base = hw.constant {expected} : i{high}",
+        f"{tag} = comb.icmp eq {tag}_high, {tag}_base : i{high}",
+    ]
+
+
+def _offset(address: str, bits: int, size: int, number: int) -> tuple[str, list[str]]:
+    """The address within piece N, and the lines that define it."""
+    low = address_bits(size)
+    if low == bits:
+        return address, []
+    return f"{address}_at{number}", [f"{address}_at{number} = comb.extract {address} from 0 : (i{bits}) -> i{low}"]
+
+
+def _register(result: str, value: str, w: int, enable: str) -> str:
+    if enable:
+        return f"{result} = seq.compreg.ce {value}, %clk, {enable} : i{w}"
+    return f"{result} = seq.compreg {value}, %clk : i{w}"
+
+
+def _signed(value: int, w: int) -> int:
+    """`value` as MLIR prints a constant of w bits."""
+    return value - (1 << w) if value >> (w - 1) else value
+
+
+def _module(header: str, lines: Sequence[str], output: str) -> str:
+    body = "\n  ".join([*lines, f"hw.output {output}"])
+    return f"{header} {{\n  {body}\n}}\n"

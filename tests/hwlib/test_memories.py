@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import random
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.lowering.clocked_bench import run
+from torch2hw.hwlib.block_plan import MOST_PIECES, half_blocks, pieces
+from torch2hw.hwlib.export import verilog
+from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
+
+ADDRESS_BITS = 14
+CYCLES = 3000
+INPUTS = {"read_addr": ADDRESS_BITS, "read_en": 1, "write_addr": ADDRESS_BITS, "write_en": 1, "write_data": 32}
+
+
+def wrapped(memory: Memory, number: int) -> tuple[str, str]:
+    """SystemVerilog of the memory in a module with the ports of INPUTS, and that module's name."""
+    name = f"wrapped{number}"
+    uses = []
+    for port in memory.inputs:
+        source = "read_addr" if port.name == "addr" else port.name
+        uses.append(
+            f".{port.name}({source}[{port.width_bits - 1}:0])" if INPUTS[source] > 1 else f".{port.name}({source})"
+        )
+    ports = ", ".join(f"input [{width - 1}:0] {port}" for port, width in INPUTS.items())
+    text = f"module {name}(input clk, {ports}, output [31:0] out);\n  {memory.name} storage(.clk(clk), .out(out), "
+    return text + f"{', '.join(uses)});\nendmodule\n", name
+
+
+def interesting(depths: list[int]) -> list[int]:
+    """Addresses around the ends of memories and of their pieces."""
+    ends = {end for depth in depths for end in (0, depth, *accumulate(pieces(depth, 32)))}
+    return sorted({end + step for end in ends for step in (-1, 0, 1) if 0 <= end + step < 1 << ADDRESS_BITS})
+
+
+@pytest.mark.simulation
+def test_rams_hold_what_is_written(tmp_path: Path) -> None:
+    depths = [1, 3, 1024, 1025, 5472, 14400]
+    memories = [(depth, bool(number % 2), ram(32, depth, bool(number % 2))) for number, depth in enumerate(depths)]
+    wrappers = [wrapped(memory, number) for number, (_, _, memory) in enumerate(memories)]
+    sources = verilog("".join(memory.definition() for _, _, memory in memories)) + "".join(t for t, _ in wrappers)
+    rng, addresses = random.Random(1), interesting(depths)
+    stimulus = [
+        {
+            "read_addr": rng.choice(addresses),
+            "read_en": rng.getrandbits(1),
+            "write_addr": rng.choice(addresses),
+            "write_en": rng.getrandbits(1),
+            "write_data": rng.getrandbits(32),
+        }
+        for _ in range(CYCLES)
+    ]
+    seen = run(sources, [name for _, name in wrappers], INPUTS, {"out": 32}, stimulus, tmp_path)
+    for (depth, enable, memory), (_, name) in zip(memories, wrappers, strict=True):
+        cells: dict[int, int] = {}
+        expected: int | None = None  # None: unspecified
+        checked = 0
+        mask = (1 << address_bits(depth)) - 1
+        for cycle, values in enumerate(stimulus):
+            if expected is not None:
+                assert seen[name][cycle]["out"] == expected, f"{memory.name} in cycle {cycle}"
+                checked += 1
+            read, write = values["read_addr"] & mask, values["write_addr"] & mask
+            if values["read_en"] or not enable:
+                expected = cells.get(read)
+            if values["write_en"] and write < depth:
+                cells[write] = values["write_data"]
+        assert checked > CYCLES // 20
+
+
+@pytest.mark.simulation
+def test_roms_give_their_contents(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    contents = {
+        "one_word": [7],
+        "three": [1, 0xFFFFFFFF, 5],
+        "weights": [rng.getrandbits(32) for _ in range(3072 + 512)],
+        "mask": [0xFF800000 * rng.getrandbits(1) for _ in range(5000)],
+        "columns": [0x10001 * rng.getrandbits(3) + 0x80 for _ in range(600)],
+        "constant": [9] * 2000,
+    }
+    memories = [(words, rom(name, 32, words)) for name, words in contents.items()]
+    wrappers = [wrapped(memory, number) for number, (_, memory) in enumerate(memories)]
+    sources = verilog("".join(memory.definition() for _, memory in memories)) + "".join(t for t, _ in wrappers)
+    addresses = [*interesting([len(words) for words in contents.values()]), *rng.sample(range(5000), 200)]
+    stimulus = [dict.fromkeys(INPUTS, 0) | {"read_addr": address} for address in [*addresses, 0]]
+    seen = run(sources, [name for _, name in wrappers], INPUTS, {"out": 32}, stimulus, tmp_path)
+    for (words, memory), (_, name) in zip(memories, wrappers, strict=True):
+        for cycle, address in enumerate(addresses):
+            place = address & ((1 << address_bits(len(words))) - 1)
+            if place < len(words):
+                assert seen[name][cycle + 1]["out"] == words[place], f"{memory.name} at {place}"
+
+
+def test_repeated_columns_are_stored_once() -> None:
+    assert "uarray<16384xi1>" in rom("mask", 32, [0xFF800000 * (k % 3 == 0) for k in range(10000)]).definition()
+    assert "uarray<300xi32>" in rom("small", 32, [0xFF800000 * (k % 3 == 0) for k in range(300)]).definition()
+
+
+@given(st.integers(1, 200_000), st.integers(1, 80))
+def test_pieces_are_aligned_powers_of_two_that_hold_everything(depth: int, width_bits: int) -> None:
+    sizes = pieces(depth, width_bits)
+    assert 1 <= len(sizes) <= MOST_PIECES
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert depth <= sum(sizes) <= 1 << max(9, address_bits(depth)) or sizes == (depth,)
+    for start, size in zip(accumulate(sizes, initial=0), sizes, strict=False):
+        assert sizes == (depth,) or (size.bit_count() == 1 and start % size == 0)
+
+
+@pytest.mark.parametrize(
+    ("depth", "sizes", "bram36"),
+    [
+        (1000, (1000,), 1),
+        (4096, (4096,), 4),
+        (3072, (2048, 1024), 3),
+        (4200, (4096, 512), 4.5),
+        (5472, (4096, 1024, 512), 5.5),
+        (14400, (8192, 4096, 2048, 512), 14.5),
+    ],
+)
+def test_plans_of_32_bit_memories(depth: int, sizes: tuple[int, ...], bram36: float) -> None:
+    assert pieces(depth, 32) == sizes
+    assert sum(half_blocks(size, 32) for size in sizes) / 2 == bram36
