@@ -1,14 +1,16 @@
-"""What is written of a design: OUT.sv, and its manifest OUT.json beside it."""
+"""What is written of a design: OUT.sv, its manifest OUT.json beside it, and OUT.mem with what is too large for OUT.sv."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+from torch2hw import memory_files
 from torch2hw.compiler import Compiled
 from torch2hw.errors import UsageError
-from torch2hw.output import write_files
+from torch2hw.output import check_writable, write_files
 
 
 def manifest_path(path: Path) -> Path:
@@ -19,7 +21,21 @@ def manifest_path(path: Path) -> Path:
 
 
 def write_design(compiled: Compiled, path: Path) -> dict[str, Any]:
-    """Write both files, or neither; the manifest."""
-    manifest = compiled.manifest([path.name], [])
-    write_files({path: compiled.verilog(), manifest_path(path): json.dumps(manifest, indent=2) + "\n"})
+    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
+    verilog, contents = compiled.verilog(), {}
+    if memory_files.contents_bytes(verilog) > memory_files.LIMIT_BYTES:
+        verilog, contents = memory_files.move_contents(verilog, f"{path.stem}.mem")
+    manifest = compiled.manifest([path.name], sorted(contents))
+    files = {path.parent / name: text for name, text in contents.items()}
+    folder = path.with_suffix(".mem")
+    new = bool(contents) and not folder.exists()
+    check_writable(path)
+    if new:
+        folder.mkdir()
+    try:
+        write_files({**files, path: verilog, manifest_path(path): json.dumps(manifest, indent=2) + "\n"})
+    except BaseException:
+        if new:
+            shutil.rmtree(folder)
+        raise
     return manifest
