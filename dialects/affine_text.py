@@ -9,6 +9,7 @@ Before (data): `Nest(i, j, k; stage 0: acc; stage 1: store)`. After (text):
 
 The text is executable in exactly the order in which the hardware runs: on the CPU it is the design's reference.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,10 @@ def memref(buffer: Buffer) -> str:
 def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
     """Where an element is in the buffer's memref: its bank, then its place in the bank."""
     pairs = list(zip(indices, buffer.bank_factors, strict=True))
-    return [*(index.remainder(factor) for index, factor in pairs if factor > 1), *(index.floordiv(factor) for index, factor in pairs)]
+    return [
+        *(index.remainder(factor) for index, factor in pairs if factor > 1),
+        *(index.floordiv(factor) for index, factor in pairs),
+    ]
 
 
 def leaves_buffer(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
@@ -85,7 +89,9 @@ def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestP
     lines = ["module {"]
     for buffer in buffers:
         if buffer.kind == "constant":
-            lines.append(f"  memref.global \"private\" constant @{buffer.name} : {memref(buffer)} = {dense(buffer).split(' : ')[0]}")
+            lines.append(
+                f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = {dense(buffer).split(" : ")[0]}'
+            )
     ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
     allocated = [buffer for buffer in buffers if buffer.kind == "temporary" and buffer not in program.outputs]
     lines.append(f"  func.func @main({ports}) {{")
@@ -184,14 +190,21 @@ class NestPrinter:
             load = f"affine.load {value}_state[{state}] : {kind}"
             if not from_zero:
                 raise AssertionError(f"stage {number} of {nest.name} carries a value over no loop")
-            out += [f"{value} = affine.if {self.condition((), from_zero)} -> {carried.type} {{",
-                    f"  affine.yield {self.name(carried.init)} : {carried.type}", "} else {",
-                    f"  {value}_old = {load}", f"  affine.yield {value}_old : {carried.type}", "}"]
+            out += [
+                f"{value} = affine.if {self.condition((), from_zero)} -> {carried.type} {{",
+                f"  affine.yield {self.name(carried.init)} : {carried.type}",
+                "} else {",
+                f"  {value}_old = {load}",
+                f"  affine.yield {value}_old : {carried.type}",
+                "}",
+            ]
         for statement in late:
             out += self.statement_lines(statement)
         for carried in stage.carried:
-            out.append(f"affine.store {self.name(carried.next)}, {self.name(carried.name)}_state[{state}] : "
-                       f"memref<{shape}{carried.type}>")
+            out.append(
+                f"affine.store {self.name(carried.next)}, {self.name(carried.name)}_state[{state}] : "
+                f"memref<{shape}{carried.type}>"
+            )
         for store in stage.stores:
             out += self.store_lines(store)
         if number + 1 < len(nest.stages):
@@ -212,7 +225,11 @@ class NestPrinter:
                 if isinstance(statement, Operation):
                     needed |= set(statement.operands)
                 if isinstance(statement, IndexValue | Load):
-                    indices = (statement.index,) if isinstance(statement, IndexValue) else (*statement.indices, *statement.guard)
+                    indices = (
+                        (statement.index,)
+                        if isinstance(statement, IndexValue)
+                        else (*statement.indices, *statement.guard)
+                    )
                     needed |= {v.name for index in indices for v in index.variables()}
         chosen = {statement.result for statement in early}
         return early[::-1], [statement for statement in stage.statements if statement.result not in chosen]
@@ -235,18 +252,25 @@ class NestPrinter:
             lines, values = [], []
             for position, index in enumerate(stored_at(load.buffer, load.indices)):
                 values.append(self.arith(index, f"{result}_at{position}", lines))
-            lines.append(f"{result} = memref.load %{load.buffer.name}[{', '.join(values)}] : {memref(load.buffer)}"
-                         + location(load.source))
+            lines.append(
+                f"{result} = memref.load %{load.buffer.name}[{', '.join(values)}] : {memref(load.buffer)}"
+                + location(load.source)
+            )
             return lines
         plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
         # Outside the buffer without a guard that says so: a lane whose result is not stored.
         guard = tuple(dict.fromkeys((*load.guard, *leaves_buffer(load.buffer, load.indices))))
         if not guard:
             return [f"{result} = {plain}"]
-        return [f"{result} = affine.if {self.condition(guard)} -> {load.type} {{", f"  {result}_in = {plain}",
-                f"  affine.yield {result}_in : {load.type}", "} else {",
-                f"  {result}_out = arith.constant {literal(load.otherwise_bits, load.type)}",
-                f"  affine.yield {result}_out : {load.type}", "}"]
+        return [
+            f"{result} = affine.if {self.condition(guard)} -> {load.type} {{",
+            f"  {result}_in = {plain}",
+            f"  affine.yield {result}_in : {load.type}",
+            "} else {",
+            f"  {result}_out = arith.constant {literal(load.otherwise_bits, load.type)}",
+            f"  affine.yield {result}_out : {load.type}",
+            "}",
+        ]
 
     def arith(self, index: Index, prefix: str, lines: list[str]) -> str:
         """Appends the arithmetic of an index over run-time values to `lines`; returns the name of its value."""
@@ -260,10 +284,15 @@ class NestPrinter:
                 inner = self.arith(atom.dividend, name + "d", lines)
                 value = f"{name}q"
                 operator = "floordivsi" if isinstance(atom, FloorDiv) else "remsi"
-                lines += [f"{name}n = arith.constant {atom.divisor} : index",
-                          f"{value} = arith.{operator} {inner}, {name}n : index"]
-            lines += [f"{name}k = arith.constant {coefficient} : index", f"{name}p = arith.muli {value}, {name}k : index",
-                      f"{name} = arith.addi {total}, {name}p : index"]
+                lines += [
+                    f"{name}n = arith.constant {atom.divisor} : index",
+                    f"{value} = arith.{operator} {inner}, {name}n : index",
+                ]
+            lines += [
+                f"{name}k = arith.constant {coefficient} : index",
+                f"{name}p = arith.muli {value}, {name}k : index",
+                f"{name} = arith.addi {total}, {name}p : index",
+            ]
             total = name
         return total
 
@@ -285,8 +314,10 @@ class NestPrinter:
         return f"{result} = {operation.name} {operands}{start} : {operation.type}"
 
     def store_lines(self, store: Store) -> list[str]:
-        line = (f"affine.store {self.name(store.value)}, {self.access(store.buffer, store.indices)} : "
-                f"{memref(store.buffer)}{location(store.source)}")
+        line = (
+            f"affine.store {self.name(store.value)}, {self.access(store.buffer, store.indices)} : "
+            f"{memref(store.buffer)}{location(store.source)}"
+        )
         if not store.guard:
             return [line]
         return [f"affine.if {self.condition(store.guard)} {{", "  " + line, "}"]

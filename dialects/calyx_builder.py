@@ -3,6 +3,7 @@
 A *wire* is the SSA name of a port's value (`%add0.out`) with its width in bits. Cells are made on request and constants are
 shared. Everything is deterministic: names come from the caller's hints, numbered where they repeat.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -65,8 +66,13 @@ class Primitive:
 
 def primitive(hardware: Hardware) -> Primitive:
     """A record of the hardware library as a Calyx primitive; it has a clock if it has latency."""
-    return Primitive(hardware.name, tuple((port.name, port.width_bits) for port in hardware.inputs),
-                     ((hardware.output.name, hardware.output.width_bits),), hardware.latency_cycles > 0, hardware.definition())
+    return Primitive(
+        hardware.name,
+        tuple((port.name, port.width_bits) for port in hardware.inputs),
+        ((hardware.output.name, hardware.output.width_bits),),
+        hardware.latency_cycles > 0,
+        hardware.definition(),
+    )
 
 
 @dataclass
@@ -83,7 +89,9 @@ class Design:
             ports = [f"in %{name}: i{width}" for name, width in primitive.inputs]
             ports += ["in %clk: i1 {calyx.clk}"] if primitive.clocked else []
             ports += [f"out {name}: i{width}" for name, width in primitive.outputs]
-            lines.append(f'  hw.module.extern @{primitive.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}')
+            lines.append(
+                f'  hw.module.extern @{primitive.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}'
+            )
         return "\n".join([*lines, *self.components, "}", ""])
 
 
@@ -137,13 +145,19 @@ class Component:
         wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
         place = f' loc("{source.file}":{source.line}:1)' if source else ""
         operation = f"primitive @{name} of @{kind}" if kind in self.design.primitives else f"{kind} @{name}"
-        self.cells.append(f"{', '.join(map(str, wires.values()))} = calyx.{operation} : "
-                          f"{', '.join(f'i{width}' for _, width in ports)}{place}")
+        self.cells.append(
+            f"{', '.join(map(str, wires.values()))} = calyx.{operation} : "
+            f"{', '.join(f'i{width}' for _, width in ports)}{place}"
+        )
         return wires
 
     def register(self, hint: str, width: int, source: Source | None = None) -> Register:
-        ports = self.cell("register", hint, [("in", width), ("write_en", 1), ("clk", 1), ("reset", 1), ("out", width), ("done", 1)],
-                          source)
+        ports = self.cell(
+            "register",
+            hint,
+            [("in", width), ("write_en", 1), ("clk", 1), ("reset", 1), ("out", width), ("done", 1)],
+            source,
+        )
         return Register(ports["in"], ports["write_en"], ports["out"])
 
     def operator(self, kind: str, left: Wire, right: Wire, out_width: int | None = None) -> Wire:
@@ -198,10 +212,14 @@ class Component:
             self.operators[key] = ports["out"]
         return self.operators[key]
 
-    def instance(self, kind: Primitive, hint: str, operands: dict[str, Wire], source: Source | None = None) -> dict[str, Wire]:
+    def instance(
+        self, kind: Primitive, hint: str, operands: dict[str, Wire], source: Source | None = None
+    ) -> dict[str, Wire]:
         """A cell of a primitive with its inputs wired (those given); returns all its ports."""
         self.design.primitives.setdefault(kind.name, kind)
-        ports = self.cell(kind.name, hint, [*kind.inputs, *([("clk", 1)] if kind.clocked else []), *kind.outputs], source)
+        ports = self.cell(
+            kind.name, hint, [*kind.inputs, *([("clk", 1)] if kind.clocked else []), *kind.outputs], source
+        )
         for port, wire in operands.items():
             self.assign(ports[port], wire)
         return ports
@@ -210,8 +228,10 @@ class Component:
         name = self.unique(hint)
         ports = [*component.inputs, ("go", 1), ("clk", 1), ("reset", 1), *component.outputs, ("done", 1)]
         wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
-        self.cells.append(f"{', '.join(map(str, wires.values()))} = calyx.instance @{name} of @{component.name} : "
-                          f"{', '.join(f'i{width}' for _, width in ports)}")
+        self.cells.append(
+            f"{', '.join(map(str, wires.values()))} = calyx.instance @{name} of @{component.name} : "
+            f"{', '.join(f'i{width}' for _, width in ports)}"
+        )
         return wires
 
     # -- wires --------------------------------------------------------------------------------------------------------------
@@ -249,11 +269,18 @@ class Component:
         inputs = [f"%{n}: i{w}" for n, w in self.inputs] + ["%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
         outputs = [f"%{n}: i{w}" for n, w in self.outputs] + ["%done: i1 {done}"]
         lines = [f"  calyx.component @{self.name}({', '.join(inputs)}) -> ({', '.join(outputs)}) {{"]
-        lines += [f"    {wire} = hw.constant {_signed(value, width)} : i{width}" for (value, width), wire in self.constants.items()]
+        lines += [
+            f"    {wire} = hw.constant {_signed(value, width)} : i{width}"
+            for (value, width), wire in self.constants.items()
+        ]
         lines += [f"    {cell}" for cell in self.cells]
         lines += ["    calyx.wires {", *(f"      {line}" for line in self.continuous)]
         for name, (latency, body) in self.groups.items():
-            lines += [f"      calyx.static_group latency<{latency}> @{name} {{", *(f"        {line}" for line in body), "      }"]
+            lines += [
+                f"      calyx.static_group latency<{latency}> @{name} {{",
+                *(f"        {line}" for line in body),
+                "      }",
+            ]
         lines += ["    }", "    calyx.control {", *(f"      {line}" for line in self.control), "    }"]
         place = f' loc("{self.source.file}":{self.source.line}:1)' if self.source else ""
         entry = " {toplevel}" if self.name == self.design.entry else ""

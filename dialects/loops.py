@@ -15,6 +15,7 @@ Interchanging a parallel loop into a reduction only moves it in `loops`; the ord
 
 Values are named strings, unique in their nest. Types are MLIR's names: f32, i64, i1, index, ….
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,18 @@ from numpy.typing import NDArray
 
 from torch2hw.dialects.quasi_affine import Index, Variable
 
-DTYPE_BITS = {"f32": 32, "f16": 16, "bf16": 16, "f64": 64, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i1": 1, "index": 64}
+DTYPE_BITS = {
+    "f32": 32,
+    "f16": 16,
+    "bf16": 16,
+    "f64": 64,
+    "i64": 64,
+    "i32": 32,
+    "i16": 16,
+    "i8": 8,
+    "i1": 1,
+    "index": 64,
+}
 
 
 @dataclass(frozen=True)
@@ -162,7 +174,10 @@ class Stage:
         for statement in reversed(self.statements):
             if statement.result in needed:
                 needed |= operand_names(statement)
-        return ([s for s in self.statements if s.result in needed], [s for s in self.statements if s.result not in needed])
+        return (
+            [s for s in self.statements if s.result in needed],
+            [s for s in self.statements if s.result not in needed],
+        )
 
 
 @dataclass(frozen=True)
@@ -211,7 +226,7 @@ class Nest:
     def state_loops(self, stage: int) -> list[Loop]:
         """The loops whose indices tell apart the values that `stage` carries at one time."""
         positions = [position for position, loop in enumerate(self.loops) if loop.reduced_by == stage]
-        inner = self.loops[positions[0]:] if positions else ()
+        inner = self.loops[positions[0] :] if positions else ()
         return [loop for loop in inner if loop.reduced_by is None or loop.reduced_by > stage]
 
 
@@ -241,6 +256,7 @@ class Program:
     def text(self, cycles: Mapping[str, int] | None = None) -> str:
         """MLIR text; `cycles` gives operations (by nest and value name) the cycle in which they start, as an attribute."""
         from torch2hw.dialects.affine_text import affine_text
+
         return affine_text(self, cycles or {})
 
 
@@ -257,6 +273,7 @@ def operand_names(statement: Statement) -> set[str]:
 
 def substitute_statement(statement: Statement, indices: dict[Variable, Index], names: dict[str, str]) -> Statement:
     """`statement` with loop variables and value names replaced (names not in the map stay)."""
+
     def value(name: str) -> str:
         return names.get(name, name)
 
@@ -271,11 +288,18 @@ def substitute_statement(statement: Statement, indices: dict[Variable, Index], n
         return replace(statement, result=value(statement.result))
     if isinstance(statement, IndexValue):
         return replace(statement, result=value(statement.result), index=index(statement.index))
-    return replace(statement, result=value(statement.result), indices=tuple(map(index, statement.indices)),
-                   guard=tuple(map(index, statement.guard)))
+    return replace(
+        statement,
+        result=value(statement.result),
+        indices=tuple(map(index, statement.indices)),
+        guard=tuple(map(index, statement.guard)),
+    )
 
 
 def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:
-    return replace(store, value=names.get(store.value, store.value),
-                   indices=tuple(index.substitute(indices) for index in store.indices),
-                   guard=tuple(index.substitute(indices) for index in store.guard))
+    return replace(
+        store,
+        value=names.get(store.value, store.value),
+        indices=tuple(index.substitute(indices) for index in store.indices),
+        guard=tuple(index.substitute(indices) for index in store.guard),
+    )

@@ -5,6 +5,7 @@ with its extent), `FloorDiv(index, divisor)` or `Remainder(index, divisor)`, bot
 Every constructor simplifies with the ranges of the variables, so that views of views of reshapes come out as plain sums of
 loop indices wherever that is true: with h < 2 and e < 21, `(21·h + e) floordiv 21` is `h`. Values are exact integers.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -223,7 +224,7 @@ def _divide(index: Index, divisor: int) -> tuple[Index, Index]:
     common = divisor
     for _, coefficient in rest.terms:
         common = gcd(common, coefficient)
-    if common > 1:                      # (g·e + r) floordiv (g·n) = e floordiv n for 0 <= r < g
+    if common > 1:  # (g·e + r) floordiv (g·n) = e floordiv n for 0 <= r < g
         inner = _sum([(atom, c // common) for atom, c in rest.terms], rest.constant // common)
         part, remainder = _divide(inner, divisor // common)
         return quotient + part, remainder * common + rest.constant % common

@@ -7,6 +7,7 @@ leaves: for each nest its II, the cycle in which every operation starts, and its
 refuses: an operation without hardware, as UnsupportedOperation.
 The data is `ScheduledProgram`; its text is the scheduled affine program after upstream's lower-affine, still executable.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -30,8 +31,12 @@ class ScheduledProgram:
     def text(self) -> str:
         from torch_mlir import ir
         from torch_mlir.passmanager import PassManager
-        cycles = {f"{nest.name}_{name}": cycle for nest, plan in zip(self.program.nests, self.schedules, strict=True)
-                  for name, cycle in plan.start.items()}
+
+        cycles = {
+            f"{nest.name}_{name}": cycle
+            for nest, plan in zip(self.program.nests, self.schedules, strict=True)
+            for name, cycle in plan.start.items()
+        }
         with ir.Context():
             module = ir.Module.parse(self.program.text(cycles))
             PassManager.parse("builtin.module(lower-affine)").run(module.operation)

@@ -5,13 +5,14 @@ constant that depends only on which loops wrap around: one adder, no multiplier.
 not overlap, the counters' bits are simply put side by side. An index with divisions that no simplification removed is
 computed from the counters by a small combinational unit.
 """
+
 from __future__ import annotations
 
 from torch2hw.dialects.calyx_builder import Component, Primitive, Register, Wire
 from torch2hw.dialects.loops import Loop
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Remainder, Variable
 
-TABLE_LIMIT = 256         # a division of a range up to this is a table in LUTs
+TABLE_LIMIT = 256  # a division of a range up to this is a table in LUTs
 
 
 def bits_for(values: int) -> int:
@@ -47,7 +48,7 @@ class IndexStreams:
             component.assign(counter.enable, carry, self.group, self.step)
             self.wraps[loop.variable] = wrap
             carry = wrap if carry == component.constant(1, 1) else component.operator("and", carry, wrap)
-            self.advance[loop.variable] = carry             # this loop and all inside it wrap around after this iteration
+            self.advance[loop.variable] = carry  # this loop and all inside it wrap around after this iteration
 
     def all_at(self, loops: list[Loop], last: bool) -> Wire:
         """High where each of `loops` is in its last (or first) iteration."""
@@ -55,8 +56,11 @@ class IndexStreams:
         for loop in loops:
             if loop.extent > 1:
                 counter = self.counters[loop.variable].out
-                flags.append(self.wraps[loop.variable] if last else
-                             self.component.operator("eq", counter, self.component.constant(0, counter.width), 1))
+                flags.append(
+                    self.wraps[loop.variable]
+                    if last
+                    else self.component.operator("eq", counter, self.component.constant(0, counter.width), 1)
+                )
         return self.component.conjunction(*flags)
 
     def at_least_zero(self, index: Index) -> Wire:
@@ -74,14 +78,20 @@ class IndexStreams:
         """High where coefficient · item + offset ≥ 0: the loop's counter against a constant."""
         component, counter = self.component, self.counters[item].out
         if coefficient < 0:
-            last = offset // -coefficient                   # item ≤ last
+            last = offset // -coefficient  # item ≤ last
             if last == item.extent - 2:
                 return component.negation(self.wraps[item])
-            return component.operator("le", counter, component.constant(max(last, 0), counter.width), 1) if last >= 0 else (
-                component.constant(0, 1))
-        first = -(offset // coefficient)                    # item ≥ first
-        return component.operator("ge", counter, component.constant(first, counter.width), 1) if first < item.extent else (
-            component.constant(0, 1))
+            return (
+                component.operator("le", counter, component.constant(max(last, 0), counter.width), 1)
+                if last >= 0
+                else (component.constant(0, 1))
+            )
+        first = -(offset // coefficient)  # item ≥ first
+        return (
+            component.operator("ge", counter, component.constant(first, counter.width), 1)
+            if first < item.extent
+            else (component.constant(0, 1))
+        )
 
     def value(self, index: Index, width: int) -> Wire:
         """`index` modulo 2^width in the current iteration."""
@@ -116,17 +126,23 @@ class IndexStreams:
         component = self.component
         strides = [dict(index.terms).get(loop.variable, 0) for loop in self.loops]
         start = component.constant(index.constant, width)
-        register = component.register("at_" + "_".join(v.name for v, _ in index.terms if isinstance(v, Variable)), width)
+        register = component.register(
+            "at_" + "_".join(v.name for v, _ in index.terms if isinstance(v, Variable)), width
+        )
         value = register.out if index.constant == 0 else component.operator("xor", register.out, start)
         # The change after an iteration in which exactly the loops inside loop number `level` wrap around.
         changes = []
         for level in range(len(self.loops)):
-            inner = sum(s * (loop.extent - 1) for s, loop in zip(strides[level + 1:], self.loops[level + 1:], strict=True))
+            inner = sum(
+                s * (loop.extent - 1) for s, loop in zip(strides[level + 1 :], self.loops[level + 1 :], strict=True)
+            )
             changes.append(strides[level] - inner)
         back = -sum(s * (loop.extent - 1) for s, loop in zip(strides, self.loops, strict=True))
         change = component.constant(changes[-1], width)
         for level in range(len(self.loops) - 1, 0, -1):
-            change = component.mux(self.advance[self.loops[level].variable], component.constant(changes[level - 1], width), change)
+            change = component.mux(
+                self.advance[self.loops[level].variable], component.constant(changes[level - 1], width), change
+            )
         change = component.mux(self.advance[self.loops[0].variable], component.constant(back, width), change)
         following = component.operator("add", value, change)
         if index.constant:
@@ -148,7 +164,10 @@ class IndexStreams:
                 part = component.resize(self.value(atom.dividend, atom.divisor.bit_length() - 1), width)
             elif atom.dividend.is_affine and high - low < TABLE_LIMIT:
                 entry = bits_for(high - low + 1)
-                results = [value // atom.divisor if isinstance(atom, FloorDiv) else value % atom.divisor for value in range(low, high + 1)]
+                results = [
+                    value // atom.divisor if isinstance(atom, FloorDiv) else value % atom.divisor
+                    for value in range(low, high + 1)
+                ]
                 part = self._table(self.value(atom.dividend + -low, entry), results, width)
             else:
                 part = self._divided(atom, width)
@@ -175,11 +194,15 @@ class IndexStreams:
         """results[place] as combinational logic."""
         words = results + [results[-1]] * ((1 << place.width) - len(results))
         name = self.component.unique(f"{self.component.name}_table{len(self.streams)}")
-        constants = ", ".join(f"{word - (1 << width) if word >> (width - 1) else word} : i{width}"
-                              for word in (value & ((1 << width) - 1) for value in reversed(words)))
+        constants = ", ".join(
+            f"{word - (1 << width) if word >> (width - 1) else word} : i{width}"
+            for word in (value & ((1 << width) - 1) for value in reversed(words))
+        )
         kind = f"!hw.array<{len(words)}xi{width}>"
-        text = (f"  %words = hw.aggregate_constant [{constants}] : {kind}\n"
-                f"  %word = hw.array_get %words[%place] : {kind}, i{place.width}\n")
+        text = (
+            f"  %words = hw.aggregate_constant [{constants}] : {kind}\n"
+            f"  %word = hw.array_get %words[%place] : {kind}, i{place.width}\n"
+        )
         definition = f"hw.module @{name}(in %place: i{place.width}, out out: i{width}) {{\n{text}  hw.output %word : i{width}\n}}\n"
         unit = Primitive(name, (("place", place.width),), (("out", width),), False, definition)
         return self.component.instance(unit, "table", {"place": place})["out"]
@@ -202,7 +225,8 @@ def _division_text(index: Index, variables: list[Variable], width: int) -> tuple
     for item in largest:
         largest += [atom.dividend for atom, _ in item.terms if not isinstance(atom, Variable)]
     span = max(abs(end) for item in largest for end in item.bounds()) + max(
-        [1, *(atom.divisor for item in largest for atom, _ in item.terms if not isinstance(atom, Variable))])
+        [1, *(atom.divisor for item in largest for atom, _ in item.terms if not isinstance(atom, Variable))]
+    )
     work = max(width, span.bit_length() + 2)
     lines: list[str] = []
 
@@ -222,7 +246,7 @@ def _division_text(index: Index, variables: list[Variable], width: int) -> tuple
                 part = emit(f"comb.concat {zero}, %{atom.name} : i{work - bits}, i{bits}")
             else:
                 low = atom.dividend.bounds()[0]
-                lift = -(low // atom.divisor) if low < 0 else 0     # divide a non-negative number, then take the lift back
+                lift = -(low // atom.divisor) if low < 0 else 0  # divide a non-negative number, then take the lift back
                 dividend = value_of(atom.dividend + lift * atom.divisor)
                 operator = "divu" if isinstance(atom, FloorDiv) else "modu"
                 part = emit(f"comb.{operator} {dividend}, {number(atom.divisor)} : i{work}")
@@ -236,5 +260,3 @@ def _division_text(index: Index, variables: list[Variable], width: int) -> tuple
     if work != width:
         result = emit(f"comb.extract {result} from 0 : (i{work}) -> i{width}")
     return "".join(lines), result
-
-

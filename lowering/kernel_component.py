@@ -7,6 +7,7 @@ inside, stored in the order in which the nest reads them.
 Control: static_seq { static_repeat trip_count { issue }; static_repeat depth - II { drain } }. Pipeline registers always advance;
 only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ from torch2hw.passes.bank_analysis import bank_number, selection
 class ReadPort:
     address: Wire
     data: Wire
-    requests: list[tuple[Wire, Wire]] = field(default_factory=list)      # (high in the request's cycle, address)
+    requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
 
 
 @dataclass
@@ -62,7 +63,9 @@ class SharedUnit:
 
 
 class KernelComponent:
-    def __init__(self, design: Design, name: str, nest: Nest, schedule: Schedule, library: Any, shared: Mapping[str, int]) -> None:
+    def __init__(
+        self, design: Design, name: str, nest: Nest, schedule: Schedule, library: Any, shared: Mapping[str, int]
+    ) -> None:
         self.nest, self.schedule, self.library = nest, schedule, library
         self.component = Component(design, name, nest.source)
         self.shared_counts = shared
@@ -70,7 +73,7 @@ class KernelComponent:
         self.shared: list[SharedUnit] = []
         self.reads: dict[tuple[Buffer, int], ReadPort] = {}
         self.writes: dict[tuple[Buffer, int], WritePort] = {}
-        self.values: dict[str, tuple[Wire, int]] = {}               # wire and the cycle in which it holds
+        self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
         self.valids: list[Wire] = []
         self.states: list[tuple[int, Carried, Wire]] = []
         self.build()
@@ -102,7 +105,12 @@ class KernelComponent:
             self.store(number, store, cycle)
         self.connect_ports()
         drain = self.latency_cycles - self.nest.trip_count * interval
-        component.control = ["calyx.static_seq {", f"  calyx.static_repeat {self.nest.trip_count} {{", "    calyx.enable @issue", "  }"]
+        component.control = [
+            "calyx.static_seq {",
+            f"  calyx.static_repeat {self.nest.trip_count} {{",
+            "    calyx.enable @issue",
+            "  }",
+        ]
         if drain:
             component.static_group("drain", 1)
             component.assign(issue["in"], component.constant(0, 1), "drain")
@@ -116,7 +124,9 @@ class KernelComponent:
     def at(self, name: str, cycle: int) -> Wire:
         """The value `name` of the iteration whose cycle `cycle` it is."""
         wire, ready = self.values[name]
-        assert cycle >= ready or self.is_constant(wire), f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
+        assert cycle >= ready or self.is_constant(wire), (
+            f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
+        )
         return wire if self.is_constant(wire) else self.component.delayed(wire, cycle - ready)
 
     def is_constant(self, wire: Wire) -> bool:
@@ -161,7 +171,9 @@ class KernelComponent:
     def operation(self, operation: Operation) -> None:
         start = self.schedule.start[operation.result]
         unit = self.library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
-        operands = {port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)}
+        operands = {
+            port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)
+        }
         wait = operand_register_cycles(unit)
         self.values[operation.result] = self.place(unit, operands, operation), start + wait + unit.latency_cycles
 
@@ -177,19 +189,30 @@ class KernelComponent:
             self.shared.append(SharedUnit(unit, number, ports, result))
             return result
         hint = f"{operation.name.split('.')[1]}_{operation.result}"
-        operands = {port: self.component.delayed(wire, operand_register_cycles(unit)) for port, wire in operands.items()}
+        operands = {
+            port: self.component.delayed(wire, operand_register_cycles(unit)) for port, wire in operands.items()
+        }
         return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
 
     def load(self, load: Load) -> None:
         start, width = self.schedule.start[load.result], DTYPE_BITS[load.type]
-        runtime = [v for index in load.indices for v in index.variables() if v not in {loop.variable for loop in self.nest.loops}]
+        runtime = [
+            v
+            for index in load.indices
+            for v in index.variables()
+            if v not in {loop.variable for loop in self.nest.loops}
+        ]
         if load.buffer.kind == "constant" and not runtime:
             self.values[load.result] = self.component.delayed(self.rom(load, start), 1), start + READ_LATENCY_CYCLES
             return
         if load.buffer.kind == "constant":
             assert load.buffer.data is not None
-            address = self.runtime_address(load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start)
-            record = rom(f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)])
+            address = self.runtime_address(
+                load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start
+            )
+            record = rom(
+                f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)]
+            )
             data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
             data = self.component.delayed(data, 1)
         else:
@@ -197,7 +220,9 @@ class KernelComponent:
         flags = [self.flag_at(self.indices.at_least_zero(index), start + READ_LATENCY_CYCLES) for index in load.guard]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         if flags:
-            data = self.component.mux(self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width))
+            data = self.component.mux(
+                self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width)
+            )
         self.values[load.result] = data, start + READ_LATENCY_CYCLES
 
     def read(self, load: Load, start: int) -> Wire:
@@ -236,7 +261,9 @@ class KernelComponent:
             value = self.component.resize(self.at(atom.name, start), bits)
             for bit in range(coefficient.bit_length()):
                 if coefficient >> bit & 1:
-                    part = value if bit == 0 else self.component.operator("lsh", value, self.component.constant(bit, bits))
+                    part = (
+                        value if bit == 0 else self.component.operator("lsh", value, self.component.constant(bit, bits))
+                    )
                     total = self.component.operator("add", total, part)
         return total
 
@@ -281,9 +308,15 @@ class KernelComponent:
             return
         place = linearise([variable(loop.variable) for loop in inner], [loop.extent for loop in inner])
         bits = address_bits(depth)
-        wires = {"read_addr": self.stream_at(place, bits, read - 1), "write_addr": self.stream_at(place, bits, ready),
-                 "write_en": self.runs(number, ready), "write_data": wire}
-        self.component.assign(state, self.component.instance(primitive(ram(wire.width, depth)), carried.name, wires)["out"])
+        wires = {
+            "read_addr": self.stream_at(place, bits, read - 1),
+            "write_addr": self.stream_at(place, bits, ready),
+            "write_en": self.runs(number, ready),
+            "write_data": wire,
+        }
+        self.component.assign(
+            state, self.component.instance(primitive(ram(wire.width, depth)), carried.name, wires)["out"]
+        )
 
     # -- memories of the parent ---------------------------------------------------------------------------------------------
     def read_port(self, buffer: Buffer, bank: int) -> ReadPort:
@@ -299,7 +332,9 @@ class KernelComponent:
             stem = bank_name(buffer, bank)
             self.writes[buffer, bank] = WritePort(
                 self.component.output(f"{stem}_waddr", address_bits(buffer.bank_elements)),
-                self.component.output(f"{stem}_wdata", DTYPE_BITS[buffer.dtype]), self.component.output(f"{stem}_we", 1))
+                self.component.output(f"{stem}_wdata", DTYPE_BITS[buffer.dtype]),
+                self.component.output(f"{stem}_we", 1),
+            )
         return self.writes[buffer, bank]
 
     def store(self, number: int, store: Store, cycle: int) -> None:
@@ -316,7 +351,9 @@ class KernelComponent:
         for bank in banks:
             here = enable
             if len(banks) > 1:
-                chosen = self.component.operator("eq", self.stream_at(place, width, cycle), self.component.constant(bank, width), 1)
+                chosen = self.component.operator(
+                    "eq", self.stream_at(place, width, cycle), self.component.constant(bank, width), 1
+                )
                 here = self.component.conjunction(enable, chosen)
             self.write_port(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))
 
@@ -369,11 +406,9 @@ def rom_contents(load: Load, loops: list[Loop]) -> list[int]:
     places = []
     for index, size in zip(load.indices, load.buffer.shape, strict=True):
         place = at(index)
-        inside &= (place >= 0) & (place < size)         # beyond the nest's domain: never used, any value will do
+        inside &= (place >= 0) & (place < size)  # beyond the nest's domain: never used, any value will do
         places.append(np.clip(place, 0, size - 1))
     data = load.buffer.data[tuple(places)] if places else np.broadcast_to(load.buffer.data, shape)
     for index in load.guard:
         inside &= at(index) >= 0
     return [int(value) for value in np.where(inside, data, np.array(load.otherwise_bits, dtype=data.dtype)).reshape(-1)]
-
-

@@ -8,6 +8,7 @@ leaves: no copy for reshape, transpose, broadcast, slice, pad, fill (they become
     constants folded (`scalar_folding`): an elementwise operation on constants is a constant.
 refuses: an operation it does not know, as UnsupportedOperation at the user's line.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -53,7 +54,9 @@ from torch2hw.lowering.tensor_views import View
 def lower(torch_program: TorchProgram, name: str) -> Program:
     """The affine program of `main` in `torch_program`; buffers of arguments and results get the ports' names."""
     module = torch_program.module.operation.clone()
-    PassManager.parse("builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)", module.context).run(module)
+    PassManager.parse("builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)", module.context).run(
+        module
+    )
     return _Lowering(torch_program, module, name).run()
 
 
@@ -62,8 +65,8 @@ class _Body:
     """The scalar computation of one linalg.generic under construction: statements in order, and what is known constant."""
 
     statements: list[Statement] = field(default_factory=list)
-    values: dict[Any, str] = field(default_factory=dict)            # MLIR value → name
-    known: dict[str, int] = field(default_factory=dict)             # name → bits
+    values: dict[Any, str] = field(default_factory=dict)  # MLIR value → name
+    known: dict[str, int] = field(default_factory=dict)  # name → bits
     types: dict[str, str] = field(default_factory=dict)
     runtime_indices: dict[str, str] = field(default_factory=dict)
 
@@ -90,12 +93,12 @@ class _Lowering:
         self.module = module
         self.name = name
         self.tensors: dict[Any, View] = {}
-        self.scalars: dict[Any, tuple[int, str]] = {}               # constant scalars: bits and type
+        self.scalars: dict[Any, tuple[int, str]] = {}  # constant scalars: bits and type
         self.nests: list[Nest] = []
         self.blobs = resource_blobs(module)
         self.buffer_count = 0
-        self.owned: dict[Any, Buffer] = {}                          # tensors that are exactly one temporary of their own
-        self.became: dict[Buffer | None, Buffer] = {}               # temporaries that are outputs now
+        self.owned: dict[Any, Buffer] = {}  # tensors that are exactly one temporary of their own
+        self.became: dict[Buffer | None, Buffer] = {}  # temporaries that are outputs now
 
     def run(self) -> Program:
         function = next(op for op in self.module.regions[0].blocks[0].operations if op.operation.name == "func.func")
@@ -150,7 +153,9 @@ class _Lowering:
         result_type = type_name(op.results[0].type)
         folded = None
         if all(item is not None for item in operands):
-            arrays = [bits_to_array(np.array([item[0]], dtype=BITS_TYPES[item[1]]), item[1]) for item in operands if item]
+            arrays = [
+                bits_to_array(np.array([item[0]], dtype=BITS_TYPES[item[1]]), item[1]) for item in operands if item
+            ]
             folded = fold(op.name, arrays, tuple(item[1] for item in operands if item), result_type, _predicate(op))
         if folded is None:
             raise unsupported(op.name, source_of(op.location))
@@ -183,6 +188,7 @@ class _Lowering:
             for index, position in zip(at, kept, strict=True):
                 result[position] = index * strides[position] + offsets[position]
             return result
+
         self.tensors[op.results[0]] = self.settle(views.remap(source, shape, indices), op)
 
     def lower_tensor_pad(self, op: Any) -> None:
@@ -229,6 +235,7 @@ class _Lowering:
             for index, position in zip(at, kept, strict=True):
                 result[position] = index * strides[position] + offsets[position]
             return result
+
         self.copy(source, buffer, indices, op)
         self.own(op.results[0], buffer)
 
@@ -249,7 +256,7 @@ class _Lowering:
         kinds = [str(kind).split("<")[-1].rstrip(">") for kind in op.attributes["iterator_types"]]
         segments = [int(size) for size in op.attributes["operandSegmentSizes"]]
         operands = list(op.operands)
-        outs = operands[segments[0]:]
+        outs = operands[segments[0] :]
         extents = self.extents(op, maps, operands, len(kinds))
         variables = [Variable(f"i{d}", extent) for d, extent in enumerate(extents)]
         at = [variable(v) for v in variables]
@@ -273,11 +280,13 @@ class _Lowering:
                 bits, dtype = self.scalars[operand]
                 body.values[argument] = body.constant(bits, dtype)
                 continue
-            body.values[argument] = self.read(body, self.tensors[operand], [affine_result(r, at) for r in mapping.results], op)
+            body.values[argument] = self.read(
+                body, self.tensors[operand], [affine_result(r, at) for r in mapping.results], op
+            )
         yielded = self.scalar_body(op, block, body, at)
         if not reducing and self.forwarded(op, block, maps, operands, segments[0], variables):
             return
-        self.emit(op, body, yielded, outs, maps[segments[0]:], at, variables, kinds, carried_names)
+        self.emit(op, body, yielded, outs, maps[segments[0] :], at, variables, kinds, carried_names)
 
     def extents(self, op: Any, maps: Sequence[Any], operands: Sequence[Any], rank: int) -> list[int]:
         """The trip count of each iterator: the size of a dimension that it alone indexes."""
@@ -297,10 +306,22 @@ class _Lowering:
             return body.constant(element.otherwise_bits, view.dtype)
         for statement in body.statements:
             if isinstance(statement, Load) and (statement.buffer, statement.indices, statement.guard) == (
-                    element.buffer, element.indices, element.guard):
+                element.buffer,
+                element.indices,
+                element.guard,
+            ):
                 return statement.result
-        return body.add(Load(body.fresh("v"), view.dtype, element.buffer, element.indices, element.guard,
-                             element.otherwise_bits, source_of(op.location)))
+        return body.add(
+            Load(
+                body.fresh("v"),
+                view.dtype,
+                element.buffer,
+                element.indices,
+                element.guard,
+                element.otherwise_bits,
+                source_of(op.location),
+            )
+        )
 
     def moved(self, element: views.Element) -> views.Element:
         """The element in the output that its buffer has become, where it has: views made before still name the buffer."""
@@ -321,8 +342,11 @@ class _Lowering:
             result = operation.results[0]
             if operation.name == "linalg.index":
                 index = at[int(operation.attributes["dim"].value)]
-                body.values[result] = (body.constant(index.constant, "index") if index.is_constant
-                                       else body.add(IndexValue(body.fresh("n"), index)))
+                body.values[result] = (
+                    body.constant(index.constant, "index")
+                    if index.is_constant
+                    else body.add(IndexValue(body.fresh("n"), index))
+                )
             elif operation.name == "tensor.extract":
                 body.values[result] = self.extract(operation, body)
             elif operation.name == "arith.constant":
@@ -346,13 +370,18 @@ class _Lowering:
         kind = type_name(operation.results[0].type)
         predicate = _predicate(operation)
         if all(name in body.known for name in operands):
-            arrays = [bits_to_array(np.array([body.known[name]], dtype=BITS_TYPES[t]), t)
-                      for name, t in zip(operands, types, strict=True)]
+            arrays = [
+                bits_to_array(np.array([body.known[name]], dtype=BITS_TYPES[t]), t)
+                for name, t in zip(operands, types, strict=True)
+            ]
             folded = fold(operation.name, arrays, types, kind, predicate)
             if folded is not None:
                 return body.constant(int(array_to_bits(folded, kind)[0]), kind)
-        return body.add(Operation(body.fresh("v"), kind, operation.name, operands, types, predicate, None,
-                                  source_of(operation.location)))
+        return body.add(
+            Operation(
+                body.fresh("v"), kind, operation.name, operands, types, predicate, None, source_of(operation.location)
+            )
+        )
 
     def extract(self, operation: Any, body: _Body) -> str:
         """tensor.extract: a load at an index computed at run time (embedding look-ups)."""
@@ -367,8 +396,9 @@ class _Lowering:
             at.append(made.index if isinstance(made, IndexValue) else variable(Variable(name, size)))
         return self.read(body, view, at, operation)
 
-    def forwarded(self, op: Any, block: Any, maps: Sequence[Any], operands: Sequence[Any], inputs: int,
-                  variables: list[Variable]) -> bool:
+    def forwarded(
+        self, op: Any, block: Any, maps: Sequence[Any], operands: Sequence[Any], inputs: int, variables: list[Variable]
+    ) -> bool:
         """A generic that only yields an input or a constant becomes a view of it: transposes, broadcasts, fills."""
         outputs = [list(mapping.results) for mapping in maps[inputs:]]
         if len(outputs) != 1 or not all(isinstance(result, ir.AffineDimExpr) for result in outputs[0]):
@@ -378,7 +408,9 @@ class _Lowering:
             return False
         value = list(block.operations)[-1].operands[0]
         shape, dtype = shape_of(op.results[0].type)
-        if value in self.scalars or (operands and value in list(block.arguments) and operands[value.arg_number] in self.scalars):
+        if value in self.scalars or (
+            operands and value in list(block.arguments) and operands[value.arg_number] in self.scalars
+        ):
             bits = self.scalars[value if value in self.scalars else operands[value.arg_number]][0]
             self.tensors[op.results[0]] = views.fill(shape, dtype, bits)
             return True
@@ -392,13 +424,25 @@ class _Lowering:
         def indices(at: list[Index]) -> list[Index]:
             placed = [at[order.index(d)] for d in range(len(order))]
             return [affine_result(result, placed) for result in mapping.results]
-        identity = shape == source.shape and [affine_result(r, [variable(v) for v in variables]) for r in mapping.results] == [
-            variable(variables[d]) for d in order]
+
+        identity = shape == source.shape and [
+            affine_result(r, [variable(v) for v in variables]) for r in mapping.results
+        ] == [variable(variables[d]) for d in order]
         self.tensors[op.results[0]] = source if identity else self.settle(views.remap(source, shape, indices), op)
         return True
 
-    def emit(self, op: Any, body: _Body, yielded: list[str], outs: Sequence[Any], maps: Sequence[Any], at: list[Index],
-             variables: list[Variable], kinds: list[str], carried_names: dict[int, str]) -> None:
+    def emit(
+        self,
+        op: Any,
+        body: _Body,
+        yielded: list[str],
+        outs: Sequence[Any],
+        maps: Sequence[Any],
+        at: list[Index],
+        variables: list[Variable],
+        kinds: list[str],
+        carried_names: dict[int, str],
+    ) -> None:
         source = source_of(op.location)
         if not carried_names and "reduction" not in kinds and self.folded(op, body, yielded, maps, variables):
             return
@@ -430,14 +474,22 @@ class _Lowering:
         shape = tuple(v.extent for v in variables)
         for statement in body.statements:
             if isinstance(statement, Constant):
-                values[statement.result] = bits_to_array(np.array(statement.bits, dtype=BITS_TYPES[statement.type]).reshape(1),
-                                                         statement.type).reshape(())
+                values[statement.result] = bits_to_array(
+                    np.array(statement.bits, dtype=BITS_TYPES[statement.type]).reshape(1), statement.type
+                ).reshape(())
             elif isinstance(statement, IndexValue):
                 return False
             elif isinstance(statement, Load):
-                view = View(shape, statement.type, lambda at, s=statement: views.Element(  # type: ignore[misc]
-                    s.buffer, tuple(i.substitute(dict(zip(variables, at, strict=True))) for i in s.indices),
-                    tuple(i.substitute(dict(zip(variables, at, strict=True))) for i in s.guard), s.otherwise_bits))
+                view = View(
+                    shape,
+                    statement.type,
+                    lambda at, s=statement: views.Element(  # type: ignore[misc]
+                        s.buffer,
+                        tuple(i.substitute(dict(zip(variables, at, strict=True))) for i in s.indices),
+                        tuple(i.substitute(dict(zip(variables, at, strict=True))) for i in s.guard),
+                        s.otherwise_bits,
+                    ),
+                )
                 if any(v not in variables for index in statement.indices for v in index.variables()):
                     return False
                 bits = views.evaluate(view)
@@ -447,8 +499,13 @@ class _Lowering:
             else:
                 if any(name not in values for name in statement.operands):
                     return False
-                result = fold(statement.name, [values[name] for name in statement.operands], statement.operand_types,
-                              statement.type, statement.predicate)
+                result = fold(
+                    statement.name,
+                    [values[name] for name in statement.operands],
+                    statement.operand_types,
+                    statement.type,
+                    statement.predicate,
+                )
                 if result is None:
                     return False
                 values[statement.result] = result
@@ -487,8 +544,11 @@ class _Lowering:
         value = self.read(body, view, at, op)
         store = Store(buffer, tuple(indices(at)), value, (), source_of(op.location))
         loops = tuple(Loop(v) for v in variables if v.extent > 1)
-        self.nests.append(Nest(f"n{len(self.nests)}", loops, (Stage((), tuple(body.statements), (store,)),), (),
-                               source_of(op.location)))
+        self.nests.append(
+            Nest(
+                f"n{len(self.nests)}", loops, (Stage((), tuple(body.statements), (store,)),), (), source_of(op.location)
+            )
+        )
 
     def materialise(self, view: View, op: Any) -> View:
         buffer = self.temporary(view.shape, view.dtype, op)
@@ -513,13 +573,16 @@ class _Lowering:
 
 def replace_buffer(nest: Nest, old: Buffer, new: Buffer) -> Nest:
     """`nest` with every access to `old` made to `new`, which is the same data in another shape."""
+
     def moved(indices: tuple[Index, ...]) -> tuple[Index, ...]:
         return indices if old.shape == new.shape else tuple(delinearise(linearise(indices, old.shape), new.shape))
 
     stages = []
     for stage in nest.stages:
-        statements = tuple(replace(s, buffer=new, indices=moved(s.indices)) if isinstance(s, Load) and s.buffer is old else s
-                           for s in stage.statements)
+        statements = tuple(
+            replace(s, buffer=new, indices=moved(s.indices)) if isinstance(s, Load) and s.buffer is old else s
+            for s in stage.statements
+        )
         stores = tuple(replace(s, buffer=new, indices=moved(s.indices)) if s.buffer is old else s for s in stage.stores)
         stages.append(replace(stage, statements=statements, stores=stores))
     return replace(nest, stages=tuple(stages))
@@ -544,7 +607,24 @@ def _predicate(op: Any) -> str | None:
     return None
 
 
-CMPF = ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord", "ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true")
+CMPF = (
+    "false",
+    "oeq",
+    "ogt",
+    "oge",
+    "olt",
+    "ole",
+    "one",
+    "ord",
+    "ueq",
+    "ugt",
+    "uge",
+    "ult",
+    "ule",
+    "une",
+    "uno",
+    "true",
+)
 CMPI = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 
 
@@ -558,7 +638,7 @@ def _kept_dimensions(sizes: list[int], shape: tuple[int, ...]) -> list[int]:
     surplus = len(sizes) - len(shape)
     for position, size in enumerate(sizes):
         wanted = shape[len(kept)] if len(kept) < len(shape) else None
-        if surplus and size == 1 and (wanted != 1 or surplus > sum(s == 1 for s in sizes[position + 1:])):
+        if surplus and size == 1 and (wanted != 1 or surplus > sum(s == 1 for s in sizes[position + 1 :])):
             surplus -= 1
         elif size == wanted:
             kept.append(position)

@@ -1,4 +1,5 @@
 """The manifest of a design (contract section 4): its ports, how tensors are stored, its exact latency, its components."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,22 +13,46 @@ VERSION = 1
 
 def tensor(buffer: Buffer) -> dict[str, Any]:
     enable = "we" if buffer.kind == "input" else "re"
-    return {"name": buffer.name, "shape": list(buffer.shape), "dtype": buffer.dtype, "width": DTYPE_BITS[buffer.dtype],
-            "address_port": f"{buffer.name}_addr", "data_port": f"{buffer.name}_data", "enable_port": f"{buffer.name}_{enable}",
-            "bank_factors": list(buffer.bank_factors), "offset_bits": offset_bits(buffer)}
+    return {
+        "name": buffer.name,
+        "shape": list(buffer.shape),
+        "dtype": buffer.dtype,
+        "width": DTYPE_BITS[buffer.dtype],
+        "address_port": f"{buffer.name}_addr",
+        "data_port": f"{buffer.name}_data",
+        "enable_port": f"{buffer.name}_{enable}",
+        "bank_factors": list(buffer.bank_factors),
+        "offset_bits": offset_bits(buffer),
+    }
 
 
 def manifest(design: CalyxProgram, generator: str, files: list[str], memory_files: list[str]) -> dict[str, Any]:
     """The manifest as a JSON object."""
     program = design.program.program
     return {
-        "manifest": VERSION, "generator": generator, "top": program.name, "files": files, "memory_files": memory_files,
-        "clock": "clk", "reset": "reset", "start": "go", "finish": "done",
-        "latency_cycles": design.latency_cycles, "macs": sum(nest.macs for nest in program.nests), "mac_lanes": mac_lanes(design),
+        "manifest": VERSION,
+        "generator": generator,
+        "top": program.name,
+        "files": files,
+        "memory_files": memory_files,
+        "clock": "clk",
+        "reset": "reset",
+        "start": "go",
+        "finish": "done",
+        "latency_cycles": design.latency_cycles,
+        "macs": sum(nest.macs for nest in program.nests),
+        "mac_lanes": mac_lanes(design),
         "writes_while_running": "ignored",
-        "inputs": [tensor(buffer) for buffer in program.inputs], "outputs": [tensor(buffer) for buffer in program.outputs],
-        "components": [{"name": kernel.component.name, "latency_cycles": kernel.latency_cycles,
-                        "source": str(kernel.nest.source) if kernel.nest.source else None} for kernel in design.kernels],
+        "inputs": [tensor(buffer) for buffer in program.inputs],
+        "outputs": [tensor(buffer) for buffer in program.outputs],
+        "components": [
+            {
+                "name": kernel.component.name,
+                "latency_cycles": kernel.latency_cycles,
+                "source": str(kernel.nest.source) if kernel.nest.source else None,
+            }
+            for kernel in design.kernels
+        ],
     }
 
 
@@ -38,11 +63,21 @@ def sequential_manifest(
     program = design.program
     macs = sum(nest.macs for nest in program.nests)
     return {
-        "manifest": VERSION, "generator": generator, "top": program.name, "files": files, "memory_files": memory_files,
-        "clock": "clk", "reset": "reset", "start": "go", "finish": "done",
-        "latency_cycles": design.latency_cycles, "macs": macs, "mac_lanes": min(macs, 1),
+        "manifest": VERSION,
+        "generator": generator,
+        "top": program.name,
+        "files": files,
+        "memory_files": memory_files,
+        "clock": "clk",
+        "reset": "reset",
+        "start": "go",
+        "finish": "done",
+        "latency_cycles": design.latency_cycles,
+        "macs": macs,
+        "mac_lanes": min(macs, 1),
         "writes_while_running": "ignored",
-        "inputs": [tensor(buffer) for buffer in program.inputs], "outputs": [tensor(buffer) for buffer in program.outputs],
+        "inputs": [tensor(buffer) for buffer in program.inputs],
+        "outputs": [tensor(buffer) for buffer in program.outputs],
         "components": [],
     }
 

@@ -1,4 +1,5 @@
 """Reading types, constants and affine maps of upstream MLIR (torch_mlir's bindings) as Python and NumPy values."""
+
 from __future__ import annotations
 
 import re
@@ -28,7 +29,11 @@ def scalar_bits(attribute: Any, dtype: str) -> int:
         text = str(attribute).split(" : ")[0]
         if text.startswith("0x"):
             return int(text, 16)
-        return int(array_to_bits(np.array([float(text)], dtype=np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]), dtype)[0])
+        return int(
+            array_to_bits(np.array([float(text)], dtype=np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]), dtype)[
+                0
+            ]
+        )
     value = {"true": 1, "false": 0}.get(str(attribute))
     if value is None:
         value = int(str(attribute).split(" : ")[0])
@@ -49,7 +54,11 @@ def resource_blobs(module: Any) -> dict[str, bytes]:
 
 def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, blobs: dict[str, bytes]) -> Array:
     """The bit patterns of a constant tensor, in `shape`."""
-    resource = re.match(r'dense_resource<("[^"]+"|[^>]+)>', str(attribute)[:400]) if "dense_resource" in str(attribute)[:20] else None
+    resource = (
+        re.match(r'dense_resource<("[^"]+"|[^>]+)>', str(attribute)[:400])
+        if "dense_resource" in str(attribute)[:20]
+        else None
+    )
     if resource:
         raw = np.frombuffer(blobs[resource.group(1).strip('"')], dtype=BITS_TYPES[dtype])
         return raw.reshape(shape)

@@ -10,6 +10,7 @@ An iteration starts every `interval_cycles` (II). Statement s of iteration n sta
 II is the least for which this holds. Operations start as early as they can, memory reads as late as their first use allows, so
 that few registers hold operands.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -20,8 +21,8 @@ from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Op
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, selection
 
-READ_LATENCY_CYCLES = 2         # a memory's own register and one behind it: what follows does not share its access time
-STATE_LATENCY_CYCLES = 1        # of the memories that hold carried values of later stages
+READ_LATENCY_CYCLES = 2  # a memory's own register and one behind it: what follows does not share its access time
+STATE_LATENCY_CYCLES = 1  # of the memories that hold carried values of later stages
 CHAIN_LIMIT = 2
 
 Latency = Callable[[Operation], int]
@@ -34,8 +35,8 @@ class Schedule:
     interval_cycles: int
     start: dict[str, int] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
-    store_cycles: list[int] = field(default_factory=list)       # in the order of nest.stores()
-    depth_cycles: int = 0                                       # from an iteration's first cycle to past its last store
+    store_cycles: list[int] = field(default_factory=list)  # in the order of nest.stores()
+    depth_cycles: int = 0  # from an iteration's first cycle to past its last store
 
     def latency_cycles(self, trip_count: int) -> int:
         """Cycles from the first iteration's first cycle until all stores are done."""
@@ -45,7 +46,7 @@ class Schedule:
 def iteration_distance(nest: Nest, stage: int) -> int:
     """Iterations between two consecutive runs of `stage` with the same state: the loops inside its innermost reduction loop."""
     positions = [k for k, loop in enumerate(nest.loops) if loop.reduced_by == stage]
-    return prod(loop.extent for loop in nest.loops[positions[-1] + 1:])
+    return prod(loop.extent for loop in nest.loops[positions[-1] + 1 :])
 
 
 def schedule(nest: Nest, latency: Latency) -> Schedule:
@@ -93,13 +94,13 @@ class _Ports:
 def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
     result = Schedule(interval)
-    chain: dict[str, int] = {}                      # operations without a register that a value has behind it in its cycle
+    chain: dict[str, int] = {}  # operations without a register that a value has behind it in its cycle
     users: dict[str, list[str]] = {}
     for number, stage in enumerate(nest.stages):
         early, late = stage.in_order()
         for statement in early:
             _place(statement, result, chain, latency)
-        for carried in stage.carried:               # for now as early as can be; a memory holds those of later stages
+        for carried in stage.carried:  # for now as early as can be; a memory holds those of later stages
             result.ready[carried.name] = max(result.ready.get(carried.init, 0), min(number, STATE_LATENCY_CYCLES))
             chain[carried.name] = chain.get(carried.init, 0)
         for statement in late:
@@ -109,7 +110,7 @@ def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
                 users.setdefault(name, []).append(statement.result)
     for number, stage in enumerate(nest.stages):
         distance = iteration_distance(nest, number) if stage.carried else 0
-        for carried in stage.carried:               # read when first used
+        for carried in stage.carried:  # read when first used
             read = min([result.start[user] for user in users.get(carried.name, [])] or [result.ready[carried.name]])
             result.start[carried.name] = result.ready[carried.name] = read
             done = result.ready.get(carried.next, 0) + (2 if number else 0)
@@ -150,8 +151,10 @@ def needs_arithmetic(load: Load) -> bool:
     """The address is not simply a counter or an accumulated register: it is computed in the cycle before the read."""
     factors = load.buffer.bank_factors
     return load.buffer.kind != "constant" and not all(
-        part.is_affine for index, factor in zip(load.indices, factors, strict=True)
-        for part in (index.floordiv(factor), index.remainder(factor)))
+        part.is_affine
+        for index, factor in zip(load.indices, factors, strict=True)
+        for part in (index.floordiv(factor), index.remainder(factor))
+    )
 
 
 def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -> bool:
@@ -163,9 +166,13 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
     first_use: dict[str, int] = {}
     for stage in nest.stages:
         for carried in stage.carried:
-            first_use[carried.init] = min(first_use.get(carried.init, result.start[carried.name]), result.start[carried.name])
+            first_use[carried.init] = min(
+                first_use.get(carried.init, result.start[carried.name]), result.start[carried.name]
+            )
     for name, found in users.items():
-        first_use[name] = min([*(result.start[user] for user in found), *([first_use[name]] if name in first_use else [])])
+        first_use[name] = min(
+            [*(result.start[user] for user in found), *([first_use[name]] if name in first_use else [])]
+        )
     stored = {store.value for store in nest.stores()} | {c.next for stage in nest.stages for c in stage.carried}
     for load in nest.loads():
         soonest = result.start[load.result]
@@ -179,7 +186,7 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
         else:
             return False
     lowest = min([0, *result.start.values()])
-    if lowest < 0:                                              # reads moved in front of the first cycle: shift everything
+    if lowest < 0:  # reads moved in front of the first cycle: shift everything
         for table in (result.start, result.ready):
             for name in table:
                 table[name] -= lowest
@@ -189,8 +196,10 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
 def _place_stores(nest: Nest, result: Schedule) -> None:
     """Stores happen as soon as their value is there and their bank's port is free; stores to one buffer in one cycle if they can."""
     ports = _Ports(result.interval_cycles)
-    together = {store.buffer: max(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer)
-                for store in nest.stores()}
+    together = {
+        store.buffer: max(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer)
+        for store in nest.stores()
+    }
     for store in nest.stores():
         cycle = together[store.buffer]
         while not ports.take(store.buffer, store.indices, cycle):

@@ -4,6 +4,7 @@ IEEE operations are NumPy's in the same format (round to nearest even), so foldi
 computed in float64 and rounded once, which is at least as close to the real value as any hardware unit.
 bf16 is carried as its bits; it is widened to float32, computed and rounded.
 """
+
 from __future__ import annotations
 
 import math
@@ -14,10 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-NUMPY_TYPES: dict[str, Any] = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32,
-                               "i16": np.int16, "i8": np.int8, "i1": np.bool_, "index": np.int64}
-BITS_TYPES = {"f32": np.uint32, "f64": np.uint64, "f16": np.uint16, "bf16": np.uint16, "i64": np.uint64, "i32": np.uint32,
-              "i16": np.uint16, "i8": np.uint8, "i1": np.uint8, "index": np.uint64}
+NUMPY_TYPES: dict[str, Any] = {
+    "f32": np.float32,
+    "f64": np.float64,
+    "f16": np.float16,
+    "i64": np.int64,
+    "i32": np.int32,
+    "i16": np.int16,
+    "i8": np.int8,
+    "i1": np.bool_,
+    "index": np.int64,
+}
+BITS_TYPES = {
+    "f32": np.uint32,
+    "f64": np.uint64,
+    "f16": np.uint16,
+    "bf16": np.uint16,
+    "i64": np.uint64,
+    "i32": np.uint32,
+    "i16": np.uint16,
+    "i8": np.uint8,
+    "i1": np.uint8,
+    "index": np.uint64,
+}
 
 
 def bits_to_array(bits: Array, dtype: str) -> Array:
@@ -47,27 +67,72 @@ def _divide(a: Array, b: Array) -> Array:
 
 
 BINARY: dict[str, Callable[[Array, Array], Array]] = {
-    "arith.addf": np.add, "arith.subf": np.subtract, "arith.mulf": np.multiply, "arith.divf": np.divide,
-    "arith.addi": np.add, "arith.subi": np.subtract, "arith.muli": np.multiply, "arith.maximumf": np.maximum,
-    "arith.minimumf": np.minimum, "arith.maxnumf": np.fmax, "arith.minnumf": np.fmin, "arith.maxsi": np.maximum,
-    "arith.minsi": np.minimum, "arith.andi": np.bitwise_and, "arith.ori": np.bitwise_or, "arith.xori": np.bitwise_xor,
-    "arith.divsi": _divide, "arith.floordivsi": np.floor_divide,
+    "arith.addf": np.add,
+    "arith.subf": np.subtract,
+    "arith.mulf": np.multiply,
+    "arith.divf": np.divide,
+    "arith.addi": np.add,
+    "arith.subi": np.subtract,
+    "arith.muli": np.multiply,
+    "arith.maximumf": np.maximum,
+    "arith.minimumf": np.minimum,
+    "arith.maxnumf": np.fmax,
+    "arith.minnumf": np.fmin,
+    "arith.maxsi": np.maximum,
+    "arith.minsi": np.minimum,
+    "arith.andi": np.bitwise_and,
+    "arith.ori": np.bitwise_or,
+    "arith.xori": np.bitwise_xor,
+    "arith.divsi": _divide,
+    "arith.floordivsi": np.floor_divide,
 }
 EXACT_UNARY: dict[str, Callable[[Array], Array]] = {
-    "arith.negf": np.negative, "math.absf": np.abs, "math.floor": np.floor, "math.ceil": np.ceil, "math.trunc": np.trunc,
-    "math.roundeven": np.round, "math.sqrt": np.sqrt, "math.absi": np.abs,
+    "arith.negf": np.negative,
+    "math.absf": np.abs,
+    "math.floor": np.floor,
+    "math.ceil": np.ceil,
+    "math.trunc": np.trunc,
+    "math.roundeven": np.round,
+    "math.sqrt": np.sqrt,
+    "math.absi": np.abs,
 }
 ROUNDED_UNARY: dict[str, Callable[[Array], Array]] = {
-    "math.exp": np.exp, "math.exp2": np.exp2, "math.expm1": np.expm1, "math.log": np.log, "math.log2": np.log2,
-    "math.log1p": np.log1p, "math.tanh": np.tanh, "math.rsqrt": lambda x: 1.0 / np.sqrt(x), "math.erf": _erf,
-    "math.sin": np.sin, "math.cos": np.cos,
+    "math.exp": np.exp,
+    "math.exp2": np.exp2,
+    "math.expm1": np.expm1,
+    "math.log": np.log,
+    "math.log2": np.log2,
+    "math.log1p": np.log1p,
+    "math.tanh": np.tanh,
+    "math.rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "math.erf": _erf,
+    "math.sin": np.sin,
+    "math.cos": np.cos,
 }
-CONVERSIONS = ("arith.extf", "arith.truncf", "arith.sitofp", "arith.fptosi", "arith.extsi", "arith.trunci",
-               "arith.index_cast", "arith.uitofp", "arith.extui")
-ORDERED = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+CONVERSIONS = (
+    "arith.extf",
+    "arith.truncf",
+    "arith.sitofp",
+    "arith.fptosi",
+    "arith.extsi",
+    "arith.trunci",
+    "arith.index_cast",
+    "arith.uitofp",
+    "arith.extui",
+)
+ORDERED = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
-def fold(name: str, operands: list[Array], types: tuple[str, ...], result_type: str, predicate: str | None) -> Array | None:
+def fold(
+    name: str, operands: list[Array], types: tuple[str, ...], result_type: str, predicate: str | None
+) -> Array | None:
     """The value of an operation on constant arrays (broadcast together), or None where it is not folded."""
     with np.errstate(all="ignore"):
         if name in BINARY:

@@ -4,6 +4,7 @@ The top runs the kernels one after the other: `static_seq { enable run_k0; enabl
 latency, so the design's latency is a constant. A memory port or shared unit that several kernels use is driven in their groups;
 one that a single kernel uses is simply wired to it. The host's ports reach the memories while no kernel runs.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -67,7 +68,9 @@ class _Top:
         busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
         shared = shared_units(self.scheduled)
         for nest, schedule in zip(program.nests, self.scheduled.schedules, strict=True):
-            kernel = KernelComponent(self.design, f"{program.name}_{nest.name}", nest, schedule, self.scheduled.library, shared)
+            kernel = KernelComponent(
+                self.design, f"{program.name}_{nest.name}", nest, schedule, self.scheduled.library, shared
+            )
             self.design.components += kernel.component.text()
             self.kernels.append(kernel)
             ports = top.subcomponent(kernel.component, nest.name)
@@ -93,10 +96,16 @@ class _Top:
         name, width = buffer.name, DTYPE_BITS[buffer.dtype]
         bits = max(1, offset_bits(buffer) + (buffer.banks - 1).bit_length())
         if buffer.kind == "input":
-            return {"addr": self.top.input(f"{name}_addr", bits), "data": self.top.input(f"{name}_data", width),
-                    "we": self.top.input(f"{name}_we", 1)}
-        return {"addr": self.top.input(f"{name}_addr", bits), "re": self.top.input(f"{name}_re", 1),
-                "data": self.top.output(f"{name}_data", width)}
+            return {
+                "addr": self.top.input(f"{name}_addr", bits),
+                "data": self.top.input(f"{name}_data", width),
+                "we": self.top.input(f"{name}_we", 1),
+            }
+        return {
+            "addr": self.top.input(f"{name}_addr", bits),
+            "re": self.top.input(f"{name}_re", 1),
+            "data": self.top.output(f"{name}_data", width),
+        }
 
     def share(self, unit: Any, ports: dict[str, Wire], group: str) -> None:
         key = unit.hardware.name, unit.number
@@ -114,15 +123,23 @@ class _Top:
         cell = self.top.instance(primitive(hardware), name, {})
         ports = {"out": cell["out"]}
         for port in hardware.inputs:
-            operand = self.top.cell("std_wire", f"{name}_{port.name}", [("in", port.width_bits), ("out", port.width_bits)])
+            operand = self.top.cell(
+                "std_wire", f"{name}_{port.name}", [("in", port.width_bits), ("out", port.width_bits)]
+            )
             self.top.assign(cell[port.name], self.top.delayed(operand["out"], operand_register_cycles(hardware)))
             ports[port.name] = operand["in"]
         return ports
 
     def memory(self, buffer: Buffer, host: dict[str, Wire], idle: Wire) -> None:
         """The banks of one buffer with all that reads and writes them."""
-        reading = self.reading([self.groups[k] for k, kernel in enumerate(self.kernels)
-                                if any(b is buffer for b, _ in kernel.reads)], buffer) if buffer.kind == "output" else None
+        reading = (
+            self.reading(
+                [self.groups[k] for k, kernel in enumerate(self.kernels) if any(b is buffer for b, _ in kernel.reads)],
+                buffer,
+            )
+            if buffer.kind == "output"
+            else None
+        )
         bank_bits = (buffer.banks - 1).bit_length()
         top, number = self.top, None
         if host and buffer.banks > 1:
@@ -151,15 +168,18 @@ class _Top:
         top, stem, outside = self.top, bank_name(buffer, bank), buffer.kind == "output"
         readers = [(k, ports) for k, ports in enumerate(self.ports) if (buffer, bank) in self.kernels[k].reads]
         writers = [(k, ports) for k, ports in enumerate(self.ports) if (buffer, bank) in self.kernels[k].writes]
-        cell = top.instance(primitive(ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)), f"{stem}_memory", {},
-                            buffer.source)
+        cell = top.instance(
+            primitive(ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)), f"{stem}_memory", {}, buffer.source
+        )
         for k, ports in readers:
             alone = len(readers) == 1 and not outside
             top.assign(cell["read_addr"], ports[f"{stem}_addr"], None if alone else self.groups[k])
             top.assign(ports[f"{stem}_data"], top.delayed(cell["out"], READ_LATENCY_CYCLES - 1))
         if outside:
             address = self.offset(buffer, host["addr"], cell["read_addr"].width)
-            top.assign(cell["read_addr"], address, None, None if not readers or reading is None else top.negation(reading))
+            top.assign(
+                cell["read_addr"], address, None, None if not readers or reading is None else top.negation(reading)
+            )
             top.assign(cell["read_en"], host["re"] if reading is None else top.operator("or", host["re"], reading))
         elif not readers:
             top.assign(cell["read_addr"], top.constant(0, cell["read_addr"].width))
@@ -171,7 +191,7 @@ class _Top:
             flag = ports[f"{stem}_we"]
             enable = flag if enable is None else top.operator("or", enable, flag)
         if buffer.kind != "input":
-            if enable is None:                              # a bank of padding: nothing is ever stored there
+            if enable is None:  # a bank of padding: nothing is ever stored there
                 enable = top.constant(0, 1)
                 top.assign(cell["write_addr"], top.constant(0, cell["write_addr"].width))
                 top.assign(cell["write_data"], top.constant(0, cell["write_data"].width))

@@ -3,6 +3,7 @@
 A `View` says, for any index of a tensor, which element of which buffer it is. Views compose, so a chain of them costs index
 arithmetic only, and mostly not even that (`quasi_affine` simplifies it away).
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def reshape(view: View, shape: tuple[int, ...]) -> View:
 
     def element(at: list[Index]) -> Element:
         return view.element(delinearise(linearise(at, shape), view.shape))
+
     return View(shape, view.dtype, element, view.reshape_of, view.fill_bits)
 
 

@@ -4,6 +4,7 @@ With cyclic factors f the bank of an element is (i mod f) in each dimension. For
 constant if every c is a multiple of f. Two accesses never meet if their indices' difference modulo f is a non-zero constant
 in some dimension.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -78,8 +79,10 @@ def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -
 
 def _separating(offsets: list[int], common: int, limit: int) -> int:
     """The least factor with all offsets in different banks: a divisor of `common` (constant banks) if there is one."""
+
     def apart(factor: int) -> bool:
         return len({offset % factor for offset in offsets}) == len(offsets)
+
     span = offsets[-1] - offsets[0] + 1
     upper = min(limit, span if common == 0 else max(span, common))
     for factor in range(len(offsets), upper + 1):
@@ -105,8 +108,10 @@ def accesses_of(nest: Nest) -> list[Accesses]:
             reads.setdefault(load.buffer, []).append(load.indices)
     for store in nest.stores():
         writes.setdefault(store.buffer, []).append(store.indices)
-    return [Accesses(buffer, tuple(dict.fromkeys(reads.get(buffer, []))), tuple(dict.fromkeys(writes.get(buffer, []))))
-            for buffer in dict.fromkeys([*reads, *writes])]
+    return [
+        Accesses(buffer, tuple(dict.fromkeys(reads.get(buffer, []))), tuple(dict.fromkeys(writes.get(buffer, []))))
+        for buffer in dict.fromkeys([*reads, *writes])
+    ]
 
 
 def selection(indices: Sequence[Index], factors: Sequence[int]) -> list[tuple[int, ...]]:
@@ -122,5 +127,3 @@ def bank_number(bank: Sequence[int], factors: Sequence[int]) -> int:
     for part, factor in zip(bank, factors, strict=True):
         number = number * factor + part
     return number
-
-

@@ -9,6 +9,7 @@ refuses: nothing; accesses whose banks change from iteration to iteration get a 
 why: a memory has one read port and one write port a cycle. The factors come from the differences between the accesses of one
     iteration (`bank_analysis`), joined over all nests by least common multiple.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -32,11 +33,20 @@ class BankMemories:
         factors: dict[Buffer, tuple[int, ...]] = {}
         for nest in program.nests:
             factors |= merged_factors(nest, factors, limit)
-        banked = {buffer: replace(buffer, factors=tuple(min(f, size) if size else f for f, size in zip(banks, buffer.shape, strict=True)))
-                  for buffer, banks in factors.items() if prod(banks) > 1}
+        banked = {
+            buffer: replace(
+                buffer, factors=tuple(min(f, size) if size else f for f, size in zip(banks, buffer.shape, strict=True))
+            )
+            for buffer, banks in factors.items()
+            if prod(banks) > 1
+        }
         nests = [with_buffers(nest, banked) for nest in program.nests]
-        changed = replace(program, nests=tuple(nests), inputs=tuple(banked.get(b, b) for b in program.inputs),
-                          outputs=tuple(banked.get(b, b) for b in program.outputs))
+        changed = replace(
+            program,
+            nests=tuple(nests),
+            inputs=tuple(banked.get(b, b) for b in program.inputs),
+            outputs=tuple(banked.get(b, b) for b in program.outputs),
+        )
         report: dict[str, Any] = {b.name: list(b.factors) for b in banked.values()}
         for nest in nests:
             for access in accesses_of(nest):

@@ -6,6 +6,7 @@ needs: affine programs in execution order.
 leaves: the scheduled level: a program whose values on the CPU are the hardware's, bit for bit.
 refuses: an operation without hardware, as UnsupportedOperation at the user's line.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace

@@ -11,6 +11,7 @@ why: lanes only help if their operands arrive in the same cycle. Every choice of
     units other than the lanes' own, banks that must be made, read multiplexers where a bank is no compile-time constant, and
     copies of constants. The cheapest choice wins; ties go to the first in the order of enumeration, so it is deterministic.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -25,11 +26,22 @@ from torch2hw.passes.bank_analysis import accesses_of, conflicts, possible_banks
 from torch2hw.passes.interleave_reductions import recurrence_latency
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
-UNIT_LUTS = {"arith.addf": 410, "arith.subf": 410, "arith.mulf": 160, "arith.divf": 900, "math.exp": 450, "arith.cmpf": 50,
-             "arith.maximumf": 60, "arith.minimumf": 60, "math.sqrt": 700, "math.tanh": 600, "math.erf": 600}
+UNIT_LUTS = {
+    "arith.addf": 410,
+    "arith.subf": 410,
+    "arith.mulf": 160,
+    "arith.divf": 900,
+    "math.exp": 450,
+    "arith.cmpf": 50,
+    "arith.maximumf": 60,
+    "arith.minimumf": 60,
+    "math.sqrt": 700,
+    "math.tanh": 600,
+    "math.erf": 600,
+}
 LANE_OPERATIONS = ("arith.addf", "arith.mulf")
 BANK_LUTS = 40
-AREA_WEIGHT = 0.25              # time counts more: the lanes are there to be used
+AREA_WEIGHT = 0.25  # time counts more: the lanes are there to be used
 DEPTH_ESTIMATE_CYCLES = 14
 
 
@@ -46,7 +58,7 @@ class ChooseLanes:
             return program, {}
         lanes = partition * partition
         work = sum(nest.macs for nest in program.nests) or sum(nest.trip_count for nest in program.nests)
-        price = max(work / lanes, 1.0) / (560.0 * lanes + 1000.0) * AREA_WEIGHT   # cycles that one LUT is worth
+        price = max(work / lanes, 1.0) / (560.0 * lanes + 1000.0) * AREA_WEIGHT  # cycles that one LUT is worth
         factors: dict[Buffer, tuple[int, ...]] = {}
         chosen: dict[str, Nest] = {}
         report: dict[str, Any] = {}
@@ -76,7 +88,9 @@ def candidates(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
         if loop.reduced_by is None:
             options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
         elif loop.reduced_by == 0 and joinable:
-            options.append((loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes})))
+            options.append(
+                (loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes}))
+            )
     for choice in itertools.product(*(counts for _, counts in options)):
         if prod(choice) <= lanes:
             yield {v: count for (v, _), count in zip(options, choice, strict=True)}
@@ -92,7 +106,9 @@ def merged_factors(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit:
         for group in (access.reads, access.writes):
             if len(group) > 1:
                 new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
-        both = tuple(min(lcm(a, b), max(a, b) if lcm(a, b) > 4 * limit else lcm(a, b)) for a, b in zip(old, new, strict=True))
+        both = tuple(
+            min(lcm(a, b), max(a, b) if lcm(a, b) > 4 * limit else lcm(a, b)) for a, b in zip(old, new, strict=True)
+        )
         result[access.buffer] = both
     return result
 
@@ -111,7 +127,9 @@ def estimate_cycles(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], laten
     return trips * interval + DEPTH_ESTIMATE_CYCLES
 
 
-def area(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[Buffer, tuple[int, ...]], multiplies: bool) -> float:
+def area(
+    nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[Buffer, tuple[int, ...]], multiplies: bool
+) -> float:
     """LUTs beyond the lanes that the design has anyway."""
     total = 0.0
     constants = {s.result for s in nest.statements() if isinstance(s, Constant)}
@@ -133,5 +151,3 @@ def area(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[
         total += BANK_LUTS * (prod(banks) - prod(before.get(buffer, (1,))))
     extra = sum(isinstance(s, Operation) and s.name == "arith.addf" for s in nest.statements()) - nest.lanes
     return total + max(0, extra) * UNIT_LUTS["arith.addf"]
-
-

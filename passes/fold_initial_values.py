@@ -8,6 +8,7 @@ refuses: nothing.
 why: the adder is the largest unit of a lane. The order of summation changes (b is now the first term, not the last): a
 declared reassociation, which the reference follows.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -53,12 +54,19 @@ def fold(nest: Nest) -> Nest:
         return nest
     if any(carried.next == value for stage in nest.stages[2:] for s in stage.statements for value in operand_names(s)):
         return nest
-    new_first = Stage((Carried(carried.name, carried.type, bias.result, carried.next),), (*first.statements, bias), first.stores)
+    new_first = Stage(
+        (Carried(carried.name, carried.type, bias.result, carried.next),), (*first.statements, bias), first.stores
+    )
     rest = tuple(_renamed(s, final.result, carried.next) for s in second.statements if s is not final and s is not bias)
     stores = tuple(replace(s, value=carried.next) if s.value == final.result else s for s in second.stores)
-    later = tuple(replace(stage, statements=tuple(_renamed(s, final.result, carried.next) for s in stage.statements),
-                          stores=tuple(replace(s, value=carried.next) if s.value == final.result else s for s in stage.stores))
-                  for stage in nest.stages[2:])
+    later = tuple(
+        replace(
+            stage,
+            statements=tuple(_renamed(s, final.result, carried.next) for s in stage.statements),
+            stores=tuple(replace(s, value=carried.next) if s.value == final.result else s for s in stage.stores),
+        )
+        for stage in nest.stages[2:]
+    )
     return replace(nest, stages=(new_first, replace(second, statements=rest, stores=stores), *later))
 
 

@@ -9,6 +9,7 @@ refuses: nothing.
 why: a nest is a pass over memory and a component of its own; an epilogue is a few pipeline stages.
 The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between the two are no hindrance.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -58,14 +59,18 @@ def _producer_for(nests: list[Nest], position: int) -> tuple[int, Nest] | None:
         return None
     read = {load.buffer: None for load in consumer.loads()}
     for buffer in read:
-        writers = [k for k, nest in enumerate(nests[:position]) if any(store.buffer is buffer for store in nest.stores())]
+        writers = [
+            k for k, nest in enumerate(nests[:position]) if any(store.buffer is buffer for store in nest.stores())
+        ]
         if len(writers) != 1 or any(store.buffer is buffer for nest in nests[position:] for store in nest.stores()):
             continue
         where = writers[0]
         others = [other for other in read if other is not buffer]
         late = any(store.buffer in others for nest in nests[where:position] for store in nest.stores())
         target = next(iter(consumer.stores())).buffer
-        clash = any(access.buffer is target for nest in nests[where:position] for access in (*nest.loads(), *nest.stores()))
+        clash = any(
+            access.buffer is target for nest in nests[where:position] for access in (*nest.loads(), *nest.stores())
+        )
         if late or clash:
             continue
         merged = fuse(nests[where], consumer, buffer)
@@ -104,8 +109,11 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
     last = producer.stages[-1]
     if last.carried:
         return None
-    merged = replace(last, statements=(*last.statements, *statements),
-                     stores=(*last.stores, *(substitute_store(store, indices, rename) for store in stage.stores)))
+    merged = replace(
+        last,
+        statements=(*last.statements, *statements),
+        stores=(*last.stores, *(substitute_store(store, indices, rename) for store in stage.stores)),
+    )
     return replace(producer, stages=(*producer.stages[:-1], merged), macs=producer.macs + consumer.macs)
 
 
@@ -131,5 +139,3 @@ def invert(offset: Index, variables: list[Variable], value: Index) -> dict[Varia
         result[item] = quotient if number == len(ordered) - 1 else quotient.remainder(item.extent)
         stride *= item.extent
     return result
-
-

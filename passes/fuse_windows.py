@@ -9,6 +9,7 @@ refuses: nothing.
 why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is computed
 twice; the consumer becomes later stages of the producer's nest.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -46,7 +47,7 @@ class FuseWindows:
                 continue
             where, merged = found
             fused.append(f"{nests[position].name} into {nests[where].name}")
-            nests[position] = merged                        # the merged nest runs where the consumer ran
+            nests[position] = merged  # the merged nest runs where the consumer ran
             del nests[where]
             position = 0
         return program.with_nests(nests), {"fused": fused} if fused else {}
@@ -64,7 +65,7 @@ def _producer_for(nests: list[Nest], position: int, program: Program) -> tuple[i
         if len(readers) != 1 or len(writers) != 1 or writers[0] >= position:
             continue
         producer = nests[writers[0]]
-        written = {store.buffer for nest in nests[writers[0] + 1:position] for store in nest.stores()}
+        written = {store.buffer for nest in nests[writers[0] + 1 : position] for store in nest.stores()}
         if len(list(producer.stores())) != 1 or any(other.buffer in written for other in producer.loads()):
             continue
         merged = fuse(producer, consumer, load.buffer, load)
@@ -82,28 +83,53 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | N
     variables = [loop.variable for loop in consumer.loops]
     if not injective(place, variables):
         return None
-    indices = invert(linearise(store.indices, buffer.shape), [loop.variable for loop in producer.parallel_loops()], place)
+    indices = invert(
+        linearise(store.indices, buffer.shape), [loop.variable for loop in producer.parallel_loops()], place
+    )
     if indices is None:
         return None
-    inner = {loop.variable: Variable(f"{producer.name}_{loop.variable.name}", loop.extent)
-             for loop in producer.loops if loop.reduced_by is not None}
+    inner = {
+        loop.variable: Variable(f"{producer.name}_{loop.variable.name}", loop.extent)
+        for loop in producer.loops
+        if loop.reduced_by is not None
+    }
     mapping: dict[Variable, Index] = {**indices, **{old: Index(((new, 1),), 0) for old, new in inner.items()}}
     rename = {s.result: f"{producer.name}_{s.result}" for s in producer.statements()}
     rename |= {c.name: f"{producer.name}_{c.name}" for stage in producer.stages for c in stage.carried}
-    stages = [Stage(tuple(Carried(rename[c.name], c.type, rename.get(c.init, c.init), rename.get(c.next, c.next))
-                          for c in stage.carried),
-                    tuple(substitute_statement(s, mapping, rename) for s in stage.statements), ()) for stage in producer.stages]
+    stages = [
+        Stage(
+            tuple(
+                Carried(rename[c.name], c.type, rename.get(c.init, c.init), rename.get(c.next, c.next))
+                for c in stage.carried
+            ),
+            tuple(substitute_statement(s, mapping, rename) for s in stage.statements),
+            (),
+        )
+        for stage in producer.stages
+    ]
     value = {load.result: rename.get(store.value, store.value)}
     shift = len(stages) - 1
     first, *later = consumer.stages
     stages[-1] = replace(
-        stages[-1], carried=tuple(replace(c, next=value.get(c.next, c.next)) for c in first.carried),
-        statements=(*stages[-1].statements, *(substitute_statement(s, {}, value) for s in first.statements if s is not load)),
-        stores=tuple(substitute_store(s, {}, value) for s in first.stores))
-    loops = [Loop(loop.variable, None if loop.reduced_by is None else loop.reduced_by + shift) for loop in consumer.loops]
+        stages[-1],
+        carried=tuple(replace(c, next=value.get(c.next, c.next)) for c in first.carried),
+        statements=(
+            *stages[-1].statements,
+            *(substitute_statement(s, {}, value) for s in first.statements if s is not load),
+        ),
+        stores=tuple(substitute_store(s, {}, value) for s in first.stores),
+    )
+    loops = [
+        Loop(loop.variable, None if loop.reduced_by is None else loop.reduced_by + shift) for loop in consumer.loops
+    ]
     loops += [Loop(inner[loop.variable], loop.reduced_by) for loop in producer.loops if loop.reduced_by is not None]
-    return replace(consumer, loops=tuple(loops), stages=(*stages, *later), macs=producer.macs + consumer.macs,
-                   source=producer.source)
+    return replace(
+        consumer,
+        loops=tuple(loops),
+        stages=(*stages, *later),
+        macs=producer.macs + consumer.macs,
+        source=producer.source,
+    )
 
 
 def injective(offset: Index, variables: list[Variable]) -> bool:

@@ -11,6 +11,7 @@ refuses: nothing.
 why: the value that an iteration adds to is ready T·II cycles after it was last used; with T·II equal to the adder's latency
     the accumulator is the adder's own pipeline, and needs no other register. The order of each sum is kept.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -36,7 +37,7 @@ from torch2hw.dialects.loops import (
 from torch2hw.lowering.affine_to_scf import latency_of
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
-PADDING_WEIGHT = 4000     # a nest that is 1 % longer is worth 40 LUTs
+PADDING_WEIGHT = 4000  # a nest that is 1 % longer is worth 40 LUTs
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,11 @@ class InterleaveReductions:
             if latency <= 1:
                 nests.append(order_loops(nest, ()))
                 continue
-            parts = split_reduction(nest, latency) if prod(loop.extent for loop in nest.parallel_loops()) < latency else [nest]
+            parts = (
+                split_reduction(nest, latency)
+                if prod(loop.extent for loop in nest.parallel_loops()) < latency
+                else [nest]
+            )
             if len(parts) > 1:
                 split.append(nest.name)
             nests += [interleave(part, recurrence_latency(part, context.library)) for part in parts]
@@ -135,10 +140,24 @@ def strip_mine(nest: Nest, loop: Variable, factor: int) -> tuple[Nest, Variable,
     domain = [index.substitute(indices) for index in nest.domain]
     if loop.extent % factor:
         domain.append(value * -1 + (loop.extent - 1))
-    stages = tuple(replace(stage, statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
-                           stores=tuple(substitute_store(s, indices, {}) for s in stage.stores)) for stage in nest.stages)
-    return replace(nest, loops=tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None),
-                   domain=tuple(domain), stages=stages), outer, within
+    stages = tuple(
+        replace(
+            stage,
+            statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
+            stores=tuple(substitute_store(s, indices, {}) for s in stage.stores),
+        )
+        for stage in nest.stages
+    )
+    return (
+        replace(
+            nest,
+            loops=tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None),
+            domain=tuple(domain),
+            stages=stages,
+        ),
+        outer,
+        within,
+    )
 
 
 def split_reduction(nest: Nest, latency: int) -> list[Nest]:
@@ -154,30 +173,60 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
     step = next((s for s in stage.statements if s.result == carried.next), None)
     if not (isinstance(step, Operation) and step.name == "arith.addf" and carried.name in step.operands):
         return [nest]
-    fitting = [(factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0]
-    if not fitting or trips * outputs + wanted * outputs * latency + 3 * latency >= trips * -(-latency // outputs) * outputs:
+    fitting = [
+        (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
+    ]
+    if (
+        not fitting
+        or trips * outputs + wanted * outputs * latency + 3 * latency >= trips * -(-latency // outputs) * outputs
+    ):
         return [nest]
     factor, loop = min(fitting, key=lambda pair: pair[0])
     nest, outer, within = strip_mine(nest, loop.variable, factor)
     stage = nest.stages[0]
     parallel = nest.parallel_loops()
-    partial = Buffer(f"{nest.name}_partial", (*(p.extent for p in parallel), factor), carried.type, "temporary", None, nest.source)
+    partial = Buffer(
+        f"{nest.name}_partial", (*(p.extent for p in parallel), factor), carried.type, "temporary", None, nest.source
+    )
     place = (*(variable(p.variable) for p in parallel), variable(within))
     zero = Constant(f"{carried.name}_zero", carried.type, 0)
     loops = tuple(replace(item, reduced_by=None) if item.variable == within else item for item in nest.loops)
-    sums = replace(nest, name=f"{nest.name}_partial", loops=loops, stages=(
-        Stage((replace(carried, init=zero.result),), (zero, *(s for s in stage.statements if s.result != carried.init))),
-        Stage((), (), (Store(partial, place, carried.next, (), nest.source),))))
+    sums = replace(
+        nest,
+        name=f"{nest.name}_partial",
+        loops=loops,
+        stages=(
+            Stage(
+                (replace(carried, init=zero.result),),
+                (zero, *(s for s in stage.statements if s.result != carried.init)),
+            ),
+            Stage((), (), (Store(partial, place, carried.next, (), nest.source),)),
+        ),
+    )
     term = Load(f"{carried.name}_term", carried.type, partial, place, source=nest.source)
-    total = Operation(f"{carried.next}_total", carried.type, "arith.addf", (carried.name, term.result),
-                      (carried.type, carried.type), source=step.source)
+    total = Operation(
+        f"{carried.next}_total",
+        carried.type,
+        "arith.addf",
+        (carried.name, term.result),
+        (carried.type, carried.type),
+        source=step.source,
+    )
     init = tuple(s for s in stage.statements if s.result == carried.init)
     rename = {carried.next: total.result}
-    later = tuple(replace(item, statements=tuple(substitute_statement(s, {}, rename) for s in item.statements),
-                          stores=tuple(substitute_store(s, {}, rename) for s in item.stores)) for item in nest.stages[1:])
-    combine = Nest(nest.name, (*parallel, Loop(within, 0)),
-                   (Stage((Carried(carried.name, carried.type, carried.init, total.result),), (*init, term, total)), *later),
-                   (), nest.source)
+    later = tuple(
+        replace(
+            item,
+            statements=tuple(substitute_statement(s, {}, rename) for s in item.statements),
+            stores=tuple(substitute_store(s, {}, rename) for s in item.stores),
+        )
+        for item in nest.stages[1:]
+    )
+    combine = Nest(
+        nest.name,
+        (*parallel, Loop(within, 0)),
+        (Stage((Carried(carried.name, carried.type, carried.init, total.result),), (*init, term, total)), *later),
+        (),
+        nest.source,
+    )
     return [sums, combine]
-
-

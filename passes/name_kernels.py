@@ -6,6 +6,7 @@ needs: affine programs.
 leaves: names that are unique, legal in SystemVerilog, and used for components, files and reports.
 refuses: nothing.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -14,8 +15,15 @@ from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Load, Nest, Operation, Program, Stage, Statement
 
-ELEMENTWISE = (("math.exp", "exp"), ("arith.divf", "divide"), ("math.tanh", "tanh"), ("math.erf", "erf"), ("math.rsqrt", "rsqrt"),
-               ("math.sqrt", "sqrt"), ("math.log", "log"))
+ELEMENTWISE = (
+    ("math.exp", "exp"),
+    ("arith.divf", "divide"),
+    ("math.tanh", "tanh"),
+    ("math.erf", "erf"),
+    ("math.rsqrt", "rsqrt"),
+    ("math.sqrt", "sqrt"),
+    ("math.log", "log"),
+)
 REDUCTIONS = {"arith.maximumf": "max", "arith.minimumf": "min", "arith.addf": "sum", "arith.mulf": "product"}
 
 
@@ -84,9 +92,18 @@ def _slides(nest: Nest) -> bool:
 
 def with_buffers(nest: Nest, renamed: dict[Buffer, Buffer]) -> Nest:
     """`nest` with accesses to other buffers."""
+
     def statement(old: Statement) -> Statement:
         return replace(old, buffer=renamed.get(old.buffer, old.buffer)) if isinstance(old, Load) else old
-    return replace(nest, stages=tuple(
-        Stage(stage.carried, tuple(map(statement, stage.statements)),
-              tuple(replace(store, buffer=renamed.get(store.buffer, store.buffer)) for store in stage.stores))
-        for stage in nest.stages))
+
+    return replace(
+        nest,
+        stages=tuple(
+            Stage(
+                stage.carried,
+                tuple(map(statement, stage.statements)),
+                tuple(replace(store, buffer=renamed.get(store.buffer, store.buffer)) for store in stage.stores),
+            )
+            for stage in nest.stages
+        ),
+    )

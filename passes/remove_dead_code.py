@@ -6,6 +6,7 @@ needs: affine programs.
 leaves: every store goes to a buffer that is read later or is an output; every value is used; no nest is empty.
 refuses: nothing.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -24,9 +25,18 @@ class RemoveDeadCode:
         nests = list(program.nests)
         while True:
             read = {load.buffer for nest in nests for load in nest.loads()} | set(program.outputs)
-            kept = [without_dead_values(replace(nest, stages=tuple(
-                replace(stage, stores=tuple(store for store in stage.stores if store.buffer in read)) for stage in nest.stages)))
-                for nest in nests]
+            kept = [
+                without_dead_values(
+                    replace(
+                        nest,
+                        stages=tuple(
+                            replace(stage, stores=tuple(store for store in stage.stores if store.buffer in read))
+                            for stage in nest.stages
+                        ),
+                    )
+                )
+                for nest in nests
+            ]
             kept = [nest for nest in kept if any(True for _ in nest.stores())]
             if kept == nests:
                 break
@@ -51,6 +61,14 @@ def without_dead_values(nest: Nest) -> Nest:
                     needed |= {carried.name, carried.init, carried.next}
         if len(needed) == size:
             break
-    return replace(nest, stages=tuple(
-        replace(stage, statements=tuple(s for s in stage.statements if s.result in needed),
-                carried=tuple(c for c in stage.carried if c.name in needed)) for stage in stages))
+    return replace(
+        nest,
+        stages=tuple(
+            replace(
+                stage,
+                statements=tuple(s for s in stage.statements if s.result in needed),
+                carried=tuple(c for c in stage.carried if c.name in needed),
+            )
+            for stage in stages
+        ),
+    )

@@ -8,6 +8,7 @@ refuses: nothing.
 why: memory is the largest part of many designs. A nest may overwrite what it reads if each iteration reads and writes the same
     place and nothing else of that buffer: the write comes after the read, in hardware and on the CPU.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -34,9 +35,9 @@ class ShareMemories:
             for load in nest.loads():
                 last[load.buffer] = position
         temporaries = [buffer for buffer in program.buffers() if buffer.kind == "temporary"]
-        free_after: dict[Buffer, int] = {}                      # a memory, and the last nest that uses it
+        free_after: dict[Buffer, int] = {}  # a memory, and the last nest that uses it
         place: dict[Buffer, Buffer] = {}
-        current: dict[Buffer, Buffer] = {}                      # a memory, and the buffer that is in it
+        current: dict[Buffer, Buffer] = {}  # a memory, and the buffer that is in it
         for buffer in sorted(temporaries, key=lambda b: (first[b], b.name)):
             for memory, end in free_after.items():
                 fits = (memory.shape, memory.factors, memory.dtype) == (buffer.shape, buffer.factors, buffer.dtype)

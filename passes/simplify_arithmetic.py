@@ -8,6 +8,7 @@ refuses: nothing.
 why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the quotient
 by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -48,8 +49,9 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
         return [statement]
     kind = statement.type
     if statement.name == "arith.subf":
-        negated = Operation(f"{statement.result}_neg", kind, "arith.negf", (statement.operands[1],), (kind,),
-                            source=statement.source)
+        negated = Operation(
+            f"{statement.result}_neg", kind, "arith.negf", (statement.operands[1],), (kind,), source=statement.source
+        )
         return [negated, replace(statement, name="arith.addf", operands=(statement.operands[0], negated.result))]
     if statement.name == "arith.divf" and statement.operands[1] in constants:
         bits = _reciprocal(constants[statement.operands[1]])

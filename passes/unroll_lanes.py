@@ -6,6 +6,7 @@ After:   for io, j { for k { acc0 += x[2·io, k]·w[k, j] ; acc1 += x[2·io + 1,
 A parallel loop may have any number of lanes: those that stick out of its range do not store. A reduction loop's lanes must
 divide its extent; their contributions are added in a tree, then to the carried value: a declared reassociation.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -27,8 +28,20 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
-ASSOCIATIVE = ("arith.addf", "arith.mulf", "arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf", "arith.addi",
-               "arith.muli", "arith.maxsi", "arith.minsi", "arith.andi", "arith.ori")
+ASSOCIATIVE = (
+    "arith.addf",
+    "arith.mulf",
+    "arith.maximumf",
+    "arith.minimumf",
+    "arith.maxnumf",
+    "arith.minnumf",
+    "arith.addi",
+    "arith.muli",
+    "arith.maxsi",
+    "arith.minsi",
+    "arith.andi",
+    "arith.ori",
+)
 
 
 def reducible(nest: Nest) -> bool:
@@ -90,7 +103,9 @@ def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
     for arm in itertools.product(*(range(lanes[v]) for v in parallel)):
         suffix = "".join(f"_{number}" for number in arm)
         place = {v: variable(outer[v]) * lanes[v] + number for v, number in zip(parallel, arm, strict=True)}
-        guard = tuple(index for v in parallel if v.extent % lanes[v] and (index := place[v] * -1 + (v.extent - 1)).bounds()[0] < 0)
+        guard = tuple(
+            index for v in parallel if v.extent % lanes[v] and (index := place[v] * -1 + (v.extent - 1)).bounds()[0] < 0
+        )
         names: dict[str, str] = {c.name: c.name + suffix for stage in nest.stages for c in stage.carried}
         for number, stage in enumerate(nest.stages):
             before = stages[:number]
@@ -98,20 +113,31 @@ def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
                 _join(stage, stages[0], names, suffix, place, {v: (outer[v], lanes[v]) for v in joined})
             else:
                 for statement in stage.statements:
-                    moved = substitute_statement(replace(statement, result=statement.result), place, {
-                        **names, statement.result: statement.result + suffix})
+                    moved = substitute_statement(
+                        replace(statement, result=statement.result),
+                        place,
+                        {**names, statement.result: statement.result + suffix},
+                    )
                     names[statement.result] = stages[number].add(moved, before)
             carried[number] += [Carried(names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried]
             for store in stage.stores:
                 moved_store = substitute_store(store, place, names)
                 stores[number].append(replace(moved_store, guard=(*moved_store.guard, *guard)))
-    done = tuple(Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True))
+    done = tuple(
+        Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True)
+    )
     domain = tuple(index.substitute(place) for index in nest.domain)
     return replace(nest, loops=kept, stages=done, domain=domain, lanes=nest.lanes * prod(lanes.values()))
 
 
-def _join(stage: Stage, target: _Stage, names: dict[str, str], suffix: str, place: Mapping[Variable, Index],
-          joined: Mapping[Variable, tuple[Variable, int]]) -> None:
+def _join(
+    stage: Stage,
+    target: _Stage,
+    names: dict[str, str],
+    suffix: str,
+    place: Mapping[Variable, Index],
+    joined: Mapping[Variable, tuple[Variable, int]],
+) -> None:
     """Lanes of the reduction itself: every contribution, a tree over them, and one step of the carried value."""
     steps = {c.next: c for c in stage.carried}
     contributions: dict[str, list[str]] = {name: [] for name in steps}
@@ -119,8 +145,13 @@ def _join(stage: Stage, target: _Stage, names: dict[str, str], suffix: str, plac
     initial = {c.init for c in stage.carried}
     for arm in itertools.product(*(range(count) for _, count in joined.values())):
         inner_suffix = suffix + "r" + "_".join(map(str, arm))
-        where = {**place, **{v: variable(outer) * count + number
-                             for (v, (outer, count)), number in zip(joined.items(), arm, strict=True)}}
+        where = {
+            **place,
+            **{
+                v: variable(outer) * count + number
+                for (v, (outer, count)), number in zip(joined.items(), arm, strict=True)
+            },
+        }
         local = dict(names)
         for statement in stage.statements:
             if statement.result in steps:
@@ -140,10 +171,10 @@ def _join(stage: Stage, target: _Stage, names: dict[str, str], suffix: str, plac
         while len(terms) > 1:
             paired = []
             for number in range(0, len(terms) - 1, 2):
-                joint = replace(step, result=f"{result}{suffix}t{level}_{number // 2}", operands=(terms[number], terms[number + 1]))
+                joint = replace(
+                    step, result=f"{result}{suffix}t{level}_{number // 2}", operands=(terms[number], terms[number + 1])
+                )
                 paired.append(target.add(joint, []))
-            terms, level = paired + terms[len(terms) // 2 * 2:], level + 1
+            terms, level = paired + terms[len(terms) // 2 * 2 :], level + 1
         names[result] = f"{result}{suffix}"
         target.statements.append(replace(step, result=names[result], operands=(names[carried.name], terms[0])))
-
-

@@ -11,7 +11,9 @@ import re
 
 LIMIT_BYTES = 1 << 20
 _MODULE = re.compile(r"^module (\w+)", re.MULTILINE)
-_CONTENTS = re.compile(r"^( *)initial begin\n((?: *(\w+)\[\d+\] = (\d+)'h[0-9a-f]+;\n)+) *end // initial\n", re.MULTILINE)
+_CONTENTS = re.compile(
+    r"^( *)initial begin\n((?: *(\w+)\[\d+\] = (\d+)'h[0-9a-f]+;\n)+) *end // initial\n", re.MULTILINE
+)
 _WORD = re.compile(r"'h([0-9a-f]+);")
 
 

@@ -1,4 +1,5 @@
 """Simplification never changes a value, and removes the divisions that reshapes bring."""
+
 from __future__ import annotations
 
 import random

@@ -48,12 +48,15 @@ def shifted_onto_itself(x: Any) -> Any:
     return y
 
 
-@pytest.mark.parametrize("function", [returned_with_its_transpose, returned_with_slices_and_reshapes, returned_twice,
-                                      shifted_onto_itself])
+@pytest.mark.parametrize(
+    "function", [returned_with_its_transpose, returned_with_slices_and_reshapes, returned_twice, shifted_onto_itself]
+)
 def test_values(function: Callable[..., Any]) -> None:
     x = torch.arange(-6.0, 6.0).reshape(4, 3)
     here = str(Path(__file__))
-    model = LoadedModel(Function(function).eval(), (x,), here, "top", Sources(Path(here).parent, Path(here).parent), (here, 1))
+    model = LoadedModel(
+        Function(function).eval(), (x,), here, "top", Sources(Path(here).parent, Path(here).parent), (here, 1)
+    )
     program = compile_model(model, Options(), stop_at="affine", stop_after="linalg-to-affine").at("affine")
     expected = function(x.clone())
     results = Reference(program.text()).run([x.numpy()])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
+from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.random_programs import random_case
 from torch2hw.dialects.loops import (
     Buffer,
@@ -21,21 +20,8 @@ from torch2hw.dialects.loops import (
     operand_names,
 )
 from torch2hw.dialects.quasi_affine import Variable, variable
-from torch2hw.hwlib import Library
 from torch2hw.lowering import affine_to_scf
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
-from torch2hw.pipeline import STATIC
-
-LOOP_PASSES = tuple(step for step in STATIC if step.source == "affine")
-LIBRARY = Library()
-
-
-def scheduled(program: Program, partition: int) -> ScheduledProgram:
-    context = SimpleNamespace(library=LIBRARY, options=SimpleNamespace(partition=partition))
-    for step in LOOP_PASSES:
-        program, _ = step.run(program, context)  # type: ignore[arg-type]
-    return affine_to_scf.lower(program, LIBRARY)
 
 
 def check_order(nest: Nest, plan: Schedule) -> None:
@@ -43,7 +29,9 @@ def check_order(nest: Nest, plan: Schedule) -> None:
         for statement in stage.statements:
             for name in operand_names(statement):
                 if name in plan.ready:
-                    assert plan.ready[name] <= plan.start[statement.result], f"{nest.name}: {statement.result} before {name}"
+                    assert plan.ready[name] <= plan.start[statement.result], (
+                        f"{nest.name}: {statement.result} before {name}"
+                    )
         for carried in stage.carried:
             read = plan.start[carried.name]
             assert plan.ready.get(carried.init, 0) <= read, f"{nest.name}: {carried.name} before its initial value"
@@ -68,7 +56,9 @@ def sums_from_a_bias(carried: int) -> Nest:
     steps = [Operation(f"next{n}", "f32", "arith.addf", (f"acc{n}", "one"), ("f32", "f32")) for n in range(carried)]
     load = Load("bias", "f32", bias, (variable(i),))
     first = Stage(tuple(Carried(f"acc{n}", "f32", "bias", f"next{n}") for n in range(carried)), (one, *steps, load))
-    last = Stage((), (), tuple(Store(result, (variable(i), variable(Variable("z", 1)) + n), f"next{n}") for n in range(carried)))
+    last = Stage(
+        (), (), tuple(Store(result, (variable(i), variable(Variable("z", 1)) + n), f"next{n}") for n in range(carried))
+    )
     return Nest("sums", (Loop(i), Loop(k, 0)), (first, last))
 
 

@@ -20,12 +20,21 @@ Array = np.ndarray[Any, Any]
 POISON = 1 << 40
 STORED: dict[str, Any] = {"f32": np.float32, "i64": np.int64, "i1": np.bool_, "index": np.int64}
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "arith.addf": np.add, "arith.subf": np.subtract, "arith.mulf": np.multiply, "arith.divf": np.divide,
-    "arith.maximumf": np.maximum, "arith.minimumf": np.minimum, "arith.negf": np.negative, "arith.select": np.where,
+    "arith.addf": np.add,
+    "arith.subf": np.subtract,
+    "arith.mulf": np.multiply,
+    "arith.divf": np.divide,
+    "arith.maximumf": np.maximum,
+    "arith.minimumf": np.minimum,
+    "arith.negf": np.negative,
+    "arith.select": np.where,
     "arith.addi": np.add,
 }
 COMPARES: dict[str, Callable[..., Any]] = {
-    "ogt": np.greater, "ugt": lambda a, b: ~np.less_equal(a, b), "olt": np.less, "oge": np.greater_equal,
+    "ogt": np.greater,
+    "ugt": lambda a, b: ~np.less_equal(a, b),
+    "olt": np.less,
+    "oge": np.greater_equal,
 }
 
 
@@ -88,8 +97,16 @@ class _NestRun:
         """The value of a name; statements of the stage are computed once, when first wanted."""
         if name not in self.values:
             statement = made[name]
-            needed = statement.operands if isinstance(statement, Operation) else [
-                v.name for index in getattr(statement, "indices", ()) for v in index.variables() if v not in self.indices]
+            needed = (
+                statement.operands
+                if isinstance(statement, Operation)
+                else [
+                    v.name
+                    for index in getattr(statement, "indices", ())
+                    for v in index.variables()
+                    if v not in self.indices
+                ]
+            )
             for operand in needed:
                 self.value(operand, made)
             self.values[name] = self.computed(statement)
@@ -113,6 +130,7 @@ class _NestRun:
     def at(self, index: Index) -> Any:
         def value(v: Variable) -> Any:
             return self.indices[v] if v in self.indices else self.values[v.name]
+
         return np.broadcast_to(np.asarray(index.evaluate(value)), self.shape)
 
     def where(self, at_least_zero: Sequence[Index]) -> Array:

@@ -61,15 +61,19 @@ class Case:
 
     def inputs(self, seed: int) -> list[Array]:
         rng = np.random.default_rng(seed)
-        return [rng.integers(low, high + 1, b.shape).astype(np.int64 if b.dtype == "i64" else np.float32)
-                for b, (low, high) in zip(self.program.inputs, self.ranges, strict=True)]
+        return [
+            rng.integers(low, high + 1, b.shape).astype(np.int64 if b.dtype == "i64" else np.float32)
+            for b, (low, high) in zip(self.program.inputs, self.ranges, strict=True)
+        ]
 
 
 def values(program: Program, inputs: Sequence[Array]) -> list[Array]:
     """What a program computes on the CPU, in the tensors' own shapes."""
     packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
     results = Reference(program.text()).run(packed)
-    return [unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in zip(results, program.outputs, strict=True)]
+    return [
+        unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in zip(results, program.outputs, strict=True)
+    ]
 
 
 def random_case(seed: int, nests: int = 3, sizes: Sequence[int] = SIZES) -> Case:
@@ -89,14 +93,18 @@ class _Nest:
         if element.buffer is None:
             return self.constant(element.otherwise_bits, view.dtype)
         name = f"v{len(self.statements)}"
-        self.statements.append(Load(name, view.dtype, element.buffer, element.indices, element.guard, element.otherwise_bits))
+        self.statements.append(
+            Load(name, view.dtype, element.buffer, element.indices, element.guard, element.otherwise_bits)
+        )
         return name
 
     def constant(self, bits: int, dtype: str = "f32") -> str:
         self.statements.append(Constant(f"c{len(self.statements)}", dtype, bits))
         return self.statements[-1].result
 
-    def add(self, name: str, *operands: str, predicate: str | None = None, types: tuple[str, ...] = (), kind: str = "f32") -> str:
+    def add(
+        self, name: str, *operands: str, predicate: str | None = None, types: tuple[str, ...] = (), kind: str = "f32"
+    ) -> str:
         result = f"v{len(self.statements)}"
         types = types or (kind,) * len(operands)
         self.statements.append(Operation(result, kind, name, operands, types, predicate))
@@ -116,8 +124,19 @@ class _Generator:
         for _ in range(self.rng.randint(1, 2)):
             self.input(tuple(self.size() for _ in range(self.rng.randint(1, 3))))
         kinds: list[Callable[[], None]] = [
-            self.map, self.map, self.reduce, self.reduce, self.matmul, self.matmul, self.convolution, self.window, self.window,
-            self.arg_max, self.gather, self.concatenate]
+            self.map,
+            self.map,
+            self.reduce,
+            self.reduce,
+            self.matmul,
+            self.matmul,
+            self.convolution,
+            self.window,
+            self.window,
+            self.arg_max,
+            self.gather,
+            self.concatenate,
+        ]
         while len(self.nests) < nests:
             self.rng.choice(kinds)()
         return self.finish()
@@ -128,6 +147,7 @@ class _Generator:
         chosen = {made[-1], *(b for b in made if self.rng.random() < 0.25)}
         outputs = {b: Buffer(f"y{k}", b.shape, b.dtype, "output") for k, b in enumerate(b for b in made if b in chosen)}
         from torch2hw.passes.name_kernels import with_buffers
+
         nests = tuple(with_buffers(nest, outputs) for nest in self.nests)
         program = Program("random", tuple(self.inputs), tuple(outputs.values()), nests)
         return Case(program, tuple(self.ranges))
@@ -165,20 +185,25 @@ class _Generator:
             return views.reshape(view, self.factored(prod(shape)))
         if kind == "transpose":
             order = rng.sample(range(len(shape)), len(shape))
-            return views.remap(view, tuple(shape[d] for d in order), lambda at: [at[order.index(d)] for d in range(len(order))])
+            return views.remap(
+                view, tuple(shape[d] for d in order), lambda at: [at[order.index(d)] for d in range(len(order))]
+            )
         if kind == "slice":
             strides = [rng.choice([1, 1, 2, 3]) for _ in shape]
             starts = [rng.randrange(size) for size in shape]
             sizes = tuple(-(-(size - start) // step) for size, start, step in zip(shape, starts, strides, strict=True))
-            return views.remap(view, sizes, lambda at: [i * step + start
-                                                        for i, step, start in zip(at, strides, starts, strict=True)])
+            return views.remap(
+                view, sizes, lambda at: [i * step + start for i, step, start in zip(at, strides, starts, strict=True)]
+            )
         if kind == "pad" and prod(shape) < 60:
             low, high = [[rng.choice([0, 0, 1, 2]) for _ in shape] for _ in range(2)]
             bits = f32_bits(rng.choice([0, 0, 1]))
-            return views.pad(view, low, tuple(a + s + b for a, s, b in zip(low, shape, high, strict=True)), bits) or view
+            return (
+                views.pad(view, low, tuple(a + s + b for a, s, b in zip(low, shape, high, strict=True)), bits) or view
+            )
         if kind == "broadcast" and prod(shape) < 60 and len(shape) < 4:
             place, size = rng.randint(0, len(shape)), self.size()
-            return views.remap(view, (*shape[:place], size, *shape[place:]), lambda at: at[:place] + at[place + 1:])
+            return views.remap(view, (*shape[:place], size, *shape[place:]), lambda at: at[:place] + at[place + 1 :])
         return view
 
     def factored(self, elements: int) -> tuple[int, ...]:
@@ -201,8 +226,17 @@ class _Generator:
         return Tensor(views.remap(bias.view, shape, lambda at: [at[d] for d in kept]), bias.bound)
 
     # -- nests --------------------------------------------------------------------------------------------------------------
-    def emit(self, nest: _Nest, result: str, parallel: int, bound: int, carried: tuple[Carried, ...] = (), dtype: str = "f32",
-             macs: bool = False, target: tuple[Buffer, list[Index]] | None = None) -> None:
+    def emit(
+        self,
+        nest: _Nest,
+        result: str,
+        parallel: int,
+        bound: int,
+        carried: tuple[Carried, ...] = (),
+        dtype: str = "f32",
+        macs: bool = False,
+        target: tuple[Buffer, list[Index]] | None = None,
+    ) -> None:
         """A nest whose first `parallel` variables are the result's dimensions, the rest reduced by stage 0."""
         shape = tuple(v.extent for v in nest.variables[:parallel])
         self.count += 1
@@ -212,16 +246,25 @@ class _Generator:
         if carried:
             reduced = nest.variables[parallel:]
             loops += [Loop(v, 0) for v in reduced if v.extent > 1] or [Loop(reduced[0], 0)]
-        stages = ((Stage(carried, tuple(nest.statements)), Stage((), (), (store,))) if carried
-                  else (Stage((), tuple(nest.statements), (store,)),))
+        stages = (
+            (Stage(carried, tuple(nest.statements)), Stage((), (), (store,)))
+            if carried
+            else (Stage((), tuple(nest.statements), (store,)),)
+        )
         work = prod(v.extent for v in nest.variables) if macs else 0
         self.nests.append(Nest(f"n{len(self.nests)}", tuple(loops), stages, (), None, work))
         if dtype == "f32":
             self.tensors.append(Tensor(views.of_buffer(buffer), bound))
 
     def map(self, left: Tensor | None = None) -> None:
-        steps = [self.rng.choice(["arith.addf", "arith.mulf", "arith.subf", "arith.maximumf", "relu", "double", "clamp"])
-                 for _ in range(self.rng.randint(1, 2))] if left is None else ["arith.addf", "relu"]
+        steps = (
+            [
+                self.rng.choice(["arith.addf", "arith.mulf", "arith.subf", "arith.maximumf", "relu", "double", "clamp"])
+                for _ in range(self.rng.randint(1, 2))
+            ]
+            if left is None
+            else ["arith.addf", "relu"]
+        )
         left = left or self.any_tensor()
         nest = _Nest(left.view.shape)
         result, bound = nest.load(left.view, nest.at), left.bound
@@ -254,7 +297,7 @@ class _Generator:
         start = nest.constant(init)
         following = nest.add(kind, *self.rng.sample(["acc", term], 2))
         self.emit(nest, following, parallel, bound, (Carried("acc", "f32", start, following),), macs=macs)
-        if self.rng.random() < 0.5:                          # a bias, an activation: what the fusing passes look for
+        if self.rng.random() < 0.5:  # a bias, an activation: what the fusing passes look for
             self.map(self.tensors[-1])
 
     def reduce(self) -> None:
@@ -264,12 +307,16 @@ class _Generator:
         parallel = self.rng.randint(0, rank - 1)
         nest = _Nest([source.view.shape[d] for d in order])
         term = nest.load(source.view, [nest.at[order.index(d)] for d in range(rank)])
-        self.reduced(nest, parallel, term, source.bound, self.rng.choice(["arith.addf", "arith.maximumf", "arith.minimumf"]))
+        self.reduced(
+            nest, parallel, term, source.bound, self.rng.choice(["arith.addf", "arith.maximumf", "arith.minimumf"])
+        )
 
     def matmul(self) -> None:
         left = self.any_tensor()
         elements = prod(left.view.shape)
-        inner = self.rng.choice([d for d in range(1, elements + 1) if elements % d == 0 and elements // d <= 24] or [elements])
+        inner = self.rng.choice(
+            [d for d in range(1, elements + 1) if elements % d == 0 and elements // d <= 24] or [elements]
+        )
         rows = views.reshape(left.view, (elements // inner, inner))
         columns = self.size()
         if inner * columns * (elements // inner) > 4000:
@@ -289,8 +336,10 @@ class _Generator:
         sizes = [self.rng.choice([1, 2, 3]) for _ in places]
         strides = [self.rng.choice([1, 1, 2, 3]) for _ in places]
         dilations = [self.rng.choice([1, 1, 2]) for _ in places]
-        results = [(place - (size - 1) * dilation - 1) // stride + 1
-                   for place, size, stride, dilation in zip(places, sizes, strides, dilations, strict=True)]
+        results = [
+            (place - (size - 1) * dilation - 1) // stride + 1
+            for place, size, stride, dilation in zip(places, sizes, strides, dilations, strict=True)
+        ]
         if min(results) < 1 or channels * prod(results) * prod(sizes) > 1500:
             return None
         return source, sizes, strides, dilations, results
@@ -304,7 +353,7 @@ class _Generator:
         kernel = self.weights((features, channels, *sizes))
         nest = _Nest((features, *results, channels, *sizes))
         o, rest = nest.at[0], nest.at[1:]
-        where, c, window = rest[:len(results)], rest[len(results)], rest[len(results) + 1:]
+        where, c, window = rest[: len(results)], rest[len(results)], rest[len(results) + 1 :]
         place = [p * s + w * d for p, s, w, d in zip(where, strides, window, dilations, strict=True)]
         product = nest.add("arith.mulf", nest.load(source.view, [c, *place]), nest.load(kernel.view, [o, c, *window]))
         self.reduced(nest, 1 + len(results), product, source.bound * 2, "arith.addf", macs=True)
@@ -315,12 +364,12 @@ class _Generator:
             return
         source, sizes, strides, dilations, results = found
         if self.rng.random() < 0.5:
-            strides, dilations = sizes, [1] * len(sizes)      # no overlap: what fuse-windows looks for
+            strides, dilations = sizes, [1] * len(sizes)  # no overlap: what fuse-windows looks for
             results = [place // size for place, size in zip(source.view.shape[1:], sizes, strict=True)]
             if min(results) < 1:
                 return
         nest = _Nest((source.view.shape[0], *results, *sizes))
-        where, inside = nest.at[1:1 + len(results)], nest.at[1 + len(results):]
+        where, inside = nest.at[1 : 1 + len(results)], nest.at[1 + len(results) :]
         place = [p * s + w * d for p, s, w, d in zip(where, strides, inside, dilations, strict=True)]
         term = nest.load(source.view, [nest.at[0], *place])
         self.reduced(nest, 1 + len(results), term, source.bound, self.rng.choice(["arith.maximumf", "arith.addf"]))
@@ -334,15 +383,20 @@ class _Generator:
         best = nest.add("arith.cmpf", term, "acc", predicate="ogt", types=("f32", "f32"), kind="i1")
         following = nest.add("arith.select", best, term, "acc", types=("i1", "f32", "f32"))
         where = nest.add("arith.select", best, position, "acc_at", types=("i1", "i64", "i64"), kind="i64")
-        carried = (Carried("acc", "f32", nest.constant(MINUS_INFINITY), following),
-                   Carried("acc_at", "i64", nest.constant(0, "i64"), where))
+        carried = (
+            Carried("acc", "f32", nest.constant(MINUS_INFINITY), following),
+            Carried("acc_at", "i64", nest.constant(0, "i64"), where),
+        )
         self.emit(nest, following, len(nest.variables) - 1, source.bound, carried)
         last = self.nests[-1]
         second = Buffer(f"t{self.count}_at", tuple(v.extent for v in nest.variables[:-1]), "i64", "temporary")
         store = Store(second, tuple(nest.at[:-1]), where)
         from dataclasses import replace
-        self.nests[-1] = replace(last, stages=(last.stages[0], replace(last.stages[1], stores=(*last.stages[1].stores, store))))
-        if self.rng.random() < 0.5:                          # as an embedding of the place
+
+        self.nests[-1] = replace(
+            last, stages=(last.stages[0], replace(last.stages[1], stores=(*last.stages[1].stores, store)))
+        )
+        if self.rng.random() < 0.5:  # as an embedding of the place
             table = self.weights((nest.variables[-1].extent, self.size()))
             self.looked_up(views.of_buffer(second), table)
 
@@ -353,10 +407,10 @@ class _Generator:
 
     def looked_up(self, places: View, table: Tensor) -> None:
         nest = _Nest((*places.shape, *table.view.shape[1:]))
-        read = nest.load(places, nest.at[:len(places.shape)])
+        read = nest.load(places, nest.at[: len(places.shape)])
         row = nest.add("arith.index_cast", read, types=("i64",), kind="index")
         size = table.view.shape[0]
-        at = [variable(Variable(row, size)) if size > 1 else constant(0), *nest.at[len(places.shape):]]
+        at = [variable(Variable(row, size)) if size > 1 else constant(0), *nest.at[len(places.shape) :]]
         element = table.view.element(at)
         if element.guard or prod(v.extent for v in nest.variables) > 400:
             return
@@ -372,7 +426,13 @@ class _Generator:
         start = 0
         for part in parts:
             nest = _Nest(part.view.shape)
-            self.emit(nest, nest.load(part.view, nest.at), 1, max(p.bound for p in parts), target=(buffer, [nest.at[0] + start]))
+            self.emit(
+                nest,
+                nest.load(part.view, nest.at),
+                1,
+                max(p.bound for p in parts),
+                target=(buffer, [nest.at[0] + start]),
+            )
             start += part.view.shape[0]
             self.tensors.pop()
         self.tensors.append(Tensor(views.of_buffer(buffer), max(p.bound for p in parts)))
