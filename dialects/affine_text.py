@@ -249,7 +249,8 @@ class NestPrinter:
     def load_lines(self, load: Load, result: str) -> list[str]:
         if any(v not in self.loop_variables for index in load.indices for v in index.variables()):
             assert not load.guard, "a load at a run-time index has no guard"
-            lines, values = [], []
+            lines: list[str] = []
+            values = []
             for position, index in enumerate(stored_at(load.buffer, load.indices)):
                 values.append(self.arith(index, f"{result}_at{position}", lines))
             lines.append(

@@ -42,7 +42,7 @@ DTYPE_BITS = {
 
 @dataclass(frozen=True)
 class Source:
-    """A place in the user's Python: file name as given, line from 1."""
+    """A line of the user's Python. `file` is a short name (see `frontend.locations`); lines count from 1."""
 
     file: str
     line: int
@@ -246,8 +246,8 @@ class Program:
         """Every buffer once, in order of first appearance, inputs and outputs first."""
         seen = dict.fromkeys((*self.inputs, *self.outputs))
         for nest in self.nests:
-            for access in (*nest.loads(), *nest.stores()):
-                seen.setdefault(access.buffer)
+            seen |= dict.fromkeys(load.buffer for load in nest.loads())
+            seen |= dict.fromkeys(store.buffer for store in nest.stores())
         return list(seen)
 
     def with_nests(self, nests: list[Nest]) -> Program:

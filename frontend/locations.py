@@ -24,20 +24,13 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import torch2hw
+from torch2hw.dialects.loops import Source
 
 SITE = "_torch2hw_constructed_at"
 """Attribute of an `nn.Module` that holds the `(file, line)` of its construction; a deep copy keeps it."""
 
+SourceLocation = Source
 
-@dataclass(frozen=True)
-class SourceLocation:
-    """A line of the user's source; `file` is a short name."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 def source_of(location: object) -> SourceLocation | None:

@@ -400,7 +400,7 @@ def rom_contents(load: Load, loops: list[Loop]) -> list[int]:
     grid = dict(zip((loop.variable for loop in loops), np.indices(shape), strict=True))
 
     def at(index: Index) -> Any:
-        return np.broadcast_to(np.asarray(index.evaluate(lambda v: grid[v] if v in grid else 0)), shape)  # type: ignore[arg-type, return-value]
+        return np.broadcast_to(np.asarray(index.evaluate(lambda v: grid[v] if v in grid else 0)), shape)
 
     inside = np.ones(shape, dtype=bool)
     places = []

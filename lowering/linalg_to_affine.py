@@ -98,7 +98,7 @@ class _Lowering:
         self.blobs = resource_blobs(module)
         self.buffer_count = 0
         self.owned: dict[Any, Buffer] = {}  # tensors that are exactly one temporary of their own
-        self.became: dict[Buffer | None, Buffer] = {}  # temporaries that are outputs now
+        self.became: dict[Buffer, Buffer] = {}  # temporaries that are outputs now
 
     def run(self) -> Program:
         function = next(op for op in self.module.regions[0].blocks[0].operations if op.operation.name == "func.func")
@@ -126,7 +126,7 @@ class _Lowering:
         elif op.name.startswith("arith.") and not str(op.results[0].type).startswith("tensor"):
             self.scalar(op)
         else:
-            raise unsupported(op.name, source_of(op.location))
+            raise unsupported(op.name, source_at(op))
 
     def lower_arith_constant(self, op: Any) -> None:
         attribute, kind = op.attributes["value"], op.results[0].type
@@ -135,7 +135,7 @@ class _Lowering:
             return
         shape, dtype = shape_of(kind)
         data = dense_bits(attribute, shape, dtype, self.blobs)
-        self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_of(op.location))
+        self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_at(op))
 
     def constant_view(self, data: Any, shape: tuple[int, ...], dtype: str, source: Source | None) -> View:
         """A constant, stored without the dimensions along which it does not change."""
@@ -158,7 +158,7 @@ class _Lowering:
             ]
             folded = fold(op.name, arrays, tuple(item[1] for item in operands if item), result_type, _predicate(op))
         if folded is None:
-            raise unsupported(op.name, source_of(op.location))
+            raise unsupported(op.name, source_at(op))
         self.scalars[op.results[0]] = int(array_to_bits(folded, result_type)[0]), result_type
 
     def lower_tensor_empty(self, op: Any) -> None:
@@ -215,7 +215,7 @@ class _Lowering:
         for value in op.operands:
             part = self.tensors[value]
             offsets = [start if d == axis else 0 for d in range(len(shape))]
-            self.copy(part, buffer, lambda at, o=offsets: [i + c for i, c in zip(at, o, strict=True)], op)  # type: ignore[misc]
+            self.copy(part, buffer, lambda at, o=offsets: [i + c for i, c in zip(at, o, strict=True)], op)
             start += part.shape[axis]
         self.own(op.results[0], buffer)
 
@@ -242,9 +242,9 @@ class _Lowering:
     def lower_tensor_from_elements(self, op: Any) -> None:
         shape, dtype = shape_of(op.results[0].type)
         if any(value not in self.scalars for value in op.operands):
-            raise unsupported(op.name, source_of(op.location))
+            raise unsupported(op.name, source_at(op))
         data = np.array([self.scalars[value][0] for value in op.operands], dtype=BITS_TYPES[dtype]).reshape(shape)
-        self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_of(op.location))
+        self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_at(op))
 
     # -- linalg -------------------------------------------------------------------------------------------------------------
     def lower_linalg_fill(self, op: Any) -> None:
@@ -319,15 +319,15 @@ class _Lowering:
                 element.indices,
                 element.guard,
                 element.otherwise_bits,
-                source_of(op.location),
+                source_at(op),
             )
         )
 
     def moved(self, element: views.Element) -> views.Element:
         """The element in the output that its buffer has become, where it has: views made before still name the buffer."""
-        if element.buffer not in self.became:
+        output = None if element.buffer is None else self.became.get(element.buffer)
+        if element.buffer is None or output is None:
             return element
-        output = self.became[element.buffer]
         place = delinearise(linearise(element.indices, element.buffer.shape), output.shape)
         return replace(element, buffer=output, indices=tuple(place))
 
@@ -355,7 +355,7 @@ class _Lowering:
             elif operation.name.startswith(("arith.", "math.")):
                 body.values[result] = self.scalar_operation(operation, body)
             else:
-                raise unsupported(operation.name, source_of(operation.location))
+                raise unsupported(operation.name, source_at(operation))
         raise AssertionError("a region without linalg.yield")
 
     def operand(self, value: Any, body: _Body) -> str:
@@ -378,9 +378,7 @@ class _Lowering:
             if folded is not None:
                 return body.constant(int(array_to_bits(folded, kind)[0]), kind)
         return body.add(
-            Operation(
-                body.fresh("v"), kind, operation.name, operands, types, predicate, None, source_of(operation.location)
-            )
+            Operation(body.fresh("v"), kind, operation.name, operands, types, predicate, None, source_at(operation))
         )
 
     def extract(self, operation: Any, body: _Body) -> str:
@@ -443,7 +441,7 @@ class _Lowering:
         kinds: list[str],
         carried_names: dict[int, str],
     ) -> None:
-        source = source_of(op.location)
+        source = source_at(op)
         if not carried_names and "reduction" not in kinds and self.folded(op, body, yielded, maps, variables):
             return
         stores, carried = [], []
@@ -515,7 +513,7 @@ class _Lowering:
                 return False
             target, dtype = shape_of(result.type)
             data = array_to_bits(np.broadcast_to(values[name], shape).transpose(order), dtype).reshape(target)
-            self.tensors[result] = self.constant_view(data, target, dtype, source_of(op.location))
+            self.tensors[result] = self.constant_view(data, target, dtype, source_at(op))
         return True
 
     # -- buffers ------------------------------------------------------------------------------------------------------------
@@ -524,7 +522,7 @@ class _Lowering:
         return f"{stem}{self.buffer_count - 1}"
 
     def temporary(self, shape: tuple[int, ...], dtype: str, op: Any) -> Buffer:
-        return Buffer(self.buffer_name("t"), shape, dtype, "temporary", None, source_of(op.location))
+        return Buffer(self.buffer_name("t"), shape, dtype, "temporary", None, source_at(op))
 
     def own(self, value: Any, buffer: Buffer) -> None:
         self.tensors[value] = views.of_buffer(buffer)
@@ -535,19 +533,17 @@ class _Lowering:
         if view.fill_bits is not None:
             return view
         data = views.evaluate(view)
-        return view if data is None else self.constant_view(data, view.shape, view.dtype, source_of(op.location))
+        return view if data is None else self.constant_view(data, view.shape, view.dtype, source_at(op))
 
     def copy(self, view: View, buffer: Buffer, indices: Any, op: Any) -> None:
         variables = [Variable(f"i{d}", size) for d, size in enumerate(view.shape)]
         at = [variable(v) for v in variables]
         body = _Body()
         value = self.read(body, view, at, op)
-        store = Store(buffer, tuple(indices(at)), value, (), source_of(op.location))
+        store = Store(buffer, tuple(indices(at)), value, (), source_at(op))
         loops = tuple(Loop(v) for v in variables if v.extent > 1)
         self.nests.append(
-            Nest(
-                f"n{len(self.nests)}", loops, (Stage((), tuple(body.statements), (store,)),), (), source_of(op.location)
-            )
+            Nest(f"n{len(self.nests)}", loops, (Stage((), tuple(body.statements), (store,)),), (), source_at(op))
         )
 
     def materialise(self, view: View, op: Any) -> View:
@@ -586,6 +582,12 @@ def replace_buffer(nest: Nest, old: Buffer, new: Buffer) -> Nest:
         stores = tuple(replace(s, buffer=new, indices=moved(s.indices)) if s.buffer is old else s for s in stage.stores)
         stages.append(replace(stage, statements=statements, stores=stores))
     return replace(nest, stages=tuple(stages))
+
+
+def source_at(op: Any) -> Source | None:
+    """The user's line of an operation."""
+    found = source_of(op.location)
+    return None if found is None else Source(found.file, found.line)
 
 
 def _multiply_accumulates(body: _Body, carried: list[Carried]) -> int:

@@ -76,7 +76,7 @@ def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, blobs: dict[s
 def affine_result(expression: Any, dimensions: list[Index]) -> Index:
     """One result of an affine map, with `dimensions` for d0, d1, …"""
     if isinstance(expression, ir.AffineDimExpr):
-        return dimensions[expression.position]
+        return dimensions[int(expression.position)]
     if isinstance(expression, ir.AffineConstantExpr):
         return constant(expression.value)
     if isinstance(expression, ir.AffineBinaryExpr):

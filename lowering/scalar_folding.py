@@ -59,7 +59,7 @@ def array_to_bits(values: Array, dtype: str) -> Array:
 
 
 def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf, otypes=[np.float64])(x)
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x))
 
 
 def _divide(a: Array, b: Array) -> Array:

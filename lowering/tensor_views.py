@@ -98,7 +98,7 @@ def evaluate(view: View) -> Array | None:
     grid = dict(zip(variables, np.indices(view.shape), strict=True))
 
     def at(index: Index) -> Array:
-        return np.broadcast_to(np.asarray(index.evaluate(grid.__getitem__)), view.shape)  # type: ignore[arg-type]
+        return np.broadcast_to(np.asarray(index.evaluate(grid.__getitem__)), view.shape)
 
     inside = np.ones(view.shape, dtype=bool)
     for index in found.guard:

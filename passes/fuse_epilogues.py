@@ -68,9 +68,10 @@ def _producer_for(nests: list[Nest], position: int) -> tuple[int, Nest] | None:
         others = [other for other in read if other is not buffer]
         late = any(store.buffer in others for nest in nests[where:position] for store in nest.stores())
         target = next(iter(consumer.stores())).buffer
-        clash = any(
-            access.buffer is target for nest in nests[where:position] for access in (*nest.loads(), *nest.stores())
-        )
+        between = nests[where:position]
+        clash = target in {load.buffer for nest in between for load in nest.loads()} | {
+            store.buffer for nest in between for store in nest.stores()
+        }
         if late or clash:
             continue
         merged = fuse(nests[where], consumer, buffer)

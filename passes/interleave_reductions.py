@@ -110,11 +110,11 @@ def interleave(nest: Nest, latency: int) -> Nest:
                     padded = -(-loop.extent // factor) * factor / loop.extent
                     best = _better(best, (_cost(filled * factor, latency, lanes_bits, padded), whole, loop, factor))
     assert best is not None
-    _, whole, loop, factor = best
+    _, whole, split, factor = best
     inner = tuple(item.variable for item in whole)
-    if loop is None or factor == loop.extent:
-        return order_loops(nest, inner + ((loop.variable,) if loop is not None else ()))
-    nest, _, within = strip_mine(nest, loop.variable, factor)
+    if split is None or factor == split.extent:
+        return order_loops(nest, inner + ((split.variable,) if split is not None else ()))
+    nest, _, within = strip_mine(nest, split.variable, factor)
     return order_loops(nest, (*inner, within))
 
 

@@ -64,8 +64,7 @@ class NameKernels:
 def kind_of(nest: Nest) -> str:
     """matmul, conv, max, sum, exp, copy, map …"""
     if nest.macs:
-        carried = nest.stages[0].carried
-        return "conv" if carried and _slides(nest) else "matmul"
+        return "conv" if nest.stages[0].carried and _slides(nest) else "matmul"
     for stage in nest.stages:
         for carried in stage.carried:
             step = next((s for s in stage.statements if s.result == carried.next), None)

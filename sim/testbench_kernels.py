@@ -6,6 +6,7 @@ The contents come from running the program on the CPU up to and including the ke
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy as np
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
 from torch2hw.hwlib.memories import address_bits
+from torch2hw.lowering.affine_to_scf import operand_register_cycles
 from torch2hw.lowering.kernel_component import KernelComponent, bank_name
+from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import FORMATS, Array, to_words
 from torch2hw.sim.reference import Reference
@@ -60,6 +63,15 @@ def _bank(state: dict[Buffer, Array], buffer: Buffer, bank: int) -> list[str]:
     return [f"{word:0{-(-width // 4)}x}" for word in words.tolist()]
 
 
+def delayed(target: str, value: str, data: str, cycles: int) -> list[str]:
+    """The wire `target` is `value` so many cycles later."""
+    stages = [value, *(f"{target}_{stage}" for stage in range(1, cycles + 1))]
+    lines = [f"  reg {data} {stage};" for stage in stages[1:]]
+    for before, after in pairwise(stages):
+        lines.append(f"  always @(posedge clk) {after} <= {before};")
+    return [*lines, f"  assign {target} = {stages[-1]};"]
+
+
 def bench_module(kernel: KernelComponent) -> str:
     """`bench_KERNEL`: clk, reset, go, done outside; memories as arrays by their bank's name inside."""
     name = kernel.component.name
@@ -70,8 +82,8 @@ def bench_module(kernel: KernelComponent) -> str:
         address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
         body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")
         if (buffer, bank) in kernel.reads:
-            body += [f"  wire {address} {stem}_addr;", f"  reg {data} {stem}_data;"]
-            body.append(f"  always @(posedge clk) {stem}_data <= {stem}[{stem}_addr];")
+            body += [f"  wire {address} {stem}_addr;", f"  wire {data} {stem}_data;"]
+            body += delayed(f"{stem}_data", f"{stem}[{stem}_addr]", data, READ_LATENCY_CYCLES)
             ports += [f".{stem}_addr({stem}_addr)", f".{stem}_data({stem}_data)"]
         if (buffer, bank) in kernel.writes:
             body += [f"  wire {address} {stem}_waddr;", f"  wire {data} {stem}_wdata;", f"  wire {stem}_we;"]
@@ -80,9 +92,14 @@ def bench_module(kernel: KernelComponent) -> str:
     for shared in kernel.shared:
         unit = shared.hardware
         stem = f"{unit.name}{shared.number}"
-        connections = [f".{port.name}({stem}_{port.name})" for port in (*unit.inputs, unit.output)]
+        clock = [".clk(clk)"] if unit.latency_cycles else []
+        connections = [*clock, *(f".{port.name}({stem}_{port.name}_in)" for port in unit.inputs), f".out({stem}_out)"]
         body += [f"  wire [{port.width_bits - 1}:0] {stem}_{port.name};" for port in (*unit.inputs, unit.output)]
-        body.append(f"  {unit.name} {stem}_unit (.clk(clk), {', '.join(connections)});")
+        for port in unit.inputs:
+            data, operand = f"[{port.width_bits - 1}:0]", f"{stem}_{port.name}"
+            body.append(f"  wire {data} {operand}_in;")
+            body += delayed(f"{operand}_in", operand, data, operand_register_cycles(unit))
+        body.append(f"  {unit.name} {stem}_unit ({', '.join(connections)});")
         ports += [f".{stem}_{port.name}({stem}_{port.name})" for port in (*unit.inputs, unit.output)]
     lines = [f"module bench_{name} (input wire clk, input wire reset, input wire go, output wire done);", *body]
     lines += [f"  {name} kernel (", ",\n".join(f"    {port}" for port in ports), "  );", "endmodule", ""]

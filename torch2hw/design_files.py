@@ -22,7 +22,8 @@ def manifest_path(path: Path) -> Path:
 
 def write_design(compiled: Compiled, path: Path) -> dict[str, Any]:
     """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
-    verilog, contents = compiled.verilog(), {}
+    verilog = compiled.verilog()
+    contents: dict[str, str] = {}
     if memory_files.contents_bytes(verilog) > memory_files.LIMIT_BYTES:
         verilog, contents = memory_files.move_contents(verilog, f"{path.stem}.mem")
     manifest = compiled.manifest([path.name], sorted(contents))
