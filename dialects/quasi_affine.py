@@ -2,8 +2,8 @@
 
 An `Index` is `constant + Σ coefficient · atom`. An atom is a `Variable` (a loop index or an index computed at run time,
 with its extent), `FloorDiv(index, divisor)` or `Remainder(index, divisor)`, both with a positive constant divisor.
-Every constructor simplifies with the ranges of the variables, so that views of views of reshapes come out as plain sums of
-loop indices wherever that is true: with h < 2 and e < 21, `(21·h + e) floordiv 21` is `h`. Values are exact integers.
+Every constructor simplifies with the ranges of the variables, so that views of views of reshapes come out as plain sums
+of loop indices wherever that is true: with h < 2 and e < 21, `(21·h + e) floordiv 21` is `h`. Values are exact.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Index:
             result = result + value * coefficient
         return result
 
-    def evaluate(self, values: Callable[[Variable], int]) -> int:
+    def evaluate(self, values: Callable[[Variable], Any]) -> Any:
         """The integer for given variable values (or arrays of integers: only + * // % are used)."""
         total = self.constant
         for atom, coefficient in self.terms:
@@ -126,7 +127,7 @@ class Index:
         return total
 
     def bounds(self) -> tuple[int, int]:
-        """Least and greatest value that interval arithmetic over the variables' ranges admits (both reachable when affine)."""
+        """Least and greatest value that interval arithmetic on the variables' ranges admits; reachable when affine."""
         return _bounds(self)
 
 

@@ -19,6 +19,7 @@ from torch2hw.lowering import affine_to_scf, affine_to_sequential, calyx_to_hw, 
 from torch2hw.options import Options
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.bind_units import BindUnits
+from torch2hw.passes.check_ports import CheckPorts
 from torch2hw.passes.check_units import CheckUnits
 from torch2hw.passes.choose_lanes import ChooseLanes
 from torch2hw.passes.fold_initial_values import FoldInitialValues
@@ -92,6 +93,7 @@ STATIC: tuple[Pass, ...] = (
     ShareMemories(),  # once no nest moves any more and layouts are fixed
     BindUnits(),  # the last of the loop level: the result is the design's reference
     Lowering(affine_to_scf, "scheduled", "scf", lambda program, c: affine_to_scf.lower(program, c.library)),
+    CheckPorts(),  # the schedule is what it speaks of, and the last to be decided
     Lowering(scf_to_calyx, "scf", "calyx", lambda program, _: scf_to_calyx.lower(program)),
     *EXPORT,
 )

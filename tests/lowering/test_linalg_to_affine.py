@@ -1,4 +1,5 @@
-"""Models whose results are views of each other, of inputs, of constants: the affine program computes what PyTorch does."""
+"""Models whose results are views of each other, of inputs, of constants: the affine program computes what PyTorch
+does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The values of a `Program` by its definition (the docstring of dialects/loops.py), independent of its MLIR text.
 
-Parallel loops are NumPy axes, reductions are Python loops in their order. What was never written, or is read outside its
-buffer, is poison (a NaN, or a large integer), so that a program that uses it shows itself. Banks play no part.
+Parallel loops are NumPy axes, reductions are Python loops in their order. What was never written, or is read outside
+its buffer, is poison (a NaN, or a large integer), so that a program that uses it shows itself. Banks play no part.
 """
 
 from __future__ import annotations

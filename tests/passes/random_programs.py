@@ -1,7 +1,7 @@
 """Random affine programs over whole numbers, of the kinds that linalg brings, and how to run them.
 
-Every floating-point value is a whole number below 2^24, so f32 arithmetic is exact in any order: a pass that changes the
-order of a sum must still leave every bit as it was. Shapes are small and awkward (1, primes), views are stacked.
+Every floating-point value is a whole number below 2^24, so f32 arithmetic is exact in any order: a pass that changes
+the order of a sum must still leave every bit as it was. Shapes are small and awkward (1, primes), views are stacked.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class _Generator:
         program = Program("random", tuple(self.inputs), tuple(outputs.values()), nests)
         return Case(program, tuple(self.ranges))
 
-    # -- tensors ------------------------------------------------------------------------------------------------------------
+    # -- tensors -------------------------------------------------------------------------------------------------------
     def size(self) -> int:
         return self.rng.choice(self.sizes)
 
@@ -225,7 +225,7 @@ class _Generator:
         bias = self.weights(tuple(shape[d] for d in kept))
         return Tensor(views.remap(bias.view, shape, lambda at: [at[d] for d in kept]), bias.bound)
 
-    # -- nests --------------------------------------------------------------------------------------------------------------
+    # -- nests ---------------------------------------------------------------------------------------------------------
     def emit(
         self,
         nest: _Nest,

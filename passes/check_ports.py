@@ -1,0 +1,282 @@
+"""check-ports: a proof for each scheduled program that no memory port is used twice in a cycle, and that banks hold
+every element.
+
+Before and after: the same program.
+
+needs: scheduled programs (after `affine-to-scf`).
+leaves: nothing changed. What it shows, for every nest and every buffer that the design stores:
+    - the elements of the buffer have different addresses, all inside its banks;
+    - every access goes to a bank that has a port for it, at the address of its element (the simplified index
+      expressions that the hardware evaluates agree with plain arithmetic);
+    - two reads of one bank in one cycle are of one address, and no two writes of one bank are in one cycle, whatever
+      iterations they belong to;
+    - where a nest overwrites what it reads, an element is not read after it was written.
+refuses: nothing that a user writes: what cannot be shown is a fault of ours, an assertion that names the accesses.
+why: the schedule is static, so nothing at run time would notice a collision. This is a second implementation, by
+    residues and by enumeration of iterations, that shares no reasoning with `bank_analysis` and `modulo_schedule`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd, prod
+from typing import Any
+
+import numpy as np
+
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.modulo_schedule import Schedule
+from torch2hw.passes.bank_analysis import bank_number, selection
+
+EXACT_LIMIT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, some are drawn
+DRAWN = 1 << 12
+PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class CheckPorts:
+    name: str = "check-ports"
+    source: str = "scf"
+    target: str = "scf"
+
+    def run(self, program: ScheduledProgram, context: Any) -> tuple[ScheduledProgram, dict[str, Any]]:
+        problems = list(faults(program))
+        assert not problems, "; ".join(problems[:4])
+        return program, {}
+
+
+@dataclass(frozen=True)
+class Access:
+    """A use of a port: by iteration n in cycle n·II + `cycle`. `conditions` (≥ 0) and `last_of` (loops) hold where it
+    counts."""
+
+    buffer: Buffer
+    writes: bool
+    indices: tuple[Index, ...]
+    cycle: int
+    conditions: tuple[Index, ...] = ()
+    last_of: tuple[Variable, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"{self.buffer.name}[{', '.join(map(str, self.indices))}]"
+        return f"{'write' if self.writes else 'read'} of {place} in cycle {self.cycle}"
+
+
+def faults(program: ScheduledProgram) -> Iterator[str]:
+    """What is wrong with a program, a line each."""
+    for buffer in program.program.buffers():
+        if buffer.kind != "constant":
+            yield from storage_faults(buffer)
+    for nest, plan in zip(program.program.nests, program.schedules, strict=True):
+        uses = accesses(nest, plan)
+        for access in uses:
+            yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
+        for left, right in itertools.combinations(uses, 2):
+            if left.buffer is right.buffer and not ordered(nest, plan, left, right):
+                yield f"{nest.name}: {left} and {right} collide"
+
+
+def accesses(nest: Nest, plan: Schedule) -> list[Access]:
+    """Every use of a port of a memory outside the kernel. Reads count even where nobody uses their value: they take
+    the port."""
+    found = [
+        Access(load.buffer, False, load.indices, plan.start[load.result])
+        for load in nest.loads()
+        if load.buffer.kind != "constant"
+    ]
+    cycles = iter(plan.store_cycles)
+    for number, stage in enumerate(nest.stages):
+        ended = tuple(loop.variable for loop in nest.loops if loop.reduced_by is not None and loop.reduced_by < number)
+        found += [
+            Access(store.buffer, True, store.indices, next(cycles), (*store.guard, *nest.domain), ended)
+            for store in stage.stores
+        ]
+    return found
+
+
+# -- where elements are ------------------------------------------------------------------------------------------------
+def places(buffer: Buffer, at: Sequence[Array]) -> tuple[Array, Array]:
+    """Bank and address of the elements at given indices, by the definition in contract section 5."""
+    bank = address = np.zeros((), np.int64)
+    for index, factor, size in zip(at, buffer.bank_factors, buffer.bank_shape, strict=True):
+        bank, address = bank * factor + index % factor, address * size + index // factor
+    return bank, address
+
+
+def storage_faults(buffer: Buffer) -> Iterator[str]:
+    """The map from elements to (bank, address) is one to one, and into the banks."""
+    if buffer.elements <= EXACT_LIMIT:
+        bank, address = places(buffer, list(np.indices(buffer.shape)))
+        flat = (bank * buffer.bank_elements + address).reshape(-1)
+        if (
+            len(np.unique(flat)) != buffer.elements
+            or flat.min() < 0
+            or bank.max() >= buffer.banks
+            or address.max() >= buffer.bank_elements
+        ):
+            yield f"{buffer.name} {buffer.shape} does not fit its banks {buffer.bank_factors}"
+        return
+    for size, factor, rows in zip(buffer.shape, buffer.bank_factors, buffer.bank_shape, strict=True):
+        if factor < 1 or factor * rows < size:  # each dimension is one to one, so their product is
+            yield f"{buffer.name} {buffer.shape} does not fit its banks {buffer.bank_factors}"
+
+
+def address_faults(nest: Nest, access: Access) -> Iterator[str]:
+    """The bank and address that the hardware computes are those of the element, wherever the access counts."""
+    buffer, factors = access.buffer, access.buffer.bank_factors
+    values = iterations(nest, access, EXACT_LIMIT)
+    at = [evaluated(index, values) for index in access.indices]
+    inside = counted(access, values)
+    for index, size in zip(at, buffer.shape, strict=True):
+        beyond = (index < 0) | (index >= size)
+        if access.writes and bool((inside & beyond).any()):
+            yield f"{access} is outside the buffer"
+        inside = inside & ~beyond
+    bank, address = places(buffer, at)
+    pairs = list(zip(access.indices, factors, strict=True))
+    computed_bank = evaluated(linearise([i.remainder(f) for i, f in pairs], factors), values)
+    computed_address = evaluated(linearise([i.floordiv(f) for i, f in pairs], buffer.bank_shape), values)
+    known = np.array([bank_number(each, factors) for each in selection(access.indices, factors)])
+    if bool((inside & ((bank != computed_bank) | (address != computed_address) | ~np.isin(bank, known))).any()):
+        yield f"{access} goes to a wrong bank or address"
+
+
+# -- iterations --------------------------------------------------------------------------------------------------------
+def iterations(nest: Nest, access: Access, limit: int) -> dict[Variable, Array]:
+    """Index values of all iterations, or of as many random ones; any values of indices that are computed at run
+    time."""
+    extents = tuple(loop.extent for loop in nest.loops)
+    rng = np.random.default_rng(0)
+    number = np.arange(nest.trip_count) if nest.trip_count <= limit else rng.integers(0, nest.trip_count, DRAWN)
+    at = np.unravel_index(number, extents) if extents else ()
+    values: dict[Variable, Array] = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
+    for variable in sorted(run_time(nest, access), key=lambda v: v.name):
+        values[variable] = rng.integers(0, variable.extent, number.shape)
+    return values
+
+
+def run_time(nest: Nest, access: Access) -> set[Variable]:
+    """The variables of an access that are no loop's."""
+    return {v for index in access.indices for v in index.variables()} - {loop.variable for loop in nest.loops}
+
+
+def evaluated(index: Index, values: dict[Variable, Array]) -> Array:
+    shape = next(iter(values.values())).shape if values else (1,)
+    return np.broadcast_to(np.asarray(index.evaluate(values.__getitem__)), shape)
+
+
+def counted(access: Access, values: dict[Variable, Array]) -> Array:
+    """Where an access counts: stage and domain run, and the guard holds."""
+    inside = evaluated(Index((), 1), values) > 0
+    for index in access.conditions:
+        inside = inside & (evaluated(index, values) >= 0)
+    for variable in access.last_of:
+        inside = inside & (values[variable] == variable.extent - 1)
+    return inside
+
+
+# -- collisions --------------------------------------------------------------------------------------------------------
+def ordered(nest: Nest, plan: Schedule, left: Access, right: Access) -> bool:
+    """Shows that two accesses to one buffer do not get into each other's way."""
+    if left.writes != right.writes:
+        write, read = (left, right) if left.writes else (right, left)
+        same_place = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
+        return same_place or different_elements(read, write) or read_first(nest, plan, read, write)
+    if (left.cycle - right.cycle) % plan.interval_cycles:
+        return True
+    if never_meet(left, right, left.cycle == right.cycle):
+        return True
+    return apart_by_enumeration(nest, plan, left, right)
+
+
+def never_meet(left: Access, right: Access, same_iteration: bool) -> bool:
+    """No iteration's `left` is in the bank of an iteration's `right`: in some dimension their residues are apart."""
+    if same_iteration and not left.writes and left.indices == right.indices:
+        return True
+    for a, b, factor in zip(left.indices, right.indices, left.buffer.bank_factors, strict=True):
+        if not residues(a, factor) & residues(b, factor):
+            return True
+        if same_iteration and 0 not in residues(a - b, factor):
+            return True
+    return False
+
+
+def different_elements(left: Access, right: Access) -> bool:
+    """No iteration's `left` is the element of an iteration's `right`: residues by the steps of both are apart in some
+    dimension."""
+    for a, b in zip(left.indices, right.indices, strict=True):
+        step = gcd(*(coefficient for _, coefficient in (*a.terms, *b.terms)))
+        if not residues(a, step or EXACT_LIMIT) & residues(b, step or EXACT_LIMIT):
+            return True
+    return False
+
+
+@lru_cache(maxsize=65536)
+def residues(index: Index, modulus: int) -> frozenset[int]:
+    """Every value that `index` modulo `modulus` can have (exact where it is affine; all, where divisions are too many
+    to try)."""
+    if modulus == 1:
+        return frozenset((0,))
+    if not index.is_affine:
+        variables = sorted(index.variables(), key=lambda v: v.name)
+        if prod(v.extent for v in variables) > EXACT_LIMIT:
+            return frozenset(range(modulus))
+        grid = dict(zip(variables, np.indices(tuple(v.extent for v in variables)), strict=True))
+        return frozenset(np.unique(evaluated(index, grid) % modulus).tolist())
+    found = {index.constant % modulus}
+    for atom, coefficient in index.terms:
+        assert isinstance(atom, Variable)
+        steps = {coefficient * value % modulus for value in range(min(atom.extent, modulus))}
+        found = {(a + b) % modulus for a in found for b in steps}
+    return frozenset(found)
+
+
+def apart_by_enumeration(nest: Nest, plan: Schedule, left: Access, right: Access) -> bool:
+    """Tries every cycle in which both are made; False also where there are too many, or an index comes at run time."""
+    first, second = timed(nest, plan, left), timed(nest, plan, right)
+    if first is None or second is None:
+        return False
+    _, a, b = np.intersect1d(first.cycle, second.cycle, assume_unique=True, return_indices=True)
+    same_bank = first.bank[a] == second.bank[b]
+    collide = same_bank if left.writes else same_bank & (first.address[a] != second.address[b])
+    return not bool(collide.any())
+
+
+def read_first(nest: Nest, plan: Schedule, read: Access, write: Access) -> bool:
+    """Every element is read before it is written, or never written: by enumeration."""
+    reads, writes = timed(nest, plan, read), timed(nest, plan, write)
+    if reads is None or writes is None:
+        return False
+    size = read.buffer.bank_elements
+    written = dict(zip((writes.bank * size + writes.address).tolist(), writes.cycle.tolist(), strict=True))
+    places_read = (reads.bank * size + reads.address).tolist()
+    return all(
+        cycle < written.get(place, cycle + 1) for place, cycle in zip(places_read, reads.cycle.tolist(), strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Cycle, bank and address of every use that an access makes of its port."""
+
+    cycle: Array
+    bank: Array
+    address: Array
+
+
+def timed(nest: Nest, plan: Schedule, access: Access) -> Uses | None:
+    """Every use in order; None where they are too many, or at an index computed at run time."""
+    if nest.trip_count > PAIR_LIMIT or run_time(nest, access):
+        return None
+    values = iterations(nest, access, PAIR_LIMIT)
+    inside = np.flatnonzero(counted(access, values)) if access.writes else np.arange(nest.trip_count)
+    bank, address = places(access.buffer, [evaluated(index, values) for index in access.indices])
+    everywhere = np.zeros(nest.trip_count, np.int64)
+    cycle = inside * plan.interval_cycles + access.cycle
+    return Uses(cycle, (bank + everywhere)[inside], (address + everywhere)[inside])

@@ -1,0 +1,155 @@
+"""The proof about memory ports: it holds for what the compiler makes, and fails for every planted fault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.passes.compiled import context, scheduled
+from tests.passes.random_programs import random_case
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.modulo_schedule import Schedule
+from torch2hw.passes.check_ports import (
+    Access,
+    CheckPorts,
+    accesses,
+    apart_by_enumeration,
+    different_elements,
+    faults,
+    never_meet,
+    read_first,
+)
+from torch2hw.passes.name_kernels import with_buffers
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_programs_pass(seed: int) -> None:
+    assert not list(faults(scheduled(random_case(seed).program, 1 + seed % 5)))
+
+
+def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> ScheduledProgram:
+    """y[r, arms·c + a] = x[r, arms·c + a] for every arm a, all reads in cycle 0 and all writes in cycle 3."""
+    x = Buffer("x", (rows, columns), "f32", "input", factors=factors)
+    y = Buffer("y", (rows, columns), "f32", "output", factors=factors)
+    r, c = Variable("r", rows), Variable("c", columns // arms)
+    at = [(variable(r), variable(c) * arms + arm) for arm in range(arms)]
+    loads = tuple(Load(f"v{arm}", "f32", x, place) for arm, place in enumerate(at))
+    stores = tuple(Store(y, place, f"v{arm}") for arm, place in enumerate(at))
+    nest = Nest("copy", (Loop(r), Loop(c)), (Stage((), loads, stores),))
+    cycles = {load.result: 0 for load in loads}
+    plan = Schedule(1, dict(cycles), dict.fromkeys(cycles, 1), [3] * arms, 4)
+    return ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), None)
+
+
+def test_enough_banks_are_enough() -> None:
+    assert not list(faults(copy_nest(3, 8, (1, 4), 4)))
+    assert not list(faults(copy_nest(1, 4, (1, 4), 4)))
+
+
+@pytest.mark.parametrize("rows", [3, 1 << 21])
+def test_too_few_banks_collide(rows: int) -> None:
+    found = list(faults(copy_nest(rows, 8, (1, 2), 4)))
+    assert found[0] == "copy: read of x[r, c * 4] in cycle 0 and read of x[r, c * 4 + 2] in cycle 0 collide"
+    assert len(found) == 4, "two pairs of reads, two of writes"
+
+
+def test_the_pass_names_the_accesses() -> None:
+    good, bad = copy_nest(3, 8, (1, 4), 4), copy_nest(3, 8, (1, 1), 2)
+    assert CheckPorts().run(good, context(1)) == (good, {})
+    with pytest.raises(
+        AssertionError, match=r"copy: read of x\[r, c \* 2\] in cycle 0 and read of x\[r, c \* 2 \+ 1\]"
+    ):
+        CheckPorts().run(bad, context(1))
+
+
+def test_accesses_of_different_iterations_collide() -> None:
+    """Arms whose banks change places from one iteration to the next are apart only if they are made in the same
+    cycle."""
+    x, y = Buffer("x", (9,), "f32", "input", factors=(2,)), Buffer("y", (8, 2), "f32", "output", factors=(1, 2))
+    i = Variable("i", 8)
+    loads = tuple(Load(f"v{arm}", "f32", x, (variable(i) + arm,)) for arm in range(2))
+    stores = tuple(Store(y, (variable(i), Index((), arm)), f"v{arm}") for arm in range(2))
+    nest = Nest("pairs", (Loop(i),), (Stage((), loads, stores),))
+    for cycles, problems in (((0, 0), 0), ((0, 1), 0), ((1, 0), 1)):  # (0, 1): both read the same element
+        plan = Schedule(1, dict(zip(("v0", "v1"), cycles, strict=True)), {}, [3, 3], 4)
+        program = ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), None)
+        assert len(list(faults(program))) == problems, cycles
+
+
+class Overlapping(Buffer):
+    """A buffer whose banks are too small."""
+
+    @property
+    def bank_shape(self) -> tuple[int, ...]:
+        return tuple(size // factor for size, factor in zip(self.shape, self.bank_factors, strict=True))
+
+
+def test_a_map_that_is_not_one_to_one_is_found() -> None:
+    program = copy_nest(3, 7, (1, 2), 1)
+    wrong = Overlapping("x", (3, 7), "f32", "input", factors=(1, 2))
+    nest = with_buffers(program.program.nests[0], {program.program.inputs[0]: wrong})
+    changed = replace(program, program=replace(program.program, inputs=(wrong,), nests=(nest,)))
+    assert "x (3, 7) does not fit its banks (1, 2)" in list(faults(changed))
+
+
+def test_a_write_outside_is_found() -> None:
+    program = copy_nest(3, 7, (), 1)
+    nest = program.program.nests[0]
+    y = program.program.outputs[0]
+    outside = Store(y, (variable(nest.loops[0].variable), variable(nest.loops[1].variable) + 1), "v0")
+    changed = replace(nest, stages=(replace(nest.stages[0], stores=(outside,)),))
+    assert any(
+        "is outside the buffer" in text
+        for text in faults(replace(program, program=program.program.with_nests([changed])))
+    )
+
+
+def test_a_value_overwritten_before_it_is_read_is_found() -> None:
+    """x[i] = x[i + shift] in place: right for a shift from behind, wrong for one from ahead."""
+    x, i = Buffer("x", (9,), "f32", "temporary"), Variable("i", 8)
+    for read, write, problems in ((1, 0, 0), (0, 0, 0), (0, 1, 1)):
+        nest = Nest(
+            "shift",
+            (Loop(i),),
+            (Stage((), (Load("v", "f32", x, (variable(i) + read,)),), (Store(x, (variable(i) + write,), "v"),)),),
+        )
+        plan = Schedule(1, {"v": 0}, {"v": 1}, [1], 2)
+        assert len(list(faults(ScheduledProgram(Program("p", (), (), (nest,)), (plan,), None)))) == problems
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_residues_show_enumeration_confirms(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    variables = [Variable(f"i{d}", int(rng.integers(1, 6))) for d in range(3)]
+    buffer = Buffer("x", (64, 64), "f32", "input", factors=tuple(int(f) for f in rng.integers(1, 5, 2)))
+    nest = Nest("n", tuple(Loop(v) for v in variables), ())
+
+    def index() -> Index:
+        total = Index((), int(rng.integers(0, 8)))
+        for v in variables:
+            total = total + variable(v) * int(rng.choice([0, 0, 1, 2, 3, 4]))
+        return total if rng.random() < 0.8 else total.floordiv(int(rng.integers(2, 4)))
+
+    for _ in range(20):
+        plan = Schedule(int(rng.integers(1, 4)))
+        left = Access(buffer, bool(rng.random() < 0.5), (index(), index()), int(rng.integers(0, 6)))
+        shift = tuple(i + int(rng.integers(0, 3)) for i in left.indices)
+        other = shift if rng.random() < 0.5 else (index(), index())
+        right = replace(left, indices=other, cycle=left.cycle + plan.interval_cycles * int(rng.integers(0, 2)))
+        if never_meet(left, right, left.cycle == right.cycle):
+            assert apart_by_enumeration(nest, plan, left, right), (left, right)
+        read, write = replace(left, writes=False, cycle=5), replace(right, writes=True, cycle=0)
+        if different_elements(read, write):
+            assert read_first(nest, plan, read, write), (read, write)
+
+
+def test_reads_that_nobody_uses_count_too() -> None:
+    program = scheduled(random_case(3).program, 2)
+    for nest, plan in zip(program.program.nests, program.schedules, strict=True):
+        assert len(accesses(nest, plan)) == sum(1 for load in nest.loads() if load.buffer.kind != "constant") + sum(
+            1 for _ in nest.stores()
+        )
