@@ -22,7 +22,6 @@ from torch2hw.dialects.loops import (
     Constant,
     IndexValue,
     Load,
-    Loop,
     Nest,
     Operation,
     Program,
@@ -90,7 +89,8 @@ def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestP
     for buffer in buffers:
         if buffer.kind == "constant":
             lines.append(
-                f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = {dense(buffer).split(" : ")[0]}'
+                f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = '
+                + dense(buffer).split(" : ")[0]
             )
     ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
     allocated = [buffer for buffer in buffers if buffer.kind == "temporary" and buffer not in program.outputs]
@@ -303,7 +303,8 @@ class NestPrinter:
         cycle = self.cycles.get(result.removeprefix("%"))
         start = f" {{cycle = {cycle} : i64}}" if cycle is not None else ""
         if operation.callee is not None:
-            return f"{result} = func.call @{operation.callee}({operands}){start} : ({', '.join(types)}) -> {operation.type}"
+            signature = f"({', '.join(types)}) -> {operation.type}"
+            return f"{result} = func.call @{operation.callee}({operands}){start} : {signature}"
         if operation.name in COMPARES:
             return f"{result} = {operation.name} {operation.predicate}, {operands}{start} : {types[0]}"
         if operation.name == "arith.select":

@@ -1,7 +1,7 @@
 """Builds the text of Calyx components (CIRCT's dialect): cells, wires, groups, control.
 
-A *wire* is the SSA name of a port's value (`%add0.out`) with its width in bits. Cells are made on request and constants are
-shared. Everything is deterministic: names come from the caller's hints, numbered where they repeat.
+A *wire* is the SSA name of a port's value (`%add0.out`) with its width in bits. Cells are made on request and constants
+are shared. Everything is deterministic: names come from the caller's hints, numbered where they repeat.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Component:
         self.operators: dict[tuple[str, ...], Wire] = {}
         self.taps: dict[Wire, dict[int, Wire]] = {}
 
-    # -- names and ports ----------------------------------------------------------------------------------------------------
+    # -- names and ports -----------------------------------------------------------------------------------------------
     def unique(self, hint: str) -> str:
         name, number = hint, 0
         while name in self.names:
@@ -132,7 +132,7 @@ class Component:
         self.outputs.append((name, width))
         return Wire(f"%{name}", width)
 
-    # -- cells --------------------------------------------------------------------------------------------------------------
+    # -- cells ---------------------------------------------------------------------------------------------------------
     def constant(self, value: int, width: int) -> Wire:
         value &= (1 << width) - 1
         key = value, width
@@ -234,7 +234,7 @@ class Component:
         )
         return wires
 
-    # -- wires --------------------------------------------------------------------------------------------------------------
+    # -- wires ---------------------------------------------------------------------------------------------------------
     def assign(self, target: Wire, value: Wire, group: str | None = None, guard: Wire | None = None) -> None:
         condition = f" {guard} ?" if guard is not None else ""
         line = f"calyx.assign {target} ={condition} {value} : i{target.width}"

@@ -1,16 +1,16 @@
 """Loop nests over buffers: the affine and scheduled levels as typed Python data; `affine_text.py` prints them as MLIR.
 
-A `Program` is a list of nests that run one after the other. A `Nest` is one perfect nest of counted loops around a list of
-stages. Its loops are in execution order, outermost first; each is parallel (`reduced_by` None) or reduced by the stage with
-that number. In every iteration inside `domain`:
+A `Program` is a list of nests that run one after the other. A `Nest` is one perfect nest of counted loops around a list
+of stages. Its loops are in execution order, outermost first; each is parallel (`reduced_by` None) or reduced by the
+stage with that number. In every iteration inside `domain`:
 
 - stage 0 runs;
 - stage k runs where every loop reduced by a stage below k is in its last iteration;
-- a carried value of stage k equals `init` in the first iteration of the loops that stage k reduces over, and otherwise the
-  value that `next` had the last time stage k ran with the same indices of the parallel loops and later stages' loops. After
-  the last iteration `next` is the reduction's result: later stages use it by its name.
+- a carried value of stage k equals `init` in the first iteration of the loops that stage k reduces over, and otherwise
+  the value that `next` had the last time stage k ran with the same indices of the parallel loops and later stages'
+  loops. After the last iteration `next` is the reduction's result: later stages use it by its name.
 
-A matrix product with bias and ReLU is stage 0 (reduces k; acc = bias, next = acc + x·w) and stage 1 (ReLU and the store).
+A matrix product with bias and ReLU is stage 0 (reduces k; acc = bias, next = acc + x·w) and stage 1 (ReLU, store).
 Interchanging a parallel loop into a reduction only moves it in `loops`; the order of every reduction stays as written.
 
 Values are named strings, unique in their nest. Types are MLIR's names: f32, i64, i1, index, ….
@@ -53,11 +53,12 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """A tensor in memory. `kind` is input, output, constant or temporary; `data` (constants only) has the buffer's shape.
+    """A tensor in memory. `kind` is input, output, constant or temporary; `data` (of constants) has the buffer's shape.
 
     A constant's data holds the raw bits as unsigned integers of the type's width, so NaNs survive exactly.
-    `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in the bank
-    whose number is the row-major number of (i mod factor), at the row-major offset of (i div factor) within `bank_shape`.
+    `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in
+    the bank whose number is the row-major number of (i mod factor), at the row-major offset of (i div factor) within
+    `bank_shape`.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Operation:
-    """`result = name(operands)`: an arith or math operation on scalars. `callee` names the software model, where there is one."""
+    """`result = name(operands)`: an arith or math operation on scalars. `callee` names its software model, if any."""
 
     result: str
     type: str
@@ -124,7 +125,7 @@ class IndexValue:
 
 @dataclass(frozen=True)
 class Load:
-    """`buffer[indices]` where every index of `guard` is ≥ 0, and the constant `otherwise_bits` elsewhere (never read there).
+    """`buffer[indices]` where every index of `guard` is ≥ 0; elsewhere the constant `otherwise_bits`, and no read.
 
     A variable of `indices` that is no loop's is the value of that name (type index), computed at run time and in range.
     """
@@ -254,7 +255,7 @@ class Program:
         return replace(self, nests=tuple(nests))
 
     def text(self, cycles: Mapping[str, int] | None = None) -> str:
-        """MLIR text; `cycles` gives operations (by nest and value name) the cycle in which they start, as an attribute."""
+        """MLIR text; `cycles` is, by nest and value name, the cycle in which an operation starts (an attribute)."""
         from torch2hw.dialects.affine_text import affine_text
 
         return affine_text(self, cycles or {})

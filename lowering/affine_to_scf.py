@@ -1,11 +1,12 @@
 """affine → scf: a modulo schedule for every nest, and the loops with explicit index arithmetic.
 
-Before:  affine.for … { … arith.mulf … }      After:  scf.for … { … arith.mulf … {cycle = 1 : i64} … } {interval = 1 : i64}
+Before:  affine.for … { … arith.mulf … }
+After:   scf.for … { … arith.mulf … {cycle = 1 : i64} … } {interval = 1 : i64}
 
 needs: loops in execution order (after `interleave-reductions`), a unit in the library for every operation.
 leaves: for each nest its II, the cycle in which every operation starts, and its depth.
 refuses: an operation without hardware, as UnsupportedOperation.
-The data is `ScheduledProgram`; its text is the scheduled affine program after upstream's lower-affine, still executable.
+The data is `ScheduledProgram`; its text is the scheduled affine program after upstream's lower-affine; it runs.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def unit_of(operation: Operation, library: Any) -> Any:
 
 
 def operand_register_cycles(unit: Any) -> int:
-    """Registers in front of a unit's operands: one for a deep pipeline, so that its first stage shares no cycle with multiplexers."""
+    """Registers before a unit's operands: one for a deep pipeline, whose first stage then has a cycle to itself."""
     return 1 if unit.latency_cycles > 1 else 0
 
 

@@ -1,9 +1,9 @@
 """Loop counters and the integers that follow them (addresses, predicates) in a kernel, one value a cycle.
 
-Counters hold the current iteration's loop indices. An affine index is kept in a register of its own and updated by adding a
-constant that depends only on which loops wrap around: one adder, no multiplier. Where the strides are powers of two that do
-not overlap, the counters' bits are simply put side by side. An index with divisions that no simplification removed is
-computed from the counters by a small combinational unit.
+Counters hold the current iteration's loop indices. An affine index is kept in a register of its own and updated by
+adding a constant that depends only on which loops wrap around: one adder, no multiplier. Where the strides are powers
+of two that do not overlap, the counters' bits are simply put side by side. An index with divisions that no
+simplification removed is computed from the counters by a small combinational unit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def bits_for(values: int) -> int:
 
 
 class IndexStreams:
-    """The counters of `loops` (outermost first) in `component`; they step in the last cycle of the static group `group`."""
+    """The counters of `loops` (outermost first) in `component`; they step in the last cycle of static group `group`."""
 
     def __init__(self, component: Component, loops: tuple[Loop, ...], group: str, step: Wire | None) -> None:
         self.component = component
@@ -122,7 +122,7 @@ class IndexStreams:
         return total
 
     def _accumulated(self, index: Index, width: int) -> Wire:
-        """A register that is updated with the index; it holds value xor start, so that reset means the first iteration."""
+        """A register updated with the index; it holds value xor start, so that reset means the first iteration."""
         component = self.component
         strides = [dict(index.terms).get(loop.variable, 0) for loop in self.loops]
         start = component.constant(index.constant, width)
@@ -203,7 +203,8 @@ class IndexStreams:
             f"  %words = hw.aggregate_constant [{constants}] : {kind}\n"
             f"  %word = hw.array_get %words[%place] : {kind}, i{place.width}\n"
         )
-        definition = f"hw.module @{name}(in %place: i{place.width}, out out: i{width}) {{\n{text}  hw.output %word : i{width}\n}}\n"
+        ports = f"in %place: i{place.width}, out out: i{width}"
+        definition = f"hw.module @{name}({ports}) {{\n{text}  hw.output %word : i{width}\n}}\n"
         unit = Primitive(name, (("place", place.width),), (("out", width),), False, definition)
         return self.component.instance(unit, "table", {"place": place})["out"]
 

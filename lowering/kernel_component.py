@@ -1,11 +1,11 @@
-"""One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit that travels with it.
+"""One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit along with it.
 
-Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer>_data` two cycles later; for a memory that is
-written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its result. Constants are ROMs
-inside, stored in the order in which the nest reads them.
+Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer>_data` two cycles later; for a memory
+that is written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its
+result. Constants are ROMs inside, stored in the order in which the nest reads them.
 
-Control: static_seq { static_repeat trip_count { issue }; static_repeat depth - II { drain } }. Pipeline registers always advance;
-only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time.
+Control: static_seq { static_repeat trip_count { issue }; static_repeat depth - II { drain } }. Pipeline registers
+always advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class KernelComponent:
     def numbered_stores(self) -> list[tuple[int, Store]]:
         return [(number, store) for number, stage in enumerate(self.nest.stages) for store in stage.stores]
 
-    # -- values in time -----------------------------------------------------------------------------------------------------
+    # -- values in time ------------------------------------------------------------------------------------------------
     def at(self, name: str, cycle: int) -> Wire:
         """The value `name` of the iteration whose cycle `cycle` it is."""
         wire, ready = self.values[name]
@@ -155,7 +155,7 @@ class KernelComponent:
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         return self.component.conjunction(self.valid(cycle), *flags)
 
-    # -- statements ---------------------------------------------------------------------------------------------------------
+    # -- statements ----------------------------------------------------------------------------------------------------
     def statement(self, statement: Any) -> None:
         name = statement.result
         if isinstance(statement, Constant):
@@ -280,7 +280,7 @@ class KernelComponent:
         wires = {"addr": self.stream_at(address, address_bits(len(contents)), start)}
         return self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
 
-    # -- carried values -----------------------------------------------------------------------------------------------------
+    # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:
         """The carried value as a mux of its initial value and its state; the state is closed when `next` exists."""
         width = DTYPE_BITS[carried.type]
@@ -318,7 +318,7 @@ class KernelComponent:
             state, self.component.instance(primitive(ram(wire.width, depth)), carried.name, wires)["out"]
         )
 
-    # -- memories of the parent ---------------------------------------------------------------------------------------------
+    # -- memories of the parent ----------------------------------------------------------------------------------------
     def read_port(self, buffer: Buffer, bank: int) -> ReadPort:
         if (buffer, bank) not in self.reads:
             stem = bank_name(buffer, bank)
@@ -381,7 +381,7 @@ def bank_name(buffer: Buffer, bank: int) -> str:
 
 
 def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
-    """The value whose number is `chosen` (one of them is): a tree of multiplexers over the number's bits, highest first."""
+    """The value whose number is `chosen` (one is): a tree of multiplexers over the number's bits, highest first."""
     if len(values) == 1:
         return values[0][1]
     bit = max((values[0][0] ^ number).bit_length() for number, _ in values[1:]) - 1
@@ -400,7 +400,7 @@ def rom_contents(load: Load, loops: list[Loop]) -> list[int]:
     grid = dict(zip((loop.variable for loop in loops), np.indices(shape), strict=True))
 
     def at(index: Index) -> Any:
-        return np.broadcast_to(np.asarray(index.evaluate(lambda v: grid[v] if v in grid else 0)), shape)
+        return np.broadcast_to(np.asarray(index.evaluate(lambda v: grid.get(v, 0))), shape)
 
     inside = np.ones(shape, dtype=bool)
     places = []

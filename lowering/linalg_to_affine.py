@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch_mlir import ir
 from torch_mlir.passmanager import PassManager
 
@@ -37,6 +36,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise, variable
 from torch2hw.frontend.locations import source_of
+from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.mlir_attributes import (
     affine_result,
@@ -62,7 +62,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
 
 @dataclass
 class _Body:
-    """The scalar computation of one linalg.generic under construction: statements in order, and what is known constant."""
+    """The scalar computation of a linalg.generic under construction: statements in order, and what is constant."""
 
     statements: list[Statement] = field(default_factory=list)
     values: dict[Any, str] = field(default_factory=dict)  # MLIR value → name
@@ -118,7 +118,7 @@ class _Lowering:
                 self.operation(operation.operation)
         return Program(self.name, tuple(inputs), tuple(outputs), tuple(self.nests))
 
-    # -- one operation ------------------------------------------------------------------------------------------------------
+    # -- one operation -------------------------------------------------------------------------------------------------
     def operation(self, op: Any) -> None:
         handler = getattr(self, "lower_" + op.name.replace(".", "_"), None)
         if handler is not None:
@@ -192,7 +192,7 @@ class _Lowering:
         self.tensors[op.results[0]] = self.settle(views.remap(source, shape, indices), op)
 
     def lower_tensor_pad(self, op: Any) -> None:
-        shape, dtype = shape_of(op.results[0].type)
+        shape, _ = shape_of(op.results[0].type)
         block = op.regions[0].blocks[0]
         value = list(block.operations)[-1].operands[0]
         if value not in self.scalars:
@@ -246,7 +246,7 @@ class _Lowering:
         data = np.array([self.scalars[value][0] for value in op.operands], dtype=BITS_TYPES[dtype]).reshape(shape)
         self.tensors[op.results[0]] = self.constant_view(data, shape, dtype, source_at(op))
 
-    # -- linalg -------------------------------------------------------------------------------------------------------------
+    # -- linalg --------------------------------------------------------------------------------------------------------
     def lower_linalg_fill(self, op: Any) -> None:
         shape, dtype = shape_of(op.results[0].type)
         self.tensors[op.results[0]] = views.fill(shape, dtype, self.scalars[op.operands[0]][0])
@@ -324,7 +324,7 @@ class _Lowering:
         )
 
     def moved(self, element: views.Element) -> views.Element:
-        """The element in the output that its buffer has become, where it has: views made before still name the buffer."""
+        """The element in the output that its buffer has become, if it has: views made before still name the buffer."""
         output = None if element.buffer is None else self.became.get(element.buffer)
         if element.buffer is None or output is None:
             return element
@@ -516,7 +516,7 @@ class _Lowering:
             self.tensors[result] = self.constant_view(data, target, dtype, source_at(op))
         return True
 
-    # -- buffers ------------------------------------------------------------------------------------------------------------
+    # -- buffers -------------------------------------------------------------------------------------------------------
     def buffer_name(self, stem: str) -> str:
         self.buffer_count += 1
         return f"{stem}{self.buffer_count - 1}"

@@ -1,4 +1,4 @@
-"""The manifest of a design (contract section 4): its ports, how tensors are stored, its exact latency, its components."""
+"""The manifest of a design (contract section 4): ports, how tensors are stored, exact latency, components."""
 
 from __future__ import annotations
 

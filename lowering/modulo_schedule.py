@@ -1,14 +1,17 @@
-"""Modulo scheduling of one nest: when, relative to its iteration's first cycle, each statement starts, and how often one starts.
+"""Modulo scheduling of one nest: in which cycle of its iteration each statement starts, and how often one starts.
 
-An iteration starts every `interval_cycles` (II). Statement s of iteration n starts in cycle n·II + start[s]. Constraints:
+An iteration starts every `interval_cycles` (II). Statement s of iteration n starts in cycle n·II + start[s].
+Constraints:
 
 - an operand is ready when its statement's latency has passed (a memory read has latency 2, constants are always ready);
-- a carried value is read no earlier than its initial value is ready and at most distance·II cycles before its next value is;
-- a memory has one read port and one write port: two accesses of one iteration to it start in different cycles modulo II;
+- a carried value is read no earlier than its initial value is ready and at most distance·II cycles before its next
+  value is;
+- a memory has one read port and one write port: two accesses of one iteration to it start in different cycles modulo
+  II;
 - at most two operations without a register follow each other in a cycle.
 
-II is the least for which this holds. Operations start as early as they can, memory reads as late as their first use allows, so
-that few registers hold operands.
+II is the least for which this holds. Operations start as early as they can, memory reads as late as their first use
+allows, so that few registers hold operands.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class Schedule:
 
 
 def iteration_distance(nest: Nest, stage: int) -> int:
-    """Iterations between two consecutive runs of `stage` with the same state: the loops inside its innermost reduction loop."""
+    """Iterations between two runs of `stage` with the same state: the loops inside its innermost reduction loop."""
     positions = [k for k, loop in enumerate(nest.loops) if loop.reduced_by == stage]
     return prod(loop.extent for loop in nest.loops[positions[-1] + 1 :])
 
@@ -59,7 +62,7 @@ def schedule(nest: Nest, latency: Latency) -> Schedule:
 
 
 def _least_interval(nest: Nest) -> int:
-    """The II that memory ports force: the most accesses of one iteration that may need the same port of the same bank."""
+    """The II that memory ports force: the most accesses of an iteration that may need one port of one bank."""
     worst = 1
     for access in accesses_of(nest):
         factors = access.buffer.bank_factors
@@ -77,8 +80,9 @@ class _Ports:
     def take(self, buffer: Buffer, indices: tuple[Index, ...], cycle: int) -> bool:
         """Reserves the ports for an access in `cycle`, unless one may be in use.
 
-        Accesses of one iteration in one cycle must go to different banks or to one address. Accesses in different cycles that
-        are equal modulo II belong to different iterations, so the sets of banks they can ever touch must be disjoint.
+        Accesses of one iteration in one cycle must go to different banks or to one address. Accesses in different
+        cycles that are equal modulo II belong to different iterations, so the sets of banks they can ever touch must be
+        disjoint.
         """
         slot = self.taken.setdefault((buffer, cycle % self.interval), [])
         factors = buffer.bank_factors
@@ -194,7 +198,7 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
 
 
 def _place_stores(nest: Nest, result: Schedule) -> None:
-    """Stores happen as soon as their value is there and their bank's port is free; stores to one buffer in one cycle if they can."""
+    """Stores happen once their value is there and their bank's port is free; to one buffer in one cycle if possible."""
     ports = _Ports(result.interval_cycles)
     together = {
         store.buffer: max(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer)

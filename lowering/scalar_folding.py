@@ -1,7 +1,7 @@
 """Constants at compile time: scalars and whole tensors of arith/math operations, in the type's own precision.
 
-IEEE operations are NumPy's in the same format (round to nearest even), so folding changes no bit; elementary functions are
-computed in float64 and rounded once, which is at least as close to the real value as any hardware unit.
+IEEE operations are NumPy's in the same format (round to nearest even), so folding changes no bit; elementary functions
+are computed in float64 and rounded once, which is at least as close to the real value as any hardware unit.
 bf16 is carried as its bits; it is widened to float32, computed and rounded.
 """
 

@@ -1,8 +1,9 @@
 """Scheduled program → Calyx: one component a kernel, and a top component that holds memories and shared units.
 
-The top runs the kernels one after the other: `static_seq { enable run_k0; enable run_k1; … }`, each group as long as its kernel's
-latency, so the design's latency is a constant. A memory port or shared unit that several kernels use is driven in their groups;
-one that a single kernel uses is simply wired to it. The host's ports reach the memories while no kernel runs.
+The top runs the kernels one after the other: `static_seq { enable run_k0; enable run_k1; … }`, each group as long as
+its kernel's latency, so the design's latency is a constant. A memory port or shared unit that several kernels use is
+driven in their groups; one that a single kernel uses is simply wired to it. The host's ports reach the memories while
+no kernel runs.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Operation
 from torch2hw.hwlib.memories import ram
 from torch2hw.lowering.affine_to_scf import ScheduledProgram, operand_register_cycles
-from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.kernel_component import KernelComponent, bank_name, select
+from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 
 
 @dataclass(frozen=True)

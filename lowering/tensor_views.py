@@ -1,7 +1,7 @@
 """Tensors that are not stored: reshapes, slices, transposes, broadcasts, padding and fills as functions of the index.
 
-A `View` says, for any index of a tensor, which element of which buffer it is. Views compose, so a chain of them costs index
-arithmetic only, and mostly not even that (`quasi_affine` simplifies it away).
+A `View` says, for any index of a tensor, which element of which buffer it is. Views compose, so a chain of them costs
+index arithmetic only, and mostly not even that (`quasi_affine` simplifies it away).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch2hw.lowering.scalar_folding import BITS_TYPES, Array
 
 @dataclass(frozen=True)
 class Element:
-    """One element: `buffer[indices]` where all of `guard` is ≥ 0, `otherwise_bits` elsewhere; the constant if no buffer."""
+    """One element: `buffer[indices]` where all of `guard` is ≥ 0, else `otherwise_bits`; the constant if no buffer."""
 
     buffer: Buffer | None
     indices: tuple[Index, ...] = ()
@@ -28,7 +28,7 @@ class Element:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """`element(indices)` for indices inside `shape`. `reshape_of` is the buffer this is a row-major reshape of, if it is one."""
+    """`element(indices)` for indices inside `shape`. `reshape_of` is the buffer that this is a row-major reshape of."""
 
     shape: tuple[int, ...]
     dtype: str

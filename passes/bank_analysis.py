@@ -1,8 +1,8 @@
 """Which bank an access touches, and which partition of a buffer keeps the accesses of one iteration apart.
 
-With cyclic factors f the bank of an element is (i mod f) in each dimension. For an access at index c₁·v₁ + … + k the bank is a
-constant if every c is a multiple of f. Two accesses never meet if their indices' difference modulo f is a non-zero constant
-in some dimension.
+With cyclic factors f the bank of an element is (i mod f) in each dimension. For an access at index c₁·v₁ + … + k the
+bank is a constant if every c is a multiple of f. Two accesses never meet if their indices' difference modulo f is a
+non-zero constant in some dimension.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> in
 
 
 def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -> tuple[int, ...]:
-    """The smallest factor in each dimension that keeps apart accesses which differ by a constant there; constant banks if possible."""
+    """The least factors that put accesses a constant apart into different banks, which are constant if possible."""
     distinct = list(dict.fromkeys(tuple(access) for access in accesses))
     factors = []
     for dimension in range(rank):

@@ -1,6 +1,7 @@
-"""bind-units: every operation gets its unit of the hardware library; where the CPU's own operation differs, its software model.
+"""bind-units: every operation gets its hardware unit; where the CPU's own operation differs, the unit's software model.
 
-Before:  %1 = math.exp %0 : f32        After:  %1 = func.call @f32_exp(%0) : (f32) -> f32      + func.func private @f32_exp
+Before:  %1 = math.exp %0 : f32
+After:   %1 = func.call @f32_exp(%0) : (f32) -> f32        and func.func private @f32_exp
 
 needs: affine programs in execution order.
 leaves: the scheduled level: a program whose values on the CPU are the hardware's, bit for bit.

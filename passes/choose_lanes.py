@@ -1,15 +1,17 @@
 """choose-lanes: which loops of each nest run in parallel, so that N² multiply-accumulate lanes are busy every cycle.
 
-Before:  matmul0: for i < 64, j < 48 { for k < 64 … }  at --partition 4     After:  matmul0: for io < 4, j < 48 { 16 arms … }
+Before:  matmul0: for i < 64, j < 48 { for k < 64 … }        at --partition 4
+After:   matmul0: for io < 4, j < 48 { for k < 64 { 16 arms … } }
 
 needs: affine programs.
 leaves: nests with their parallel arms written out, loads that several arms need made once.
 refuses: nothing.
-why: lanes only help if their operands arrive in the same cycle. Every choice of loops with a product of at most N² lanes is
-    priced: cycles (with the part that sticks out, and the II that memory conflicts or a short reduction force) plus
-    area in LUTs × the design's cycles per LUT × 1/4, so that four per cent of area are worth one per cent of time. Area counts
-    units other than the lanes' own, banks that must be made, read multiplexers where a bank is no compile-time constant, and
-    copies of constants. The cheapest choice wins; ties go to the first in the order of enumeration, so it is deterministic.
+why: lanes only help if their operands arrive in the same cycle. Every choice of loops with a product of at most N²
+    lanes is priced: cycles (with the part that sticks out, and the II that memory conflicts or a short reduction force)
+    plus area in LUTs × the design's cycles per LUT × 1/4, so that four per cent of area are worth one per cent of time.
+    Area counts units other than the lanes' own, banks that must be made, read multiplexers where a bank is no
+    compile-time constant, and copies of constants. The cheapest choice wins; ties go to the first in the order of
+    enumeration, so it is deterministic.
 """
 
 from __future__ import annotations

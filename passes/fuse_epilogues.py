@@ -7,7 +7,7 @@ needs: affine programs; nests are single-assignment (each element of a buffer is
 leaves: as many nests fewer as were fused; buffers that nothing reads any more go with `remove-dead-code`.
 refuses: nothing.
 why: a nest is a pass over memory and a component of its own; an epilogue is a few pipeline stages.
-The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between the two are no hindrance.
+The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between do no harm.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _producer_for(nests: list[Nest], position: int) -> tuple[int, Nest] | None:
 
 
 def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
-    """`producer` followed, element by element, by `consumer`, or None where an element is not used exactly where it is made."""
+    """`producer`, then `consumer` element by element; None where an element is not used exactly where it is made."""
     stores = [store for store in producer.stages[-1].stores if store.buffer is buffer]
     if len(stores) != 1 or stores[0].guard or producer.domain:
         return None
@@ -123,7 +123,7 @@ def _loads_by_place(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple
 
 
 def invert(offset: Index, variables: list[Variable], value: Index) -> dict[Variable, Index] | None:
-    """The `variables` for which `offset` equals `value`, if `offset` is a mixed-radix number of exactly these variables."""
+    """The `variables` for which `offset` equals `value`, if `offset` is a mixed-radix number of just these."""
     if not offset.is_affine or offset.constant:
         return None
     strides = {atom: coefficient for atom, coefficient in offset.terms if isinstance(atom, Variable)}

@@ -1,13 +1,14 @@
 """fuse-windows: a reduction over windows that do not overlap takes its operands from where they are computed.
 
-Before:  n0: for o, r, c { for k { acc } ; t[o, r, c] = relu(acc) }    n1: for o, p, q { for u, v { m = max(m, t[o, 2p+u, 3q+v]) } }
+Before:  n0: for o, r, c { for k { acc } ; t[o, r, c] = relu(acc) }
+         n1: for o, p, q { for u, v { m = max(m, t[o, 2p+u, 3q+v]) } }
 After:   n0: for o, p, q { for u, v { for k { acc } ; m = max(m, relu(acc)) } }
 
 needs: affine programs.
 leaves: no buffer between a convolution and its pooling; elements that no window covers are not computed.
 refuses: nothing.
-why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is computed
-twice; the consumer becomes later stages of the producer's nest.
+why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is
+computed twice; the consumer becomes later stages of the producer's nest.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _producer_for(nests: list[Nest], position: int, program: Program) -> tuple[i
 
 
 def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | None:
-    """The consumer with its load replaced by the producer's computation, or None where an element is needed more than once."""
+    """The consumer with the producer's computation in place of its load; None where an element is needed twice."""
     store = next(iter(producer.stores()))
     if producer.domain or store.guard or not producer.reduction_loops(0) or producer.stages[-1].carried:
         return None
@@ -133,7 +134,7 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | N
 
 
 def injective(offset: Index, variables: list[Variable]) -> bool:
-    """No two iterations over `variables` reach the same offset: each stride exceeds what the smaller ones reach together."""
+    """No two iterations over `variables` reach the same offset: each stride exceeds the reach of the smaller ones."""
     if not offset.is_affine:
         return False
     strides = {atom: stride for atom, stride in offset.terms if isinstance(atom, Variable)}

@@ -1,15 +1,15 @@
-"""interleave-reductions: independent outputs fill the latency of a reduction's operator, so that every cycle starts an iteration.
+"""interleave-reductions: independent outputs fill a reduction operator's latency; an iteration starts every cycle.
 
 Before:  for i, j { for k { acc[i, j] += … } }
 After:   for i, jo { for k { for ji < T { acc[i, jo·T + ji] += … } } }        T·II ≥ latency of the addition
 
 needs: affine programs; the hardware library (latency of each operation).
 leaves: in each nest the loops in execution order: outer parallel, reductions (last stage outermost), inner parallel.
-    Where a nest has too few independent outputs, the reduction is split into partial sums that a nest of their own adds up;
-    that changes the order of summation (declared). Where not even that pays, the schedule gets a larger II.
+    Where a nest has too few independent outputs, the reduction is split into partial sums that a nest of their own adds
+    up; that changes the order of summation (declared). Where not even that pays, the schedule gets a larger II.
 refuses: nothing.
-why: the value that an iteration adds to is ready T·II cycles after it was last used; with T·II equal to the adder's latency
-    the accumulator is the adder's own pipeline, and needs no other register. The order of each sum is kept.
+why: the value that an iteration adds to is ready T·II cycles after it was last used; with T·II equal to the adder's
+    latency the accumulator is the adder's own pipeline, and needs no other register. The order of each sum is kept.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from torch2hw.dialects.loops import (
     substitute_statement,
     substitute_store,
 )
-from torch2hw.lowering.affine_to_scf import latency_of
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.lowering.affine_to_scf import latency_of
 
 PADDING_WEIGHT = 4000  # a nest that is 1 % longer is worth 40 LUTs
 
@@ -82,7 +82,7 @@ def recurrence_latency(nest: Nest, library: Any) -> int:
 
 
 def order_loops(nest: Nest, inner: tuple[Variable, ...]) -> Nest:
-    """Outer parallel loops, reductions from the last stage's to the first's, then the parallel loops named in `inner`."""
+    """Outer parallel loops, reductions from the last stage's to the first's, then the parallel loops in `inner`."""
     outer = [loop for loop in nest.parallel_loops() if loop.variable not in inner]
     reductions = [loop for number in reversed(range(len(nest.stages))) for loop in nest.reduction_loops(number)]
     last = [loop for v in inner for loop in nest.loops if loop.variable == v]
@@ -119,7 +119,7 @@ def interleave(nest: Nest, latency: int) -> Nest:
 
 
 def _cost(filled: int, latency: int, bits: int, padded: float) -> float:
-    """LUTs of the shift registers that hold accumulators beyond the operator's own pipeline, and the price of padding."""
+    """LUTs of shift registers for accumulators beyond the operator's own pipeline, and the price of padding."""
     excess = filled - latency
     return (padded - 1) * PADDING_WEIGHT + (0 if excess == 0 else bits * (0.5 if excess == 1 else -(-excess // 32)))
 
@@ -182,7 +182,7 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
     ):
         return [nest]
     factor, loop = min(fitting, key=lambda pair: pair[0])
-    nest, outer, within = strip_mine(nest, loop.variable, factor)
+    nest, _, within = strip_mine(nest, loop.variable, factor)
     stage = nest.stages[0]
     parallel = nest.parallel_loops()
     partial = Buffer(

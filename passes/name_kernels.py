@@ -78,7 +78,7 @@ def kind_of(nest: Nest) -> str:
 
 
 def _slides(nest: Nest) -> bool:
-    """Some load's index is a window's: a parallel loop whose steps are shorter than a reduction loop in the same index."""
+    """Some load's index is a window's: a parallel loop with steps shorter than a reduction loop in the same index."""
     kinds = {loop.variable: loop.reduced_by for loop in nest.loops}
     for load in nest.loads():
         for index in load.indices:

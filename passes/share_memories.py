@@ -1,12 +1,13 @@
 """share-memories: buffers between kernels use one memory where their lifetimes do not meet.
 
-Before:  n0 writes a; n1 reads a, writes b; n2 reads b, writes c; n3 reads c        After:  c is a; b too if n1 works element by element
+Before:  n0 writes a; n1 reads a, writes b; n2 reads b, writes c; n3 reads c
+After:   c is a; b too if n1 works element by element
 
 needs: partitioned programs (after `bank-memories`); each element of a temporary is written once.
-leaves: fewer memories; a buffer may now be written again once its last reader is done, so no pass that moves nests may follow.
+leaves: fewer memories; a buffer may now be written again once its last reader is done: no pass after it may move nests.
 refuses: nothing.
-why: memory is the largest part of many designs. A nest may overwrite what it reads if each iteration reads and writes the same
-    place and nothing else of that buffer: the write comes after the read, in hardware and on the CPU.
+why: memory is the largest part of many designs. A nest may overwrite what it reads if each iteration reads and writes
+    the same place and nothing else of that buffer: the write comes after the read, in hardware and on the CPU.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """simplify-arithmetic: cheaper operations for the same or a nearly equal value.
 
-Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.58          After:  %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218…
+Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.58
+After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218…
 
 needs: affine programs.
 leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant.
 refuses: nothing.
-why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the quotient
-by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
+why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the
+quotient by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Before:  for i, j { for k { acc[i, j] += x[i, k]·w[k, j] } }           with i in 2 lanes:
 After:   for io, j { for k { acc0 += x[2·io, k]·w[k, j] ; acc1 += x[2·io + 1, k]·w[k, j] } }      w[k, j] is loaded once
 
-A parallel loop may have any number of lanes: those that stick out of its range do not store. A reduction loop's lanes must
-divide its extent; their contributions are added in a tree, then to the carried value: a declared reassociation.
+A parallel loop may have any number of lanes: those that stick out of its range do not store. A reduction loop's lanes
+must divide its extent; their contributions are added in a tree, then to the carried value: a declared reassociation.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ASSOCIATIVE = (
 
 
 def reducible(nest: Nest) -> bool:
-    """Whether lanes of a reduction loop of stage 0 can be joined: each carried value is combined by one associative operation."""
+    """Whether lanes of a reduction loop of stage 0 can be joined: an associative operation makes each carried value."""
     stage = nest.stages[0]
     made = {s.result: s for s in stage.statements}
     for carried in stage.carried:
@@ -65,7 +65,7 @@ class _Stage:
     seen: dict[object, str] = field(default_factory=dict)
 
     def add(self, statement: Statement, outer: list[_Stage]) -> str:
-        """Adds a statement unless an equal one is there (in this stage or an earlier one); returns its result's name."""
+        """Adds a statement unless an equal one is there (in this or an earlier stage); returns its result's name."""
         key = _key(statement)
         for stage in (self, *outer):
             if key in stage.seen:

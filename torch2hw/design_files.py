@@ -1,4 +1,4 @@
-"""What is written of a design: OUT.sv, its manifest OUT.json beside it, and OUT.mem with what is too large for OUT.sv."""
+"""What is written of a design: OUT.sv, its manifest OUT.json, and OUT.mem with what is too large for OUT.sv."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Weights outside the SystemVerilog: initial contents of memories as files for `$readmemh`, where they exceed 1 MiB.
 
-Before:  initial begin memory[0] = 32'h3f800000; … end        After:  initial $readmemh("OUT.mem/MODULE_memory.hex", memory);
+Before:  initial begin memory[0] = 32'h3f800000; … end
+After:   initial $readmemh("OUT.mem/MODULE_memory.hex", memory);
 
 The file names are relative to OUT.sv's folder. A simulator is to be started there.
 """
