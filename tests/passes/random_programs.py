@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -31,6 +31,7 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.tensor_views import View
+from torch2hw.passes.name_kernels import with_buffers
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.reference import Reference
 
@@ -146,8 +147,6 @@ class _Generator:
         made = [t.view.reshape_of for t in self.tensors if t.view.reshape_of and t.view.reshape_of.kind == "temporary"]
         chosen = {made[-1], *(b for b in made if self.rng.random() < 0.25)}
         outputs = {b: Buffer(f"y{k}", b.shape, b.dtype, "output") for k, b in enumerate(b for b in made if b in chosen)}
-        from torch2hw.passes.name_kernels import with_buffers
-
         nests = tuple(with_buffers(nest, outputs) for nest in self.nests)
         program = Program("random", tuple(self.inputs), tuple(outputs.values()), nests)
         return Case(program, tuple(self.ranges))
@@ -391,8 +390,6 @@ class _Generator:
         last = self.nests[-1]
         second = Buffer(f"t{self.count}_at", tuple(v.extent for v in nest.variables[:-1]), "i64", "temporary")
         store = Store(second, tuple(nest.at[:-1]), where)
-        from dataclasses import replace
-
         self.nests[-1] = replace(
             last, stages=(last.stages[0], replace(last.stages[1], stores=(*last.stages[1].stores, store)))
         )
@@ -436,3 +433,22 @@ class _Generator:
             start += part.view.shape[0]
             self.tensors.pop()
         self.tensors.append(Tensor(views.of_buffer(buffer), max(p.bound for p in parts)))
+
+
+def joined(cases: Sequence[Case]) -> Case:
+    """The programs one after the other as one: a single design to simulate."""
+    parts = [_prefixed(case.program, f"p{number}_") for number, case in enumerate(cases)]
+    program = Program(
+        "random",
+        tuple(b for part in parts for b in part.inputs),
+        tuple(b for part in parts for b in part.outputs),
+        tuple(nest for part in parts for nest in part.nests),
+    )
+    return Case(program, tuple(limits for case in cases for limits in case.ranges))
+
+
+def _prefixed(program: Program, prefix: str) -> Program:
+    renamed = {b: replace(b, name=prefix + b.name) for b in program.buffers()}
+    nests = [replace(with_buffers(nest, renamed), name=prefix + nest.name) for nest in program.nests]
+    inputs, outputs = ([renamed[b] for b in ports] for ports in (program.inputs, program.outputs))
+    return Program(program.name, tuple(inputs), tuple(outputs), tuple(nests))
