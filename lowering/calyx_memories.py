@@ -15,6 +15,11 @@ from torch2hw.hwlib.memories import address_bits, rom
 from torch2hw.lowering.hw_text import HwBody
 
 
+# Yosys 0.70 fails on single-port distributed memories of 256 words: from here on memories are block RAM.
+_BLOCK_BITS = 4096
+_BLOCK = ', sv.attributes = [#sv.attribute<"ram_style" = "\\"block\\"">]'
+
+
 def memory_name(cell: Cell) -> str:
     width = next(port.width_bits for port in cell.ports if port.name == "write_data")
     kind = "seq_mem" if cell.kind == "seq_mem" else "comb_mem"
@@ -55,7 +60,8 @@ def _cells(body: HwBody, address: str, bits: int, width: int, depth: int, writes
     if depth == 1:
         return body.register(body.name("cell"), "%write_data", width, enable=writes, reset="")
     kind = f"!hw.inout<uarray<{depth}xi{width}>>"
-    storage = body.define("%cells", f'sv.reg {{hw.verilogName = "cells"}} : {kind}')
+    style = _BLOCK if depth * width >= _BLOCK_BITS else ""
+    storage = body.define("%cells", f'sv.reg {{hw.verilogName = "cells"{style}}} : {kind}')
     edge = body.define("%edge", "seq.from_clock %clk")
     target = body.define("%target", f"sv.array_index_inout {storage}[{address}] : {kind}, i{bits}")
     body.define(
