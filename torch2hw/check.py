@@ -102,7 +102,7 @@ def simulate_design(
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
         simulation = simulate(Path(folder), manifest, stored, conditions, progress)
-    references = _references(compiled, stored)
+    references = references(compiled, stored)
     results: list[Result] = []
     for run, given in enumerate(sets):
         inputs = structure.build(given)
@@ -138,7 +138,8 @@ def simulate_design(
     )
 
 
-def _references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
+def references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """The outputs of the design's reference, its scheduled loop program run on the CPU, for each set of stored inputs."""
     program = compiled.reference
     reference = Reference(program.text(), compiled.options.subnormals)
     answers = []
