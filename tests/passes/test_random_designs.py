@@ -34,7 +34,9 @@ def check_design(case: Case, partition: int, folder: Path) -> None:
     hard = Conditions(repeats=2, hold_go=True, abandon_cycles=(1, latency // 3, latency - 1), meddle=True, seed=3)
     result = simulate(folder, description, [whole, other], hard)
     assert result.cycles == [[latency, latency]] * 2
-    for port, got, expected in zip(description.outputs, result.outputs[0], program_values(case.program, whole), strict=True):
+    for port, got, expected in zip(
+        description.outputs, result.outputs[0], program_values(case.program, whole), strict=True
+    ):
         np.testing.assert_array_equal(got.reshape(port.shape), expected, f"whole numbers, {port.name}")
     for port, got, expected in zip(description.outputs, result.outputs[1], values(program.program, other), strict=True):
         np.testing.assert_array_equal(
