@@ -14,7 +14,6 @@ from torch2hw.dialects.calyx_program import Cell, Port
 from torch2hw.hwlib.memories import address_bits, rom
 from torch2hw.lowering.hw_text import HwBody
 
-
 # Yosys 0.70 fails on single-port distributed memories of 256 words: from here on memories are block RAM.
 _BLOCK_BITS = 4096
 _BLOCK = ', sv.attributes = [#sv.attribute<"ram_style" = "\\"block\\"">]'
