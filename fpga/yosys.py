@@ -93,7 +93,7 @@ def run_scripts(files: Mapping[str, str], scripts: Sequence[str], folder: Path) 
         commands.append([sys.executable, "-c", PROGRAM, place])
     for status, output in run_all(commands, folder, len(commands)):
         if status != 0:
-            raise InternalError(f"Yosys stopped: {_last_words(output)}")
+            raise InternalError(f"Yosys stopped: {_complaint(output)}")
     return folders
 
 
@@ -137,7 +137,7 @@ def script(*commands: str) -> str:
     return "".join(f"{command}\n" for command in commands)
 
 
-def _last_words(output: str) -> str:
+def _complaint(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return (errors or lines or ["it said nothing"])[-1]
+    return errors[0] if errors else lines[-1] if lines else "it said nothing"

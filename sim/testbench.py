@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from torch2hw.compiler import Compiled
-from torch2hw.errors import UsageError
 from torch2hw.frontend.signature import Structure
+from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.formats import FORMATS, Array, from_torch, to_words
 from torch2hw.sim.manifest import Manifest, TensorPort
@@ -37,16 +37,6 @@ BENCH_FILES = (
     "cocotest_unit.py",
     "test_design.py",
 )
-
-
-def check_free(directory: Path) -> None:
-    """Refuse a directory that cannot be made, or that holds something."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"-o {directory}: not an empty directory", fix="name a new one")
-    if not directory.parent.is_dir():
-        raise UsageError(
-            f"-o {directory}: there is no directory {directory.parent}", fix=f"make it with mkdir -p {directory.parent}"
-        )
 
 
 def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: Path, seed: int = 1) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from torch2hw.progress import Progress
 
 EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv")
-LATER = ("sweep", "fpga")
+PART = "xcu50-fsvh2104-2-e"
+LATER = ("sweep",)
 """Subcommands of the contract that do not exist yet: refused by name, and not in the help."""
 
 MODEL_HELP = """\
@@ -112,6 +113,11 @@ def _parser() -> _Parser:
     testbench = _command(commands, "testbench", "write cocotb testbenches for the design, its kernels and its units")
     testbench.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
     testbench.add_argument("--seed", type=int, default=1, metavar="N", help="of the random stimulus (1)")
+    fpga = _command(commands, "fpga", "write a synthesis project, and run it where the tools are free")
+    fpga.add_argument("--flow", choices=("vivado", "yosys", "ecp5"), required=True, help="whose tools")
+    fpga.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
+    fpga.add_argument("--part", default=PART, metavar="PART", help=f"vivado: the device ({PART})")
+    fpga.add_argument("--run", action="store_true", help="vivado: run it too")
     passes = commands.add_parser(
         "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
     )
@@ -292,8 +298,9 @@ def _report_command(parsed: argparse.Namespace) -> int:
 
 
 def _testbench_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.output import check_free
     from torch2hw.progress import Progress
-    from torch2hw.sim.testbench import check_free, write_testbench
+    from torch2hw.sim.testbench import write_testbench
 
     check_free(parsed.output)
     with Progress(parsed.quiet) as progress:
@@ -302,6 +309,21 @@ def _testbench_command(parsed: argparse.Namespace) -> int:
         write_testbench(compiled, compiled.loaded.example_inputs, parsed.output, parsed.seed)
     if not parsed.quiet:
         print(f"{parsed.output}: run pytest or make there; README.md says what is in it")
+    return 0
+
+
+def _fpga_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.fpga import flows
+    from torch2hw.output import check_free
+    from torch2hw.progress import Progress
+
+    check_free(parsed.output)
+    with Progress(parsed.quiet) as progress:
+        compiled = _compile(parsed, progress)
+        progress.step(f"run the {parsed.flow} flow")
+        answer = flows.write_flow(compiled, parsed.flow, parsed.output, parsed.part, parsed.run)
+    if not parsed.quiet:
+        print(answer)
     return 0
 
 
@@ -333,5 +355,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "simulate": _simulate_command,
     "report": _report_command,
     "testbench": _testbench_command,
+    "fpga": _fpga_command,
     "passes": _passes_command,
 }

@@ -29,6 +29,16 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"{path}: cannot write: permission denied", fix="choose another place with -o")
 
 
+def check_free(directory: Path) -> None:
+    """Refuse a directory that cannot be made, or that holds something."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"-o {directory}: not an empty directory", fix="name a new one")
+    if not directory.parent.is_dir():
+        raise UsageError(
+            f"-o {directory}: there is no directory {directory.parent}", fix=f"make it with mkdir -p {directory.parent}"
+        )
+
+
 def write_files(files: Mapping[Path, str]) -> None:
     """Write all of `files`, or none."""
     for path in files:
