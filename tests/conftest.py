@@ -1,8 +1,18 @@
-"""Options and fixtures of all tests."""
+"""Options and fixtures of all tests. A run neither sees what is in the user's cache directory nor adds to it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from hypothesis import settings
+
+COMPILERS = {"CCACHE_DIR": "ccache", "YOWASP_CACHE_DIR": "YoWASP"}
+
+settings.register_profile("torch2hw", database=None)  # no examples of earlier runs
+settings.load_profile("torch2hw")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -13,3 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def bless(request: pytest.FixtureRequest) -> bool:
     """Whether goldens are to be written instead of compared."""
     return bool(request.config.getoption("--bless"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache directory of this run, shared by its workers. Compilers' own caches, which change no result, stay."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, folder in COMPILERS.items():
+            patch.setenv(variable, os.environ.get(variable) or str(user / folder))
+        patch.setenv("XDG_CACHE_HOME", str(directory))
+        yield directory
