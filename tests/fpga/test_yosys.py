@@ -51,6 +51,6 @@ def test_total_and_parts_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_error_of_yosys_is_ours(tmp_path: Path) -> None:
-    with pytest.raises(InternalError, match=r"Yosys stopped: pair\.sv:1:13: error: expected"):
+    with pytest.raises(InternalError, match=r"Yosys stopped: pair\.sv:1: ERROR: expected"):
         yosys.resources({"pair.sv": "module pair(; endmodule"}, "pair")
     assert not list(tmp_path.glob("yosys/*"))
