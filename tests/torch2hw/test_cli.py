@@ -98,6 +98,31 @@ def test_report(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "resources" not in report
 
 
+def test_testbench(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["testbench", model, "-o", "bench", "--seed", "7"]) == 0
+    assert capsys.readouterr().out == "bench: run pytest or make there; README.md says what is in it\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench", "net.py"]
+    assert json.loads((tmp_path / "bench" / "rtl" / "design.json").read_text())["top"] == "net"
+    assert (tmp_path / "bench" / "README.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (["-o", "."], "-o .: not an empty directory\n  fix: name a new one"),
+        (["-o", "net.py"], "-o net.py: not an empty directory\n  fix: name a new one"),
+        (["-o", "a/b"], "-o a/b: there is no directory a\n  fix: make it with mkdir -p a"),
+    ],
+)
+def test_testbench_is_refused_before_any_work(
+    model: str, arguments: list[str], refusal: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / model).write_text("raise AssertionError('executed')")
+    assert main(["testbench", model, *arguments]) == 2
+    assert capsys.readouterr().err == f"error[usage]: {refusal}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+
+
 def test_passes(capsys: pytest.CaptureFixture[str]) -> None:
     from torch2hw.pipeline import SCHEDULES
 
