@@ -95,6 +95,7 @@ class IndexStreams:
 
     def value(self, index: Index, width: int) -> Wire:
         """`index` modulo 2^width in the current iteration."""
+        assert index.variables() <= self.counters.keys(), f"{index} does not follow from the loops alone"
         key = index, width
         if key not in self.streams:
             if index.is_constant:

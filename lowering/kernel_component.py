@@ -252,15 +252,15 @@ class KernelComponent:
         loops = {loop.variable for loop in self.nest.loops}
         if address.variables() <= loops:
             return self.stream_at(address, bits, start)
-        fixed = Index(tuple(term for term in address.terms if term[0] in loops), address.constant)
-        total = self.stream_at(fixed, bits, start)
+        fixed = tuple(term for term in address.terms if Index((term,), 0).variables() <= loops)
+        total = self.stream_at(Index(fixed, address.constant), bits, start)
         for atom, coefficient in address.terms:
-            if atom in loops:
+            if (atom, coefficient) in fixed:
                 continue
             assert isinstance(atom, Variable), "an index computed at run time is not divided"
             value = self.component.resize(self.at(atom.name, start), bits)
-            for bit in range(coefficient.bit_length()):
-                if coefficient >> bit & 1:
+            for bit in range(bits):
+                if coefficient % (1 << bits) >> bit & 1:
                     part = (
                         value if bit == 0 else self.component.operator("lsh", value, self.component.constant(bit, bits))
                     )

@@ -114,6 +114,21 @@ def accesses_of(nest: Nest) -> list[Accesses]:
     ]
 
 
+def run_time_dimensions(nests: Iterable[Nest]) -> dict[Buffer, frozenset[int]]:
+    """The dimensions of each buffer that some access indexes with a value computed at run time.
+
+    They are not partitioned: the bank and the place in it would have to be divided out in hardware.
+    """
+    found: dict[Buffer, frozenset[int]] = {}
+    for nest in nests:
+        loops = {loop.variable for loop in nest.loops}
+        for load in nest.loads():
+            here = {d for d, index in enumerate(load.indices) if not index.variables() <= loops}
+            if here:
+                found[load.buffer] = found.get(load.buffer, frozenset()) | here
+    return found
+
+
 def selection(indices: Sequence[Index], factors: Sequence[int]) -> list[tuple[int, ...]]:
     """Every bank (as a tuple over dimensions) that an access can touch."""
     banks: list[tuple[int, ...]] = [()]

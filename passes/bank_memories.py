@@ -18,7 +18,7 @@ from math import prod
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Program
-from torch2hw.passes.bank_analysis import accesses_of, selection
+from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, selection
 from torch2hw.passes.choose_lanes import merged_factors
 from torch2hw.passes.name_kernels import with_buffers
 
@@ -32,8 +32,9 @@ class BankMemories:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         limit = int(context.options.partition) ** 2
         factors: dict[Buffer, tuple[int, ...]] = {}
+        whole = run_time_dimensions(program.nests)
         for nest in program.nests:
-            factors |= merged_factors(nest, factors, limit)
+            factors |= merged_factors(nest, factors, limit, whole)
         banked = {
             buffer: replace(
                 buffer, factors=tuple(min(f, size) if size else f for f, size in zip(banks, buffer.shape, strict=True))

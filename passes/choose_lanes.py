@@ -24,7 +24,13 @@ from typing import Any
 
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program
 from torch2hw.dialects.quasi_affine import Variable
-from torch2hw.passes.bank_analysis import accesses_of, conflicts, possible_banks, wanted_factors
+from torch2hw.passes.bank_analysis import (
+    accesses_of,
+    conflicts,
+    possible_banks,
+    run_time_dimensions,
+    wanted_factors,
+)
 from torch2hw.passes.interleave_reductions import recurrence_latency
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
@@ -62,13 +68,14 @@ class ChooseLanes:
         work = sum(nest.macs for nest in program.nests) or sum(nest.trip_count for nest in program.nests)
         price = max(work / lanes, 1.0) / (560.0 * lanes + 1000.0) * AREA_WEIGHT  # cycles that one LUT is worth
         factors: dict[Buffer, tuple[int, ...]] = {}
+        whole = run_time_dimensions(program.nests)
         chosen: dict[str, Nest] = {}
         report: dict[str, Any] = {}
         for nest in sorted(program.nests, key=lambda nest: -nest.trip_count):
             best: tuple[float, str, Nest, dict[Buffer, tuple[int, ...]]] | None = None
             for choice in candidates(nest, lanes):
                 unrolled = unroll(nest, choice)
-                needed = merged_factors(unrolled, factors, lanes)
+                needed = merged_factors(unrolled, factors, lanes, whole)
                 cycles = estimate_cycles(unrolled, needed, recurrence_latency(unrolled, context.library))
                 cost = cycles + price * area(unrolled, needed, factors, nest.macs > 0)
                 if best is None or cost < best[0]:
@@ -98,8 +105,13 @@ def candidates(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
             yield {v: count for (v, _), count in zip(options, choice, strict=True)}
 
 
-def merged_factors(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int) -> dict[Buffer, tuple[int, ...]]:
-    """The partition of each buffer that `nest` accesses, once its needs are added to those of nests before."""
+def merged_factors(
+    nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
+) -> dict[Buffer, tuple[int, ...]]:
+    """The partition of each buffer that `nest` accesses, once its needs are added to those of nests before.
+
+    The dimensions in `whole` are not partitioned.
+    """
     result = {}
     for access in accesses_of(nest):
         rank = len(access.buffer.shape)
@@ -111,7 +123,8 @@ def merged_factors(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit:
         both = tuple(
             min(lcm(a, b), max(a, b) if lcm(a, b) > 4 * limit else lcm(a, b)) for a, b in zip(old, new, strict=True)
         )
-        result[access.buffer] = both
+        kept = whole.get(access.buffer, frozenset())
+        result[access.buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
     return result
 
 

@@ -177,9 +177,9 @@ class _Generator:
         return found if found.view.shape else Tensor(views.reshape(found.view, (1,)), found.bound)
 
     def changed(self, view: View) -> View:
-        """A reshape, transposition, slice, reversal-free step, padding or broadcast of a view."""
+        """A reshape, transposition, slice, reversal, padding or broadcast of a view."""
         rng, shape = self.rng, view.shape
-        kind = rng.choice(["reshape", "transpose", "slice", "pad", "broadcast"])
+        kind = rng.choice(["reshape", "transpose", "slice", "reverse", "pad", "broadcast"])
         if kind == "reshape":
             return views.reshape(view, self.factored(prod(shape)))
         if kind == "transpose":
@@ -194,6 +194,8 @@ class _Generator:
             return views.remap(
                 view, sizes, lambda at: [i * step + start for i, step, start in zip(at, strides, starts, strict=True)]
             )
+        if kind == "reverse":
+            return views.remap(view, shape, lambda at: [i * -1 + (size - 1) for i, size in zip(at, shape, strict=True)])
         if kind == "pad" and prod(shape) < 60:
             low, high = [[rng.choice([0, 0, 1, 2]) for _ in shape] for _ in range(2)]
             bits = f32_bits(rng.choice([0, 0, 1]))
