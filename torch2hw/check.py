@@ -102,7 +102,7 @@ def simulate_design(
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
         simulation = simulate(Path(folder), manifest, stored, conditions, progress)
-    references = references(compiled, stored)
+    answers = references(compiled, stored)
     results: list[Result] = []
     for run, given in enumerate(sets):
         inputs = structure.build(given)
@@ -110,7 +110,7 @@ def simulate_design(
         wide = pytorch.run_float64(compiled.loaded.model, inputs)
         for k, port in enumerate(manifest.outputs):
             exact = None if wide is None else wide[k].double().numpy()
-            hardware, reference = simulation.outputs[run][k], references[run][k]
+            hardware, reference = simulation.outputs[run][k], answers[run][k]
             results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
     tensors_out = [
         to_torch(array, port.dtype).to(getattr(torch, info.torch_dtype))
