@@ -135,6 +135,8 @@ def fold(
 ) -> Array | None:
     """The value of an operation on constant arrays (broadcast together), or None where it is not folded."""
     with np.errstate(all="ignore"):
+        if name in BINARY and set(types) == {"i1"}:
+            return (BINARY[name](*map(_signed, operands)) & 1).astype(np.bool_)
         if name in BINARY:
             return BINARY[name](*operands)
         if name in EXACT_UNARY:
@@ -148,12 +150,17 @@ def fold(
         if name == "arith.cmpf" and predicate is not None:
             return _compare_float(predicate, *operands)
         if name == "arith.cmpi" and predicate in (*ORDERED, "slt", "sle", "sgt", "sge"):
-            return ORDERED[predicate[-2:]](*operands)
+            return ORDERED[predicate[-2:]](*(map(_signed, operands) if types[0] == "i1" else operands))
     return None
 
 
 def _numpy(dtype: str) -> Any:
     return np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]
+
+
+def _signed(flag: Array) -> Array:
+    """An i1 as the number it is in two's complement: 0 or -1."""
+    return -flag.astype(np.int8)
 
 
 def _convert(name: str, value: Array, source: str, target: str) -> Array | None:
@@ -164,7 +171,9 @@ def _convert(name: str, value: Array, source: str, target: str) -> Array | None:
     if name in ("arith.extui", "arith.uitofp") and source != "i1":
         return None
     if source == "i1" and name in ("arith.extsi", "arith.sitofp"):
-        return (-value.astype(np.int64)).astype(_numpy(target))
+        return _signed(value).astype(_numpy(target))
+    if target == "i1":
+        return (value & 1).astype(np.bool_)
     return value.astype(_numpy(target))
 
 

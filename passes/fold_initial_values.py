@@ -52,6 +52,8 @@ def fold(nest: Nest) -> Nest:
     bias = made.get(other)
     if not isinstance(bias, Load | Constant) or bias.result not in {s.result for s in second.statements}:
         return nest
+    if operand_names(bias) & made.keys():
+        return nest  # looked up at an index that is not there yet
     if any(carried.next == value for stage in nest.stages[2:] for s in stage.statements for value in operand_names(s)):
         return nest
     new_first = Stage(

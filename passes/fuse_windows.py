@@ -120,6 +120,14 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | N
         ),
         stores=tuple(substitute_store(s, {}, value) for s in first.stores),
     )
+    later = [
+        replace(
+            stage,
+            statements=tuple(substitute_statement(s, {}, value) for s in stage.statements),
+            stores=tuple(substitute_store(s, {}, value) for s in stage.stores),
+        )
+        for stage in later
+    ]
     loops = [
         Loop(loop.variable, None if loop.reduced_by is None else loop.reduced_by + shift) for loop in consumer.loops
     ]

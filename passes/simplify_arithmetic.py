@@ -70,4 +70,4 @@ def _reciprocal(divisor: Constant) -> int | None:
     again = abs(float(bits_to_array(np.array([bits], dtype=BITS_TYPES[divisor.type]), divisor.type)[0]))
     limits = {"f32": (2.0**-126, 2.0**128), "f16": (2.0**-14, 2.0**16), "bf16": (2.0**-126, 2.0**128)}
     low, high = limits.get(divisor.type, (0.0, 0.0))
-    return bits if low <= again < high else None
+    return bits if low <= again < high and abs(float(value[0])) >= low else None  # a subnormal divisor may be flushed

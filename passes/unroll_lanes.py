@@ -23,6 +23,7 @@ from torch2hw.dialects.loops import (
     Stage,
     Statement,
     Store,
+    operand_names,
     substitute_statement,
     substitute_store,
 )
@@ -52,7 +53,7 @@ def reducible(nest: Nest) -> bool:
         step = made.get(carried.next)
         if not isinstance(step, Operation) or step.name not in ASSOCIATIVE or step.operands.count(carried.name) != 1:
             return False
-        if any(carried.name in getattr(s, "operands", ()) for s in stage.statements if s is not step):
+        if any({carried.name, carried.next} & operand_names(s) for s in stage.statements if s is not step):
             return False
     return bool(stage.carried)
 
@@ -90,6 +91,7 @@ def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
     lanes = {v: count for v, count in lanes.items() if count > 1}
     if not lanes:
         return nest
+    assert not nest.domain, "lanes are made before loops are cut into parts that do not divide them"
     outer = {v: Variable(f"{v.name}l", -(-v.extent // count)) for v, count in lanes.items()}
     reduced = {loop.variable for loop in nest.loops if loop.reduced_by is not None}
     parallel = [v for v in lanes if v not in reduced]
@@ -126,8 +128,7 @@ def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
     done = tuple(
         Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True)
     )
-    domain = tuple(index.substitute(place) for index in nest.domain)
-    return replace(nest, loops=kept, stages=done, domain=domain, lanes=nest.lanes * prod(lanes.values()))
+    return replace(nest, loops=kept, stages=done, lanes=nest.lanes * prod(lanes.values()))
 
 
 def _join(
@@ -142,7 +143,6 @@ def _join(
     steps = {c.next: c for c in stage.carried}
     contributions: dict[str, list[str]] = {name: [] for name in steps}
     made = {s.result: s for s in stage.statements}
-    initial = {c.init for c in stage.carried}
     for arm in itertools.product(*(range(count) for _, count in joined.values())):
         inner_suffix = suffix + "r" + "_".join(map(str, arm))
         where = {
@@ -162,8 +162,7 @@ def _join(
                 continue
             moved = substitute_statement(statement, where, {**local, statement.result: statement.result + inner_suffix})
             local[statement.result] = target.add(moved, [])
-            if statement.result in initial:
-                names[statement.result] = local[statement.result]
+            names[statement.result] = local[statement.result]  # for later stages: the last iteration's
     for result, carried in steps.items():
         step = made[result]
         assert isinstance(step, Operation)

@@ -1,0 +1,50 @@
+"""Lanes of a reduction, where later stages use more than its result."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.passes.loop_values import program_values
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.passes.unroll_lanes import reducible, unroll
+
+ROW, TERM = Variable("i", 3), Variable("k", 6)
+X, BIAS = Buffer("x", (3, 6), "f32", "input"), Buffer("b", (3,), "f32", "input")
+Y = Buffer("y", (3,), "f32", "output")
+ADD = ("f32", "f32")
+
+
+def nest(extra: tuple[Operation, ...], carried: tuple[Carried, ...], value: str) -> Nest:
+    first = (
+        Load("bias", "f32", BIAS, (variable(ROW),)),
+        Load("term", "f32", X, (variable(ROW), variable(TERM))),
+        Operation("next", "f32", "arith.addf", ("acc", "term"), ADD),
+        *extra,
+    )
+    last = Operation("scaled", "f32", "arith.mulf", ("next", value), ADD)
+    stages = (
+        Stage((Carried("acc", "f32", "bias", "next"), *carried), first),
+        Stage((), (last,), (Store(Y, (variable(ROW),), "scaled"),)),
+    )
+    return Nest("n", (Loop(ROW), Loop(TERM, 0)), stages)
+
+
+def results(one: Nest) -> np.ndarray:  # type: ignore[type-arg]
+    inputs = [np.arange(18, dtype=np.float32).reshape(3, 6), np.array([1, 2, 3], np.float32)]
+    return program_values(Program("p", (X, BIAS), (Y,), (one,)), inputs)[0]
+
+
+def test_a_later_stage_uses_the_initial_value_and_the_last_term() -> None:
+    for value in ("bias", "term"):
+        plain = nest((), (), value)
+        assert reducible(plain)
+        for lanes in ({TERM: 2}, {TERM: 3}, {TERM: 6}, {ROW: 2, TERM: 3}):
+            np.testing.assert_array_equal(results(unroll(plain, lanes)), results(plain), f"{value} {lanes}")
+
+
+def test_a_running_sum_that_something_else_uses_stays_in_one_lane() -> None:
+    zero = Constant("zero", "f32", 0)
+    highest = Operation("high_next", "f32", "arith.maximumf", ("high", "next"), ADD)
+    plain = nest((zero, highest), (Carried("high", "f32", "zero", "high_next"),), "high_next")  # type: ignore[arg-type]
+    assert not reducible(plain)
