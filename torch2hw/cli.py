@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv")
 PART = "xcu50-fsvh2104-2-e"
-LATER = ("sweep",)
-"""Subcommands of the contract that do not exist yet: refused by name, and not in the help."""
 
 MODEL_HELP = """\
 MODEL is a Python file, or package.module:attribute. In a file, the model and its example inputs are found so:
@@ -73,8 +71,6 @@ def _traceback_file(error: Exception) -> str:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments and arguments[0] in LATER:
-        raise UsageError(f"{arguments[0]}: this subcommand does not exist yet", fix="see torch2hw --help")
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
         arguments = ["compile", *arguments]
     parsed = _parser().parse_args(arguments)
@@ -118,6 +114,15 @@ def _parser() -> _Parser:
     fpga.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
     fpga.add_argument("--part", default=PART, metavar="PART", help=f"vivado: the device ({PART})")
     fpga.add_argument("--run", action="store_true", help="vivado: run it too")
+    sweep = _command(commands, "sweep", "measure models over partition factors: CSV, plots and a page", several=True)
+    sweep.set_defaults(partition="1,2,4")
+    sweep.add_argument(
+        "--no-synthesis", action="store_true", help="leave out resources, for which Yosys takes a minute"
+    )
+    sweep.add_argument(
+        "--fmax", action="store_true", help="place and route for ECP5, which takes minutes, for its clock"
+    )
+    sweep.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
     passes = commands.add_parser(
         "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
     )
@@ -125,8 +130,8 @@ def _parser() -> _Parser:
     return parser
 
 
-def _command(commands: Any, name: str, help_text: str) -> argparse.ArgumentParser:
-    """A subcommand that compiles a model, with the common options."""
+def _command(commands: Any, name: str, help_text: str, several: bool = False) -> argparse.ArgumentParser:
+    """A subcommand that compiles a model, or several, with the common options."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=help_text,
@@ -135,7 +140,16 @@ def _command(commands: Any, name: str, help_text: str) -> argparse.ArgumentParse
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("spec", metavar="MODEL", help="a Python file, or package.module:attribute")
+    where = "a Python file, or package.module:attribute"
+    if several:
+        parser.add_argument("specs", metavar="MODEL", nargs="+", help=where)
+    else:
+        parser.add_argument("spec", metavar="MODEL", help=where)
+        parser.add_argument(
+            "--dump", type=Path, metavar="DIR", help="write the program after every pass that changed it"
+        )
+        parser.add_argument("--time", action="store_true", help="say how long each pass took")
+        parser.add_argument("-v", "--verbose", action="store_true", help="say what each pass did")
     parser.add_argument("--model", metavar="NAME", help="the model's class or factory in the file")
     parser.add_argument(
         "--input",
@@ -152,10 +166,7 @@ def _command(commands: Any, name: str, help_text: str) -> argparse.ArgumentParse
     parser.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
     parser.add_argument("--schedule", default="static", metavar="HOW", help=f"{' or '.join(SCHEDULES)} (static)")
     parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
-    parser.add_argument("--dump", type=Path, metavar="DIR", help="write the program after every pass that changed it")
-    parser.add_argument("--time", action="store_true", help="say how long each pass took")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say what each pass did")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
     return parser
 
@@ -327,6 +338,33 @@ def _fpga_command(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _sweep_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.benchmarks.measure import csv_text, json_text
+    from torch2hw.benchmarks.sweep import partitions, sweep
+    from torch2hw.progress import Progress
+
+    factors = partitions(parsed.partition)
+    parsed.partition = str(factors[0])
+    options = _options(parsed)
+    with Progress(parsed.quiet) as progress:
+        points = sweep(
+            parsed.specs,
+            factors,
+            options,
+            parsed.output,
+            model=parsed.model,
+            inputs=parsed.input,
+            synthesis=not parsed.no_synthesis,
+            fmax=parsed.fmax,
+            watch=progress.step,
+        )
+    if parsed.json:
+        print(json_text(points), end="")
+    elif not parsed.quiet:
+        print(csv_text(points), end="")
+    return 0
+
+
 def _passes_command(parsed: argparse.Namespace) -> int:
     from torch2hw.pipeline import SCHEDULES, contract_of
 
@@ -356,5 +394,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": _report_command,
     "testbench": _testbench_command,
     "fpga": _fpga_command,
+    "sweep": _sweep_command,
     "passes": _passes_command,
 }
