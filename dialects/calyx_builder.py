@@ -104,7 +104,9 @@ class Component:
         self.source = source
         self.inputs: list[tuple[str, int]] = []
         self.outputs: list[tuple[str, int]] = []
-        self.cells: list[str] = []
+        self.cells: list[tuple[str, str]] = []              # name and text
+        self.always: set[str] = set()                       # cells that stay even if nothing reads them
+        self.sources: list[tuple[Wire, tuple[Wire, ...]]] = []
         self.constants: dict[tuple[int, int], Wire] = {}
         self.continuous: list[str] = []
         self.groups: dict[str, tuple[int, list[str]]] = {}
@@ -145,10 +147,8 @@ class Component:
         wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
         place = f' loc("{source.file}":{source.line}:1)' if source else ""
         operation = f"primitive @{name} of @{kind}" if kind in self.design.primitives else f"{kind} @{name}"
-        self.cells.append(
-            f"{', '.join(map(str, wires.values()))} = calyx.{operation} : "
-            f"{', '.join(f'i{width}' for _, width in ports)}{place}"
-        )
+        results, types = ", ".join(map(str, wires.values())), ", ".join(f"i{width}" for _, width in ports)
+        self.cells.append((name, f"{results} = calyx.{operation} : {types}{place}"))
         return wires
 
     def register(self, hint: str, width: int, source: Source | None = None) -> Register:
@@ -228,10 +228,9 @@ class Component:
         name = self.unique(hint)
         ports = [*component.inputs, ("go", 1), ("clk", 1), ("reset", 1), *component.outputs, ("done", 1)]
         wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
-        self.cells.append(
-            f"{', '.join(map(str, wires.values()))} = calyx.instance @{name} of @{component.name} : "
-            f"{', '.join(f'i{width}' for _, width in ports)}"
-        )
+        results, types = ", ".join(map(str, wires.values())), ", ".join(f"i{width}" for _, width in ports)
+        self.cells.append((name, f"{results} = calyx.instance @{name} of @{component.name} : {types}"))
+        self.always.add(name)
         return wires
 
     # -- wires ---------------------------------------------------------------------------------------------------------
@@ -240,6 +239,7 @@ class Component:
         line = f"calyx.assign {target} ={condition} {value} : i{target.width}"
         assert target.width == value.width, f"{self.name}: {line} has i{value.width}"
         (self.continuous if group is None else self.groups[group][1]).append(line)
+        self.sources.append((target, (value,) if guard is None else (value, guard)))
 
     def static_group(self, name: str, latency_cycles: int) -> str:
         self.groups[self.unique(name)] = (latency_cycles, [])
@@ -265,7 +265,26 @@ class Component:
             taps[cycles] = ports["out"]
         return taps[cycles]
 
+    def live_cells(self) -> set[str]:
+        """The cells that some output or subcomponent depends on."""
+        feeding: dict[str, set[str]] = {}
+        for target, values in self.sources:
+            feeding.setdefault(cell_of(target), set()).update(cell_of(value) for value in values)
+        live, pending = set[str](), ["", *self.always]
+        while pending:
+            cell = pending.pop()
+            if cell not in live:
+                live.add(cell)
+                pending += feeding.get(cell, ())
+        return live
+
     def text(self) -> list[str]:
+        live = self.live_cells()
+
+        def kept(line: str) -> bool:
+            target = line.split(" ")[1] if line.startswith("calyx.assign") else ""
+            return "." not in target or target.strip("%").split(".")[0] in live
+
         inputs = [f"%{n}: i{w}" for n, w in self.inputs] + ["%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
         outputs = [f"%{n}: i{w}" for n, w in self.outputs] + ["%done: i1 {done}"]
         lines = [f"  calyx.component @{self.name}({', '.join(inputs)}) -> ({', '.join(outputs)}) {{"]
@@ -273,18 +292,23 @@ class Component:
             f"    {wire} = hw.constant {_signed(value, width)} : i{width}"
             for (value, width), wire in self.constants.items()
         ]
-        lines += [f"    {cell}" for cell in self.cells]
-        lines += ["    calyx.wires {", *(f"      {line}" for line in self.continuous)]
+        lines += [f"    {text}" for name, text in self.cells if name in live]
+        lines += ["    calyx.wires {", *(f"      {line}" for line in self.continuous if kept(line))]
         for name, (latency, body) in self.groups.items():
             lines += [
                 f"      calyx.static_group latency<{latency}> @{name} {{",
-                *(f"        {line}" for line in body),
+                *(f"        {line}" for line in body if kept(line)),
                 "      }",
             ]
         lines += ["    }", "    calyx.control {", *(f"      {line}" for line in self.control), "    }"]
         place = f' loc("{self.source.file}":{self.source.line}:1)' if self.source else ""
         entry = " {toplevel}" if self.name == self.design.entry else ""
         return [*lines, f"  }}{entry}{place}"]
+
+
+def cell_of(wire: Wire) -> str:
+    """The cell that a wire is a port of; "" for the component's own ports, constants and cycle guards."""
+    return wire.name.strip("%").split(".")[0] if "." in wire.name else ""
 
 
 def _signed(value: int, width: int) -> str:
