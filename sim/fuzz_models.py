@@ -44,11 +44,12 @@ def source(seed: int, without: Collection[int] = ()) -> str:
     """The model file of a seed, layers `without` left out."""
     rng = random.Random(f"torch2hw {seed}")
     kind = rng.choice(("vector", "image", "sequence"))
-    shape = {
+    shapes: dict[str, Callable[[], Shape]] = {
         "vector": lambda: (rng.choice((1, 2, 3, 5)), rng.choice(SIZES)),
         "image": lambda: (rng.choice((1, 1, 2)), rng.choice((1, 2, 3, 4)), rng.randint(1, 11), rng.randint(1, 11)),
         "sequence": lambda: (rng.choice((1, 1, 2)), rng.choice((1, 2, 3, 5)), rng.choice((2, 3, 4, 6, 8))),
-    }[kind]()
+    }
+    shape = shapes[kind]()
     chain = Chain(shape, kind)
     for number in range(rng.randint(1, MOST_LAYERS)):
         if number not in without:

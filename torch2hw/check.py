@@ -139,7 +139,7 @@ def simulate_design(
 
 
 def references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
-    """The outputs of the design's reference, its scheduled loop program run on the CPU, for each set of stored inputs."""
+    """The outputs of the reference, the scheduled loop program run on the CPU, for each set of stored inputs."""
     program = compiled.reference
     reference = Reference(program.text(), compiled.options.subnormals)
     answers = []

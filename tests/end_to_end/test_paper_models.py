@@ -1,8 +1,8 @@
 """The paper's models: bit-exact under hard conditions, exactly as long as predicted, within the cycles of targets.
 
-A design is run on its example inputs, on random ones and on special values (infinities, NaNs, subnormals, both zeros), from random
-initial state: first once each, then twice in a row with `go` held, after runs that were reset midway, while the host
-keeps writing to the inputs.
+A design is run on its example inputs, on random ones and on special values (infinities, NaNs, subnormals, both zeros),
+from random initial state: first once each, then twice in a row with `go` held, after runs that were reset midway, while
+the host keeps writing to the inputs.
 """
 
 from __future__ import annotations
