@@ -4,7 +4,8 @@ Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.58
 After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218…
 
 needs: affine programs.
-leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant.
+leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant; whole powers
+    as products.
 refuses: nothing.
 why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the
 quotient by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
@@ -19,6 +20,8 @@ import numpy as np
 
 from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement
 from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array
+
+LARGEST_POWER = 16
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,64 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
             f"{statement.result}_neg", kind, "arith.negf", (statement.operands[1],), (kind,), source=statement.source
         )
         return [negated, replace(statement, name="arith.addf", operands=(statement.operands[0], negated.result))]
+    if statement.name in ("math.fpowi", "math.powf") and statement.operands[1] in constants:
+        exponent = _whole_exponent(constants[statement.operands[1]])
+        if exponent is not None:
+            return _power(statement, exponent)
     if statement.name == "arith.divf" and statement.operands[1] in constants:
         bits = _reciprocal(constants[statement.operands[1]])
         if bits is not None:
             factor = Constant(f"{statement.result}_factor", kind, bits)
             return [factor, replace(statement, name="arith.mulf", operands=(statement.operands[0], factor.result))]
     return [statement]
+
+
+def _whole_exponent(exponent: Constant) -> int | None:
+    """The value of a constant exponent that is a whole number of at most `LARGEST_POWER` in magnitude."""
+    bits = np.array([exponent.bits], dtype=BITS_TYPES[exponent.type])
+    value = float(bits_to_array(bits, exponent.type)[0])
+    return int(value) if abs(value) <= LARGEST_POWER and value == int(value) else None
+
+
+def _power(statement: Operation, exponent: int) -> list[Statement]:
+    """x to a whole power by repeated squaring; one division for a negative power."""
+    kind, result, made = statement.type, statement.result, list[Statement]()
+    one = Constant(f"{result}_one", kind, _bits_of(1.0, kind))
+
+    def operation(suffix: str, name: str, left: str, right: str) -> str:
+        final = f"{result}{suffix}"
+        made.append(Operation(final, kind, name, (left, right), (kind, kind), source=statement.source))
+        return final
+
+    if exponent == 0:
+        return [Constant(result, kind, one.bits)]
+    square, power = statement.operands[0], ""
+    for bit in range(abs(exponent).bit_length()):
+        if bit:
+            square = operation(f"_square{bit}", "arith.mulf", square, square)
+        if abs(exponent) >> bit & 1:
+            power = operation(f"_power{bit}", "arith.mulf", power, square) if power else square
+    if exponent > 0:
+        if power == statement.operands[0]:  # x to the first: x·1 has the same bits
+            return [
+                one,
+                Operation(result, kind, "arith.mulf", (power, one.result), (kind, kind), source=statement.source),
+            ]
+        return _renamed(made, power, result)
+    return [
+        one,
+        *made,
+        Operation(result, kind, "arith.divf", (one.result, power), (kind, kind), source=statement.source),
+    ]
+
+
+def _renamed(made: list[Statement], old: str, new: str) -> list[Statement]:
+    """`made` with the result `old` called `new`; it is the last."""
+    return [replace(s, result=new) if s.result == old else s for s in made]
+
+
+def _bits_of(value: float, dtype: str) -> int:
+    return int(array_to_bits(np.array([value], dtype=np.float32), dtype)[0])
 
 
 def _reciprocal(divisor: Constant) -> int | None:
