@@ -260,7 +260,8 @@ class NestPrinter:
             return lines
         plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
         # Outside the buffer without a guard that says so: a lane whose result is not stored.
-        guard = tuple(dict.fromkeys((*load.guard, *leaves_buffer(load.buffer, load.indices))))
+        checks = dict.fromkeys((*load.guard, *leaves_buffer(load.buffer, load.indices)))
+        guard = [index for index in checks if index not in self.nest.domain]
         if not guard:
             return [f"{result} = {plain}"]
         return [
