@@ -11,6 +11,7 @@ from . import (
     float_convert,
     float_div,
     float_exp,
+    float_log,
     float_mul,
     float_odd,
     float_rsqrt,
@@ -132,6 +133,10 @@ def _odd_function(spec: float_odd.OddFunction) -> Build:
     return _table_function(lambda value, form, flush: float_odd.odd_function(value, form, flush, spec))
 
 
+def _logarithm(spec: float_log.Logarithm) -> Build:
+    return _table_function(lambda value, form, flush: float_log.logarithm(value, form, flush, spec))
+
+
 _RSQRT = _table_function(float_rsqrt.reciprocal_root)
 
 
@@ -158,6 +163,9 @@ def _entries() -> dict[str, Entry]:
         "math.tanh": Entry("tanh", "ff", _odd_function(float_odd.TANH), error_ulp=float_odd.TANH.error_ulp),
         "math.erf": Entry("erf", "ff", _odd_function(float_odd.ERF), error_ulp=float_odd.ERF.error_ulp),
         "math.exp": Entry("exp", "ff", _table_function(float_exp.exponential), error_ulp=float_exp.ERROR_ULP),
+        "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
+        "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
+        "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),
         "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
         "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
         "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),

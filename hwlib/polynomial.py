@@ -68,6 +68,16 @@ def evaluate(address: Bits, t: Bits, pieces: Sequence[tuple[int, int, int]], pre
     return c0.sext(width) + outer.sext(width)
 
 
+def scaled(factor: Bits, quotient: Bits) -> Bits:
+    """Exact product of a two's complement factor (at most 27 bits) and an unsigned quotient, in DSP-sized parts."""
+    g, part = factor.graph, 16
+    if quotient.width <= part:
+        return muls(factor, cat(g.const(0, 1), quotient)).bits(0, factor.width + quotient.width)
+    low = muls(factor, cat(g.const(0, 1), quotient.bits(0, part))).bits(0, factor.width + part)
+    high = scaled(factor, quotient.drop(part))
+    return cat(high + low.drop(part).sext(high.width), low.bits(0, part))
+
+
 def _column(address: Bits, values: Sequence[int]) -> Bits:
     """A rom of two's complement numbers, as narrow as they allow; the sign bit is a constant where all are of one
     sign.
