@@ -167,23 +167,24 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
     False if there is no free cycle.
     """
     ports = _Ports(result.interval_cycles)
-    first_use: dict[str, int] = {}
+    uses: dict[str, list[int]] = {name: [result.start[user] for user in found] for name, found in users.items()}
     for stage in nest.stages:
         for carried in stage.carried:
-            first_use[carried.init] = min(
-                first_use.get(carried.init, result.start[carried.name]), result.start[carried.name]
-            )
-    for name, found in users.items():
-        first_use[name] = min(
-            [*(result.start[user] for user in found), *([first_use[name]] if name in first_use else [])]
-        )
+            uses.setdefault(carried.init, []).append(result.start[carried.name])
     stored = {store.value for store in nest.stores()} | {c.next for stage in nest.stages for c in stage.carried}
-    for load in nest.loads():
+
+    def latest(load: Load) -> int:
         soonest = result.start[load.result]
-        late = load.result in first_use and load.result not in stored
-        latest = max(first_use[load.result] - READ_LATENCY_CYCLES, soonest) if late else soonest
+        if load.result in stored or load.result not in uses:
+            return soonest
+        return max(min(uses[load.result]) - READ_LATENCY_CYCLES, soonest)
+
+    # The one that is wanted first goes first: others can come to its cycle, where banks that change places stay apart.
+    for load in sorted(nest.loads(), key=latest):
         runtime = any(name in result.ready for name in operand_names(load))
-        for start in range(latest, (soonest if runtime else latest - 64 * result.interval_cycles) - 1, -1):
+        last = latest(load)
+        earliest = result.start[load.result] if runtime else last - 64 * result.interval_cycles
+        for start in range(last, earliest - 1, -1):
             if load.buffer.kind == "constant" or ports.take(load.buffer, load.indices, start):
                 result.start[load.result], result.ready[load.result] = start, start + READ_LATENCY_CYCLES
                 break

@@ -22,6 +22,7 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.lowering import affine_to_scf
 from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+from torch2hw.passes.check_ports import faults
 
 
 def check_order(nest: Nest, plan: Schedule) -> None:
@@ -68,3 +69,20 @@ def test_an_initial_value_that_is_late_delays_the_first_use(carried: int) -> Non
     (bias,), result = (load.buffer for load in nest.loads()), next(nest.stores()).buffer
     program = affine_to_scf.lower(Program("p", (bias,), (result,), (nest,)), LIBRARY)
     check_order(nest, program.schedules[0])
+
+
+def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
+    """x[i] is wanted an addition later than x[i + 1]; in one cycle two banks are enough for an iteration a cycle."""
+    x, y = Buffer("x", (9,), "f32", "input", factors=(2,)), Buffer("y", (8,), "f32", "output")
+    i = Variable("i", 8)
+    types = ("f32", "f32")
+    statements = (
+        Load("late", "f32", x, (variable(i),)),
+        Load("soon", "f32", x, (variable(i) + 1,)),
+        Operation("double", "f32", "arith.addf", ("soon", "soon"), types),
+        Operation("sum", "f32", "arith.addf", ("double", "late"), types),
+    )
+    nest = Nest("pairs", (Loop(i),), (Stage((), statements, (Store(y, (variable(i),), "sum"),)),))
+    program = affine_to_scf.lower(Program("p", (x,), (y,), (nest,)), LIBRARY)
+    assert program.schedules[0].interval_cycles == 1
+    assert not list(faults(program))
