@@ -21,6 +21,7 @@ EXACT = {
     "math.rsqrt": "x == 0 ? 1 / x : 1 / sqrt(x)",
     "math.tanh": "tanh(x)",
     "math.erf": "erf(x)",
+    "math.exp2": "exp2(x)",
     "math.log": "log(x)",
     "math.log2": "log2(x)",
     "math.log10": "log10(x)",

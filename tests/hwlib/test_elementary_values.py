@@ -20,11 +20,12 @@ COUNT = 20_000
 NAN, INFINITY = 0x7FC00000, 0x7F800000
 SPECIALS = [0, INFINITY, NAN, 0x7F800001, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF]
 FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
+    "math.exp2": np.exp2,
     "math.log": np.log,
     "math.log2": np.log2,
     "math.log10": np.log10,
 }
-CENTRES = {"math.log": 1.0, "math.log2": 1.0, "math.log10": 1.0}
+CENTRES = {"math.exp2": 0.0, "math.log": 1.0, "math.log2": 1.0, "math.log10": 1.0}
 
 
 def operands(operation: str) -> Words:
@@ -75,6 +76,13 @@ def test_values(tmp_path: Path, operation: str, subnormals: str) -> None:
     rest = ~nan & ~exact & ~tiny & ~top
     worst = np.argmax(np.where(rest, error, 0))
     assert error[rest].max() < unit.error_ulp, (hex(inputs[worst]), hex(got[worst]), want[worst], error[worst])
+
+
+def test_exp2_of_integers_is_exact(tmp_path: Path) -> None:
+    unit = Library(subnormals="keep").unit("math.exp2", ("f32",), "f32")
+    exponents = np.arange(-149, 128)
+    got = results(unit, exponents.astype(np.float32).view(np.uint32), tmp_path)
+    np.testing.assert_array_equal(got.view(np.float32), np.ldexp(np.float32(1), exponents))
 
 
 def test_log2_of_powers_of_two_is_exact(tmp_path: Path) -> None:
