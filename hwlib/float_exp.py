@@ -13,7 +13,7 @@ import mpmath
 from .bits import Bits, mul, mux, rom
 from .float_div import denormalised
 from .float_round import finish
-from .formats import Format, unpack
+from .formats import Fields, Format, unpack
 from .shifts import shift_right
 
 F = 29  # fraction bits of the reduced argument and of the result before rounding
@@ -30,27 +30,7 @@ def exponential(value: Bits, form: Format, flush: bool) -> Bits:
     )
     g = value.graph
     a = unpack(value, form, flush)
-    # |x| in Q7.F, zero where x is far too small to matter
-    limit = form.bias + 7
-    too_large = ~a.exponent.ult(limit)
-    steps = 6
-    by = (limit - 1 - a.exponent).bits(0, steps)
-    tiny = a.exponent.ult(limit - (1 << steps))
-    fixed = a.significand().shl(7 + F - form.significand_bits)
-    magnitude = mux(tiny, 0, shift_right(fixed, by)).named("magnitude")
-
-    log2e = round(mpmath.ldexp(1 / mpmath.log(2), LOG_BITS))
-    coarse = magnitude.top(7 + COARSE)
-    multiple = mul(coarse, g.const(log2e, LOG_BITS + 1)) + (1 << (LOG_BITS + COARSE - 1))
-    k = multiple.drop(LOG_BITS + COARSE).named("k")
-    extra = 6
-    with mpmath.workprec(100):
-        ln2 = int(mpmath.nint(mpmath.ldexp(mpmath.log(2), F + extra)))
-    part = 17
-    low, high = mul(g.const(ln2 & ((1 << part) - 1), part), k), mul(g.const(ln2 >> part, F + extra - part), k)
-    product = high.shl(part) + low.zext(high.width + part)
-    reduced = magnitude.bits(0, F) - product.bits(extra, F)
-    y = (reduced ^ a.sign.rep(F)).named("y")  # two's complement, below 1/2 in size
+    too_large, k, y = reduced_argument(a, form)
 
     z_bits = F - A_BITS
     exp_a = rom(y.top(A_BITS), F + 1, _exp_table()).named("exp_a")
@@ -75,6 +55,33 @@ def exponential(value: Bits, form: Format, flush: bool) -> Bits:
     field, kept, _ = denormalised(field + above_one.zext(width), kept, never)
     field = field - 1 + kept.top(1).zext(width)
     return finish(form, flush, never, field, kept.bits(1, s_bits - 1), kept.bit(0), zero, infinite, a.nan)
+
+
+def reduced_argument(a: Fields, form: Format) -> tuple[Bits, Bits, Bits]:
+    """(|x| is 128 or more, k, y): x = y + k ln 2 with the sign of x before k; y in two's complement, F fraction bits."""
+    g = a.sign.graph
+    # |x| in Q7.F, zero where x is far too small to matter
+    limit = form.bias + 7
+    too_large = ~a.exponent.ult(limit)
+    steps = 6
+    by = (limit - 1 - a.exponent).bits(0, steps)
+    tiny = a.exponent.ult(limit - (1 << steps))
+    fixed = a.significand().shl(7 + F - form.significand_bits)
+    magnitude = mux(tiny, 0, shift_right(fixed, by)).named("magnitude")
+
+    log2e = round(mpmath.ldexp(1 / mpmath.log(2), LOG_BITS))
+    coarse = magnitude.top(7 + COARSE)
+    multiple = mul(coarse, g.const(log2e, LOG_BITS + 1)) + (1 << (LOG_BITS + COARSE - 1))
+    k = multiple.drop(LOG_BITS + COARSE).named("k")
+    extra = 6
+    with mpmath.workprec(100):
+        ln2 = int(mpmath.nint(mpmath.ldexp(mpmath.log(2), F + extra)))
+    part = 17
+    low, high = mul(g.const(ln2 & ((1 << part) - 1), part), k), mul(g.const(ln2 >> part, F + extra - part), k)
+    product = high.shl(part) + low.zext(high.width + part)
+    reduced = magnitude.bits(0, F) - product.bits(extra, F)
+    y = (reduced ^ a.sign.rep(F)).named("y")  # two's complement, below 1/2 in size
+    return too_large, k, y
 
 
 def _exp_table() -> list[int]:

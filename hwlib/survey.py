@@ -22,6 +22,8 @@ EXACT = {
     "math.tanh": "tanh(x)",
     "math.erf": "erf(x)",
     "math.exp2": "exp2(x)",
+    "math.expm1": "expm1(x)",
+    "math.log1p": "log1p(x)",
     "math.log": "log(x)",
     "math.log2": "log2(x)",
     "math.log10": "log10(x)",

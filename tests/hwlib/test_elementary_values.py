@@ -21,11 +21,20 @@ NAN, INFINITY = 0x7FC00000, 0x7F800000
 SPECIALS = [0, INFINITY, NAN, 0x7F800001, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF]
 FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "math.exp2": np.exp2,
+    "math.expm1": np.expm1,
+    "math.log1p": np.log1p,
     "math.log": np.log,
     "math.log2": np.log2,
     "math.log10": np.log10,
 }
-CENTRES = {"math.exp2": 0.0, "math.log": 1.0, "math.log2": 1.0, "math.log10": 1.0}
+CENTRES = {
+    "math.exp2": 0.0,
+    "math.expm1": 0.0,
+    "math.log1p": -1.0,
+    "math.log": 1.0,
+    "math.log2": 1.0,
+    "math.log10": 1.0,
+}
 
 
 def operands(operation: str) -> Words:
