@@ -58,7 +58,7 @@ def exponential(value: Bits, form: Format, flush: bool) -> Bits:
 
 
 def reduced_argument(a: Fields, form: Format) -> tuple[Bits, Bits, Bits]:
-    """(|x| is 128 or more, k, y): x = y + k ln 2 with the sign of x before k; y in two's complement, F fraction bits."""
+    """(|x| is 128 or more, k, y): x = y + k ln 2 (x < 0: y - k ln 2); y in two's complement, F fraction bits."""
     g = a.sign.graph
     # |x| in Q7.F, zero where x is far too small to matter
     limit = form.bias + 7
