@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm, prod
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program, Stage
 from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.passes.bank_analysis import (
     accesses_of,
@@ -31,7 +31,7 @@ from torch2hw.passes.bank_analysis import (
     run_time_dimensions,
     wanted_factors,
 )
-from torch2hw.passes.interleave_reductions import recurrence_latency
+from torch2hw.passes.interleave_reductions import interleave, recurrence_latency
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
 UNIT_LUTS = {
@@ -49,6 +49,7 @@ UNIT_LUTS = {
 }
 LANE_OPERATIONS = ("arith.addf", "arith.mulf")
 BANK_LUTS = 40
+PRICED_CHOICES = 24
 AREA_WEIGHT = 0.25  # time counts more: the lanes are there to be used
 DEPTH_ESTIMATE_CYCLES = 14
 
@@ -88,7 +89,26 @@ class ChooseLanes:
         return program.with_nests([chosen[nest.name] for nest in program.nests]), report
 
 
-def candidates(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
+def candidates(nest: Nest, lanes: int) -> list[dict[Variable, int]]:
+    """Choices worth pricing: of every number of lanes those that take the fewest iterations, most of the largest.
+
+    Where very many are equal, some evenly spread over them: pricing one means writing its arms out.
+    """
+    ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
+    for number, choice in enumerate(all_choices(nest, lanes)):
+        iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in nest.loops)
+        ranked.setdefault(prod(choice.values()), []).append((iterations, number, choice))
+    chosen: list[dict[Variable, int]] = []
+    for count, group in sorted(ranked.items()):
+        group.sort(key=lambda entry: entry[:2])
+        most = PRICED_CHOICES if 2 * count >= lanes else PRICED_CHOICES // 4
+        fewest = [entry for entry in group if entry[0] <= group[0][0] * 1.1]
+        best = fewest if len(fewest) > most else group[:most]
+        chosen += [best[k * len(best) // min(most, len(best))][2] for k in range(min(most, len(best)))]
+    return chosen
+
+
+def all_choices(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
     """Lanes for each loop, with a product of at most `lanes`."""
     divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
     options: list[tuple[Variable, list[int]]] = []
@@ -139,6 +159,9 @@ def estimate_cycles(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], laten
         waiting = trips * -(-latency // outputs)
         split = trips * interval + -(-latency // outputs) * outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
         return min(waiting, split) + DEPTH_ESTIMATE_CYCLES
+    if nest.stages[0].carried:
+        loops_only = replace(nest, stages=tuple(Stage(stage.carried) for stage in nest.stages), domain=())
+        trips = interleave(loops_only, latency).trip_count  # with what it pads to fill the operator's latency
     return trips * interval + DEPTH_ESTIMATE_CYCLES
 
 

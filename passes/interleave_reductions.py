@@ -30,12 +30,15 @@ from torch2hw.dialects.loops import (
     Operation,
     Program,
     Stage,
+    Statement,
     Store,
+    operand_names,
     substitute_statement,
     substitute_store,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering.affine_to_scf import latency_of
+from torch2hw.passes.remove_dead_code import without_dead_values
 
 PADDING_WEIGHT = 4000  # a nest that is 1 % longer is worth 40 LUTs
 
@@ -162,58 +165,92 @@ def strip_mine(nest: Nest, loop: Variable, factor: int) -> tuple[Nest, Variable,
 
 def split_reduction(nest: Nest, latency: int) -> list[Nest]:
     """`nest` as partial sums and a nest that adds them up, where that is faster than waiting for the operator."""
-    stage = nest.stages[0]
     reductions = nest.reduction_loops(0)
     outputs = prod(loop.extent for loop in nest.parallel_loops())
     wanted = -(-latency // outputs)
     trips = prod(loop.extent for loop in reductions)
-    if len(stage.carried) != 1 or nest.domain or nest.reduction_loops(1):
-        return [nest]
-    carried = stage.carried[0]
-    step = next((s for s in stage.statements if s.result == carried.next), None)
-    if not (isinstance(step, Operation) and step.name == "arith.addf" and carried.name in step.operands):
-        return [nest]
     fitting = [
         (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
     ]
-    if (
-        not fitting
-        or trips * outputs + wanted * outputs * latency + 3 * latency >= trips * -(-latency // outputs) * outputs
-    ):
+    split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
+    if not fitting or nest.domain or nest.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
         return [nest]
     factor, loop = min(fitting, key=lambda pair: pair[0])
-    nest, _, within = strip_mine(nest, loop.variable, factor)
+    split, _, within = strip_mine(nest, loop.variable, factor)
+    stage = split.stages[0]
+    steps = {statement.result: statement for statement in stage.statements}
+    sums = [steps.get(carried.next) for carried in stage.carried]
+    if not all(
+        isinstance(step, Operation) and step.name == "arith.addf" and carried.name in step.operands
+        for step, carried in zip(sums, stage.carried, strict=True)
+    ):
+        return [nest]
+    outer = _outer_statements(split)
+    if outer is None:
+        return [nest]
+    partials = _partials(split, factor)
+    return [_partial_sums(split, within, partials), _total(split, within, partials, outer)]
+
+
+def _outer_statements(nest: Nest) -> tuple[Statement, ...] | None:
+    """The statements of stage 0 that initial values and later stages use; None if they change within the reduction."""
     stage = nest.stages[0]
-    parallel = nest.parallel_loops()
-    partial = Buffer(
-        f"{nest.name}_partial", (*(p.extent for p in parallel), factor), carried.type, "temporary", None, nest.source
-    )
-    place = (*(variable(p.variable) for p in parallel), variable(within))
-    zero = Constant(f"{carried.name}_zero", carried.type, 0)
+    own = {carried.name for carried in stage.carried} | {carried.next for carried in stage.carried}
+    reduced = {loop.variable.name for loop in nest.reduction_loops(0)}
+    needed = {carried.init for carried in stage.carried} | {store.value for store in nest.stores()}
+    for later in nest.stages[1:]:
+        needed |= {name for statement in later.statements for name in operand_names(statement)}
+    chosen: list[Statement] = []
+    for statement in reversed(stage.statements):
+        if statement.result in needed - own:
+            if operand_names(statement) & (own | reduced):
+                return None
+            needed |= operand_names(statement)
+            chosen.append(statement)
+    return tuple(reversed(chosen))
+
+
+def _partials(nest: Nest, factor: int) -> list[Buffer]:
+    """A buffer for the partial sums of each carried value."""
+    shape = (*(loop.extent for loop in nest.parallel_loops()), factor)
+    return [
+        Buffer(f"{nest.name}_partial{number or ''}", shape, carried.type, "temporary", None, nest.source)
+        for number, carried in enumerate(nest.stages[0].carried)
+    ]
+
+
+def _places(nest: Nest, within: Variable) -> tuple[Index, ...]:
+    """Where a partial sum is in its buffer."""
+    return tuple(variable(v) for v in (*(loop.variable for loop in nest.parallel_loops()), within))
+
+
+def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
+    """The sums over every loop but `within`, from zero, each stored in its place."""
+    stage = nest.stages[0]
+    zeros, carried, stores = [], [], []
+    for buffer, value in zip(partials, stage.carried, strict=True):
+        zero = Constant(f"{value.name}_zero", value.type, 0)
+        zeros.append(zero)
+        carried.append(replace(value, init=zero.result))
+        stores.append(Store(buffer, _places(nest, within), value.next, (), nest.source))
     loops = tuple(replace(item, reduced_by=None) if item.variable == within else item for item in nest.loops)
-    sums = replace(
-        nest,
-        name=f"{nest.name}_partial",
-        loops=loops,
-        stages=(
-            Stage(
-                (replace(carried, init=zero.result),),
-                (zero, *(s for s in stage.statements if s.result != carried.init)),
-            ),
-            Stage((), (), (Store(partial, place, carried.next, (), nest.source),)),
-        ),
-    )
-    term = Load(f"{carried.name}_term", carried.type, partial, place, source=nest.source)
-    total = Operation(
-        f"{carried.next}_total",
-        carried.type,
-        "arith.addf",
-        (carried.name, term.result),
-        (carried.type, carried.type),
-        source=step.source,
-    )
-    init = tuple(s for s in stage.statements if s.result == carried.init)
-    rename = {carried.next: total.result}
+    sums = Stage(tuple(carried), (*zeros, *stage.statements))
+    made = replace(nest, name=f"{nest.name}_partial", loops=loops, stages=(sums, Stage((), (), tuple(stores))))
+    return without_dead_values(made)
+
+
+def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[Statement, ...]) -> Nest:
+    """The sum of the partial sums, and what the nest does with it."""
+    stage = nest.stages[0]
+    statements: list[Statement] = list(outer)
+    carried, rename = [], {}
+    for buffer, value in zip(partials, stage.carried, strict=True):
+        term = Load(f"{value.name}_term", value.type, buffer, _places(nest, within), source=nest.source)
+        total = f"{value.next}_total"
+        operands, types = (value.name, term.result), (value.type, value.type)
+        statements += [term, Operation(total, value.type, "arith.addf", operands, types, source=nest.source)]
+        carried.append(Carried(value.name, value.type, value.init, total))
+        rename[value.next] = total
     later = tuple(
         replace(
             item,
@@ -222,11 +259,5 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
         )
         for item in nest.stages[1:]
     )
-    combine = Nest(
-        nest.name,
-        (*parallel, Loop(within, 0)),
-        (Stage((Carried(carried.name, carried.type, carried.init, total.result),), (*init, term, total)), *later),
-        (),
-        nest.source,
-    )
-    return [sums, combine]
+    loops = (*nest.parallel_loops(), Loop(within, 0))
+    return Nest(nest.name, loops, (Stage(tuple(carried), tuple(statements)), *later), (), nest.source)
