@@ -8,6 +8,7 @@ the parent's do not exist in the child, and must take and give plain data.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
 import pickle
@@ -15,6 +16,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, NoReturn, ParamSpec, TypeVar
 
 from torch2hw.errors import InternalError
@@ -53,6 +55,7 @@ def _serve(function: Callable[..., Any], args: Any, kwargs: Any, answer: IO[byte
     faulthandler.disable()  # a crash is told by the parent
     try:
         os.dup2(messages.fileno(), 2)
+        _forget_threads()
         try:
             reply = (False, function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - it is raised again in the parent
@@ -66,6 +69,17 @@ def _serve(function: Callable[..., Any], args: Any, kwargs: Any, answer: IO[byte
         os._exit(0)
     finally:
         os._exit(1)
+
+
+def _forget_threads() -> None:
+    """Have CIRCT compute without LLVM's global thread pool: one that the parent has used has no threads in the child.
+
+    lower-seq-to-sv would wait for them. The first field of `llvm::parallel::strategy` is the number of threads.
+    """
+    circt = sys.modules.get("pycde.circt")
+    if circt is not None and circt.__file__ is not None:
+        library = ctypes.CDLL(str(Path(circt.__file__).parent / "_mlir_libs" / "libPyCDE_CIRCTPythonCAPI.so"))
+        ctypes.c_uint.in_dll(library, "_ZN4llvm8parallel8strategyE").value = 1
 
 
 def _manner(status: int) -> str:

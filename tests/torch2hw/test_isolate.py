@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -59,3 +61,17 @@ def test_it_is_cheap() -> None:
     for _ in range(5):
         run_native(int)
     assert time.monotonic() - started < 5 * 0.5
+
+
+def test_circt_works_in_a_child_after_it_worked_in_the_parent() -> None:
+    """Two modules: lower-seq-to-sv shares them out to LLVM's thread pool, whose threads only the parent has."""
+    script = """
+from torch2hw.isolate import run_native
+from torch2hw.lowering import hw_to_sv
+
+module = 'hw.module @%s(in %%c: !seq.clock, in %%x: i8, out y: i8) {%%0 = seq.compreg %%x, %%c : i8 hw.output %%0 : i8}'
+text = module % "a" + module % "b"
+assert run_native(hw_to_sv.export, text) == hw_to_sv.export(text) == run_native(hw_to_sv.export, text)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
