@@ -38,6 +38,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_root", lambda: tmp_path)
 
 
+@pytest.mark.slow
 def test_total_and_parts_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = yosys.synthesise(FILES, "pair")
     assert [(part.instance, part.module) for part in found.parts] == [("first", "adder"), ("second", "line")]

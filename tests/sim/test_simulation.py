@@ -70,6 +70,7 @@ def test_an_uninitialised_register_is_found(tmp_path: Path) -> None:
     assert np.array_equal(result.outputs[0][0], affine_output(inputs))
 
 
+@pytest.mark.slow
 def test_a_vcd_has_the_names_of_the_design(tmp_path: Path) -> None:
     trace = tmp_path / "out.vcd"
     simulate(tmp_path, affine_in(tmp_path), [affine_inputs(0)], Conditions(trace=trace))
