@@ -15,6 +15,7 @@ from typing import Any
 from torch2hw.check import simulate_design
 from torch2hw.compiler import compile_model
 from torch2hw.errors import Torch2HWError
+from torch2hw.fpga import nextpnr, yosys
 from torch2hw.frontend.load_model import load
 from torch2hw.options import Options
 from torch2hw.report import Report
@@ -67,9 +68,13 @@ def measure(
             watch(f"{title} at {options.partition}: simulate")
             result = simulate_design(compiled, compiled.loaded.example_inputs).to_json()
             point |= {key: result[key] for key in ("cycles", "predicted_cycles", "bit_exact")}
-        if synthesis or fmax:
-            watch(f"{title} at {options.partition}: synthesise{', place and route' if fmax else ''}")
-            point |= _facts(Report.of(compiled, synthesis, fmax)) | {"cycles": point["cycles"]}
+        files = {f"{compiled.top}.sv": compiled.verilog()}
+        if synthesis:
+            watch(f"{title} at {options.partition}: synthesise")
+            point |= yosys.resources(files, compiled.top).to_json()
+        if fmax:
+            watch(f"{title} at {options.partition}: place and route")
+            point["ecp5_mhz"] = round(nextpnr.place_and_route(files, compiled.top).mhz, 1)
     except Torch2HWError as error:
         point["error"] = str(error).split("\n")[0]
     return point
@@ -77,11 +82,7 @@ def measure(
 
 def _facts(report: Report) -> Point:
     found = report.to_json()
-    point: Point = {key: found[key] for key in ("cycles", "macs", "mac_lanes", "mac_utilization") if key in found}
-    point |= found.get("resources", {})
-    if "fmax_mhz" in found:
-        point["ecp5_mhz"] = found["fmax_mhz"]["ecp5"]
-    return point
+    return {key: found[key] for key in ("cycles", "macs", "mac_lanes", "mac_utilization") if key in found}
 
 
 def csv_text(points: Sequence[Mapping[str, Any]]) -> str:
