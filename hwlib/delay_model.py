@@ -24,6 +24,7 @@ class DelayModel:
     carry_base_ns: float = 0.55
     carry_bit_ns: float = 0.014
     multiply_ns: float = 1.7
+    wide_multiply_ns: float = 0.3  # extra where an operand is wider than ECP5's 18 x 18 blocks, which are then added
     rom_ns: float = 0.9  # clock to output of a block RAM
 
     def delay(self, node: Bits) -> float:
@@ -44,7 +45,8 @@ class DelayModel:
                 if min(o.width for o in node.operands) <= 2:
                     return self.carry_base_ns + self.carry_bit_ns * node.width
                 blocks = math.ceil(node.operands[0].width / 26) * math.ceil(node.operands[1].width / 17)
-                return self.multiply_ns + 0.8 * (blocks - 1)
+                wide = max(o.width for o in node.operands) > 18
+                return self.multiply_ns + 0.8 * (blocks - 1) + (self.wide_multiply_ns if wide else 0.0)
             case "rom":
                 return self.rom_ns
             case "table":

@@ -31,7 +31,11 @@ def multiply(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
     nan = a.nan | b.nan | (a.ones & b.zero) | (b.ones & a.zero)
     infinite, zero = a.ones | b.ones, a.zero | b.zero
     sign = a.sign ^ b.sign
-    exact = product(a.significand(), b.significand()).named("product")
+    # Under flush an operand without a hidden bit is a zero, whose product is replaced at the end: the multiplier need
+    # not wait for the exponents.
+    hidden = g.const(1, 1)
+    significands = [cat(hidden, x.fraction) if flush else x.significand() for x in (a, b)]
+    exact = product(significands[0], significands[1]).named("product")
 
     # The product's exponent field if its top bit but one is the hidden bit; the bias is 2^(e-1) - 1.
     width = e_bits + 2
