@@ -200,7 +200,7 @@ class Nest:
     stages: tuple[Stage, ...]
     domain: tuple[Index, ...] = ()
     source: Source | None = None
-    macs: int = 0
+    macs: int = 0  # multiply-accumulates that it executes
     lanes: int = 1
 
     @property

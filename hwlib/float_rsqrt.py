@@ -16,6 +16,7 @@ from .formats import Format, unpack
 from .polynomial import WORK_BITS, Function, Precision, evaluate, fit
 
 SEGMENT_BITS = 7
+FRACTION_BITS = 23  # of the significand as the tables see it
 PRECISION = Precision(c0=28, c1=27, c2=22, short=14)
 ERROR_ULP = 1.0
 
@@ -26,9 +27,7 @@ def reciprocal_root(value: Bits, form: Format, flush: bool) -> Bits:
     a = unpack(value, form, flush)
     width = form.exponent_bits + 2
     significand, exponent = normalised(a, flush, width)
-    fraction = significand.bits(0, f_bits)
-    if f_bits < SEGMENT_BITS + 2:
-        fraction = fraction.shl(SEGMENT_BITS + 2 - f_bits)
+    fraction = significand.bits(0, f_bits).shl(FRACTION_BITS - f_bits)
     odd = ~exponent.bit(0)  # of the unbiased exponent: the bias is odd
     address = cat(odd, fraction.top(SEGMENT_BITS))
     root = evaluate(address, fraction.bits(0, fraction.width - SEGMENT_BITS), _rsqrt_pieces(), PRECISION)

@@ -14,6 +14,7 @@ computed twice; the consumer becomes later stages of the producer's nest.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from torch2hw.dialects.loops import (
@@ -132,11 +133,12 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | N
         Loop(loop.variable, None if loop.reduced_by is None else loop.reduced_by + shift) for loop in consumer.loops
     ]
     loops += [Loop(inner[loop.variable], loop.reduced_by) for loop in producer.loops if loop.reduced_by is not None]
+    trips = prod(loop.extent for loop in loops)  # those that no window covers are left out
     return replace(
         consumer,
         loops=tuple(loops),
         stages=(*stages, *later),
-        macs=producer.macs + consumer.macs,
+        macs=producer.macs * trips // producer.trip_count + consumer.macs,
         source=producer.source,
     )
 

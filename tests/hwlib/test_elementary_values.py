@@ -20,21 +20,17 @@ COUNT = 20_000
 NAN, INFINITY = 0x7FC00000, 0x7F800000
 SPECIALS = [0, INFINITY, NAN, 0x7F800001, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF]
 FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
+    "math.exp": np.exp,
     "math.exp2": np.exp2,
+    "math.rsqrt": lambda x: np.where(x == 0, 1 / x, 1 / np.sqrt(x)),
+    "math.tanh": np.tanh,
     "math.expm1": np.expm1,
     "math.log1p": np.log1p,
     "math.log": np.log,
     "math.log2": np.log2,
     "math.log10": np.log10,
 }
-CENTRES = {
-    "math.exp2": 0.0,
-    "math.expm1": 0.0,
-    "math.log1p": -1.0,
-    "math.log": 1.0,
-    "math.log2": 1.0,
-    "math.log10": 1.0,
-}
+LOG_CENTRES = {"math.log": 1.0, "math.log2": 1.0, "math.log10": 1.0, "math.log1p": -1.0}  # 0 for the others
 
 
 def operands(operation: str) -> Words:
@@ -43,7 +39,7 @@ def operands(operation: str) -> Words:
     integers = np.arange(-160, 161).astype(np.float32)
     powers = np.ldexp(np.float32(1), np.arange(-149, 128)).astype(np.float32)
     distances = np.ldexp(rng.uniform(-1, 1, COUNT // 4), -rng.integers(0, 27, COUNT // 4))
-    near = (CENTRES[operation] + distances).astype(np.float32)
+    near = (LOG_CENTRES.get(operation, 0.0) + distances).astype(np.float32)
     special = np.array([s | sign for s in SPECIALS for sign in (0, 1 << 31)], np.uint32)
     plain = rng.integers(0, 1 << 32, COUNT // 2, dtype=np.uint32)
     moderate = rng.integers(97, 137, COUNT // 4, dtype=np.uint32) << 23 | plain[: COUNT // 4] & 0x807FFFFF
@@ -85,6 +81,22 @@ def test_values(tmp_path: Path, operation: str, subnormals: str) -> None:
     rest = ~nan & ~exact & ~tiny & ~top
     worst = np.argmax(np.where(rest, error, 0))
     assert error[rest].max() < unit.error_ulp, (hex(inputs[worst]), hex(got[worst]), want[worst], error[worst])
+
+
+@pytest.mark.parametrize("operation", sorted(FUNCTIONS))
+def test_every_bf16(tmp_path: Path, operation: str) -> None:
+    unit = Library().unit(operation, ("bf16",), "bf16")
+    inputs = np.arange(1 << 16, dtype=np.uint32)
+    got = results(unit, inputs, tmp_path) << 16
+    seen = np.where(inputs & 0x7F80 == 0, inputs & 0x8000, inputs).astype(np.uint32) << 16
+    with np.errstate(all="ignore"):
+        want = FUNCTIONS[operation](seen.view(np.float32).astype(np.float64))
+        error = np.abs(got.view(np.float32) - want) / np.ldexp(1.0, np.frexp(want)[1] - 8)
+    normal = (np.abs(want) >= 2.0**-126) & (np.abs(want) < 2.0**128 * (1 - 2.0**-9))
+    assert error[normal].max() < 0.6
+    assert (got[np.isnan(want)] == NAN).all()
+    exact = np.isinf(want) | (want == 0)
+    np.testing.assert_array_equal(got[exact], want[exact].astype(np.float32).view(np.uint32))
 
 
 def test_exp2_of_integers_is_exact(tmp_path: Path) -> None:
