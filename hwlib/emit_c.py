@@ -92,8 +92,7 @@ def _value(name: str, node: Bits, tables: list[str]) -> str:
             contents = node.attribute
             assert isinstance(contents, tuple)
             symbol = f"{name}_table{node.index}"
-            tables.append(
-                f"static const {_type(node.width)} {symbol}[] = {{{', '.join(f'{c}u' + 'll' for c in contents)}}};\n"
-            )
+            values = ", ".join(_number(c, node.width) for c in contents)
+            tables.append(f"static const {_type(node.width)} {symbol}[] = {{{values}}};\n")
             return f"{symbol}[{v[0]}]"
     raise AssertionError(f"no operation {node.op}")

@@ -18,6 +18,7 @@ from . import (
     float_mul,
     float_odd,
     float_rsqrt,
+    float_sine,
     float_sqrt,
     integers,
 )
@@ -140,6 +141,10 @@ def _logarithm(spec: float_log.Logarithm) -> Build:
     return _table_function(lambda value, form, flush: float_log.logarithm(value, form, flush, spec))
 
 
+def _sine(quarter: int) -> Build:
+    return _table_function(lambda value, form, flush: float_sine.sine(value, form, flush, quarter))
+
+
 _RSQRT = _table_function(float_rsqrt.reciprocal_root)
 
 
@@ -173,6 +178,8 @@ def _entries() -> dict[str, Entry]:
         "math.log1p": Entry(
             "log1p", "ff", _table_function(float_log1p.logarithm_plus_one), error_ulp=float_log1p.ERROR_ULP
         ),
+        "math.sin": Entry("sin", "ff", _sine(0), error_ulp=float_sine.ERROR_ULP),
+        "math.cos": Entry("cos", "ff", _sine(1), error_ulp=float_sine.ERROR_ULP),
         "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
         "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
         "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),

@@ -24,6 +24,8 @@ EXACT = {
     "math.exp2": "exp2(x)",
     "math.expm1": "expm1(x)",
     "math.log1p": "log1p(x)",
+    "math.sin": "sin(x)",
+    "math.cos": "cos(x)",
     "math.log": "log(x)",
     "math.log2": "log2(x)",
     "math.log10": "log10(x)",

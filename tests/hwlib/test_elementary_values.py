@@ -26,6 +26,8 @@ FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "math.tanh": np.tanh,
     "math.expm1": np.expm1,
     "math.log1p": np.log1p,
+    "math.sin": np.sin,
+    "math.cos": np.cos,
     "math.log": np.log,
     "math.log2": np.log2,
     "math.log10": np.log10,
@@ -97,6 +99,17 @@ def test_every_bf16(tmp_path: Path, operation: str) -> None:
     assert (got[np.isnan(want)] == NAN).all()
     exact = np.isinf(want) | (want == 0)
     np.testing.assert_array_equal(got[exact], want[exact].astype(np.float32).view(np.uint32))
+
+
+@pytest.mark.parametrize("operation", ["math.sin", "math.cos"])
+def test_near_multiples_of_half_pi(tmp_path: Path, operation: str) -> None:
+    """The floats nearest to a multiple of pi / 2 in their binades; 16367173 2^72 is the nearest of all."""
+    unit = Library().unit(operation, ("f32",), "f32")
+    turns = np.outer(np.arange(1, 100), np.ldexp(1.0, np.arange(20))).ravel()
+    hard = np.concatenate([turns * np.pi / 2, [np.ldexp(16367173.0, 72)], -turns * np.pi]).astype(np.float32)
+    got = results(unit, hard.view(np.uint32), tmp_path).view(np.float32)
+    want = FUNCTIONS[operation](hard.astype(np.float64))
+    assert (np.abs(got - want) / np.ldexp(1.0, np.frexp(want)[1] - 24)).max() < unit.error_ulp
 
 
 def test_exp2_of_integers_is_exact(tmp_path: Path) -> None:
