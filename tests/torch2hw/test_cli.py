@@ -60,6 +60,7 @@ def test_compile_writes_design_and_manifest(model: str, tmp_path: Path, capsys: 
     assert err == ""
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(model: str, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -75,14 +75,14 @@ def test_a_wrong_result_has_a_status_of_its_own(
 ) -> None:
     from torch2hw import check
 
-    right = check._references
+    right = check.references
 
     def wrong(*arguments: object) -> object:
-        references = right(*arguments)  # type: ignore[arg-type]
-        references[0][0][0, 2] += 1
-        return references
+        answers = right(*arguments)  # type: ignore[arg-type]
+        answers[0][0][0, 2] += 1
+        return answers
 
-    monkeypatch.setattr(check, "_references", wrong)
+    monkeypatch.setattr(check, "references", wrong)
     assert main(["simulate", str(EXAMPLES / "ffnn_batch1.py"), "-q"]) == 3
     assert capsys.readouterr().err.startswith(
         "error[check-failed]: the simulation differs from its reference: out[0, 2] is"
