@@ -104,8 +104,8 @@ class Component:
         self.source = source
         self.inputs: list[tuple[str, int]] = []
         self.outputs: list[tuple[str, int]] = []
-        self.cells: list[tuple[str, str]] = []              # name and text
-        self.always: set[str] = set()                       # cells that stay even if nothing reads them
+        self.cells: list[tuple[str, str]] = []  # name and text
+        self.always: set[str] = set()  # cells that stay even if nothing reads them
         self.sources: list[tuple[Wire, tuple[Wire, ...]]] = []
         self.constants: dict[tuple[int, int], Wire] = {}
         self.continuous: list[str] = []

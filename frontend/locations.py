@@ -32,7 +32,6 @@ SITE = "_torch2hw_constructed_at"
 SourceLocation = Source
 
 
-
 def source_of(location: object) -> SourceLocation | None:
     """The user's innermost frame of an MLIR location of any binding, or of its text; None where it has none."""
     frame = re.search(r'"((?:[^"\\]|\\.)*)":(\d+):\d+', str(location))

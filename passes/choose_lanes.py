@@ -10,8 +10,8 @@ why: lanes only help if their operands arrive in the same cycle. Every choice of
     lanes is priced: cycles (with the part that sticks out, and the II that memory conflicts or a short reduction force)
     plus area in LUTs × the design's cycles per LUT × 1/4, so that four per cent of area are worth one per cent of time.
     Area counts units other than the lanes' own, banks that must be made, read multiplexers where a bank is no
-    compile-time constant, and copies of constants. The cheapest choice wins; ties go to the first in the order of
-    enumeration, so it is deterministic.
+    compile-time constant, copies of constants, and lanes joined in another way than in the largest nest, whose units
+    are shared. The cheapest choice wins; ties go to the first in the order of enumeration, so it is deterministic.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ UNIT_LUTS = {
 }
 LANE_OPERATIONS = ("arith.addf", "arith.mulf")
 BANK_LUTS = 40
+REWIRING_LUTS = 64  # two operands of an adder from another place than in the other nest
 PRICED_CHOICES = 24
 AREA_WEIGHT = 0.25  # time counts more: the lanes are there to be used
 DEPTH_ESTIMATE_CYCLES = 14
@@ -72,13 +73,14 @@ class ChooseLanes:
         whole = run_time_dimensions(program.nests)
         chosen: dict[str, Nest] = {}
         report: dict[str, Any] = {}
+        widest: Nest | None = None  # the largest multiply-accumulate nest, as chosen
         for nest in sorted(program.nests, key=lambda nest: -nest.trip_count):
             best: tuple[float, str, Nest, dict[Buffer, tuple[int, ...]]] | None = None
             for choice in candidates(nest, lanes):
                 unrolled = unroll(nest, choice)
                 needed = merged_factors(unrolled, factors, lanes, whole)
                 cycles = estimate_cycles(unrolled, needed, recurrence_latency(unrolled, context.library))
-                cost = cycles + price * area(unrolled, needed, factors, nest.macs > 0)
+                cost = cycles + price * (area(unrolled, needed, factors) + rewiring(unrolled, widest))
                 if best is None or cost < best[0]:
                     text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
                     best = cost, f"{text}: about {cycles} cycles", unrolled, needed
@@ -86,6 +88,8 @@ class ChooseLanes:
             report[nest.name] = best[1]
             chosen[nest.name] = best[2]
             factors |= best[3]
+            if nest.macs and widest is None:
+                widest = best[2]
         return program.with_nests([chosen[nest.name] for nest in program.nests]), report
 
 
@@ -165,9 +169,14 @@ def estimate_cycles(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], laten
     return trips * interval + DEPTH_ESTIMATE_CYCLES
 
 
-def area(
-    nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[Buffer, tuple[int, ...]], multiplies: bool
-) -> float:
+def rewiring(nest: Nest, widest: Nest | None) -> float:
+    """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest nest."""
+    if widest is None or not nest.macs or len(nest.stages[0].carried) == len(widest.stages[0].carried):
+        return 0.0
+    return REWIRING_LUTS * nest.lanes
+
+
+def area(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[Buffer, tuple[int, ...]]) -> float:
     """LUTs beyond the lanes that the design has anyway."""
     total = 0.0
     constants = {s.result for s in nest.statements() if isinstance(s, Constant)}

@@ -98,7 +98,7 @@ class Report:
             for part in self.synthesis.parts:
                 if part.module not in kernels:
                     rows.append(("  " + part.instance, "", "", "", *_figures(part.resources), ""))
-            rows.append(("  control and wiring", "", "", "", *_figures(self.synthesis.rest), ""))
+            rows.append(("  control, wiring and what is not listed", "", "", "", *_figures(self.synthesis.rest), ""))
         total = self.synthesis.total if self.synthesis else None
         rows.append(self._row(self.top, self.cycles, self.macs, self.mac_utilization, total, None))
         lines = [_aligned(rows)]
