@@ -46,6 +46,11 @@ UNIT_LUTS = {
     "math.sqrt": 700,
     "math.tanh": 600,
     "math.erf": 600,
+    "math.log": 600,
+    "math.expm1": 700,
+    "math.log1p": 1100,
+    "math.sin": 1300,
+    "math.cos": 1300,
 }
 LANE_OPERATIONS = ("arith.addf", "arith.mulf")
 BANK_LUTS = 40

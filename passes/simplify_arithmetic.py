@@ -5,7 +5,7 @@ After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218
 
 needs: affine programs.
 leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant; whole powers
-    as products.
+    as products, powers of two as exp2.
 refuses: nothing.
 why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the
 quotient by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
@@ -57,6 +57,9 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
             f"{statement.result}_neg", kind, "arith.negf", (statement.operands[1],), (kind,), source=statement.source
         )
         return [negated, replace(statement, name="arith.addf", operands=(statement.operands[0], negated.result))]
+    base = constants.get(statement.operands[0])
+    if statement.name == "math.powf" and base is not None and base.bits == _bits_of(2.0, base.type):
+        return [replace(statement, name="math.exp2", operands=statement.operands[1:], operand_types=(kind,))]
     if statement.name in ("math.fpowi", "math.powf") and statement.operands[1] in constants:
         exponent = _whole_exponent(constants[statement.operands[1]])
         if exponent is not None:
