@@ -62,6 +62,11 @@ class SharedUnit:
     result: Wire
 
 
+def shared_name(hardware: Any, number: int) -> str:
+    """The stem of a shared unit's cell and ports; the underscore keeps exp's number 2 apart from exp2."""
+    return f"{hardware.name}_{number}"
+
+
 class KernelComponent:
     def __init__(
         self, design: Design, name: str, nest: Nest, schedule: Schedule, library: Any, shared: Mapping[str, int]
@@ -181,7 +186,7 @@ class KernelComponent:
         number = self.used.get(unit.name, 0)
         self.used[unit.name] = number + 1
         if number < self.shared_counts.get(unit.name, 0):
-            stem = f"{unit.name}{number}"
+            stem = shared_name(unit, number)
             ports = {port.name: self.component.output(f"{stem}_{port.name}", port.width_bits) for port in unit.inputs}
             for port, wire in operands.items():
                 self.component.assign(ports[port], wire)

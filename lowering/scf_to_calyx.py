@@ -16,7 +16,7 @@ from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Operation
 from torch2hw.hwlib.memories import ram
 from torch2hw.lowering.affine_to_scf import ScheduledProgram, operand_register_cycles
-from torch2hw.lowering.kernel_component import KernelComponent, bank_name, select
+from torch2hw.lowering.kernel_component import KernelComponent, bank_name, select, shared_name
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 
 
@@ -113,14 +113,14 @@ class _Top:
         if key not in self.units:
             self.units[key] = self.unit(unit.hardware, unit.number)
         cell = self.units[key]
-        stem = f"{unit.hardware.name}{unit.number}"
+        stem = shared_name(unit.hardware, unit.number)
         for port in unit.operands:
             self.top.assign(cell[port], ports[f"{stem}_{port}"], group)
         self.top.assign(ports[f"{stem}_out"], cell["out"])
 
     def unit(self, hardware: Any, number: int) -> dict[str, Wire]:
         """A unit that kernels take turns with: wires for its operands, which are registered, and its result."""
-        name = f"{hardware.name}{number}"
+        name = shared_name(hardware, number)
         cell = self.top.instance(primitive(hardware), name, {})
         ports = {"out": cell["out"]}
         for port in hardware.inputs:

@@ -15,7 +15,7 @@ from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.affine_to_scf import operand_register_cycles
-from torch2hw.lowering.kernel_component import KernelComponent, bank_name
+from torch2hw.lowering.kernel_component import KernelComponent, bank_name, shared_name
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import FORMATS, Array, to_words
@@ -91,7 +91,7 @@ def bench_module(kernel: KernelComponent) -> str:
             ports += [f".{stem}_{port}({stem}_{port})" for port in ("waddr", "wdata", "we")]
     for shared in kernel.shared:
         unit = shared.hardware
-        stem = f"{unit.name}{shared.number}"
+        stem = shared_name(unit, shared.number)
         clock = [".clk(clk)"] if unit.latency_cycles else []
         connections = [*clock, *(f".{port.name}({stem}_{port.name}_in)" for port in unit.inputs), f".out({stem}_out)"]
         body += [f"  wire [{port.width_bits - 1}:0] {stem}_{port.name};" for port in (*unit.inputs, unit.output)]

@@ -1,0 +1,36 @@
+"""Models that once went wrong, end to end."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import torch2hw
+
+
+class ExponentialsOfTwoKinds(nn.Module):
+    """Many exps and an exp2: exp's shared unit number 2 was once called as exp2's module."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        several = torch.exp(x) + torch.exp(-x) + torch.exp(x * 0.5)
+        return torch.exp2(x), several, torch.softmax(several, -1), torch.exp2(several * 0.125)
+
+
+class Powers(nn.Module):
+    """Whole powers become products."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return x.pow(2), x**3, x**-1, x**-2, x**1, x**0, x**5
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("partition", [1, 3])
+@pytest.mark.parametrize("model", [ExponentialsOfTwoKinds(), Powers()], ids=lambda model: type(model).__name__)
+def test_bit_exact(model: nn.Module, partition: int) -> None:
+    torch.manual_seed(1)
+    x = torch.randn(3, 5)
+    result = torch2hw.compile(model, (x,), partition=partition).simulate(x, runs=3)
+    result.check()
+    for hardware, expected in zip(result.outputs, model(x), strict=True):
+        torch.testing.assert_close(hardware, expected, rtol=1e-5, atol=1e-6)
