@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from torch2hw.errors import InternalError, Torch2HWError
@@ -119,7 +120,7 @@ def fuzz(first: int, last: int, jobs: int, folder: Path, seconds: float | None =
     """Run seeds first … last until `seconds` have passed, print and write failures; the number of each verdict."""
     verdicts: Counter[str] = Counter()
     started = time.monotonic()
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:  # threads of PyTorch and MLIR do not survive a fork
         for begin in range(first, last + 1, 4 * jobs):
             if seconds is not None and time.monotonic() - started > seconds:
                 break
