@@ -7,6 +7,7 @@ the host keeps writing to the inputs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,5 +84,5 @@ def test_bit_exact_and_as_fast_as_it_has_to_be(name: str, partition: int, tmp_pa
 @pytest.mark.parametrize("name", ["ffnn", "cnn", "mha100"])
 def test_the_text_does_not_grow_with_trip_counts(name: str) -> None:
     """Everything but the contents of memories: one line a register or wire, whatever the sizes of the tensors."""
-    lines = [line for line in compiled(name, 1).verilog().splitlines() if "] = 32'h" not in line]
+    lines = [line for line in compiled(name, 1).verilog().splitlines() if not re.search(r"\] = \d+'h", line)]
     assert len(lines) < 9_000
