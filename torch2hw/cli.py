@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torch2hw.errors import Torch2HWError, UsageError
-from torch2hw.options import DTYPES, SCHEDULES, SUBNORMALS, Options
+from torch2hw.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, Options
 from torch2hw.version import __version__
 
 if TYPE_CHECKING:
@@ -123,6 +123,17 @@ def _parser() -> _Parser:
         "--fmax", action="store_true", help="place and route for ECP5, which takes minutes, for its clock"
     )
     sweep.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
+    units = commands.add_parser(
+        "units", help="the hardware library for a format and period; with NAME and -o, one unit", allow_abbrev=False
+    )
+    units.add_argument("name", metavar="NAME", nargs="?", help="a unit, such as f32_add")
+    units.add_argument("-o", "--output", metavar="UNIT.sv", type=Path, help="write it, and UNIT_tb.sv beside it")
+    units.add_argument("--measure", action="store_true", help="LUT, FF, DSP and BRAM by Yosys, seconds for each unit")
+    units.add_argument("--dtype", default="f32", metavar="TYPE", help="of the operands (f32)")
+    units.add_argument("--clock-ns", metavar="T", default="3.33", help="the period that pipelining aims at (3.33)")
+    units.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
+    units.add_argument("--json", action="store_true", help="print one JSON object")
+    units.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
     passes = commands.add_parser(
         "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
     )
@@ -165,6 +176,18 @@ def _command(commands: Any, name: str, help_text: str, several: bool = False) ->
     parser.add_argument("--clock-ns", metavar="T", default="3.33", help="the period that pipelining aims at (3.33)")
     parser.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
     parser.add_argument("--schedule", default="static", metavar="HOW", help=f"{' or '.join(SCHEDULES)} (static)")
+    parser.add_argument(
+        "--sequential-banking",
+        default=BANKINGS[0],
+        metavar="HOW",
+        help="sequential: dimension, each arm's bank is a constant; naive, every access chooses it by if/else (dimension)",
+    )
+    parser.add_argument(
+        "--sequential-control",
+        default=CONTROLS[0],
+        metavar="HOW",
+        help="sequential: shared, one controller for all arms of a loop nest; arms, one for each (shared)",
+    )
     parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
@@ -177,22 +200,25 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _number(text: str, kind: Callable[[str], Any]) -> Any:
+    """What is no number is given on as it is, for its user to refuse."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
 def _options(parsed: argparse.Namespace) -> Options:
-    """The common options; what is no number is given on as it is, for `Options` to refuse."""
-
-    def number(text: str, kind: Callable[[str], Any]) -> Any:
-        try:
-            return kind(text)
-        except ValueError:
-            return text
-
+    """The common options."""
     return Options(
-        partition=number(parsed.partition, int),
+        partition=_number(parsed.partition, int),
         dtype=parsed.dtype,
-        clock_ns=number(parsed.clock_ns, float),
+        clock_ns=_number(parsed.clock_ns, float),
         subnormals=parsed.subnormals,
         top=parsed.top,
         schedule=parsed.schedule,
+        sequential_banking=parsed.sequential_banking,
+        sequential_control=parsed.sequential_control,
     )
 
 
@@ -365,6 +391,28 @@ def _sweep_command(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _units_command(parsed: argparse.Namespace) -> int:
+    from torch2hw import units
+    from torch2hw.progress import Progress
+
+    library = units.library_of(parsed.dtype, _number(parsed.clock_ns, float), parsed.subnormals)
+    if parsed.output is not None:
+        if parsed.name is None:
+            raise UsageError("units: -o without NAME", fix="name one unit, such as f32_add; torch2hw units lists them")
+        bench = units.write_unit(units.named(library, parsed.name, parsed.dtype), library, parsed.output)
+        if not parsed.quiet and not parsed.json:
+            print(f"{parsed.output}, {bench}: the unit and its testbench, which says how to run it")
+    with Progress(parsed.quiet) as progress:
+        listing = units.units(library, parsed.dtype, parsed.name, parsed.measure, progress.step)
+    if parsed.json:
+        import json
+
+        print(json.dumps(listing.to_json(), indent=2))
+    elif parsed.output is None or (parsed.measure and not parsed.quiet):
+        print(listing)
+    return 0
+
+
 def _passes_command(parsed: argparse.Namespace) -> int:
     from torch2hw.pipeline import SCHEDULES, contract_of
 
@@ -395,5 +443,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "testbench": _testbench_command,
     "fpga": _fpga_command,
     "sweep": _sweep_command,
+    "units": _units_command,
     "passes": _passes_command,
 }

@@ -1,0 +1,162 @@
+"""`torch2hw units`: the hardware library as a list, and one unit of it as files that need nothing of ours.
+
+Latency, II and error bound are the library's own figures, exact for the format, period and policy. LUT, FF, DSP and
+BRAM are measured by Yosys on the unit alone, or absent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch2hw.errors import UsageError
+from torch2hw.fpga import yosys
+from torch2hw.fpga.resources import Resources
+from torch2hw.hwlib.catalogue import TYPES, Listed, NoSuchUnit, find, listing
+from torch2hw.hwlib.formats import FORMATS
+from torch2hw.hwlib.library import Library
+from torch2hw.hwlib.testbench import testbench
+from torch2hw.hwlib.vectors import vectors
+from torch2hw.options import SUBNORMALS
+from torch2hw.output import check_writable, write_files
+
+VECTORS = 2000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A unit and, if it was measured, what it takes."""
+
+    listed: Listed
+    resources: Resources | None
+
+    def to_json(self) -> dict[str, Any]:
+        unit, types = self.listed.unit, self.listed.types
+        fields: dict[str, Any] = {"operation": self.listed.operation}
+        if self.listed.predicate:
+            fields["predicate"] = self.listed.predicate
+        fields |= {"name": unit.name, "operands": list(types[:-1]), "result": types[-1]}
+        fields |= {"latency_cycles": unit.latency_cycles, "interval_cycles": unit.interval_cycles}
+        fields["error_ulp"] = unit.error_ulp
+        if self.resources is not None:
+            fields |= {k: v for k, v in self.resources.to_json().items() if k != "uram"}
+        return fields
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What `torch2hw units` prints."""
+
+    dtype: str
+    clock_ns: float
+    subnormals: str
+    rows: tuple[Row, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {"dtype": self.dtype, "clock_ns": self.clock_ns, "subnormals": self.subnormals}
+        if any(row.resources is not None for row in self.rows):
+            fields["resource_tool"] = yosys.tool()
+        return fields | {"units": [row.to_json() for row in self.rows]}
+
+    def __str__(self) -> str:
+        measured = any(row.resources is not None for row in self.rows)
+        table = [("operation", "unit", "latency", "II", *(("LUT", "FF", "DSP", "BRAM36") if measured else ()), "error")]
+        for row in self.rows:
+            unit, r = row.listed.unit, row.resources
+            figures = () if r is None else (f"{r.lut:,}", f"{r.ff:,}", str(r.dsp), f"{r.bram36:g}")
+            timing = (str(unit.latency_cycles), str(unit.interval_cycles))
+            table.append((row.listed.what, unit.name, *timing, *figures, _error(unit.error_ulp)))
+        widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column < 2 or column == len(line) - 1 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in table
+        ]
+        lines.append(f"{self.dtype}, {self.clock_ns:g} ns, subnormals: {self.subnormals}; latency and II in cycles")
+        if measured:
+            lines.append(f"resources: {yosys.tool()}, of the unit alone")
+        return "\n".join(lines)
+
+
+def library_of(dtype: str, clock_ns: float, subnormals: str) -> Library:
+    """The library, or a UsageError that names the option."""
+    if dtype not in TYPES:
+        raise UsageError(f"--dtype {dtype}: unknown", fix=f"the library has units for {' '.join(TYPES)}")
+    if subnormals not in SUBNORMALS:
+        raise UsageError(f"--subnormals {subnormals}: unknown", fix=f"{' and '.join(SUBNORMALS)} are the choices")
+    if not (isinstance(clock_ns, int | float) and math.isfinite(clock_ns) and clock_ns > 0):
+        fix = "use a number above 0, such as --clock-ns 3.33 for 300 MHz"
+        raise UsageError(f"--clock-ns {clock_ns!s}: not a period in nanoseconds", fix=fix)
+    return Library(clock_ns, subnormals)
+
+
+def units(
+    library: Library, dtype: str, name: str | None, measure: bool, watch: Callable[[str], None] = lambda what: None
+) -> Listing:
+    """The units of `dtype`, or the one called `name`; `measure` runs Yosys, or takes its old answers."""
+    found = listing(library, dtype) if name is None else [named(library, name, dtype)]
+    rows = []
+    for number, listed in enumerate(found, 1):
+        if measure:
+            watch(f"synthesise {listed.unit.name} ({number} of {len(found)})")
+        rows.append(Row(listed, measured(listed) if measure else None))
+    shown = dtype if name is None or found[0].types[0] == "i1" else found[0].types[0]
+    return Listing(shown, library.clock_ns, library.subnormals, tuple(rows))
+
+
+def named(library: Library, name: str, dtype: str) -> Listed:
+    """The unit called `name`."""
+    try:
+        return find(library, name, dtype)
+    except NoSuchUnit as missing:
+        near = f"did you mean {' or '.join(missing.near)}? " if missing.near else ""
+        raise UsageError(str(missing), fix=f"{near}torch2hw units --dtype {dtype} lists them") from None
+
+
+def write_unit(listed: Listed, library: Library, path: Path) -> Path:
+    """Write the unit to `path` and its testbench beside it, or nothing; the testbench's path."""
+    bench = path.with_name(f"{path.stem}_tb.sv")
+    if path.suffix != ".sv":
+        raise UsageError(f"-o {path}: not a SystemVerilog file", fix=f"use -o {path.with_suffix('.sv')}")
+    check_writable(path)
+    check_writable(bench)
+    flush = library.subnormals == "flush"
+    note = f"{listed.what} ({', '.join(listed.types[:-1])}) -> {listed.types[-1]}"
+    if any(t in FORMATS for t in listed.types):
+        note += f", subnormals {'flushed' if flush else 'kept'}"
+    found = vectors(listed, flush, VECTORS)
+    text = testbench(listed.unit, found, (path.name, bench.name), note)
+    write_files({path: _header(listed, library, note) + verilog(listed), bench: text})
+    return bench
+
+
+def measured(listed: Listed) -> Resources:
+    return yosys.resources({f"{listed.unit.name}.sv": verilog(listed)}, listed.unit.name)
+
+
+def verilog(listed: Listed) -> str:
+    """One module, with the comments that its lint needs."""
+    from torch2hw.lowering.hw_to_sv import export
+
+    return export(listed.unit.definition())
+
+
+def _header(listed: Listed, library: Library, note: str) -> str:
+    unit = listed.unit
+    timing = (
+        f"Pipelined for {library.clock_ns:g} ns: operands every cycle, the result {unit.latency_cycles} cycles later."
+        if unit.latency_cycles
+        else "Combinational."
+    )
+    return f"// {unit.name}: {note}.\n// {timing} Error: {_error(unit.error_ulp)}.\n"
+
+
+def _error(ulp: float) -> str:
+    if ulp == 0:
+        return "exact"
+    return "correctly rounded" if ulp == 0.5 else f"below {ulp:g} ulp"
