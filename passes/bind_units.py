@@ -27,7 +27,7 @@ class BindUnits:
         models: dict[str, str] = {}
         nests = [bind(nest, context.library, models) for nest in program.nests]
         bound = replace(program, nests=tuple(nests), functions=tuple(models.values()), level="scheduled")
-        return bound, {"software models": sorted(models)} if models else {}
+        return bound, {"rounding": f"software models of {', '.join(sorted(models))}"} if models else {}
 
 
 def bind(nest: Nest, library: Any, models: dict[str, str]) -> Nest:

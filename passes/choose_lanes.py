@@ -65,7 +65,6 @@ class ChooseLanes:
     name: str = "choose-lanes"
     source: str = "affine"
     target: str = "affine"
-    reassociates: bool = True
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         partition = int(context.options.partition)
@@ -78,6 +77,7 @@ class ChooseLanes:
         whole = run_time_dimensions(program.nests)
         chosen: dict[str, Nest] = {}
         report: dict[str, Any] = {}
+        joined: list[str] = []  # nests whose lanes are added in a tree
         widest: Nest | None = None  # the largest multiply-accumulate nest, as chosen
         for nest in sorted(program.nests, key=lambda nest: -nest.trip_count):
             best: tuple[float, str, Nest, dict[Buffer, tuple[int, ...]]] | None = None
@@ -92,9 +92,14 @@ class ChooseLanes:
             assert best is not None
             report[nest.name] = best[1]
             chosen[nest.name] = best[2]
+            trips = [prod(loop.extent for loop in each.reduction_loops(0)) for each in (nest, best[2])]
+            if trips[1] < trips[0]:
+                joined.append(nest.name)
             factors |= best[3]
             if nest.macs and widest is None:
                 widest = best[2]
+        if joined:
+            report["rounding"] = joined
         return program.with_nests([chosen[nest.name] for nest in program.nests]), report
 
 

@@ -22,12 +22,11 @@ class FoldInitialValues:
     name: str = "fold-initial-values"
     source: str = "affine"
     target: str = "affine"
-    reassociates: bool = True
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         nests = [fold(nest) for nest in program.nests]
         changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new is not old]
-        return program.with_nests(nests), {"reassociated": changed} if changed else {}
+        return program.with_nests(nests), {"rounding": changed} if changed else {}
 
 
 def fold(nest: Nest) -> Nest:

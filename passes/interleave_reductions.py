@@ -48,7 +48,6 @@ class InterleaveReductions:
     name: str = "interleave-reductions"
     source: str = "affine"
     target: str = "affine"
-    reassociates: bool = True
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         nests: list[Nest] = []
@@ -66,7 +65,7 @@ class InterleaveReductions:
             if len(parts) > 1:
                 split.append(nest.name)
             nests += [interleave(part, recurrence_latency(part, context.library)) for part in parts]
-        return program.with_nests(nests), {"partial sums": split} if split else {}
+        return program.with_nests(nests), {"rounding": split} if split else {}
 
 
 def recurrence_latency(nest: Nest, library: Any) -> int:

@@ -29,12 +29,11 @@ class SimplifyArithmetic:
     name: str = "simplify-arithmetic"
     source: str = "affine"
     target: str = "affine"
-    reassociates: bool = True
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         nests = [simplify(nest) for nest in program.nests]
         changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new != old]
-        return program.with_nests(nests), {"changed": changed} if changed else {}
+        return program.with_nests(nests), {"rounding": changed} if changed else {}
 
 
 def simplify(nest: Nest) -> Nest:

@@ -52,19 +52,23 @@ class Mismatch:
     expected: int
     got: int
 
+    @property
+    def place(self) -> str:
+        """`out[0, 3]`."""
+        return f"{self.tensor}[{', '.join(map(str, self.index))}]" if self.index else self.tensor
+
     def __str__(self) -> str:
-        place = f"{self.tensor}[{', '.join(map(str, self.index))}]" if self.index else self.tensor
-        return f"{place} is {self._value(self.got)}, its reference is {self._value(self.expected)}"
+        return f"{self.place} is {self.value(self.got)}, its reference is {self.value(self.expected)}"
 
     def to_json(self) -> dict[str, Any]:
         return {
             "tensor": self.tensor,
             "index": list(self.index),
-            "expected": self._value(self.expected),
-            "got": self._value(self.got),
+            "expected": self.value(self.expected),
+            "got": self.value(self.got),
         }
 
-    def _value(self, word: int) -> str:
+    def value(self, word: int) -> str:
         """`1.5 (0x3fc00000)`."""
         stored = from_words(np.array([word], np.uint64), self.dtype, ())
         shown = to_float64(stored, self.dtype) if self.dtype == "bf16" else stored

@@ -22,7 +22,8 @@ from torch_mlir.execution_engine import ExecutionEngine
 from torch2hw.sim.formats import FORMATS, Array
 
 TO_LLVM = (
-    "builtin.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-math-to-libm,"
+    "builtin.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
+    "func.func(math-expand-ops{ops=rsqrt}),convert-math-to-libm,"  # the C library has no rsqrtf
     "convert-to-llvm,reconcile-unrealized-casts)"
 )
 

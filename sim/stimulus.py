@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 
 from torch2hw.sim.formats import FORMATS, Array, Format, Words, from_words
+
+INPUT_SETS = ("the example inputs", "random inputs", "zeros, subnormals and large numbers", "infinities and NaNs")
+
+
+class Tensor(Protocol):
+    """What stimulus is made for: the element format and shape of a tensor."""
+
+    @property
+    def dtype(self) -> str:
+        """A name of `formats.FORMATS`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its extents."""
+
+
+def input_sets(ports: Sequence[Tensor], example: Sequence[Array], random: np.random.Generator) -> list[list[Array]]:
+    """The example; ordinary values; finite edges among them; infinities and NaNs here and there (`INPUT_SETS`).
+
+    Integers and booleans keep the example's values in another order, which keeps indices in range.
+    """
+    assert len(example) == len(ports)
+
+    def another(port: Tensor, array: Array) -> Array:
+        if FORMATS[port.dtype].is_float:
+            return ordinary(port.dtype, port.shape, random)
+        return random.permutation(array.reshape(-1)).reshape(port.shape)
+
+    plain = [another(port, array) for port, array in zip(ports, example, strict=True)]
+    sets = [list(example), plain]
+    for share, edges in ((0.3, finite_edges), (0.02, special_edges)):
+        sets.append(
+            [
+                sprinkled(array, port.dtype, share, edges(port.dtype), random)
+                if FORMATS[port.dtype].is_float
+                else another(port, array)
+                for port, array in zip(ports, plain, strict=True)
+            ]
+        )
+    return sets
 
 
 def ordinary(dtype: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:

@@ -22,9 +22,9 @@ from torch2hw.frontend.signature import Structure
 from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.formats import FORMATS, Array, from_torch, to_words
-from torch2hw.sim.manifest import Manifest, TensorPort
+from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.reference import Reference
-from torch2hw.sim.stimulus import finite_edges, ordinary, special_edges, sprinkled
+from torch2hw.sim.stimulus import input_sets
 from torch2hw.sim.testbench_kernels import kernel_benches
 from torch2hw.sim.testbench_units import unit_vectors
 
@@ -67,32 +67,6 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         whole.replace(directory)
-
-
-def input_sets(ports: Sequence[TensorPort], example: Sequence[Array], random: np.random.Generator) -> list[list[Array]]:
-    """The example; ordinary values; finite edges among them; infinities and NaNs here and there.
-
-    Integers and booleans keep the example's values in another order, which keeps indices in range.
-    """
-    assert len(example) == len(ports)
-
-    def another(port: TensorPort, array: Array) -> Array:
-        if FORMATS[port.dtype].is_float:
-            return ordinary(port.dtype, port.shape, random)
-        return random.permutation(array.reshape(-1)).reshape(port.shape)
-
-    plain = [another(port, array) for port, array in zip(ports, example, strict=True)]
-    sets = [list(example), plain]
-    for share, edges in ((0.3, finite_edges), (0.02, special_edges)):
-        sets.append(
-            [
-                sprinkled(array, port.dtype, share, edges(port.dtype), random)
-                if FORMATS[port.dtype].is_float
-                else another(port, array)
-                for port, array in zip(ports, plain, strict=True)
-            ]
-        )
-    return sets
 
 
 def hexadecimal(array: Array, dtype: str) -> list[str]:

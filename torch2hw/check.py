@@ -19,12 +19,10 @@ from torch2hw.compiler import Compiled
 from torch2hw.design_files import write_design
 from torch2hw.errors import CheckError
 from torch2hw.frontend.signature import Structure
-from torch2hw.sim import pytorch
-from torch2hw.sim.banked import pack, unpack
+from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare
 from torch2hw.sim.formats import Array, from_torch, to_torch
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.simulation import Conditions, simulate
 
 
@@ -92,20 +90,31 @@ def simulate_design(
     progress: Callable[[int, float], None] | None = None,
 ) -> SimulationResult:
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
-    structure, tensors = Structure.of(arguments)
+    _, tensors = Structure.of(arguments)
     sets = [tensors]
     generator = torch.Generator().manual_seed(seed)
     while len(sets) < runs:
         sets.append([_another(tensor, generator) for tensor in tensors])
     stored = [[from_torch(tensor) for tensor in tensors] for tensors in sets]
+    return simulate_sets(compiled, stored, conditions=conditions, progress=progress)
+
+
+def simulate_sets(
+    compiled: Compiled,
+    sets: Sequence[Sequence[Array]],
+    *,
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> SimulationResult:
+    """Run the design on each set of stored inputs, in the order of the ports."""
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
-        simulation = simulate(Path(folder), manifest, stored, conditions, progress)
-    answers = references(compiled, stored)
+        simulation = simulate(Path(folder), manifest, sets, conditions, progress)
+    answers = references(compiled, sets)
     results: list[Result] = []
-    for run, given in enumerate(sets):
-        inputs = structure.build(given)
+    for run, stored in enumerate(sets):
+        inputs = execution.arguments(compiled.imported, stored)
         expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
         wide = pytorch.run_float64(compiled.loaded.model, inputs)
         for k, port in enumerate(manifest.outputs):
@@ -141,13 +150,7 @@ def simulate_design(
 def references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
     """The outputs of the reference, the scheduled loop program run on the CPU, for each set of stored inputs."""
     program = compiled.reference
-    reference = Reference(program.text(), compiled.options.subnormals)
-    answers = []
-    for arrays in sets:
-        given = [pack(array, buffer.bank_factors) for array, buffer in zip(arrays, program.inputs, strict=True)]
-        results = zip(reference.run(given), program.outputs, strict=True)
-        answers.append([unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in results])
-    return answers
+    return execution.loop_outputs(program, program.text(), sets, compiled.options.subnormals)
 
 
 def _another(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv")
 PART = "xcu50-fsvh2104-2-e"
 
+CHECK_HELP = "run the program after every pass, and the hardware, and name what changed a value first"
+
 MODEL_HELP = """\
 MODEL is a Python file, or package.module:attribute. In a file, the model and its example inputs are found so:
   1. globals `model` (an nn.Module) and `example_inputs` (a tensor or tuple);
@@ -94,10 +96,12 @@ def _parser() -> _Parser:
         "--emit", choices=EMIT, default="sv", metavar="LEVEL", help=f"stop at a level and write it: {' '.join(EMIT)}"
     )
     compile_parser.add_argument("--stop-after", metavar="PASS", help="stop after a pass and write the program")
+    compile_parser.add_argument("--check", action="store_true", help=CHECK_HELP)
     simulate = _command(commands, "simulate", "compile, run in Verilator, compare with the reference and PyTorch")
     simulate.add_argument(
         "--runs", type=_count, default=1, metavar="N", help="runs; all but the first on random inputs"
     )
+    simulate.add_argument("--check", action="store_true", help=CHECK_HELP)
     simulate.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
     report = _command(commands, "report", "cycles, use of the lanes and resources, for each kernel and in total")
     report.add_argument(
@@ -234,7 +238,13 @@ def _compile(
     from torch2hw.compiler import compile_model
 
     compiled = compile_model(
-        loaded, options, dump=parsed.dump, stop_at=stop_at, stop_after=stop_after, watch=progress.step
+        loaded,
+        options,
+        dump=parsed.dump,
+        stop_at=stop_at,
+        stop_after=stop_after,
+        watch=progress.step,
+        check=getattr(parsed, "check", False),
     )
     if parsed.verbose:
         for step in compiled.steps:
@@ -267,7 +277,11 @@ def _compile_command(parsed: argparse.Namespace) -> int:
         if whole:
             from torch2hw.design_files import write_design
 
+            if parsed.check:
+                _check_hardware(compiled, progress)
             manifest = write_design(compiled, parsed.output)
+    if parsed.check and not parsed.quiet:
+        _print_checked(compiled, whole)
     if whole:
         import json
 
@@ -289,6 +303,25 @@ def _compile_command(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _check_hardware(compiled: Compiled, progress: Progress) -> None:
+    """Raise CheckError where the hardware differs from its reference on any of the inputs that the passes got."""
+    from torch2hw.check import simulate_sets
+    from torch2hw.sim.pass_checker import sets_for
+
+    progress.step("build the simulation")
+    sets = sets_for(compiled.imported, compiled.loaded.example_inputs)
+    simulate_sets(compiled, sets, progress=progress.cycles).check()
+
+
+def _print_checked(compiled: Compiled, whole: bool) -> None:
+    moved = [str(checked) for checked in compiled.checked if not checked.exact]
+    exact = len(compiled.checked) - len(moved)
+    hardware = "; so is the hardware" if whole else ""
+    print(f"check: bit for bit after {exact} of {len(compiled.checked)} passes{hardware}", file=sys.stderr)
+    for line in moved:
+        print(f"  {line}", file=sys.stderr)
+
+
 def _simulate_command(parsed: argparse.Namespace) -> int:
     from torch2hw.progress import Progress
 
@@ -296,6 +329,9 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
         compiled = _compile(parsed, progress)
         from torch2hw.check import simulate_design
         from torch2hw.sim.simulation import Conditions
+
+        if parsed.check:
+            _check_hardware(compiled, progress)
 
         progress.step("build the simulation")
         result = simulate_design(
@@ -305,6 +341,8 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
             conditions=Conditions(trace=parsed.trace),
             progress=progress.cycles,
         )
+    if parsed.check and not parsed.quiet:
+        _print_checked(compiled, True)
     if parsed.json:
         import json
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch2hw.driver import Context, Driver, Program, Step, answering_for
 from torch2hw.frontend.load_model import LoadedModel
@@ -17,10 +17,16 @@ from torch2hw.passes.bind_units import BindUnits
 from torch2hw.pipeline import passes_for
 from torch2hw.version import __version__
 
+if TYPE_CHECKING:
+    from torch2hw.sim.pass_checker import Checked
+
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model, and its program after every pass that was run. `imported` is the first program, at level torch."""
+    """A model, and its program after every pass that was run. `imported` is the first program, at level torch.
+
+    `checked` says what `check` found about each pass, in words; it is empty where that was not asked for.
+    """
 
     loaded: LoadedModel
     options: Options
@@ -29,6 +35,7 @@ class Compiled:
     imported: TorchProgram
     steps: tuple[Step, ...]
     seconds: float
+    checked: tuple[Checked, ...] = ()
 
     def at(self, level: str) -> Any:
         """The last program at a level that was reached."""
@@ -72,15 +79,26 @@ def compile_model(
     stop_at: str | None = None,
     stop_after: str | None = None,
     watch: Callable[[str], None] = lambda name: None,
+    check: bool = False,
 ) -> Compiled:
-    """Run the front end and the passes; `dump`, `stop_at`, `stop_after` and `watch` are the driver's."""
+    """Run the front end and the passes; `dump`, `stop_at`, `stop_after` and `watch` are the driver's.
+
+    `check` runs the program after every pass on the CPU (sim/pass_checker.py), and raises CheckError where one changed
+    a value.
+    """
     started = time.monotonic()
     passes = passes_for(options)
     top = options.top or loaded.top
     watch("import-torch")
     with answering_for("import-torch", None, options, None):
         imported = import_torch(loaded)
-    driver = Driver(passes, dump, stop_at, stop_after, watch)
+    checker = None
+    if check:
+        from torch2hw.sim.pass_checker import PassChecker
+
+        checker = PassChecker(loaded.model, imported, loaded.example_inputs, options.subnormals)
+    driver = Driver(passes, dump, stop_at, stop_after, watch, None if checker is None else checker.check)
     library = Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
     steps = driver.run(imported, "torch", Context(options, library, top), loaded.sources)
-    return Compiled(loaded, options, top, library, imported, tuple(steps), time.monotonic() - started)
+    checked = () if checker is None else tuple(checker.checked)
+    return Compiled(loaded, options, top, library, imported, tuple(steps), time.monotonic() - started, checked)

@@ -45,7 +45,11 @@ class Pass(Protocol):
         """The level it leaves."""
 
     def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
-        """The new program, and what changed in hardware terms (nothing: an empty report)."""
+        """The new program, and what changed in hardware terms (nothing: an empty report).
+
+        A report that has `rounding` declares that values are rounded in other places, and says where; without it they
+        are the same, bit for bit (sim/pass_checker.py).
+        """
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Driver:
     `dump`: a folder that gets `NN-pass-name.mlir` for each pass that changed the program.
     `stop_at`: the level to stop at, when the last pass that leaves it has run; `stop_after`: the pass to stop after.
     `watch`: called with the name of each pass before it runs.
+    `check`: called after each pass that changed the program, with its name, the level it left, the program, the report.
     """
 
     passes: Sequence[Pass]
@@ -84,6 +89,7 @@ class Driver:
     stop_at: str | None = None
     stop_after: str | None = None
     watch: Callable[[str], None] = field(default=lambda name: None)
+    check: Callable[[str, str, Any, dict[str, Any]], None] | None = None
 
     def run(self, program: Program, level: str, context: Context, sources: Sources) -> list[Step]:
         """Every pass in order from `level` on. The last step holds the result."""
@@ -100,6 +106,8 @@ class Driver:
                 changed = result is not program
                 if changed:
                     self._accept(number, step_pass, program, result)
+                    if self.check is not None:
+                        self.check(step_pass.name, step_pass.target, result, report)
             program, level = result, step_pass.target
             steps.append(Step(step_pass.name, level, program, report, changed, ran - started, time.monotonic() - ran))
             if step_pass.name == self.stop_after:

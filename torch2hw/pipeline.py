@@ -45,12 +45,16 @@ class Text:
 
 @dataclass(frozen=True)
 class Lowering:
-    """A step between levels as a pass: `module` is its file, whose docstring is its contract."""
+    """A step between levels as a pass: `module` is its file, whose docstring is its contract.
+
+    `rounding` says where values are rounded in other places, if they may be.
+    """
 
     module: ModuleType
     source: str
     target: str
     lower: Callable[[Any, Context], Any]
+    rounding: str = ""
 
     @property
     def name(self) -> str:
@@ -59,12 +63,24 @@ class Lowering:
 
     def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
         """The program one level down."""
-        return self.lower(program, context), {}
+        return self.lower(program, context), {"rounding": self.rounding} if self.rounding else {}
 
 
 IMPORT: tuple[Pass, ...] = (
-    Lowering(torch_to_linalg, "torch", "linalg", lambda program, _: torch_to_linalg.lower(program)),
-    Lowering(linalg_to_affine, "linalg", "affine", lambda program, c: linalg_to_affine.lower(program, c.top)),
+    Lowering(
+        torch_to_linalg,
+        "torch",
+        "linalg",
+        lambda program, _: torch_to_linalg.lower(program),
+        "PyTorch's kernels add in an order of their own",
+    ),
+    Lowering(
+        linalg_to_affine,
+        "linalg",
+        "affine",
+        lambda program, c: linalg_to_affine.lower(program, c.top),
+        "functions of constants are rounded once, from float64",
+    ),
 )
 
 EXPORT: tuple[Pass, ...] = (

@@ -1,0 +1,94 @@
+"""What a program of any level computes on the CPU, given inputs and giving outputs as whole tensors in stored form.
+
+| level             | how it runs                                                                                  |
+|-------------------|----------------------------------------------------------------------------------------------|
+| torch             | PyTorch itself, in the model's dtype                                                         |
+| linalg            | upstream's bufferisation and loops, none of ours, compiled in a child process                |
+| affine, scheduled | its own text (`reference`), tensors in the banks that it wants                               |
+| scf               | its own text, likewise                                                                       |
+| calyx             | of `--schedule sequential`: the loops it was lowered from, as they were printed for that     |
+
+Other levels are hardware, which `simulation` runs. Subnormals are flushed or kept at every level below torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from torch2hw.dialects.loops import Program
+from torch2hw.dialects.plain_loop_text import plain_loop_text
+from torch2hw.frontend.torch_to_linalg import TorchProgram
+from torch2hw.isolate import run_native
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.affine_to_sequential import SequentialProgram
+from torch2hw.sim import pytorch
+from torch2hw.sim.banked import pack, unpack
+from torch2hw.sim.formats import Array, from_torch, to_torch
+from torch2hw.sim.reference import Reference
+
+LINALG_TO_LOOPS = (
+    "builtin.module(func.func(linalg-generalize-named-ops),"
+    "one-shot-bufferize{bufferize-function-boundaries function-boundary-type-conversion=identity-layout-map},"
+    "buffer-results-to-out-params{modify-public-functions=true hoist-static-allocs=true},"
+    "func.func(refback-munge-memref-copy,convert-linalg-to-loops))"
+)
+
+
+def runs_on_cpu(program: Any, level: str) -> bool:
+    """Whether `outputs_of` can run a program of this level."""
+    return level in ("torch", "linalg", "affine", "scheduled", "scf") or isinstance(program, SequentialProgram)
+
+
+def outputs_of(
+    program: Any, level: str, model: torch.nn.Module, sets: Sequence[Sequence[Array]], subnormals: str
+) -> list[list[Array]]:
+    """The outputs for each set of inputs, in the order of the ports. `model` is what level torch runs."""
+    if level == "torch":
+        return [torch_outputs(program, model, inputs) for inputs in sets]
+    if level == "linalg":
+        shapes = [info.shape for info in program.outputs]
+        text = program.module.operation.get_asm(enable_debug_info=False, print_generic_op_form=True)
+        answers = run_native(_run_linalg, text, sets, subnormals)
+        return [[array.reshape(s) for array, s in zip(answer, shapes, strict=True)] for answer in answers]
+    if isinstance(program, SequentialProgram):
+        return loop_outputs(program.program, plain_loop_text(program.program), sets, subnormals)
+    loops: Program = program.program if isinstance(program, ScheduledProgram) else program
+    return loop_outputs(loops, program.text(), sets, subnormals)
+
+
+def torch_outputs(program: TorchProgram, model: torch.nn.Module, inputs: Sequence[Array]) -> list[Array]:
+    """What PyTorch computes from stored inputs."""
+    return [from_torch(tensor) for tensor in pytorch.run(model, arguments(program, inputs))]
+
+
+def arguments(program: TorchProgram, inputs: Sequence[Array]) -> Any:
+    """The arguments of `forward` that stored inputs stand for."""
+    infos = zip(inputs, program.inputs, strict=True)
+    tensors = [to_torch(array, info.dtype).to(getattr(torch, info.torch_dtype)) for array, info in infos]
+    return program.input_structure.build(tensors)
+
+
+def loop_outputs(program: Program, text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:
+    """What the text of a loop program computes."""
+    reference = Reference(text, subnormals)
+    answers = []
+    for inputs in sets:
+        packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
+        results = zip(reference.run(packed), program.outputs, strict=True)
+        answers.append([unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in results])
+    return answers
+
+
+def _run_linalg(text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:
+    from torch_mlir import ir
+    from torch_mlir.passmanager import PassManager
+
+    context = ir.Context()
+    module = ir.Module.parse(text, context)
+    with context:
+        PassManager.parse(LINALG_TO_LOOPS).run(module.operation)
+    reference = Reference(module.operation.get_asm(print_generic_op_form=True), subnormals)
+    return [reference.run(inputs) for inputs in sets]

@@ -1,0 +1,209 @@
+"""Runs the program after every pass on the CPU, and names the first pass that changed a value (`--check`).
+
+All programs get the same sets of inputs (`stimulus.input_sets`). After a pass the outputs equal those before it, bit
+for bit, NaNs made canonical. A pass whose report has `rounding` has declared that it rounds in other places: then they
+may move by what `rounding` allows, and only on inputs without special values are they compared at all.
+
+Outputs are what counts; where they differ, the kernel is looked for: the first nest of the new program after which a
+buffer differs from what it held after the nest that wrote it in the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.errors import CheckError
+from torch2hw.frontend.signature import Structure
+from torch2hw.frontend.torch_to_linalg import TorchProgram
+from torch2hw.sim.banked import pack, unpack
+from torch2hw.sim.compare import Mismatch, first_mismatch
+from torch2hw.sim.execution import arguments, outputs_of, runs_on_cpu
+from torch2hw.sim.formats import Array, from_torch, to_float64, to_words
+from torch2hw.sim.reference import Reference
+from torch2hw.sim.rounding import FACTOR, Yardstick
+from torch2hw.sim.stimulus import INPUT_SETS, input_sets
+
+ORDINARY_SETS = 2  # of INPUT_SETS, the first ones: neither special values nor subnormals
+SHOWN_SHARE = 1e-3  # of a buffer's largest value: more than rounding moves it, when a kernel is looked for
+FIX = "this is a fault in torch2hw, not in your model: report it with your model"
+Outputs = list[list[Array]]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A pass whose values were compared: bit for bit, or at most so many of the scales of `rounding` from float64."""
+
+    name: str
+    exact: bool
+    scales: float = 0.0
+
+    def __str__(self) -> str:
+        if self.exact:
+            return f"{self.name}: bit for bit"
+        return f"{self.name}: rounding moved values {self.scales:.2g} of the {FACTOR:.0f} scales allowed"
+
+
+def sets_for(imported: TorchProgram, example: tuple[Any, ...]) -> list[list[Array]]:
+    """The sets of inputs that every program, and the hardware at the end, is given; always the same."""
+    _, tensors = Structure.of(example)
+    return input_sets(imported.inputs, [from_torch(tensor) for tensor in tensors], np.random.default_rng(1))
+
+
+class PassChecker:
+    """`check` is to be called after every pass that changed the program, in order; `checked` says what was found."""
+
+    def __init__(
+        self, model: torch.nn.Module, imported: TorchProgram, example: tuple[Any, ...], subnormals: str
+    ) -> None:
+        self.model, self.imported, self.subnormals = model, imported, subnormals
+        self.sets = sets_for(imported, example)
+        self.program: Any = imported
+        self.outputs = self._run(imported, "torch")
+        self.checked: list[Checked] = []
+        self._yardsticks: list[Yardstick] = []
+
+    def check(self, name: str, level: str, program: Any, report: Mapping[str, Any]) -> None:
+        """Compare `program`, which pass `name` left, with the program before. Raises CheckError where values differ."""
+        if not runs_on_cpu(program, level):
+            return
+        outputs = self._run(program, level)
+        if self._equal(outputs):
+            self.checked.append(Checked(name, True))
+        elif "rounding" in report:
+            self.checked.append(Checked(name, False, self._bounded(name, program, outputs, report["rounding"])))
+        else:
+            for number in range(len(self.sets)):
+                self._exact(name, program, outputs, number)
+        self.program, self.outputs = program, outputs
+
+    def _run(self, program: Any, level: str) -> Outputs:
+        return outputs_of(program, level, self.model, self.sets, self.subnormals)
+
+    def _equal(self, outputs: Outputs) -> bool:
+        return all(self._mismatch(outputs, number) is None for number in range(len(self.sets)))
+
+    def _mismatch(self, outputs: Outputs, number: int) -> Mismatch | None:
+        for info, before, after in zip(self.imported.outputs, self.outputs[number], outputs[number], strict=True):
+            found = first_mismatch(info.name, info.dtype, before, after)
+            if found is not None:
+                return found
+        return None
+
+    def _exact(self, name: str, program: Any, outputs: Outputs, number: int) -> None:
+        found = self._mismatch(outputs, number)
+        if found is not None:
+            place = first_kernel(self.program, program, self.sets[number], self.subnormals, rounds=False)
+            raise wrong_value(name, found, place, number, "its values must be those before it, bit for bit")
+
+    def _bounded(self, name: str, program: Any, outputs: Outputs, declared: object) -> float:
+        """The most scales of any output from float64; raises CheckError where they are too many."""
+        worst = 0.0
+        for number in range(ORDINARY_SETS):
+            yardstick = self._yardstick(number)
+            for k, info in enumerate(self.imported.outputs):
+                before, after = self.outputs[number][k], outputs[number][k]
+                scales, index = yardstick.scales(k, before, after, info.dtype)
+                worst = max(worst, scales)
+                if scales > FACTOR:
+                    words = (int(to_words(array, info.dtype).reshape(array.shape)[index]) for array in (before, after))
+                    found = Mismatch(info.name, index, info.dtype, *words)
+                    place = first_kernel(self.program, program, self.sets[number], self.subnormals, rounds=True)
+                    why = (
+                        f"the rounding that it declares ({declared}) explains {FACTOR:.0f} scales' distance from "
+                        f"float64 (sim/rounding.py); this is {scales:.3g}"
+                    )
+                    raise wrong_value(name, found, place, number, why)
+        return worst
+
+    def _yardstick(self, number: int) -> Yardstick:
+        while len(self._yardsticks) <= number:
+            inputs = arguments(self.imported, self.sets[len(self._yardsticks)])
+            self._yardsticks.append(Yardstick.of(self.model, inputs))
+        return self._yardsticks[number]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A nest of the new program after which a buffer's element is not what it was in the old one."""
+
+    nest: Nest
+    mismatch: Mismatch
+
+
+def wrong_value(name: str, output: Mismatch, place: Place | None, number: int, why: str) -> CheckError:
+    """The error for a pass that changed a value, at the kernel's line in the model where that was found."""
+    found = output if place is None else place.mismatch
+    got, expected = found.value(found.got), found.value(found.expected)
+    what = f"pass {name} changed a value: {found.place} is {got}, before it {expected}"
+    kernel = "" if place is None else f"kernel {place.nest.name}, seen in output {output.place}, "
+    source = None if place is None else place.nest.source
+    return CheckError(
+        what,
+        location=None if source is None else (source.file, source.line),
+        operation=f"{kernel}on {INPUT_SETS[number]}",
+        why=why,
+        fix=FIX,
+    )
+
+
+def first_kernel(before: Any, after: Any, inputs: Sequence[Array], subnormals: str, rounds: bool) -> Place | None:
+    """Where two loop programs first differ; with `rounds`, by more than rounding explains. None if unseen."""
+    old, new = loops_of(before), loops_of(after)
+    if old is None or new is None:
+        return None
+    earlier = written(old, inputs, subnormals)
+    paired = [(buffer.shape, buffer.dtype) for _, buffer, _ in earlier]
+    by_name = {buffer.name: array for _, buffer, array in earlier}
+    later = written(new, inputs, subnormals)
+    in_order = paired == [(buffer.shape, buffer.dtype) for _, buffer, _ in later]
+    for position, (nest, buffer, array) in enumerate(later):
+        expected = earlier[position][2] if in_order else by_name.get(buffer.name)
+        if expected is None or expected.shape != array.shape:
+            continue
+        shown = expected if not rounds else _rounded_away(expected, array, buffer.dtype)
+        mismatch = first_mismatch(buffer.name, buffer.dtype, shown, array)
+        if mismatch is not None:
+            return Place(nest, mismatch)
+    return None
+
+
+def loops_of(program: Any) -> Program | None:
+    """The loop program at levels affine, scheduled and scf."""
+    inner = getattr(program, "program", program)
+    return inner if isinstance(inner, Program) else None
+
+
+def written(program: Program, inputs: Sequence[Array], subnormals: str) -> list[tuple[Nest, Buffer, Array]]:
+    """Every nest with each buffer it writes, as a whole tensor, as it is when the nest has run."""
+    found = []
+    packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
+    for number, nest in enumerate(program.nests):
+        for buffer, array in contents_after(program, number + 1, packed, subnormals).items():
+            if any(store.buffer is buffer for store in nest.stores()):
+                found.append((nest, buffer, unpack(array, buffer.shape, buffer.bank_factors)))
+    return found
+
+
+def contents_after(program: Program, nests: int, packed: Sequence[Array], subnormals: str) -> dict[Buffer, Array]:
+    """Every output and temporary, in its banks, after the first `nests` nests have run on the inputs in their banks."""
+    part = program.with_nests(list(program.nests[:nests]))
+    inner = [buffer for buffer in part.buffers() if buffer.kind == "temporary"]
+    outputs = (*program.outputs, *inner)
+    reference = Reference(replace(part, outputs=outputs).text(), subnormals)
+    return dict(zip(outputs, reference.run(packed), strict=True))
+
+
+def _rounded_away(expected: Array, got: Array, dtype: str) -> Array:
+    """`expected`, with elements of `got` in place of those from which they differ by no more than rounding explains."""
+    old, new = to_float64(expected, dtype), to_float64(got, dtype)
+    finite = np.isfinite(old) & np.isfinite(new)
+    largest = float(np.abs(old[finite]).max(initial=0.0))
+    with np.errstate(invalid="ignore"):
+        near = ~finite | (np.abs(old - new) <= SHOWN_SHARE * largest)
+    return np.where(near, got, expected)

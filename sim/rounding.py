@@ -1,0 +1,102 @@
+"""How far a result may move where a pass declares that it rounds in other places.
+
+A pass that adds in another order, or multiplies by a rounded reciprocal, changes last bits: by how much depends on the
+computation, not on the pass. The yardstick is PyTorch in float64. A tensor's *scale* is the largest of
+
+- the distance of the values before the pass from float64,
+- the distance that float64 itself moves when every input and weight is moved by half an ulp of float32, at random
+  (`PERTURBATIONS` times): a sum whose terms cancel moves far,
+- one ulp of float32 of the tensor's largest magnitude, and the smallest normal number.
+
+Values after the pass may be `FACTOR` scales from float64. Elements that are not finite, or so large that a partial sum
+may overflow, are not compared. Where PyTorch cannot run the model in float64, its answer in float32 takes that place.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils._pytree import tree_map
+
+from torch2hw.sim import pytorch
+from torch2hw.sim.formats import Array, to_float64
+
+FACTOR = 8.0
+PERTURBATIONS = 3
+HALF_ULP = 2.0**-24
+ULP = 2.0**-23
+SMALLEST_NORMAL = 2.0**-126
+LARGEST_COMPARED = 2.0**124
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """For each output of one set of inputs: its values in float64, and how far rounding inputs and weights moves it."""
+
+    exact: tuple[Values, ...]
+    moved: tuple[float, ...]
+
+    @staticmethod
+    def of(model: torch.nn.Module, inputs: Sequence[object]) -> Yardstick:
+        """Measured with PyTorch; the same every time."""
+        wide = pytorch.run_float64(model, inputs)
+        if wide is None:
+            wide = pytorch.run(model, inputs)
+        exact = tuple(tensor.double().numpy() for tensor in wide)
+        moved = [0.0] * len(exact)
+        for seed in range(PERTURBATIONS):
+            generator = torch.Generator().manual_seed(seed)
+            again = pytorch.run_float64(_moved_model(model, generator), _moved(inputs, generator))
+            for k, tensor in enumerate(again or ()):
+                moved[k] = max(moved[k], _largest(tensor.double().numpy() - exact[k]))
+        return Yardstick(exact, tuple(moved))
+
+    def scales(self, number: int, before: Array, after: Array, dtype: str) -> tuple[float, tuple[int, ...]]:
+        """How many scales output `number` is from float64 after the pass, at most, and at which element."""
+        old, new, exact = to_float64(before, dtype), to_float64(after, dtype), self.exact[number]
+        with np.errstate(invalid="ignore", over="ignore"):
+            compared = (np.abs(exact) < LARGEST_COMPARED) & (np.abs(old) < LARGEST_COMPARED)
+            magnitude = _largest(np.where(compared, exact, 0.0))
+            before_moved = _largest(np.where(compared, old - exact, 0.0))
+            scale = max(before_moved, self.moved[number], ULP * magnitude, SMALLEST_NORMAL)
+            distances = np.where(compared, np.abs(new - exact) / scale, 0.0)
+        if distances.size == 0:
+            return 0.0, ()
+        distances = np.where(np.isnan(distances), np.inf, distances)
+        place = np.unravel_index(int(distances.argmax()), distances.shape)
+        return float(distances[place]), tuple(int(i) for i in place)
+
+
+def _largest(values: Values) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.abs(finite).max(initial=0.0))
+
+
+def _moved_model(model: torch.nn.Module, generator: torch.Generator) -> torch.nn.Module:
+    wide = copy.deepcopy(model).double()
+    with torch.no_grad():
+        for tensor in (*wide.parameters(), *wide.buffers()):
+            if tensor.is_floating_point():
+                tensor.mul_(_factors(tensor, generator))
+    return wide
+
+
+def _moved(inputs: Sequence[object], generator: torch.Generator) -> Sequence[object]:
+    def leaf(value: object) -> object:
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            return value.double() * _factors(value, generator)
+        return value
+
+    moved: tuple[object, ...] = tree_map(leaf, tuple(inputs))
+    return moved
+
+
+def _factors(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    signs = torch.randint(0, 2, tensor.shape, generator=generator).double() * 2 - 1
+    return 1 + HALF_ULP * signs

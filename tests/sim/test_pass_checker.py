@@ -1,0 +1,149 @@
+"""`--check`: values are compared after every pass, and the pass that changes one is named with kernel and element."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from torch2hw.cli import main
+from torch2hw.compiler import Compiled, compile_model
+from torch2hw.dialects.loops import Constant, Load, Nest, Program, Statement
+from torch2hw.driver import Pass
+from torch2hw.errors import CheckError
+from torch2hw.frontend.load_model import load
+from torch2hw.options import Options
+from torch2hw.passes.name_kernels import NameKernels
+from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
+from torch2hw.sim.rounding import FACTOR, Yardstick
+
+MODEL = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        hidden = torch.tanh(self.first(x))
+        return self.second(hidden) / 3
+
+
+torch.manual_seed(1)
+model = Net()
+example_inputs = (torch.randn(4, 6),)
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "net.py"
+    path.write_text(MODEL)
+    return path
+
+
+def check(model: Path, **options: Any) -> Compiled:
+    return compile_model(load(str(model)), Options(**options), stop_at="scf", check=True)
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, step: type[Pass], kernel: int, fault: Any) -> None:
+    """`step` also replaces the statements of one nest by what `fault` makes of them."""
+    right = step.run
+
+    def run(self: Pass, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        after, report = right(self, program, context)
+        nests = list(after.nests)
+        nests[kernel] = changed(nests[kernel], fault)
+        return after.with_nests(nests), report
+
+    monkeypatch.setattr(step, "run", run)
+
+
+def changed(nest: Nest, fault: Any) -> Nest:
+    stages = [replace(stage, statements=tuple(map(fault, stage.statements))) for stage in nest.stages]
+    return replace(nest, stages=tuple(stages))
+
+
+def flipped_weight(statement: Statement) -> Statement:
+    """The last weight's lowest bit."""
+    if not isinstance(statement, Load) or statement.buffer.kind != "constant" or len(statement.buffer.shape) < 2:
+        return statement
+    data = np.array(statement.buffer.data)
+    data[-1, -1] ^= 1
+    return replace(statement, buffer=replace(statement.buffer, data=data))
+
+
+def wrong_reciprocal(statement: Statement) -> Statement:
+    """A third, 64 ulp off."""
+    return replace(statement, bits=statement.bits + 64) if isinstance(statement, Constant) else statement
+
+
+def test_every_pass_keeps_the_values(model: Path) -> None:
+    found = {checked.name: checked for checked in check(model, partition=2).checked}
+    declared = ["torch-to-linalg", "fold-initial-values", "simplify-arithmetic", "choose-lanes", "bind-units"]
+    assert [name for name, checked in found.items() if not checked.exact] == declared
+    assert all(checked.scales < FACTOR / 2 for checked in found.values())
+    assert {"linalg-to-affine", "bank-memories", "affine-to-scf"} <= found.keys()
+
+
+def test_the_sequential_schedule_is_checked_too(model: Path) -> None:
+    compiled = compile_model(load(str(model)), Options(schedule="sequential"), stop_at="calyx", check=True)
+    assert [str(c) for c in compiled.checked][-1] == "affine-to-sequential: bit for bit"
+
+
+def test_a_fault_in_a_middle_pass_is_named_with_kernel_element_and_line(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(monkeypatch, NameKernels, 1, flipped_weight)
+    out = model.with_suffix(".sv")
+    assert main([str(model), "-o", str(out), "--check"]) == 3
+    lines = capsys.readouterr().err.splitlines()
+    value = r"-?\d\.\d+(?:e-\d+)? \(0x[0-9a-f]{8}\)"
+    first = rf"{re.escape(str(model))}:12: error\[check-failed\]: pass name-kernels changed a value: "
+    assert re.fullmatch(rf"{first}out\[\d, 2\] is {value}, before it {value}", lines[0]), lines[0]
+    assert re.fullmatch(r"  operation: kernel matmul1, seen in output out\[\d, 2\], on the example inputs", lines[1])
+    assert lines[2] == "  why: its values must be those before it, bit for bit"
+    assert not out.exists()
+
+
+def test_the_kernel_is_the_first_that_differs(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, NameKernels, 0, flipped_weight)
+    with pytest.raises(CheckError) as caught:
+        check(model)
+    assert "matmul0_out[" in caught.value.what and caught.value.location == (str(model), 11)
+    assert "kernel matmul0" in str(caught.value)
+
+
+def test_a_declared_change_of_rounding_is_bounded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, SimplifyArithmetic, 1, wrong_reciprocal)
+    with pytest.raises(CheckError, match="pass simplify-arithmetic changed a value") as caught:
+        check(model)
+    assert "the rounding that it declares" in str(caught.value)
+
+
+class Cancelling(torch.nn.Module):
+    """Sums of large numbers that nearly cancel: rounding moves them far, relative to their size."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum(1)
+
+
+def test_the_yardstick_is_the_computations_own() -> None:
+    x = torch.tensor([[3e6, 1, -3e6]]).expand(3, 3)
+    yardstick = Yardstick.of(Cancelling(), (x,))
+    right = np.ones(3, np.float32)
+    assert yardstick.scales(0, right, right + np.float32(0.25), "f32")[0] < FACTOR
+    wrong = right.copy()
+    wrong[1] = 20
+    scales, index = yardstick.scales(0, right, wrong, "f32")
+    assert scales > FACTOR and index == (1,)
+    wrong[1] = np.nan
+    assert yardstick.scales(0, right, wrong, "f32") == (float("inf"), (1,))
