@@ -4,33 +4,58 @@ Before:  affine.for … { … arith.mulf … }
 After:   scf.for … { … arith.mulf … {cycle = 1 : i64} … } {interval = 1 : i64}
 
 needs: loops in execution order (after `interleave-reductions`), a unit in the library for every operation.
-leaves: for each nest its II, the cycle in which every operation starts, and its depth.
+leaves: for each nest its start, its II, the cycle in which every operation starts, and its depth; which units are
+    shared. Nests start once the one before has ended.
 refuses: an operation without hardware, as UnsupportedOperation.
 The data is `ScheduledProgram`; its text is the scheduled affine program after upstream's lower-affine; it runs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from torch2hw.dialects.loops import Operation, Program
-from torch2hw.hwlib import NoUnit
 from torch2hw.lowering.modulo_schedule import Schedule, schedule
-from torch2hw.lowering.refusals import unsupported
+from torch2hw.lowering.units import latency_of, shared_units, unit_of
 
 
 @dataclass(frozen=True)
 class ScheduledProgram:
     program: Program
     schedules: tuple[Schedule, ...]
+    starts: tuple[int, ...]  # of each nest, in cycles after the first one's
+    shared: Mapping[str, int]  # units that nests take turns with: how many of each, by the unit's name
     library: Any = field(repr=False)
 
     def unit(self, operation: Operation) -> Any:
         return unit_of(operation, self.library)
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The cycle after each nest's last store."""
+        nests = zip(self.starts, self.program.nests, self.schedules, strict=True)
+        return tuple(start + plan.latency_cycles(nest.trip_count) for start, nest, plan in nests)
+
+    @property
+    def latency_cycles(self) -> int:
+        return max(self.ends, default=0)
+
+    def plan(self) -> str:
+        """Start, interval and depth of every nest as an attribute."""
+        nests = zip(self.program.nests, self.starts, self.schedules, strict=True)
+        entries = [
+            f"{nest.name} = {{start = {start} : i64, interval = {plan.interval_cycles} : i64, "
+            f"depth = {plan.depth_cycles} : i64}}"
+            for nest, start, plan in nests
+        ]
+        return f"{{{', '.join(entries)}}}"
+
     def text(self) -> str:
         from torch_mlir import ir
+        from torch_mlir.dialects import func
         from torch_mlir.passmanager import PassManager
 
         cycles = {
@@ -41,27 +66,15 @@ class ScheduledProgram:
         with ir.Context():
             module = ir.Module.parse(self.program.text(cycles))
             PassManager.parse("builtin.module(lower-affine)").run(module.operation)
+            functions = (o for o in module.body.operations if isinstance(o, func.FuncOp))
+            main = next(function for function in functions if function.name.value == "main")
+            main.attributes["schedule"] = ir.Attribute.parse(self.plan())
             return str(module.operation.get_asm())
 
 
-def unit_of(operation: Operation, library: Any) -> Any:
-    try:
-        return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
-    except NoUnit as problem:
-        raise unsupported(operation.name, operation.source) from problem
-
-
-def operand_register_cycles(unit: Any) -> int:
-    """Registers before a unit's operands: one for a deep pipeline, whose first stage then has a cycle to itself."""
-    return 1 if unit.latency_cycles > 1 else 0
-
-
-def latency_of(operation: Operation, library: Any) -> int:
-    """Cycles from an operation's operands to its result, its operand registers included."""
-    unit = unit_of(operation, library)
-    return int(unit.latency_cycles) + operand_register_cycles(unit)
-
-
-def lower(program: Program, library: Any) -> ScheduledProgram:
-    plans = [schedule(nest, lambda operation: latency_of(operation, library)) for nest in program.nests]
-    return ScheduledProgram(program, tuple(plans), library)
+def lower(program: Program, library: Any, share: bool = True) -> ScheduledProgram:
+    """Schedules every nest; `share` lets kernels take turns with units. Kernels run one after the other for now."""
+    plans = tuple(schedule(nest, lambda operation: latency_of(operation, library)) for nest in program.nests)
+    latencies = [plan.latency_cycles(nest.trip_count) for nest, plan in zip(program.nests, plans, strict=True)]
+    starts = tuple(accumulate(latencies, initial=0))[:-1]
+    return ScheduledProgram(program, plans, starts, shared_units(program.nests, library) if share else {}, library)

@@ -4,13 +4,14 @@ Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer
 that is written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its
 result. Constants are ROMs inside, stored in the order in which the nest reads them.
 
-Control: static_seq { static_repeat trip_count { issue }; static_repeat depth - II { drain } }. Pipeline registers
-always advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time.
+Control: static_seq { static_repeat trip_count { issue }; static_repeat … { drain } }. Pipeline registers always
+advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time: it lasts
+until the parent starts the next kernel, and is left out where that is before the last iteration starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +32,9 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.hwlib.memories import address_bits, ram, rom
-from torch2hw.lowering.affine_to_scf import operand_register_cycles
 from torch2hw.lowering.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES, Schedule, iteration_distance
+from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
 
 
@@ -42,6 +43,8 @@ class ReadPort:
     address: Wire
     data: Wire
     requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
+    cycles: set[int] = field(default_factory=set)  # of an iteration, in which it may be used
+    turn: str | None = None  # the kernel's port that is high while it reads, if that is announced
 
 
 @dataclass
@@ -54,32 +57,48 @@ class WritePort:
 
 @dataclass
 class SharedUnit:
-    """A unit in the parent that this kernel feeds: the kernel's ports by the unit's port names."""
+    """A unit in the parent that this kernel feeds: the kernel's ports by the unit's port names.
+
+    `turn` names the kernel's port that is high while it feeds the unit, if that is announced.
+    """
 
     hardware: Any
     number: int
     operands: dict[str, Wire]
     result: Wire
-
-
-def shared_name(hardware: Any, number: int) -> str:
-    """The stem of a shared unit's cell and ports; the underscore keeps exp's number 2 apart from exp2."""
-    return f"{hardware.name}_{number}"
+    turn: str | None
 
 
 class KernelComponent:
+    """`shared`: the units that the parent owns, how many of each. `announced`: the banks and the shared units (by name
+    and number) whose use the parent must be told of, because others use them at other times.
+
+    The component runs for `control_cycles`, at least as long as it starts iterations; those in flight end by
+    themselves.
+    """
+
     def __init__(
-        self, design: Design, name: str, nest: Nest, schedule: Schedule, library: Any, shared: Mapping[str, int]
+        self,
+        design: Design,
+        name: str,
+        nest: Nest,
+        schedule: Schedule,
+        library: Any,
+        shared: Mapping[str, int],
+        announced: Container[tuple[Buffer | str, int]] = (),
+        control_cycles: int = 0,
     ) -> None:
         self.nest, self.schedule, self.library = nest, schedule, library
         self.component = Component(design, name, nest.source)
-        self.shared_counts = shared
-        self.used: dict[str, int] = {}
+        self.numbers = {use.result: number for use, _, number in shared_uses(nest, library, shared)}
+        self.announced = announced
+        self.control_cycles = max(control_cycles, nest.trip_count * schedule.interval_cycles)
         self.shared: list[SharedUnit] = []
         self.reads: dict[tuple[Buffer, int], ReadPort] = {}
         self.writes: dict[tuple[Buffer, int], WritePort] = {}
         self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
         self.valids: list[Wire] = []
+        self.turns: dict[str, Wire] = {}
         self.states: list[tuple[int, Carried, Wire]] = []
         self.build()
 
@@ -109,7 +128,7 @@ class KernelComponent:
         for (number, store), cycle in zip(self.numbered_stores(), self.schedule.store_cycles, strict=True):
             self.store(number, store, cycle)
         self.connect_ports()
-        drain = self.latency_cycles - self.nest.trip_count * interval
+        drain = self.control_cycles - self.nest.trip_count * interval
         component.control = [
             "calyx.static_seq {",
             f"  calyx.static_repeat {self.nest.trip_count} {{",
@@ -146,6 +165,17 @@ class KernelComponent:
             self.valids.append(register.out)
         return self.valids[cycle]
 
+    def turn(self, *cycles: int) -> str:
+        """A port that is high in these cycles of every iteration."""
+        name = "in_" + "_".join(map(str, cycles))
+        if name not in self.turns:
+            flag = self.valid(cycles[0])
+            for cycle in cycles[1:]:
+                flag = self.component.operator("or", flag, self.valid(cycle))
+            self.turns[name] = self.component.output(name, 1)
+            self.component.assign(self.turns[name], flag)
+        return name
+
     def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
         return self.component.delayed(self.indices.value(index, width), cycle)
 
@@ -180,18 +210,18 @@ class KernelComponent:
             port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)
         }
         wait = operand_register_cycles(unit)
-        self.values[operation.result] = self.place(unit, operands, operation), start + wait + unit.latency_cycles
+        self.values[operation.result] = self.place(unit, operands, operation, start), start + wait + unit.latency_cycles
 
-    def place(self, unit: Any, operands: dict[str, Wire], operation: Operation) -> Wire:
-        number = self.used.get(unit.name, 0)
-        self.used[unit.name] = number + 1
-        if number < self.shared_counts.get(unit.name, 0):
+    def place(self, unit: Any, operands: dict[str, Wire], operation: Operation, start: int) -> Wire:
+        if operation.result in self.numbers:
+            number = self.numbers[operation.result]
             stem = shared_name(unit, number)
             ports = {port.name: self.component.output(f"{stem}_{port.name}", port.width_bits) for port in unit.inputs}
             for port, wire in operands.items():
                 self.component.assign(ports[port], wire)
             result = self.component.input(f"{stem}_out", unit.output.width_bits)
-            self.shared.append(SharedUnit(unit, number, ports, result))
+            turn = self.turn(start) if (unit.name, number) in self.announced else None
+            self.shared.append(SharedUnit(unit, number, ports, result, turn))
             return result
         hint = f"{operation.name.split('.')[1]}_{operation.result}"
         operands = {
@@ -238,7 +268,7 @@ class KernelComponent:
         banks = [bank_number(bank, factors) for bank in selection(load.indices, factors)]
         phase = [self.valid(start)] if self.schedule.interval_cycles > 1 else []
         if len(banks) == 1:
-            port = self.read_port(buffer, banks[0])
+            port = self.read_port(buffer, banks[0], start)
             port.requests.append((self.component.conjunction(*phase), address))
             return port.data
         number = linearise([i.remainder(f) for i, f in zip(load.indices, factors, strict=True)], factors)
@@ -246,7 +276,7 @@ class KernelComponent:
         chosen = self.stream_at(number, width, start)
         ports = []
         for bank in banks:
-            port = self.read_port(buffer, bank)
+            port = self.read_port(buffer, bank, start)
             here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
             port.requests.append((self.component.conjunction(*phase, here), address))
             ports.append((bank, port.data))
@@ -324,12 +354,13 @@ class KernelComponent:
         )
 
     # -- memories of the parent ----------------------------------------------------------------------------------------
-    def read_port(self, buffer: Buffer, bank: int) -> ReadPort:
+    def read_port(self, buffer: Buffer, bank: int, cycle: int) -> ReadPort:
         if (buffer, bank) not in self.reads:
             stem = bank_name(buffer, bank)
             address = self.component.output(f"{stem}_addr", address_bits(buffer.bank_elements))
             data = self.component.input(f"{stem}_data", DTYPE_BITS[buffer.dtype])
             self.reads[buffer, bank] = ReadPort(address, data)
+        self.reads[buffer, bank].cycles.add(cycle)
         return self.reads[buffer, bank]
 
     def write_port(self, buffer: Buffer, bank: int) -> WritePort:
@@ -364,7 +395,9 @@ class KernelComponent:
 
     def connect_ports(self) -> None:
         component = self.component
-        for read in self.reads.values():
+        for key, read in self.reads.items():
+            if key in self.announced:
+                read.turn = self.turn(*sorted(read.cycles))
             distinct = list(dict.fromkeys(read.requests))
             address = distinct[-1][1]
             for selected, other in reversed(distinct[:-1]):

@@ -1,23 +1,23 @@
 """Scheduled program → Calyx: one component a kernel, and a top component that holds memories and shared units.
 
-The top runs the kernels one after the other: `static_seq { enable run_k0; enable run_k1; … }`, each group as long as
-its kernel's latency, so the design's latency is a constant. A memory port or shared unit that several kernels use is
-driven in their groups; one that a single kernel uses is simply wired to it. The host's ports reach the memories while
-no kernel runs.
+The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
+and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. Where several
+kernels use a memory's read port or a unit, the one whose turn it is says so; the last of them has what is left. The
+host's ports reach the memories while no kernel runs.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Operation
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer
 from torch2hw.hwlib.memories import ram
-from torch2hw.lowering.affine_to_scf import ScheduledProgram, operand_register_cycles
-from torch2hw.lowering.kernel_component import KernelComponent, bank_name, select, shared_name
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit, bank_name, select
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
+from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
+from torch2hw.passes.bank_analysis import bank_number, selection
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,6 @@ def lower(scheduled: ScheduledProgram) -> CalyxProgram:
     return _Top(scheduled).lower()
 
 
-def shared_units(scheduled: ScheduledProgram) -> dict[str, int]:
-    """How many of each pipelined unit more than one kernel can use: kernels never run at the same time."""
-    counts: list[Counter[str]] = []
-    for nest in scheduled.program.nests:
-        units = [scheduled.unit(s) for s in nest.statements() if isinstance(s, Operation)]
-        counts.append(Counter(unit.name for unit in units if unit.latency_cycles > 0))
-    shared = {}
-    for name in sorted(set().union(*counts)) if counts else []:
-        uses = sorted((count[name] for count in counts), reverse=True)
-        if len(uses) > 1 and uses[1] > 0:
-            shared[name] = uses[1]
-    return shared
-
-
 class _Top:
     def __init__(self, scheduled: ScheduledProgram) -> None:
         self.scheduled = scheduled
@@ -60,38 +46,78 @@ class _Top:
         self.top = Component(self.design, self.program.name)
         self.kernels: list[KernelComponent] = []
         self.ports: list[dict[str, Wire]] = []
-        self.groups: list[str] = []
-        self.units: dict[tuple[str, int], dict[str, Wire]] = {}
 
     def lower(self) -> CalyxProgram:
         top, program = self.top, self.program
         host = {buffer: self.host_ports(buffer) for buffer in (*program.inputs, *program.outputs)}
         busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
-        shared = shared_units(self.scheduled)
-        for nest, schedule in zip(program.nests, self.scheduled.schedules, strict=True):
+        phases = self.phases()
+        announced = self.announced()
+        for number, (nest, schedule) in enumerate(zip(program.nests, self.scheduled.schedules, strict=True)):
+            alone = next((length for length, numbers in phases if numbers == [number]), 0)
             kernel = KernelComponent(
-                self.design, f"{program.name}_{nest.name}", nest, schedule, self.scheduled.library, shared
+                self.design,
+                f"{program.name}_{nest.name}",
+                nest,
+                schedule,
+                self.scheduled.library,
+                self.scheduled.shared,
+                announced[number],
+                alone,
             )
             self.design.components += kernel.component.text()
             self.kernels.append(kernel)
-            ports = top.subcomponent(kernel.component, nest.name)
-            self.ports.append(ports)
-            group = top.static_group(f"run_{nest.name}", kernel.latency_cycles)
-            self.groups.append(group)
-            start = top.cycle(group, 0) if kernel.latency_cycles > 1 else None
-            top.assign(ports["go"], top.constant(1, 1), group, start)
+            self.ports.append(top.subcomponent(kernel.component, nest.name))
+        groups = []
+        for length, numbers in phases:
+            group = top.static_group(f"run_{'_'.join(program.nests[number].name for number in numbers)}", length)
+            groups.append(group)
+            start = top.cycle(group, 0) if length > 1 else None
+            for number in numbers:
+                top.assign(self.ports[number]["go"], top.constant(1, 1), group, start)
             top.assign(busy["in"], top.constant(1, 1), group)
-            for unit in kernel.shared:
-                self.share(unit, ports, group)
+        self.connect_units()
         idle = top.negation(busy["out"])
         for buffer in program.buffers():
             if buffer.kind != "constant":
                 self.memory(buffer, host.get(buffer, {}), idle)
-        top.control = ["calyx.static_seq {", *(f"  calyx.enable @{group}" for group in self.groups), "}"]
+        top.control = ["calyx.static_seq {", *(f"  calyx.enable @{group}" for group in groups), "}"]
         self.design.components += top.text()
         definitions = {name: item.definition for name, item in self.design.primitives.items()}
-        latency = sum(kernel.latency_cycles for kernel in self.kernels)
+        latency = sum(length for length, _ in phases)
+        assert latency == self.scheduled.latency_cycles
         return CalyxProgram(self.design.text(), definitions, latency, tuple(self.kernels), self.scheduled)
+
+    def phases(self) -> list[tuple[int, list[int]]]:
+        """The cycles between starts and the numbers of the kernels that start at the beginning of each."""
+        starts = sorted(set(self.scheduled.starts))
+        ends = [*starts[1:], self.scheduled.latency_cycles]
+        return [
+            (end - start, [number for number, other in enumerate(self.scheduled.starts) if other == start])
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def announced(self) -> list[set[tuple[Buffer | str, int]]]:
+        """For each kernel the banks that it reads and the units it uses, where it must say when: all users but the
+        last, and every reader of an output, which the host reads too."""
+        users: dict[tuple[Buffer | str, int], list[int]] = {}
+        for number, nest in enumerate(self.program.nests):
+            uses: list[tuple[Buffer | str, int]] = [
+                (unit.name, which)
+                for _, unit, which in shared_uses(nest, self.scheduled.library, self.scheduled.shared)
+            ]
+            for load in nest.loads():
+                if load.buffer.kind != "constant":
+                    factors = load.buffer.bank_factors
+                    uses += [(load.buffer, bank_number(bank, factors)) for bank in selection(load.indices, factors)]
+            for use in dict.fromkeys(uses):
+                users.setdefault(use, []).append(number)
+        told: list[set[tuple[Buffer | str, int]]] = [set() for _ in self.program.nests]
+        for use, numbers in users.items():
+            outside = isinstance(use[0], Buffer) and use[0].kind == "output"
+            for number in numbers if outside else numbers[:-1]:
+                told[number].add(use)
+        return told
 
     def host_ports(self, buffer: Buffer) -> dict[str, Wire]:
         name, width = buffer.name, DTYPE_BITS[buffer.dtype]
@@ -108,39 +134,34 @@ class _Top:
             "data": self.top.output(f"{name}_data", width),
         }
 
-    def share(self, unit: Any, ports: dict[str, Wire], group: str) -> None:
-        key = unit.hardware.name, unit.number
-        if key not in self.units:
-            self.units[key] = self.unit(unit.hardware, unit.number)
-        cell = self.units[key]
-        stem = shared_name(unit.hardware, unit.number)
-        for port in unit.operands:
-            self.top.assign(cell[port], ports[f"{stem}_{port}"], group)
-        self.top.assign(ports[f"{stem}_out"], cell["out"])
+    def connect_units(self) -> None:
+        """The units that kernels take turns with: operands from the kernel whose turn it is, registered; the result to
+        all of them."""
+        users: dict[tuple[str, int], list[tuple[SharedUnit, dict[str, Wire]]]] = {}
+        for kernel, ports in zip(self.kernels, self.ports, strict=True):
+            for unit in kernel.shared:
+                users.setdefault((unit.hardware.name, unit.number), []).append((unit, ports))
+        for (_, number), found in users.items():
+            hardware = found[0][0].hardware
+            stem = shared_name(hardware, number)
+            cell = self.top.instance(primitive(hardware), stem, {})
+            for port in hardware.inputs:
+                choices = [(turn_of(unit.turn, ports), ports[f"{stem}_{port.name}"]) for unit, ports in found]
+                operand = self.top.delayed(self.taken_in_turns(choices), operand_register_cycles(hardware))
+                self.top.assign(cell[port.name], operand)
+            for _, ports in found:
+                self.top.assign(ports[f"{stem}_out"], cell["out"])
 
-    def unit(self, hardware: Any, number: int) -> dict[str, Wire]:
-        """A unit that kernels take turns with: wires for its operands, which are registered, and its result."""
-        name = shared_name(hardware, number)
-        cell = self.top.instance(primitive(hardware), name, {})
-        ports = {"out": cell["out"]}
-        for port in hardware.inputs:
-            operand = self.top.cell(
-                "std_wire", f"{name}_{port.name}", [("in", port.width_bits), ("out", port.width_bits)]
-            )
-            self.top.assign(cell[port.name], self.top.delayed(operand["out"], operand_register_cycles(hardware)))
-            ports[port.name] = operand["in"]
-        return ports
+    def taken_in_turns(self, choices: list[tuple[Wire | None, Wire]]) -> Wire:
+        """The wire whose flag is high (one at most is), the last one otherwise."""
+        wire = choices[-1][1]
+        for flag, other in reversed(choices[:-1]):
+            assert flag is not None, "only the last one need not say when its turn is"
+            wire = self.top.mux(flag, other, wire)
+        return wire
 
     def memory(self, buffer: Buffer, host: dict[str, Wire], idle: Wire) -> None:
         """The banks of one buffer with all that reads and writes them."""
-        reading = (
-            self.reading(
-                [self.groups[k] for k, kernel in enumerate(self.kernels) if any(b is buffer for b, _ in kernel.reads)],
-                buffer,
-            )
-            if buffer.kind == "output"
-            else None
-        )
         bank_bits = (buffer.banks - 1).bit_length()
         top, number = self.top, None
         if host and buffer.banks > 1:
@@ -148,7 +169,7 @@ class _Top:
             number = top.resize(shifted, bank_bits)
         words = []
         for bank in range(buffer.banks):
-            cell = self.bank(buffer, bank, host, reading)
+            cell = self.bank(buffer, bank, host)
             if buffer.kind == "input":
                 here = [] if number is None else [top.operator("eq", number, top.constant(bank, bank_bits), 1)]
                 top.assign(cell["write_addr"], self.offset(buffer, host["addr"], cell["write_addr"].width))
@@ -164,53 +185,49 @@ class _Top:
                 asked = held.out
             top.assign(host["data"], select(top, asked, words))
 
-    def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire], reading: Wire | None) -> dict[str, Wire]:
+    def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire]) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
         top, stem, outside = self.top, bank_name(buffer, bank), buffer.kind == "output"
-        readers = [(k, ports) for k, ports in enumerate(self.ports) if (buffer, bank) in self.kernels[k].reads]
-        writers = [(k, ports) for k, ports in enumerate(self.ports) if (buffer, bank) in self.kernels[k].writes]
         cell = top.instance(
             primitive(ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)), f"{stem}_memory", {}, buffer.source
         )
-        for k, ports in readers:
-            alone = len(readers) == 1 and not outside
-            top.assign(cell["read_addr"], ports[f"{stem}_addr"], None if alone else self.groups[k])
-            top.assign(ports[f"{stem}_data"], top.delayed(cell["out"], READ_LATENCY_CYCLES - 1))
+        reads: list[tuple[Wire | None, Wire]] = []
+        writes: list[tuple[Wire, dict[str, Wire]]] = []
+        for kernel, ports in zip(self.kernels, self.ports, strict=True):
+            if (buffer, bank) in kernel.reads:
+                reads.append((turn_of(kernel.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
+                top.assign(ports[f"{stem}_data"], top.delayed(cell["out"], READ_LATENCY_CYCLES - 1))
+            if (buffer, bank) in kernel.writes:
+                writes.append((ports[f"{stem}_we"], ports))
         if outside:
-            address = self.offset(buffer, host["addr"], cell["read_addr"].width)
-            top.assign(
-                cell["read_addr"], address, None, None if not readers or reading is None else top.negation(reading)
-            )
-            top.assign(cell["read_en"], host["re"] if reading is None else top.operator("or", host["re"], reading))
-        elif not readers:
-            top.assign(cell["read_addr"], top.constant(0, cell["read_addr"].width))
-        enable: Wire | None = None
-        for k, ports in writers:
-            group = None if len(writers) == 1 else self.groups[k]
-            top.assign(cell["write_addr"], ports[f"{stem}_waddr"], group)
-            top.assign(cell["write_data"], ports[f"{stem}_wdata"], group)
-            flag = ports[f"{stem}_we"]
-            enable = flag if enable is None else top.operator("or", enable, flag)
-        if buffer.kind != "input":
-            if enable is None:  # a bank of padding: nothing is ever stored there
-                enable = top.constant(0, 1)
-                top.assign(cell["write_addr"], top.constant(0, cell["write_addr"].width))
-                top.assign(cell["write_data"], top.constant(0, cell["write_data"].width))
-            top.assign(cell["write_en"], enable)
+            enable = host["re"]
+            for flag, _ in reads:
+                assert flag is not None, "every reader of an output says when"
+                enable = top.operator("or", enable, flag)
+            top.assign(cell["read_en"], enable)
+            reads.append((None, self.offset(buffer, host["addr"], cell["read_addr"].width)))
+        unread = top.constant(0, cell["read_addr"].width)
+        top.assign(cell["read_addr"], self.taken_in_turns(reads) if reads else unread)
+        if buffer.kind == "input":
+            return cell
+        for port, suffix in (("write_addr", "waddr"), ("write_data", "wdata")):
+            choices: list[tuple[Wire | None, Wire]] = [(flag, ports[f"{stem}_{suffix}"]) for flag, ports in writes]
+            padding = top.constant(0, cell[port].width)  # of a bank in which nothing is ever stored
+            top.assign(cell[port], self.taken_in_turns(choices) if choices else padding)
+        enable = writes[0][0] if writes else top.constant(0, 1)
+        for flag, _ in writes[1:]:
+            enable = top.operator("or", enable, flag)
+        top.assign(cell["write_en"], enable)
         return cell
 
     def offset(self, buffer: Buffer, address: Wire, width: int) -> Wire:
         """The place within a bank that a host's address names."""
         return self.top.resize(address, width) if offset_bits(buffer) else self.top.constant(0, width)
 
-    def reading(self, groups: list[str], buffer: Buffer) -> Wire | None:
-        """High while a kernel that reads `buffer` runs."""
-        if not groups:
-            return None
-        wire = self.top.cell("std_wire", f"{buffer.name}_reading", [("in", 1), ("out", 1)])
-        for group in groups:
-            self.top.assign(wire["in"], self.top.constant(1, 1), group)
-        return wire["out"]
+
+def turn_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:
+    """The flag that a kernel sets when its turn is, if it has one."""
+    return None if name is None else ports[name]
 
 
 def offset_bits(buffer: Buffer) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.dialects.loops import Nest, Operation, Program
-from torch2hw.lowering.affine_to_scf import unit_of
+from torch2hw.lowering.units import unit_of
 
 
 @dataclass(frozen=True)

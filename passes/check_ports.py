@@ -80,6 +80,9 @@ def faults(program: ScheduledProgram) -> Iterator[str]:
         for left, right in itertools.combinations(uses, 2):
             if left.buffer is right.buffer and not ordered(nest, plan, left, right):
                 yield f"{nest.name}: {left} and {right} collide"
+    from torch2hw.passes.check_overlap import overlap_faults
+
+    yield from overlap_faults(program)
 
 
 def accesses(nest: Nest, plan: Schedule) -> list[Access]:

@@ -16,7 +16,7 @@ from typing import Any
 from torch2hw.dialects.loops import Operation, Program
 from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.refusals import UnsupportedOperation
-from torch2hw.lowering.affine_to_scf import unit_of
+from torch2hw.lowering.units import unit_of
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from torch2hw.dialects.loops import (
     substitute_store,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.lowering.affine_to_scf import latency_of
+from torch2hw.lowering.units import latency_of
 from torch2hw.passes.remove_dead_code import without_dead_values
 
 PADDING_WEIGHT = 4000  # a nest that is 1 % longer is worth 40 LUTs

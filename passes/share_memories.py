@@ -26,6 +26,8 @@ class ShareMemories:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        if not context.options.share_memories:
+            return program, {}
         nests = list(program.nests)
         first: dict[Buffer, int] = {}
         last: dict[Buffer, int] = {}

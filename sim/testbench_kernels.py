@@ -14,16 +14,16 @@ import numpy as np
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
 from torch2hw.hwlib.memories import address_bits
-from torch2hw.lowering.affine_to_scf import operand_register_cycles
-from torch2hw.lowering.kernel_component import KernelComponent, bank_name, shared_name
+from torch2hw.lowering.kernel_component import KernelComponent, bank_name
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
+from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import FORMATS, Array, to_words
 from torch2hw.sim.reference import Reference
 
 
 def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, Any], str]:
-    """Kernel name → its latency and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
+    """Kernel name → its latencies and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
     program, kernels = compiled.at("scheduled"), compiled.at("calyx").kernels
     state = {buffer: pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)}
     benches: dict[str, Any] = {}
@@ -38,7 +38,11 @@ def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, A
                 "before": _bank(before, buffer, bank),
                 "after": _bank(state, buffer, bank),
             }
-        benches[kernel.component.name] = {"latency_cycles": kernel.latency_cycles, "memories": memories}
+        benches[kernel.component.name] = {
+            "latency_cycles": kernel.control_cycles,  # from go to done
+            "settle_cycles": max(0, kernel.latency_cycles - kernel.control_cycles),  # until the last store is over
+            "memories": memories,
+        }
         modules.append(bench_module(kernel))
     return benches, "\n".join(modules)
 

@@ -28,6 +28,8 @@ class Options:
     `subnormals`: `flush` treats subnormal operands and results as zero, as x86's FTZ|DAZ does; `keep` is IEEE 754.
     `top`: name of the top module; None takes the model file's stem.
     `schedule`: `static`, or `sequential`, the latency-insensitive flow of CIRCT's scf-to-calyx.
+    `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
+    `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
     """
 
     partition: int = 1
@@ -36,6 +38,9 @@ class Options:
     subnormals: str = "flush"
     top: str | None = None
     schedule: str = "static"
+    overlap: bool = True
+    share_units: bool = True
+    share_memories: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:

@@ -27,6 +27,7 @@ from torch2hw.passes.fuse_epilogues import FuseEpilogues
 from torch2hw.passes.fuse_windows import FuseWindows
 from torch2hw.passes.interleave_reductions import InterleaveReductions
 from torch2hw.passes.name_kernels import NameKernels
+from torch2hw.passes.overlap_kernels import OverlapKernels
 from torch2hw.passes.remove_dead_code import RemoveDeadCode
 from torch2hw.passes.share_memories import ShareMemories
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
@@ -108,7 +109,13 @@ STATIC: tuple[Pass, ...] = (
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
     ShareMemories(),  # once no nest moves any more and layouts are fixed
     BindUnits(),  # the last of the loop level: the result is the design's reference
-    Lowering(affine_to_scf, "scheduled", "scf", lambda program, c: affine_to_scf.lower(program, c.library)),
+    Lowering(
+        affine_to_scf,
+        "scheduled",
+        "scf",
+        lambda program, c: affine_to_scf.lower(program, c.library, c.options.share_units),
+    ),
+    OverlapKernels(),
     CheckPorts(),  # the schedule is what it speaks of, and the last to be decided
     Lowering(scf_to_calyx, "scf", "calyx", lambda program, _: scf_to_calyx.lower(program)),
     *EXPORT,

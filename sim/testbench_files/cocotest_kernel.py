@@ -40,6 +40,8 @@ async def run(dut):
     await FallingEdge(dut.clk)
     assert dut.done.value == 0, "done is high for more than one cycle"
     assert cycles == KERNEL["latency_cycles"], f"{cycles} cycles, expected {KERNEL['latency_cycles']}"
+    for _ in range(KERNEL["settle_cycles"]):
+        await FallingEdge(dut.clk)
 
 
 async def finished(dut):

@@ -36,7 +36,7 @@ module {
 }
 // ----- after
 module {
-  func.func @main(%arg0: memref<3x4xf32>, %arg1: memref<4x2xf32>, %arg2: memref<3x2xf32>) {
+  func.func @main(%arg0: memref<3x4xf32>, %arg1: memref<4x2xf32>, %arg2: memref<3x2xf32>) attributes {schedule = {matmul0 = {depth = 13 : i64, interval = 1 : i64, start = 0 : i64}}} {
     %alloca = memref.alloca() : memref<3x2xf32>
     %c0 = arith.constant 0 : index
     %c4 = arith.constant 4 : index

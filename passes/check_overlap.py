@@ -1,0 +1,134 @@
+"""Part of check-ports: nests that run at the same time do not get into each other's way.
+
+For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
+shared unit gets operands from one of them in a cycle, a port of a bank is asked for by one, and what the first in the
+order of the program does to an element comes before what the second does to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.modulo_schedule import Schedule
+from torch2hw.lowering.units import shared_uses
+from torch2hw.passes import check_ports
+from torch2hw.passes.bank_analysis import bank_number, selection
+
+CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
+
+
+@dataclass(frozen=True)
+class Running:
+    """A nest with its plan, from its first cycle to the one after its last, counted from the design's first."""
+
+    nest: Nest
+    plan: Schedule
+    start: int
+    end: int
+
+    def iterations(self, cycle: int, first: int, last: int) -> range:
+        """The iterations whose cycle `cycle` is one of the design's cycles `first` … `last` - 1."""
+        interval = self.plan.interval_cycles
+        low = max(0, -(-(first - self.start - cycle) // interval))
+        high = min(self.nest.trip_count, -(-(last - self.start - cycle) // interval))
+        return range(low, max(low, high))
+
+    def cycles(self, cycle: int, first: int, last: int) -> check_ports.Array:
+        found = self.iterations(cycle, first, last)
+        return np.arange(found.start, found.stop) * self.plan.interval_cycles + self.start + cycle
+
+
+def overlap_faults(program: ScheduledProgram) -> Iterator[str]:
+    """What two nests that run at the same time do wrong, a line each."""
+    running = [
+        Running(*each)
+        for each in zip(program.program.nests, program.schedules, program.starts, program.ends, strict=True)
+    ]
+    for left, right in itertools.combinations(running, 2):
+        first, last = max(left.start, right.start), min(left.end, right.end)
+        names = f"{left.nest.name} and {right.nest.name}"
+        if right.end <= left.start:
+            yield f"{names}: the second ends before the first starts"
+        if first >= last:
+            continue
+        for text in (*unit_faults(program, left, right), *access_faults(left, right, first, last)):
+            yield f"{names}: {text}"
+
+
+def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Iterator[str]:
+    first, last = max(left.start, right.start), min(left.end, right.end)
+    uses = [
+        {
+            (unit.name, number): each.cycles(each.plan.start[operation.result], first, last)
+            for operation, unit, number in shared_uses(each.nest, program.library, program.shared)
+        }
+        for each in (left, right)
+    ]
+    for key in uses[0].keys() & uses[1].keys():
+        if len(np.intersect1d(uses[0][key], uses[1][key], assume_unique=True)):
+            yield f"both feed number {key[1]} of {key[0]}"
+
+
+def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
+    common = {a.buffer for a in check_ports.accesses(left.nest, left.plan)}
+    common &= {a.buffer for a in check_ports.accesses(right.nest, right.plan)}
+    if common and last - first > CYCLE_LIMIT:
+        yield f"{last - first} cycles in common are too many to go through"
+        return
+    for one in check_ports.accesses(left.nest, left.plan):
+        for other in check_ports.accesses(right.nest, right.plan):
+            if one.buffer is not other.buffer:
+                continue
+            if one.writes == other.writes and banks(one) & banks(other):
+                cycles = (left.cycles(one.cycle, first, last), right.cycles(other.cycle, first, last))
+                if len(np.intersect1d(*cycles, assume_unique=True)):
+                    yield f"{one} and {other} need one port"
+            if (one.writes or other.writes) and not comes_first(left, one, right, other, first, last):
+                yield f"{one} is not before {other}"
+
+
+def banks(access: check_ports.Access) -> set[tuple[Buffer, int]]:
+    factors = access.buffer.bank_factors
+    return {(access.buffer, bank_number(each, factors)) for each in selection(access.indices, factors)}
+
+
+def comes_first(
+    left: Running, one: check_ports.Access, right: Running, other: check_ports.Access, first: int, last: int
+) -> bool:
+    """Whether every `one` in these cycles is before any `other` of the same element. In a dimension whose index one of
+    them computes at run time, any two may be the same."""
+    unknown = check_ports.run_time(left.nest, one) | check_ports.run_time(right.nest, other)
+    known = [
+        dimension
+        for dimension, indices in enumerate(zip(one.indices, other.indices, strict=True))
+        if not any(index.variables() & unknown for index in indices)
+    ]
+    latest = dict(elements(left, one, known, first, last))  # in order of time: the last one stays
+    return all(latest.get(place, cycle - 1) < cycle for place, cycle in elements(right, other, known, first, last))
+
+
+def elements(
+    running: Running, access: check_ports.Access, known: list[int], first: int, last: int
+) -> Iterator[tuple[int, int]]:
+    """The elements that an access touches in these cycles, by the dimensions `known`, and when, in order of time."""
+    nest = running.nest
+    found = running.iterations(access.cycle, first, last)
+    number = np.arange(found.start, found.stop)
+    extents = tuple(loop.extent for loop in nest.loops)
+    at = np.unravel_index(number, extents) if extents else ()
+    values = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
+    counted = np.broadcast_to(check_ports.counted(access, values) if values else np.ones(1, bool), number.shape)
+    place = np.zeros(number.shape, np.int64)
+    for dimension in known:
+        index, size = access.indices[dimension], access.buffer.shape[dimension]
+        value = np.broadcast_to(check_ports.evaluated(index, values), number.shape)
+        counted = counted & (value >= 0) & (value < size)
+        place = place * size + value
+    cycle = number * running.plan.interval_cycles + running.start + access.cycle
+    yield from zip(place[counted].tolist(), cycle[counted].tolist(), strict=True)
