@@ -38,7 +38,7 @@ def exponential2(value: Bits, form: Format, flush: bool) -> Bits:
     magnitude = mux(tiny, 0, shift_right(word, (limit - 1 - a.exponent).bits(0, steps))).zext(size + 1)
     x = ((magnitude ^ a.sign.rep(size + 1)) + a.sign.zext(size + 1) + 1).drop(guard).named("x")
     y = x.bits(0, FRACTION_BITS)
-    root = evaluate(y.top(SEGMENT_BITS), y.bits(0, FRACTION_BITS - SEGMENT_BITS), _pieces(), PRECISION)
+    root = evaluate(y.top(SEGMENT_BITS), y.bits(0, FRACTION_BITS - SEGMENT_BITS), powers(), PRECISION)
 
     s_bits = form.significand_bits
     kept = root.bits(PRECISION.c0 - s_bits, s_bits + 1)  # in [1, 2)
@@ -53,7 +53,8 @@ def exponential2(value: Bits, form: Format, flush: bool) -> Bits:
 
 
 @cache
-def _pieces() -> list[tuple[int, int, int]]:
+def powers() -> list[tuple[int, int, int]]:
+    """Quadratics of 2^y for 0 <= y < 1, by the top bits of y."""
     size = 1 << SEGMENT_BITS
     with mpmath.workprec(WORK_BITS):
         return [fit(_power_on(i, size), PRECISION) for i in range(size)]

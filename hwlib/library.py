@@ -13,10 +13,13 @@ from . import (
     float_exp,
     float_exp2,
     float_expm1,
+    float_fma,
     float_log,
     float_log1p,
     float_mul,
     float_odd,
+    float_pow,
+    float_reciprocal,
     float_rsqrt,
     float_sine,
     float_sqrt,
@@ -65,6 +68,12 @@ class Request:
         return self.operands[0], self.operands[1]
 
     @property
+    def three(self) -> tuple[Bits, Bits, Bits]:
+        """All three operands."""
+        a, b, c = self.operands
+        return a, b, c
+
+    @property
     def form(self) -> Format:
         """The float format of the first operand."""
         return FORMATS[self.operand_types[0]]
@@ -101,8 +110,7 @@ NATIVE_FORMATS = ("f32", "f64")
 
 
 def _select(r: Request) -> Bits:
-    cond, on_true, on_false = r.operands
-    return mux(cond, on_true, on_false)
+    return mux(*r.three)
 
 
 def _sign(r: Request, change: Callable[[Bits], Bits]) -> Bits:
@@ -120,6 +128,12 @@ def _to_integral(direction: str) -> Build:
 
 def _compare_f(r: Request) -> Bits:
     return float_compare.compare(*r.two, r.form, r.flush, r.predicate or "")
+
+
+def _power(r: Request) -> Bits:
+    if r.form.exponent_bits != 8:
+        raise KeyError(r.form.name)
+    return float_pow.power(*r.two, r.form, r.flush)
 
 
 def _table_function(build: Callable[[Bits, Format, bool], Bits]) -> Build:
@@ -166,6 +180,9 @@ def _entries() -> dict[str, Entry]:
         "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.mulf": Entry("mul", "fff", lambda r: float_mul.multiply(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "math.fma": Entry(
+            "fma", "ffff", lambda r: float_fma.fused_multiply_add(*r.three, r.form, r.flush), error_ulp=0.5
+        ),
         "math.sqrt": Entry("sqrt", "ff", lambda r: float_sqrt.square_root(r.one, r.form, r.flush), True, error_ulp=0.5),
         "math.rsqrt": Entry("rsqrt", "ff", _RSQRT, error_ulp=float_rsqrt.ERROR_ULP),
         "math.tanh": Entry("tanh", "ff", _odd_function(float_odd.TANH), error_ulp=float_odd.TANH.error_ulp),
@@ -183,6 +200,16 @@ def _entries() -> dict[str, Entry]:
         "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
         "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
         "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),
+        "math.powf": Entry("pow", "fff", _power, error_ulp=float_pow.ERROR_ULP),
+        "hwlib.reciprocal": Entry(
+            "reciprocal", "ff", _table_function(float_reciprocal.reciprocal), error_ulp=float_reciprocal.ERROR_ULP
+        ),
+        "hwlib.rounded_reciprocal": Entry(
+            "rounded_reciprocal",
+            "ff",
+            lambda r: float_reciprocal.rounded_reciprocal(r.one, r.form, r.flush),
+            error_ulp=0.5,
+        ),
         "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
         "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
         "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),

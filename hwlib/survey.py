@@ -19,6 +19,7 @@ from .unit import Unit
 EXACT = {
     "math.exp": "exp(x)",
     "math.rsqrt": "x == 0 ? 1 / x : 1 / sqrt(x)",
+    "hwlib.reciprocal": "1 / x",
     "math.tanh": "tanh(x)",
     "math.erf": "erf(x)",
     "math.exp2": "exp2(x)",
@@ -34,11 +35,17 @@ EXACT = {
 
 def survey(unit: Unit, operation: str, flush: bool, step: int, folder: Path) -> tuple[bool, str]:
     """(whether every result is within the unit's bound, the measurement in words), for every step-th input."""
+    binary = build(unit, operation, flush, folder, emit_c.emit("graph", list(unit.operands), unit.schedule.output))
+    done = subprocess.run([str(binary), str(step)], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout.strip()
+
+
+def build(unit: Unit, operation: str, flush: bool, folder: Path, graph: str) -> Path:
+    """The executable; `graph` is the function of that name in C."""
     bench = folder / "survey.cpp"
     bench.write_text((Path(__file__).parent / "survey.cpp").read_text())
-    body = emit_c.emit("graph", list(unit.operands), unit.schedule.output)
     (folder / "unit.h").write_text(
-        f"#define FLUSH {int(flush)}\n#define BOUND {unit.error_ulp}\n{body}"
+        f"#define FLUSH {int(flush)}\n#define BOUND {unit.error_ulp}\n{graph}"
         f"static inline double exact(double x) {{ return {EXACT[operation]}; }}\n"
     )
     binary = folder / "survey"
@@ -49,8 +56,7 @@ def survey(unit: Unit, operation: str, flush: bool, step: int, folder: Path) -> 
         check=False,
     )
     assert built.returncode == 0, built.stderr
-    done = subprocess.run([str(binary), str(step)], capture_output=True, text=True, check=False)
-    return done.returncode == 0, done.stdout.strip()
+    return binary
 
 
 def main(arguments: list[str] | None = None) -> int:

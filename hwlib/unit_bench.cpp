@@ -4,6 +4,7 @@
 // operands), TE and TS (of the result), OPERATION, FLUSH, OPERANDS, WIDTH (of integer operands or results).
 // Oracles: f32 and f64 use the host's SSE arithmetic, under FTZ|DAZ when FLUSH; narrower formats compute in double, whose
 // 53 bits make the second rounding innocuous for +, -, *, /, sqrt, and round once by `encode`.
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -13,7 +14,7 @@
 #include <immintrin.h>
 
 enum Operation { ADD, SUB, MUL, DIV, SQRT, FMA, COMPARE, MAXIMUM, MINIMUM, MAXNUM, MINNUM, FROM_SIGNED, FROM_UNSIGNED,
-                 TO_SIGNED, TO_UNSIGNED, CONVERT, FLOOR, CEIL, TRUNC, ROUND, ROUNDEVEN, NEG, ABS };
+                 TO_SIGNED, TO_UNSIGNED, CONVERT, FLOOR, CEIL, TRUNC, ROUND, ROUNDEVEN, NEG, ABS, RECIPROCAL };
 #include "unit.h"
 
 static const int F = S - 1, BIAS = (1 << (E - 1)) - 1, N = E + S;
@@ -76,11 +77,25 @@ template <class T> static T host(T a, T b, T c) {
     case SUB: r = x - y; break;
     case MUL: r = x * y; break;
     case DIV: r = x / y; break;
+    case RECIPROCAL: r = (T)1 / x; break;
     case SQRT: r = std::sqrt((T)x); break;
     case FMA: r = std::fma((T)x, (T)y, (T)z); break;
     default: break;
   }
   return r;
+}
+
+// a b + c in double, rounded to odd: rounding that to a format of at most 51 bits is as rounding the exact value.
+static double fma_to_odd(double a, double b, double c) {
+  volatile double x = a, y = b, z = c, r;
+  std::fesetround(FE_TOWARDZERO);
+  std::feclearexcept(FE_INEXACT);
+  r = std::fma((double)x, (double)y, (double)z);
+  bool inexact = std::fetestexcept(FE_INEXACT);
+  std::fesetround(FE_TONEAREST);
+  double v = r;
+  if (v == 0 && !inexact) return std::fma((double)x, (double)y, (double)z);  // the sign of zero is that of rounding to nearest
+  return cast_bits<double>(cast_bits<uint64_t>(v) | (uint64_t)inexact);
 }
 
 static bool compare(double a, double b) {
@@ -157,7 +172,7 @@ static uint64_t expected(uint64_t a, uint64_t b, uint64_t c) {
   uint64_t r;
   if (E == 8 && S == 24) r = cast_bits<uint32_t>(host(cast_bits<float>((uint32_t)a), cast_bits<float>((uint32_t)b), cast_bits<float>((uint32_t)c)));
   else if (E == 11 && S == 53) r = cast_bits<uint64_t>(host(cast_bits<double>(a), cast_bits<double>(b), cast_bits<double>(c)));
-  else { _mm_setcsr(saved); return encode(host(x, y, z), E, S, FLUSH); }
+  else { _mm_setcsr(saved); return encode(OPERATION == FMA ? fma_to_odd(x, y, z) : host(x, y, z), E, S, FLUSH); }
   _mm_setcsr(saved);
   return r;
 }
@@ -243,13 +258,18 @@ static uint64_t integer() {
   return v & mask;
 }
 
-static uint64_t checked, mismatches;
-static void check(uint64_t a, uint64_t b, uint64_t c, uint64_t got) {
+static uint64_t wanted(uint64_t a, uint64_t b, uint64_t c) {  // with the one NaN
   uint64_t want = expected(a, b, c);
-  checked++;
   const bool is_float = OPERATION != COMPARE && OPERATION != TO_SIGNED && OPERATION != TO_UNSIGNED;
   const bool raw = OPERATION == NEG || OPERATION == ABS;
   if (is_float && !raw && is_nan(want, TE, TS)) want = (((1ull << TE) - 1) << (TS - 1)) | 1ull << (TS - 2);
+  return want;
+}
+
+static uint64_t checked, mismatches;
+static void check(uint64_t a, uint64_t b, uint64_t c, uint64_t got) {
+  uint64_t want = wanted(a, b, c);
+  checked++;
   if (want != got && mismatches++ < 8)
     std::printf("mismatch: a=%llx b=%llx c=%llx expected %llx, got %llx\n", (unsigned long long)a, (unsigned long long)b,
                 (unsigned long long)c, (unsigned long long)want, (unsigned long long)got);
@@ -264,12 +284,26 @@ int main(int argc, char** argv) {
   if (all) count = 1ull << bits;
   const int operand = from_integer ? WIDTH : N;
   const uint64_t mask = operand == 64 ? ~0ull : (1ull << operand) - 1;
+#ifdef FAULTS  // unit() has faults 1 .. FAULTS: for each, the number of the vector that shows it, or 0
+  const uint64_t start = state;
+  for (fault = 1; fault <= FAULTS; fault++) {
+    uint64_t a, b, c, i = 0, caught = 0;
+    for (state = start; i < count && !caught; i++) {
+      if (all) a = i & mask, b = i >> operand & mask, c = 0;
+      else if (from_integer) a = integer(), b = c = 0;
+      else vectors(a, b, c);
+      if (unit(a, b, c) != wanted(a, b, c)) caught = i + 1;
+    }
+    std::printf("%llu\n", (unsigned long long)caught);
+  }
+  return 0;
+#endif
 #ifdef UNIT_LATENCY
   std::vector<uint64_t> qa(256), qb(256), qc(256);
 #endif
   for (uint64_t i = 0; i < count; i++) {
     uint64_t a, b, c;
-    if (all) a = i & mask, b = i >> operand & mask, c = 0;
+    if (all) a = i & mask, b = i >> operand & mask, c = OPERANDS == 3 ? i >> 2 * operand & mask : 0;
     else if (from_integer) a = integer(), b = c = 0;
     else vectors(a, b, c);
 #ifdef UNIT_LATENCY

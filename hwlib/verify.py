@@ -22,7 +22,8 @@ from .unit import Unit
 
 OPERATIONS = {
     "arith.addf": "ADD", "arith.subf": "SUB", "arith.mulf": "MUL", "arith.divf": "DIV", "math.sqrt": "SQRT",
-    "math.fma": "FMA", "arith.cmpf": "COMPARE", "arith.maximumf": "MAXIMUM", "arith.minimumf": "MINIMUM",
+    "math.fma": "FMA", "hwlib.rounded_reciprocal": "RECIPROCAL",
+    "arith.cmpf": "COMPARE", "arith.maximumf": "MAXIMUM", "arith.minimumf": "MINIMUM",
     "arith.maxnumf": "MAXNUM", "arith.minnumf": "MINNUM",
     "arith.sitofp": "FROM_SIGNED", "arith.uitofp": "FROM_UNSIGNED",
     "arith.fptosi": "TO_SIGNED", "arith.fptoui": "TO_UNSIGNED", "arith.truncf": "CONVERT", "arith.extf": "CONVERT",
@@ -55,16 +56,26 @@ def check(
     return Outcome(run.returncode == 0, run.stdout + run.stderr)
 
 
-def build(unit: Unit, operation: str, flush: bool, folder: Path, predicate: str = "", rtl: bool = False) -> Path:
-    """The bench's executable."""
+def build(
+    unit: Unit,
+    operation: str,
+    flush: bool,
+    folder: Path,
+    predicate: str = "",
+    rtl: bool = False,
+    graph: str | None = None,
+) -> Path:
+    """The bench's executable, around the unit's RTL or its graph in C (`graph`, where it is not the unit's own)."""
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "bench.cpp"
     source.write_text((Path(__file__).parent / "unit_bench.cpp").read_text())
     header = _header(unit, operation, flush, predicate)
-    (folder / "unit.h").write_text(header + (_rtl(unit) if rtl else _software(unit)))
+    (folder / "unit.h").write_text(header + (_rtl(unit) if rtl else _software(unit, graph)))
     if not rtl:
         binary = folder / "bench"
-        _run(["g++", "-O2", "-std=c++17", "-march=native", "-ffp-contract=off", "-w", "-o", str(binary), str(source)])
+        run_tool(
+            ["g++", "-O2", "-std=c++17", "-march=native", "-ffp-contract=off", "-w", "-o", str(binary), str(source)]
+        )
         return binary
     design = folder / f"{unit.name}.sv"
     design.write_text(verilog(unit.definition()))
@@ -79,13 +90,15 @@ def verilate(design: Path, top: str, bench: Path, folder: Path) -> Path:
     flags = ["-Wno-fatal", "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "-CFLAGS",
              f"-O2 -std=gnu++20 -fcoroutines -march=native -ffp-contract=off -w -I{folder.resolve()}"]  # fmt: skip
     arguments = ["--top-module", top, "--prefix", "Vunit", "-Mdir", str(objects), str(design), str(bench.resolve())]
-    _run([*command(), *flags, *arguments], environment())
+    run_tool([*command(), *flags, *arguments], environment())
     return objects / "Vunit"
 
 
-def _run(arguments: list[str], environment: dict[str, str] | None = None) -> None:
+def run_tool(arguments: list[str], environment: dict[str, str] | None = None) -> str:
+    """What a program prints; it has to succeed."""
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _header(unit: Unit, operation: str, flush: bool, predicate: str) -> str:
@@ -104,8 +117,8 @@ def _header(unit: Unit, operation: str, flush: bool, predicate: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _software(unit: Unit) -> str:
-    body = emit_c.emit("graph", list(unit.operands), unit.schedule.output)
+def _software(unit: Unit, graph: str | None) -> str:
+    body = graph or emit_c.emit("graph", list(unit.operands), unit.schedule.output)
     call = ", ".join("abc"[i] for i in range(len(unit.operands)))
     return f"{body}static inline uint64_t unit(uint64_t a, uint64_t b, uint64_t c) {{ return graph({call}); }}\n"
 

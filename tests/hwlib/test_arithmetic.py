@@ -48,6 +48,25 @@ def test_fast(tmp_path: Path, operation: str, policy: str) -> None:
     run(tmp_path, operation, ("f32", "f32", "f32"), policy, 400_000)
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_fused(tmp_path: Path, policy: str) -> None:
+    run(tmp_path, "math.fma", ("f32",) * 4, policy, 400_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("form", ["f8E4M3", "f8E5M2", "bf16", "f16"])
+def test_fused_in_other_formats(tmp_path: Path, form: str, policy: str) -> None:
+    run(tmp_path, "math.fma", (form,) * 4, policy, 0 if form.startswith("f8") else 2_000_000)
+
+
+@pytest.mark.slow
+@pytest.mark.simulation
+@pytest.mark.parametrize("depth", [0, 1, 4, 7, 12])
+def test_fused_at_every_depth(tmp_path: Path, depth: int) -> None:
+    run(tmp_path, "math.fma", ("f32",) * 4, "keep", 500_000, rtl=True, depth=depth)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("operation", BINARY)

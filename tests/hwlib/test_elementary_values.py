@@ -22,6 +22,7 @@ SPECIALS = [0, INFINITY, NAN, 0x7F800001, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF]
 FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "math.exp": np.exp,
     "math.exp2": np.exp2,
+    "hwlib.reciprocal": lambda x: 1 / x,
     "math.rsqrt": lambda x: np.where(x == 0, 1 / x, 1 / np.sqrt(x)),
     "math.tanh": np.tanh,
     "math.expm1": np.expm1,
