@@ -38,6 +38,7 @@ class Conditions:
     hold_go: go stays high until done, through all repeats, which then follow each other without a cycle between.
     abandon_cycles: before each full run, for each k a run is started and reset in its cycle k.
     meddle: random writes to the inputs while the design runs, which it must ignore.
+    hasty: the program is built faster and runs slower, for runs of few cycles.
     trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels deep (0: all).
     """
 
@@ -47,6 +48,7 @@ class Conditions:
     hold_go: bool = False
     abandon_cycles: tuple[int, ...] = ()
     meddle: bool = False
+    hasty: bool = False
     trace: Path | None = None
     trace_depth: int = 0
     timeout_factor: float = 4.0
@@ -102,7 +104,7 @@ def simulate(
     if missing:
         raise UsageError(f"{missing[0]} is missing", why=f"it holds weights of {manifest.top}", fix="compile again")
     started = time.monotonic()
-    program = build(directory, manifest, conditions.trace_format)
+    program = build(directory, manifest, conditions.trace_format, conditions.hasty)
     built = time.monotonic()
     answers = _play(program, directory, _script(manifest, input_sets, conditions), conditions, progress)
     outputs, cycles = _read_answers(manifest, answers, len(input_sets), conditions.repeats)

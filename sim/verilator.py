@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +33,7 @@ BENCH = HERE / "bench.cpp"
 OPTIONS = ("--cc", "--prefix", "Vdesign", "--x-initial", "unique", "--x-assign", "unique", "-Wno-fatal", "-Wno-lint")
 COMPILER_OPTIONS = ("-std=c++17", "-DVL_TIME_CONTEXT", "-faligned-new", "-w")
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
+HASTY_OPTIMISATION = {"fast": "-O0", "slow": "-O0"}
 RUNTIME = {"verilated": "-O2", "verilated_threads": "-O0"}
 TRACERS = {"none": (), "vcd": ("verilated_vcd_c",), "fst": ("verilated_fst_c",)}
 SPLIT_BYTES = 2_000_000
@@ -41,8 +42,8 @@ FST_PROBE = "#include <lz4.h>\n#include <zlib.h>\n"
 INSTALL_FST = "apt-get install liblz4-dev zlib1g-dev (Debian, Ubuntu), or write a .vcd file, which needs nothing"
 
 
-def build(directory: Path, manifest: Manifest, trace: Trace = "none") -> Path:
-    """The program that simulates the design whose files are in `directory`.
+def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: bool = False) -> Path:
+    """The program that simulates the design whose files are in `directory`; a `hasty` one is built faster, runs slower.
 
     Raises MissingTool without a C++ compiler or, for FST, without its libraries; InternalError where Verilator refuses
     the SystemVerilog or a port is not what the manifest says.
@@ -51,13 +52,23 @@ def build(directory: Path, manifest: Manifest, trace: Trace = "none") -> Path:
     if trace == "fst":
         _require_fst(compiler)
     sources = [directory / file for file in manifest.files]
-    parts: list[str | bytes] = [trace, repr(manifest), *_toolchain(compiler)]
+    optimisation = HASTY_OPTIMISATION if hasty else OPTIMISATION
+    parts: list[str | bytes] = [trace, repr(optimisation), repr(manifest), *_toolchain(compiler)]
     ours = [BENCH, HERE / "bench_header.py", HERE / "verilator.py"]
     name = digest([*parts, *(file.read_bytes() for file in [*ours, *sources])])
-    return entry("verilator", name, lambda place: _make(place, sources, manifest, trace, compiler)) / "bench"
+    return (
+        entry("verilator", name, lambda place: _make(place, sources, manifest, trace, optimisation, compiler)) / "bench"
+    )
 
 
-def _make(place: Path, sources: Sequence[Path], manifest: Manifest, trace: Trace, compiler: str) -> None:
+def _make(
+    place: Path,
+    sources: Sequence[Path],
+    manifest: Manifest,
+    trace: Trace,
+    optimisation: Mapping[str, str],
+    compiler: str,
+) -> None:
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as temporary:
         work = Path(temporary)
         options = [*OPTIONS, "--Mdir", ".", "--top-module", manifest.top]
@@ -68,7 +79,7 @@ def _make(place: Path, sources: Sequence[Path], manifest: Manifest, trace: Trace
         if status != 0:
             raise InternalError(f"Verilator refused the generated SystemVerilog:\n{output}")
         (work / "design.h").write_text(design_header((work / "Vdesign.h").read_text(), manifest))
-        units = _units(work)
+        units = _units(work, optimisation)
         flags = [*_flags(trace), f"-I{work}", f"-I{BENCH.parent}"]
         _compile(compiler, flags, units, work)
         runtime = sorted(_runtime(compiler, trace).glob("*.o"))
@@ -77,10 +88,10 @@ def _make(place: Path, sources: Sequence[Path], manifest: Manifest, trace: Trace
         _checked([[compiler, *objects, *runtime, *libraries, "-o", place / "bench"]], work)
 
 
-def _units(work: Path) -> dict[str, str]:
+def _units(work: Path, optimisations: Mapping[str, str]) -> dict[str, str]:
     """Name → optimisation of the translation units, each including several of the files that Verilator wrote."""
     units: dict[str, str] = {}
-    for kind, optimisation in OPTIMISATION.items():
+    for kind, optimisation in optimisations.items():
         files = sorted(file for file in work.glob("V*.cpp") if file.stem.endswith("Slow") == (kind == "slow"))
         groups: list[list[Path]] = [[]]
         size = 0
@@ -138,7 +149,7 @@ def _toolchain(compiler: str) -> tuple[str, ...]:
     """What else decides the compiled code: versions and options."""
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
         ((_, greeting),) = run_all([[compiler, "--version"]], Path(work), 1)
-    return (greeting, version("verilator"), *OPTIONS, *COMPILER_OPTIONS, str(OPTIMISATION), str(RUNTIME))
+    return (greeting, version("verilator"), *OPTIONS, *COMPILER_OPTIONS, str(RUNTIME))
 
 
 def _require_fst(compiler: str) -> None:

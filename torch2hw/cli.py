@@ -138,6 +138,22 @@ def _parser() -> _Parser:
     units.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
     units.add_argument("--json", action="store_true", help="print one JSON object")
     units.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
+    fuzz = commands.add_parser(
+        "fuzz",
+        help="random models with random options, compared bit for bit; failures are shrunk and written",
+        description="Compile, lint and simulate random models with random options, and compare every bit.",
+        allow_abbrev=False,
+    )
+    fuzz.add_argument("--seeds", default="0..19", metavar="A..B", help="one model for each, both included (0..19)")
+    fuzz.add_argument("--jobs", type=_count, default=1, metavar="J", help="processes on this machine (1)")
+    fuzz.add_argument("--seconds", type=_count, metavar="S", help="start no model after so long")
+    fuzz.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster with this scheduler instead")
+    fuzz.add_argument(
+        "-o", "--output", metavar="DIR", type=Path, default=Path("fuzz"), help="outcomes.csv and failing models (fuzz)"
+    )
+    fuzz.add_argument("--grammar", action="store_true", help="print what the models are made of, and stop")
+    fuzz.add_argument("--json", action="store_true", help="print one JSON object")
+    fuzz.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
     passes = commands.add_parser(
         "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
     )
@@ -451,6 +467,38 @@ def _units_command(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _fuzz_command(parsed: argparse.Namespace) -> int:
+    import re
+
+    from torch2hw.sim import fuzz_models
+
+    if parsed.grammar:
+        print((fuzz_models.__doc__ or "").strip())
+        return 0
+    span = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", parsed.seeds)
+    seeds = range(int(span[1]), int(span[2] or span[1]) + 1) if span else range(0)
+    if not seeds:
+        raise UsageError(f"--seeds {parsed.seeds}: not a range of whole numbers", fix="use --seeds 0..99")
+    from torch2hw.sim import fuzz_run
+
+    executor, width = fuzz_run.processes(parsed.jobs), parsed.jobs
+    if parsed.dask is not None:
+        executor, width = fuzz_run.dask_cluster(parsed.dask)
+
+    def tell(text: str) -> None:
+        if not parsed.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    summary = fuzz_run.fuzz(seeds, executor, width, parsed.output, seconds=parsed.seconds, tell=tell)
+    if parsed.json:
+        import json
+
+        print(json.dumps(summary.to_json(), indent=2))
+    elif not parsed.quiet:
+        print(summary)
+    return 3 if summary.verdicts["failed"] else 0
+
+
 def _passes_command(parsed: argparse.Namespace) -> int:
     from torch2hw.pipeline import SCHEDULES, contract_of
 
@@ -481,6 +529,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "testbench": _testbench_command,
     "fpga": _fpga_command,
     "sweep": _sweep_command,
+    "fuzz": _fuzz_command,
     "units": _units_command,
     "passes": _passes_command,
 }

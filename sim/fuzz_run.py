@@ -1,0 +1,156 @@
+"""Many seeds of the fuzzer, in processes of this machine or on a Dask cluster, with a record of what became of each.
+
+`DIR/outcomes.csv` gets a line for every seed as it is done: what it was, its verdict and why. Failures are shrunk here,
+by this process, and written to `DIR/fuzzSEED.py`. Worker processes are started afresh (threads of PyTorch and MLIR do
+not survive a fork) and replaced now and then. One that dies takes its seed with it as a failure, and nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from torch2hw.errors import MissingTool, UsageError
+from torch2hw.sim.fuzz import Outcome, arguments_of, options_of, run_seed, write_failure
+from torch2hw.sim.fuzz_models import kinds, source
+
+SEEDS_PER_PROCESS = 25
+COLUMNS = ("seed", "verdict", "seconds", "options", "layers", "detail")
+
+
+@dataclass
+class Summary:
+    """How many seeds had each verdict, each kind of layer and each option; `refusals` by their message."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    layers: Counter[str] = field(default_factory=Counter)
+    options: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more. Layers and options are those of models that passed."""
+        self.verdicts[outcome.verdict] += 1
+        if outcome.verdict == "passed":
+            self.layers.update(set(outcome.kinds))
+            words = outcome.options.split()
+            self.options.update(f"{name} {value}" for name, value in zip(words[::2], words[1::2], strict=True))
+        if outcome.verdict == "refused":
+            self.refusals[outcome.detail.partition(": ")[2]] += 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `fuzz --json`."""
+        counted = {name: dict(getattr(self, name)) for name in ("verdicts", "layers", "options", "refusals")}
+        return {"models": self.verdicts.total(), **counted, "seconds": round(self.seconds, 1)}
+
+    def __str__(self) -> str:
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.verdicts.items()))
+        return f"{self.verdicts.total()} models: {verdicts or 'none'} ({self.seconds:.0f} s)"
+
+
+def fuzz(
+    seeds: Iterable[int],
+    executor: Callable[[], Executor],
+    width: int,
+    folder: Path,
+    *,
+    seconds: float | None = None,
+    tell: Callable[[str], None] = print,
+) -> Summary:
+    """Run seeds, `width` at a time, starting none after `seconds`; tell of those that did not pass, write failures."""
+    summary, started = Summary(), time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def until_time_is_up() -> Iterator[int]:
+        for seed in seeds:
+            if seconds is not None and time.monotonic() - started > seconds:
+                return
+            yield seed
+
+    with (folder / "outcomes.csv").open("a", newline="") as file:
+        table = csv.writer(file)
+        if file.tell() == 0:
+            table.writerow(COLUMNS)
+        for outcome in outcomes(until_time_is_up(), executor, width):
+            summary.add(outcome)
+            layers = " + ".join(outcome.kinds)
+            row = (outcome.seed, outcome.verdict, f"{outcome.seconds:.1f}", outcome.options, layers, outcome.detail)
+            table.writerow(row)
+            file.flush()
+            if outcome.verdict != "passed":
+                tell(f"seed {outcome.seed}: {outcome.verdict}: {outcome.detail}")
+            if outcome.verdict == "failed":
+                tell(f"  shrunk to {write_failure(outcome, folder)}")
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+def outcomes(seeds: Iterator[int], executor: Callable[[], Executor], width: int) -> Iterator[Outcome]:
+    """The outcome of every seed, as they come."""
+    pool = executor()
+    running: dict[Future[Outcome], int] = {}
+    try:
+        while True:
+            for seed in islice(seeds, width - len(running)):
+                running[pool.submit(run_seed, seed)] = seed
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                lost = sorted(running.values())
+                running.clear()
+                pool.shutdown()
+                for seed in lost:
+                    yield alone(seed, executor)
+                pool = executor()
+                continue
+            for future in done:
+                del running[future]
+                yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def alone(seed: int, executor: Callable[[], Executor]) -> Outcome:
+    """The outcome of a seed that was running when a process died, in a process of its own."""
+    with executor() as pool:
+        try:
+            return pool.submit(run_seed, seed).result()
+        except BrokenProcessPool:
+            layers = kinds(source(seed))
+            return Outcome(seed, "failed", "the process died", arguments_of(options_of(seed)), layers, 0.0)
+
+
+def processes(jobs: int) -> Callable[[], Executor]:
+    """Processes of this machine."""
+    return lambda: ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=SEEDS_PER_PROCESS)
+
+
+def dask_cluster(address: str) -> tuple[Callable[[], Executor], int]:
+    """The workers of a Dask cluster, which must have torch2hw installed, and how many seeds they can run at a time."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingTool(
+            "--dask needs the package distributed, which is not installed", fix='pip install "torch2hw[fuzz]"'
+        ) from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--dask {address}: no scheduler answers ({error})",
+            fix="start one with `dask scheduler`, workers with `dask worker ADDRESS`, and give its tcp:// address",
+        ) from None
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise UsageError(f"--dask {address}: the cluster has no workers", fix=f"dask worker {address}")
+    return lambda: client.get_executor(pure=False), 2 * threads
