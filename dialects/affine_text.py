@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import (
     DTYPE_BITS,
@@ -73,13 +74,26 @@ def literal(bits: int, dtype: str) -> str:
 
 def dense(buffer: Buffer) -> str:
     """`dense<…>` for a constant's data, as raw bytes."""
-    assert buffer.data is not None
-    kind = f"tensor<{'x'.join([*map(str, buffer.shape), buffer.dtype])}>"
+    data = banked_data(buffer)
+    kind = f"tensor<{'x'.join([*map(str, data.shape), buffer.dtype])}>"
     if buffer.dtype == "i1":
-        if buffer.elements == 1:
-            return f"dense<{'true' if buffer.data.reshape(-1)[0] else 'false'}> : {kind}"
-        return f"dense<{str(buffer.data.astype(bool).tolist()).lower()}> : {kind}"
-    return f'dense<"0x{np.ascontiguousarray(buffer.data).tobytes().hex().upper()}"> : {kind}'
+        if data.size == 1:
+            return f"dense<{'true' if data.reshape(-1)[0] else 'false'}> : {kind}"
+        return f"dense<{str(data.astype(bool).tolist()).lower()}> : {kind}"
+    return f'dense<"0x{np.ascontiguousarray(data).tobytes().hex().upper()}"> : {kind}'
+
+
+def banked_data(buffer: Buffer) -> NDArray[np.generic]:
+    """A constant's data as its memref holds them: the bank's indices lead, padding is 0."""
+    assert buffer.data is not None
+    if not buffer.factors:
+        return buffer.data
+    pairs = list(zip(buffer.bank_shape, buffer.factors, strict=True))
+    padding = [(0, rows * factor - size) for (rows, factor), size in zip(pairs, buffer.shape, strict=True)]
+    split = np.pad(buffer.data, padding).reshape([part for pair in pairs for part in pair])
+    rank = len(pairs)
+    leading = split.transpose([*range(1, 2 * rank, 2), *range(0, 2 * rank, 2)])
+    return leading.reshape([*(factor for factor in buffer.factors if factor > 1), *buffer.bank_shape])
 
 
 def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestPrinter] | None = None) -> str:

@@ -195,6 +195,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class Nest:
+    """Nests that follow each other with the same `arm_of` (not empty) are the arms of one parallel nest of that name:
+    no arm reads or writes what another one writes."""
+
     name: str
     loops: tuple[Loop, ...]
     stages: tuple[Stage, ...]
@@ -202,6 +205,7 @@ class Nest:
     source: Source | None = None
     macs: int = 0  # multiply-accumulates that it executes
     lanes: int = 1
+    arm_of: str = ""
 
     @property
     def trip_count(self) -> int:

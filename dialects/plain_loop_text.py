@@ -9,21 +9,32 @@ Before (data): `Nest(i, j, k; stage 0: acc over k; stage 1: store)`. After (text
 
 The same values in the same order as `affine_text`, without its conditions on loop indices: what the sequential
 schedule, which pays for each condition in every iteration, is lowered from. A nest whose reduction loops are not the
-innermost ones, or with more than one reducing stage, is printed as `affine_text` prints it.
+innermost ones, or with more than one reducing stage, is printed as `affine_text` prints it. Each arm of a parallel nest
+is an scf.execute_region with the attribute `arm_of`; a memref.alloc has the attribute `buffer`, the buffer's name.
 """
 
 from __future__ import annotations
+
+import re
 
 from torch2hw.dialects.affine_text import NestPrinter, affine_text, location
 from torch2hw.dialects.loops import Nest, Program
 
 
 def plain_loop_text(program: Program) -> str:
-    return affine_text(program, {}, PlainNestPrinter)
+    text = affine_text(program, {}, PlainNestPrinter)
+    return re.sub(r"%(\w+) = memref\.alloc\(\) :", r'%\1 = memref.alloc() {buffer = "\1"} :', text)
 
 
 class PlainNestPrinter(NestPrinter):
     def lines(self) -> list[str]:
+        lines = self.nest_lines()
+        if not self.nest.arm_of:
+            return lines
+        end = ["  scf.yield", f'}} {{arm_of = "{self.nest.arm_of}"}}']
+        return ["scf.execute_region no_inline {", *("  " + line for line in lines), *end]
+
+    def nest_lines(self) -> list[str]:
         if not _reduces_innermost(self.nest):
             return super().lines()
         nest, stage = self.nest, self.nest.stages[0]

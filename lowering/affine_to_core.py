@@ -5,23 +5,30 @@ Before:  func.func @main(%x: memref<4x8xf32>, …) { … memref.get_global @w �
 After:   func.func @core(%x: memref<32xf32>, …, %w: memref<8xf32>) { … func.call @f32_exp_call … }
 
 needs:   a function @main over memrefs of static shape, inputs then outputs; memref.global constants; no calls.
-leaves:  each memory an argument of @core, in the order of `memories`: ports, then constants and temporaries. Addresses
-         are computed here (row-major), because upstream's flatten-memref is wrong for rank 3 and above. What CIRCT
-         cannot lower is a call of a function that stands for the library's unit; its body means nothing.
+leaves:  each bank of each memory an argument of @core, in the order of `memories`. Addresses are computed here
+         (row-major), because upstream's flatten-memref is wrong for rank 3 and above; `banked_accesses` says how banks
+         are chosen. The arms of a parallel nest stand in an scf.parallel as CIRCT takes it, each an execute_region.
+         What CIRCT cannot lower is a call of a function that stands for the library's unit; its body means nothing.
 refuses: an operation without a unit in the library, as hwlib's NoUnit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import prod
 from typing import Any
 
 import numpy as np
 from torch_mlir import ir, passmanager
 
-_BEFORE = "builtin.module(lower-affine,canonicalize,cse)"
+from torch2hw.lowering.banked_accesses import Accesses, Banked, arm_of, constant, constant_of
+
+_BEFORE = (
+    "builtin.module(lower-affine,canonicalize,cse,"
+    "int-range-optimizations,arith-unsigned-when-equivalent,canonicalize,cse)"  # no signs where indices have none
+)
 _AFTER = "builtin.module(loop-invariant-code-motion,cse)"  # the products of an address belong to the loop that counts
 # What lower-scf-to-calyx lowers by itself, bit for bit as the hardware library would.
 _NATIVE = {
@@ -35,7 +42,14 @@ _NATIVE = {
     ),
     *(f"arith.{name}" for name in ("shli", "shrsi", "shrui", "extsi", "extui", "trunci")),
 }
-_STRUCTURE = ("scf.for", "scf.if", "scf.yield", "func.return", "memref.load", "memref.store")
+# Combinational cells: CIRCT gives them to a call without driving what they depend on.
+_COMBINATIONAL = {
+    f"arith.{name}"
+    for name in ("select", "addi", "subi", "andi", "ori", "xori", "cmpi", "shli", "shrsi", "shrui")
+    + ("extsi", "extui", "trunci", "index_cast", "bitcast")
+}
+_SHIFTS = {"arith.divui": "arith.shrui", "arith.remui": "arith.andi"}
+_STRUCTURE = ("scf.for", "scf.if", "scf.yield", "scf.execute_region", "func.return", "memref.load", "memref.store")
 _ALLOCATIONS = ("memref.alloc", "memref.alloca", "memref.get_global")
 _BITS = {
     "f64": np.uint64,
@@ -51,13 +65,18 @@ _BITS = {
 
 @dataclass(frozen=True)
 class CoreMemory:
-    """A memory beside the core. `kind` is port, constant or temporary; `contents` are the bits of a constant."""
+    """A memory beside the core. `kind` is port, constant or temporary; `contents` are the bits of a constant.
+
+    A port's is bank number `bank` of `tensor`; several with the same number hold the same.
+    """
 
     name: str
     kind: str
     elements: int
     width_bits: int
     contents: tuple[int, ...] = ()
+    tensor: str = ""
+    bank: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,17 +88,24 @@ class Core:
     units: dict[str, Any]
 
 
-def lower(affine_text: str, port_names: Sequence[str], library: Any) -> Core:
-    """`port_names` name the arguments of @main."""
+def lower(
+    affine_text: str,
+    port_names: Sequence[str],
+    library: Any,
+    factors: Mapping[str, tuple[int, ...]] | None = None,
+    naive: bool = False,
+) -> Core:
+    """`port_names` name the arguments of @main; `factors` are those of the buffers, by name; `naive` is
+    banked_accesses'."""
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(affine_text)
         passmanager.PassManager.parse(_BEFORE).run(module.operation)
-        return _CoreLowering(module, library).run(port_names)
+        return _CoreLowering(module, library, factors or {}, naive).run(port_names)
 
 
 class _CoreLowering:
-    def __init__(self, module: Any, library: Any) -> None:
-        self.module, self.library = module, library
+    def __init__(self, module: Any, library: Any, factors: Mapping[str, tuple[int, ...]], naive: bool) -> None:
+        self.module, self.library, self.factors, self.naive = module, library, factors, naive
         self.function = next(op.operation for op in module.body.operations if op.operation.name == "func.func")
         self.block = self.function.regions[0].blocks[0]
         self.globals = {
@@ -91,24 +117,40 @@ class _CoreLowering:
         self.units: dict[str, Any] = {}
 
     def run(self, port_names: Sequence[str]) -> Core:
-        shapes: dict[Any, tuple[int, ...]] = {}
+        stored: dict[Any, Banked] = {}
+        contents: dict[str, tuple[int, ...]] = {}
         for name, argument in zip(port_names, list(self.block.arguments), strict=True):
-            shapes[argument] = tuple(argument.type.shape)
-            self.memories.append(_memory(name, "port", argument.type))
-            argument.set_type(self.flat(argument.type))
+            stored[argument] = self.banked(name, "port", argument.type)
+            argument.set_type(stored[argument].bank_type)
         operations = all_operations(self.block)
         allocations = [op for op in operations if op.name in _ALLOCATIONS]
         for op in allocations:
-            self.hoist(op, shapes)
-        for op in operations:
-            if op.name in ("memref.load", "memref.store"):
-                self.linearise(op, shapes)
-            elif op.name == "memref.dealloc":
+            memory = self.allocated(op, sum(each.kind == "temporary" for each in stored.values()))
+            argument = self.block.add_argument(memory.bank_type, op.location)
+            stored[argument] = memory
+            if memory.kind == "constant":
+                contents[memory.name] = self.contents(memory.name)
+            op.results[0].replace_all_uses_with(argument)
+        for number, op in enumerate(op for op in operations if op.name == "scf.execute_region"):
+            op.attributes["arm"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), number)
+        accesses = Accesses(stored, self.naive)
+        used = [op for op in operations if op.name in ("memref.load", "memref.store")]
+        others = [op for op in operations if op.name not in ("memref.load", "memref.store")]
+        for op in used:
+            accesses.note(op)
+        self.make_memories(accesses, contents)
+        for op in used:
+            accesses.rewrite(op)
+        for op in others:
+            if op.name == "memref.dealloc":
                 op.erase()
             elif op.name not in _NATIVE and op.name not in _STRUCTURE and op.name not in _ALLOCATIONS:
                 self.call_unit(op)
+            elif op.name in _SHIFTS:
+                _shifted(op)
         for op in allocations:
             op.erase()
+        self.join_arms()
         self.function.attributes["sym_name"] = ir.StringAttr.get("core")
         arguments = [argument.type for argument in self.block.arguments]
         self.function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(arguments, []))
@@ -125,21 +167,39 @@ class _CoreLowering:
         )
 
     # -- memories
-    def flat(self, kind: Any) -> Any:
-        return ir.MemRefType.get([prod(kind.shape)], kind.element_type)
+    def banked(self, name: str, kind: str, memref: Any) -> Banked:
+        """`memref` has the banks' indices in front, as `dialects.affine_text` prints it."""
+        factors = self.factors.get(name, ())
+        shape = tuple(memref.shape)[sum(factor > 1 for factor in factors) :]
+        return Banked(name, kind, factors or (1,) * len(shape), shape, memref.element_type)
 
-    def hoist(self, op: Any, shapes: dict[Any, tuple[int, ...]]) -> None:
-        """The memory as an argument of the function."""
+    def allocated(self, op: Any, count: int) -> Banked:
         kind = op.results[0].type
-        argument = self.block.add_argument(self.flat(kind), op.location)
-        shapes[argument] = tuple(kind.shape)
         if op.name == "memref.get_global":
-            symbol = op.attributes["name"].value
-            self.memories.append(_memory(symbol, "constant", kind, self.contents(symbol)))
-        else:
-            count = sum(memory.kind == "temporary" for memory in self.memories)
-            self.memories.append(_memory(f"temporary{count}", "temporary", kind))
-        op.results[0].replace_all_uses_with(argument)
+            return self.banked(op.attributes["name"].value, "constant", kind)
+        if "buffer" in op.attributes and self.factors.get(op.attributes["buffer"].value):
+            return self.banked(op.attributes["buffer"].value, "temporary", kind)
+        return self.banked(f"temporary{count}", "temporary", kind)
+
+    def make_memories(self, accesses: Accesses, contents: Mapping[str, tuple[int, ...]]) -> None:
+        """An argument for each copy of each bank; the first of each memory is there already."""
+        later = []
+        for argument, memory in accesses.stored.items():
+            for bank in range(memory.banks):
+                for copy in range(accesses.copies(argument, bank)):
+                    name = memory.name + (f"_bank{bank}" if memory.banks > 1 else "") + (f"_copy{copy}" if copy else "")
+                    values = contents.get(memory.name, ())[bank * memory.elements : (bank + 1) * memory.elements]
+                    width = _width_bits(memory.element_type)
+                    made = CoreMemory(name, memory.kind, memory.elements, width, values, memory.name, bank)
+                    if bank == copy == 0:
+                        self.memories.append(made)
+                        accesses.arguments[argument, bank].append(argument)
+                    else:
+                        later.append((argument, made, memory))
+        for argument, made, memory in later:
+            self.memories.append(made)
+            added = self.block.add_argument(memory.bank_type, argument.location)
+            accesses.arguments[argument, made.bank].append(added)
 
     def contents(self, symbol: str) -> tuple[int, ...]:
         value = self.globals[symbol].attributes["initial_value"]
@@ -153,51 +213,63 @@ class _CoreLowering:
             raw = np.repeat(one, count)
         return tuple(int(each) for each in np.ascontiguousarray(raw).reshape(-1).view(_BITS[element]))
 
-    def linearise(self, op: Any, shapes: dict[Any, tuple[int, ...]]) -> None:
-        stored = op.name == "memref.store"
-        operands = list(op.operands)
-        memory, indices = (operands[1], operands[2:]) if stored else (operands[0], operands[1:])
-        shape = shapes[memory]
-        with ir.InsertionPoint(op), op.location:
-            terms = [self.scaled(index, prod(shape[place + 1 :])) for place, index in enumerate(indices)]
-            address = terms[0] if terms else self.constant(0)
-            for term in terms[1:]:
-                address = self.index("addi", address, term)
-            if stored:
-                ir.Operation.create("memref.store", operands=[operands[0], memory, address])
-            else:
-                loaded = ir.Operation.create("memref.load", results=[op.results[0].type], operands=[memory, address])
-                op.results[0].replace_all_uses_with(loaded.results[0])
-        op.erase()
-
-    def scaled(self, index: Any, stride: int) -> Any:
-        """A shift where it can be one: a multiplication takes cycles."""
-        if stride & (stride - 1) == 0:
-            return index if stride == 1 else self.index("shli", index, self.constant(stride.bit_length() - 1))
-        return self.index("muli", index, self.constant(stride))
-
-    def constant(self, value: int) -> Any:
-        kind = ir.IndexType.get()
-        attributes = {"value": ir.IntegerAttr.get(kind, value)}
-        return ir.Operation.create("arith.constant", results=[kind], attributes=attributes).results[0]
-
-    def index(self, operation: str, left: Any, right: Any) -> Any:
-        return ir.Operation.create(f"arith.{operation}", results=[left.type], operands=[left, right]).results[0]
+    def join_arms(self) -> None:
+        """An scf.parallel of one iteration around the arms of each parallel nest: CIRCT's own form of unrolled arms."""
+        arms = [each.operation for each in self.block.operations if each.operation.name == "scf.execute_region"]
+        index = ir.IndexType.get()
+        for _, group in groupby(arms, key=lambda op: arm_of(op)[0]):
+            members = list(group)
+            with ir.InsertionPoint(members[0]), members[0].location:
+                bounds = [
+                    ir.Operation.create(
+                        "arith.constant", results=[index], attributes={"value": ir.IntegerAttr.get(index, value)}
+                    ).results[0]
+                    for value in (0, 1, 1)
+                ]
+                attributes = {
+                    "operandSegmentSizes": ir.DenseI32ArrayAttr.get([1, 1, 1, 0]),
+                    "calyx.unroll": ir.BoolAttr.get(True),
+                }
+                around = ir.Operation.create("scf.parallel", operands=bounds, attributes=attributes, regions=1)
+                body = around.regions[0].blocks.append(index)
+                for op in members:
+                    for attribute in ("arm", "arm_of", "no_inline"):
+                        del op.attributes[attribute]
+                    body.append(op)
+                with ir.InsertionPoint(body):
+                    ir.Operation.create("scf.reduce")
 
     # -- units
     def call_unit(self, op: Any) -> None:
-        """A call of the library's unit in place of an operation."""
+        """A call of the library's unit in place of an operation.
+
+        Of a function of its own: CIRCT makes one instance for each function, whose result the next call overwrites.
+        """
         types = tuple(str(operand.type) for operand in op.operands)
         unit = self.library.unit(op.name, types, str(op.results[0].type))
-        called = f"{unit.name}_call"
-        self.units.setdefault(called, unit)
+        count = sum(other is unit or other.name == unit.name for other in self.units.values())
+        called = f"{unit.name}_call{count or ''}"
+        self.units[called] = unit
         with ir.InsertionPoint(op), op.location:
             attributes = {"callee": ir.FlatSymbolRefAttr.get(called)}
+            operands = [self.registered(operand) for operand in op.operands]
             call = ir.Operation.create(
-                "func.call", results=[op.results[0].type], operands=list(op.operands), attributes=attributes
+                "func.call", results=[op.results[0].type], operands=operands, attributes=attributes
             )
         op.results[0].replace_all_uses_with(call.results[0])
         op.erase()
+
+    def registered(self, operand: Any) -> Any:
+        """`operand` through a memory of one word where a combinational cell makes it."""
+        if getattr(operand.owner, "name", "") not in _COMBINATIONAL:
+            return operand
+        kind = ir.MemRefType.get([1], operand.type)
+        word = self.block.add_argument(kind, operand.owner.location)
+        name = f"operand{len(self.memories)}"
+        self.memories.append(CoreMemory(name, "temporary", 1, _width_bits(operand.type), tensor=name))
+        zero = constant(0)
+        ir.Operation.create("memref.store", operands=[operand, word, zero])
+        return ir.Operation.create("memref.load", results=[operand.type], operands=[word, zero]).results[0]
 
     def declare(self, name: str, unit: Any) -> None:
         """A function with the unit's types that returns a constant."""
@@ -208,10 +280,20 @@ class _CoreLowering:
         self.module.body.append(next(iter(alone.body.operations)).operation.clone())
 
 
-def _memory(name: str, kind: str, memref: Any, contents: tuple[int, ...] = ()) -> CoreMemory:
-    element = str(memref.element_type)
-    width = 16 if element == "bf16" else int(element[1:])
-    return CoreMemory(name, kind, prod(memref.shape), width, contents)
+def _shifted(op: Any) -> None:
+    """A division of an index by a power of two as a shift, its remainder as a mask: a divider takes a cycle a bit."""
+    divisor = constant_of(op.operands[1])
+    if divisor is None or divisor & (divisor - 1) or str(op.operands[1].type) != "index":
+        return
+    with ir.InsertionPoint(op), op.location:
+        other = constant(divisor.bit_length() - 1 if op.name == "arith.divui" else divisor - 1)
+        made = ir.Operation.create(_SHIFTS[op.name], results=[other.type], operands=[op.operands[0], other])
+    op.results[0].replace_all_uses_with(made.results[0])
+    op.erase()
+
+
+def _width_bits(element_type: Any) -> int:
+    return 16 if str(element_type) == "bf16" else int(str(element_type)[1:])
 
 
 def all_operations(block: Any) -> list[Any]:

@@ -4,6 +4,8 @@ Before:  func.func @main(%x: memref<…>, %out: memref<…>) { affine.for … }
 After:   component @core (dynamic groups over ref memories) and a top component with those memories, the host's ports,
          and calyx.invoke @core; the definitions of its floating-point primitives, units and read-only memories.
 
+With arms (`choose-arms`) the control that CIRCT makes is packed: `pack_steps`.
+
 needs:   what affine_to_core needs.
 leaves:  Calyx text that CIRCT verifies, for calyx_to_hw, with all that stands outside Calyx as definitions.
 refuses: what affine_to_core refuses. An abort in CIRCT's pass is an InternalError.
@@ -13,12 +15,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.calyx_program import Cell, Port, PortOf
-from torch2hw.dialects.loops import Program
+from torch2hw.dialects.loops import Buffer, Program
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.memories import address_bits
@@ -29,7 +31,8 @@ from torch2hw.lowering.calyx_memories import read_only
 from torch2hw.lowering.calyx_modules import FLOAT_MODULES
 from torch2hw.lowering.float_handshakes import float_primitive, unit_component
 from torch2hw.lowering.handshakes import MULTIPLIER_CYCLES, divider_cycles
-from torch2hw.lowering.sequential_latency import latency_cycles, true_counts
+from torch2hw.lowering.pack_steps import pack
+from torch2hw.lowering.sequential_latency import choices, latency_cycles
 
 _MEMORY_PORTS = ("addr0", "clk", "reset", "content_en", "write_en", "write_data", "read_data", "done")
 
@@ -47,13 +50,18 @@ class SequentialProgram:
         return self.calyx
 
 
-def lower(program: Program, library: Library) -> SequentialProgram:
-    """`program` as linalg_to_affine leaves it. Raises DataDependent where its latency is not a constant."""
+def lower(program: Program, library: Library, banking: str = "dimension") -> SequentialProgram:
+    """`program` as linalg_to_affine or choose-arms leaves it; `banking` is dimension or naive (banked_accesses).
+
+    Raises DataDependent where its latency is not a constant.
+    """
     names = [buffer.name for buffer in (*program.inputs, *program.outputs)]
-    core = affine_to_core.lower(plain_loop_text(program), names, library)
-    lowered = run_native(_lower_in_circt, core.text)
+    factors = {buffer.name: buffer.factors for buffer in program.buffers() if buffer.banks > 1}
+    core = affine_to_core.lower(plain_loop_text(program), names, library, factors, banking == "naive")
+    has_arms = any(nest.lanes > 1 or nest.arm_of for nest in program.nests)
+    lowered, order = run_native(_lower_in_circt, core.text, has_arms)
     end = lowered.rindex("}")
-    text = lowered[:end] + _top(program.name, core.memories, {buffer.name for buffer in program.inputs}) + "}\n"
+    text = lowered[:end] + _top(program, core.memories) + "}\n"
     text = text.replace('calyx.entrypoint = "main"', f'calyx.entrypoint = "{program.name}"')
     component = calyx_reader.read(calyx.parse(text, calyx.context())).components["core"]
     read: dict[str, set[str]] = defaultdict(set)  # by cell, its ports that are sources
@@ -80,12 +88,13 @@ def lower(program: Program, library: Library) -> SequentialProgram:
         if memory.kind == "constant":
             place = f"{program.name}.{memory.name}"
             definitions[place] = read_only(place.replace(".", "_"), _cell(memory), memory.contents)
-    latency = latency_cycles(component, delays, true_counts(core.text)) + 1  # the invoke's own end
+    made = choices(core.text)
+    latency = latency_cycles(component, delays, [made[place] for place in order]) + 1  # the invoke's own end
     return SequentialProgram(text, definitions, latency, program)
 
 
-def _lower_in_circt(core_text: str) -> str:
-    """The module with component @core, and without the one that CIRCT makes around it."""
+def _lower_in_circt(core_text: str, has_arms: bool) -> tuple[str, list[int]]:
+    """The module with component @core, and without the one that CIRCT makes around it; `pack`'s order of conditions."""
     from pycde.circt import ir, passmanager
 
     with calyx.context(), ir.Location.unknown():
@@ -97,9 +106,10 @@ def _lower_in_circt(core_text: str) -> str:
             if op.operation.name == "calyx.component" and op.operation.attributes["sym_name"].value == "main":
                 op.operation.erase()
                 break
+        order = pack(module, has_arms)
         text = module.operation.get_asm(enable_debug_info=True, use_local_scope=True)
     # CIRCT prints an invoke without ref cells in a form that it does not parse.
-    return re.sub(r"(calyx\.invoke @\w+)\[\]\(", r"\1(", text)
+    return re.sub(r"(calyx\.invoke @\w+)\[\]\(", r"\1(", text), order
 
 
 def _cell(memory: CoreMemory) -> Cell:
@@ -117,42 +127,119 @@ def _cell(memory: CoreMemory) -> Cell:
     return Cell(memory.name, "seq_mem", ports, sizes=(memory.elements,))
 
 
-def _top(name: str, memories: Sequence[CoreMemory], inputs: Collection[str]) -> str:
+def _top(program: Program, memories: Sequence[CoreMemory]) -> str:
     """The component with the memories and the host's ports: the host reaches them while @core does not run."""
-    arguments: list[str] = []
-    results: list[str] = []
-    cells: list[str] = []
-    wires: list[tuple[str, str, int]] = []
+    top = _Top()
     for memory in memories:
         cell = _cell(memory)
         names = ", ".join(f"%{memory.name}.{port.name}" for port in cell.ports)
         types = ", ".join(f"i{port.width_bits}" for port in cell.ports)
         shape = f"<[{memory.elements}] x {memory.width_bits}> [{address_bits(memory.elements)}]"
-        cells.append(f"    {names} = calyx.seq_mem @{memory.name} {shape} {{external = true}} : {types}")
-        if memory.kind != "port":
-            continue
-        written = memory.name in inputs
-        enable = f"%{memory.name}_{'we' if written else 're'}"
-        arguments.append(f"%{memory.name}_addr: i{address_bits(memory.elements)}")
-        (arguments if written else results).append(f"%{memory.name}_data: i{memory.width_bits}")
-        arguments.append(f"{enable}: i1")
-        wires.append((f"%{memory.name}.addr0", f"%idle ? %{memory.name}_addr", address_bits(memory.elements)))
-        wires.append((f"%{memory.name}.content_en", f"%idle ? {enable}", 1))
-        if written:
-            wires.append((f"%{memory.name}.write_en", f"%idle ? {enable}", 1))
-            wires.append((f"%{memory.name}.write_data", f"%idle ? %{memory.name}_data", memory.width_bits))
-        else:
-            wires.append((f"%{memory.name}_data", f"%{memory.name}.read_data", memory.width_bits))
-    arguments += ["%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
+        top.cells.append(f"    {names} = calyx.seq_mem @{memory.name} {shape} {{external = true}} : {types}")
+    for buffer in (*program.inputs, *program.outputs):
+        top.port(buffer, [memory for memory in memories if memory.kind == "port" and memory.tensor == buffer.name])
+    arguments = [*top.arguments, "%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
     lines = [
-        f"  calyx.component @{name}({', '.join(arguments)}) -> ({', '.join([*results, '%done: i1 {done}'])}) {{",
+        f"  calyx.component @{program.name}({', '.join(arguments)}) -> "
+        f"({', '.join([*top.results, '%done: i1 {done}'])}) {{",
         "    %true = hw.constant true",
-        *cells,
+        *top.cells,
         "    %run.clk, %run.reset, %run.go, %run.done = calyx.instance @run of @core : i1, i1, i1, i1",
         "    calyx.wires {",
         "      %idle = comb.xor %run.go, %true : i1",
     ]
-    lines += [f"      calyx.assign {target} = {source} : i{width}" for target, source, width in wires]
+    lines += ["      " + line for line in top.wires]
     bound = ", ".join(f"arg_mem_{number} = {memory.name}" for number, memory in enumerate(memories))
     lines += ["    }", f"    calyx.control {{ calyx.invoke @run[{bound}]() -> () }}", "  } {toplevel}", ""]
     return "\n".join(lines)
+
+
+class _Top:
+    """Lines of the top component: its ports, cells and wires."""
+
+    def __init__(self) -> None:
+        self.arguments: list[str] = []
+        self.results: list[str] = []
+        self.cells: list[str] = []
+        self.wires: list[str] = []
+
+    def assign(self, target: str, source: str, width: int) -> None:
+        self.wires.append(f"calyx.assign {target} = {source} : i{width}")
+
+    def port(self, buffer: Buffer, memories: Sequence[CoreMemory]) -> None:
+        """The host's ports of a tensor (contract section 5); `memories` are its banks and their copies."""
+        name, width, written = buffer.name, memories[0].width_bits, buffer.kind == "input"
+        offset = (buffer.bank_elements - 1).bit_length()
+        bank_bits = (buffer.banks - 1).bit_length()
+        bits, own = max(1, offset + bank_bits), address_bits(buffer.bank_elements)
+        enable = f"%{name}_{'we' if written else 're'}"
+        self.arguments.append(f"%{name}_addr: i{bits}")
+        (self.arguments if written else self.results).append(f"%{name}_data: i{width}")
+        self.arguments.append(f"{enable}: i1")
+        address = f"%{name}_addr"
+        if bank_bits:
+            address = (
+                self.slice(f"{name}_offset", address, bits, own) if offset else self.literal(f"{name}_zero", 0, own)
+            )
+        for memory in memories:
+            self.assign(f"%{memory.name}.addr0", f"%idle ? {address}", own)
+            asked = "%idle"
+            if bank_bits and written:
+                asked = self.equal(f"{memory.name}_here", f"%{name}_addr", bits, memory.bank << offset, offset)
+                self.wires.append(f"{asked}_idle = comb.and %idle, {asked} : i1")
+                asked += "_idle"
+            self.assign(f"%{memory.name}.content_en", f"{asked} ? {enable}", 1)
+            if written:
+                self.assign(f"%{memory.name}.write_en", f"{asked} ? {enable}", 1)
+                self.assign(f"%{memory.name}.write_data", f"%idle ? %{name}_data", width)
+        if not written:
+            self.read(name, {memory.bank: memory.name for memory in reversed(memories)}, bank_bits, offset, width, bits)
+
+    def slice(self, name: str, source: str, width: int, low: int) -> str:
+        """The low bits of a port."""
+        if low == width:
+            return source
+        self.cells.append(f"    %{name}.in, %{name}.out = calyx.std_slice @{name} : i{width}, i{low}")
+        self.assign(f"%{name}.in", source, width)
+        return f"%{name}.out"
+
+    def literal(self, name: str, value: int, width: int) -> str:
+        self.wires.append(f"%{name} = hw.constant {_literal(value, width)}")
+        return f"%{name}"
+
+    def equal(self, name: str, source: str, width: int, value: int, low: int) -> str:
+        """Whether the bits of a port from `low` on are those of `value`."""
+        own = width - low
+        number = self.literal(f"{name}_number", value >> low, own)
+        self.wires += [
+            f"%{name}_part = comb.extract {source} from {low} : (i{width}) -> i{own}",
+            f"%{name} = comb.icmp eq %{name}_part, {number} : i{own}",
+        ]
+        return f"%{name}"
+
+    def read(self, name: str, banks: dict[int, str], bank_bits: int, offset: int, width: int, bits: int) -> None:
+        """The word of the bank that was asked for a cycle before."""
+        if not bank_bits:
+            self.assign(f"%{name}_data", f"%{banks[0]}.read_data", width)
+            return
+        held, moved = f"{name}_held", f"{name}_bank"
+        ports = ("in", "write_en", "clk", "reset", "out", "done")
+        self.cells += [
+            f"    {', '.join(f'%{held}.{port}' for port in ports)} = calyx.register @{held} : "
+            f"i{bank_bits}, i1, i1, i1, i{bank_bits}, i1",
+            f"    %{moved}.left, %{moved}.right, %{moved}.out = calyx.std_rsh @{moved} : i{bits}, i{bits}, i{bits}",
+        ]
+        self.assign(f"%{moved}.left", f"%{name}_addr", bits)
+        self.assign(f"%{moved}.right", self.literal(f"{moved}_from", offset, bits), bits)
+        self.assign(f"%{held}.in", self.slice(f"{moved}_number", f"%{moved}.out", bits, bank_bits), bank_bits)
+        self.assign(f"%{held}.write_en", f"%{name}_re", 1)
+        for number, memory in sorted(banks.items()):
+            here = self.equal(f"{memory}_asked", f"%{held}.out", bank_bits, number, 0)
+            self.assign(f"%{name}_data", f"{here} ? %{memory}.read_data", width)
+
+
+def _literal(value: int, width: int) -> str:
+    """As hw.constant prints it."""
+    if width == 1:
+        return "true" if value else "false"
+    return f"{value - (1 << width) if value >> (width - 1) else value} : i{width}"

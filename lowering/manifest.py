@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer
@@ -59,9 +60,12 @@ def manifest(design: CalyxProgram, generator: str, files: list[str], memory_file
 def sequential_manifest(
     design: SequentialProgram, generator: str, files: list[str], memory_files: list[str]
 ) -> dict[str, Any]:
-    """The manifest of a design of handshakes: one component, and at most one multiply-accumulate at a time."""
+    """The manifest of a design of handshakes: one component; each arm of a nest is a lane."""
     program = design.program
     macs = sum(nest.macs for nest in program.nests)
+    lanes: Counter[str] = Counter()
+    for nest in program.nests:
+        lanes[nest.arm_of or nest.name] += nest.lanes if nest.macs else 0
     return {
         "manifest": VERSION,
         "generator": generator,
@@ -74,7 +78,7 @@ def sequential_manifest(
         "finish": "done",
         "latency_cycles": design.latency_cycles,
         "macs": macs,
-        "mac_lanes": min(macs, 1),
+        "mac_lanes": max(lanes.values(), default=0),
         "writes_while_running": "ignored",
         "inputs": [tensor(buffer) for buffer in program.inputs],
         "outputs": [tensor(buffer) for buffer in program.outputs],

@@ -2,14 +2,17 @@
 
 Every dynamic group that lower-scf-to-calyx makes takes a fixed time: the chain of done signals from what the group
 starts to its own done. Loops repeat a constant number of times. Only conditions remain, and they are on loop indices:
-how often each is true is counted by running the loops on the CPU. So the sum over the control tree is the latency,
-and tests compare it with simulation.
+what each finds every time is noted by running the loops on the CPU. So the durations of all runs of a piece of control
+are known, and arms in parallel take the longest of each run. Tests compare the sum with simulation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from torch2hw.dialects.calyx_program import (
     Component,
@@ -22,53 +25,68 @@ from torch2hw.dialects.calyx_program import (
     Parallel,
     PortOf,
     Repeat,
-    Sequence,
     Value,
 )
+from torch2hw.dialects.calyx_program import Sequence as InOrder
 from torch2hw.lowering.affine_to_core import all_operations
 
 _NOT_DATA = ("arith.", "scf.for", "affine.")
+Array = np.ndarray[Any, Any]
+Cycles = int | Array  # of every run the same, or one number for each run, in order
 
 
 class DataDependent(Exception):
     """The program's latency depends on its data."""
 
 
-def latency_cycles(component: Component, delays: Mapping[str, int], true_counts: list[int]) -> int:
+def latency_cycles(component: Component, delays: Mapping[str, int], choices: Sequence[Array]) -> int:
     """Cycles from go to done. `delays` are the cycles from go to done, by cell or kind of cell, for instances by
     component.
 
-    `true_counts` says how often each `if` of the control, in order, takes its first arm in one run. Raises
-    DataDependent.
+    `choices` are, for each `if` of the control, in order, whether it takes its first arm, one element for each time
+    that it is reached. Raises DataDependent.
     """
-    return _Timing(component, delays, iter(true_counts)).total(component.control, 1)
+    total = _Timing(component, delays, iter(choices)).of_runs(component.control, 1)
+    return total if isinstance(total, int) else int(total[0])
 
 
 class _Timing:
-    def __init__(self, component: Component, delays: Mapping[str, int], true_counts: Iterator[int]) -> None:
-        self.component, self.delays, self.true_counts = component, delays, true_counts
+    def __init__(self, component: Component, delays: Mapping[str, int], choices: Iterator[Array]) -> None:
+        self.component, self.delays, self.choices = component, delays, choices
 
-    def total(self, control: Control, times: int) -> int:
-        """The cycles that `control` takes in all when it runs `times` times."""
+    def of_runs(self, control: Control, times: int) -> Cycles:
+        """The cycles that each of the `times` runs of `control` takes."""
         match control:
             case Enable(group):
-                return times * self.group(self.component.groups[group])
-            case Sequence(children):
-                return sum(self.total(child, times) for child in children)
+                return self.group(self.component.groups[group])
+            case InOrder(children):
+                return sum((self.of_runs(child, times) for child in children), start=0)
             case Repeat(count, body):
-                return self.total(body, times * count)
+                once = self.of_runs(body, times * count)
+                return once * count if isinstance(once, int) else once.reshape(times, count).sum(axis=1)
             case Parallel(children):
-                return max(self.at_least(child, times) for child in children)
+                longest: Cycles = 0
+                for cycles in [self.at_least(child, times) for child in children]:
+                    both = isinstance(longest, int) and isinstance(cycles, int)
+                    longest = max(longest, cycles) if both else np.maximum(longest, cycles)
+                return longest
             case Invoke(cell):
-                return times * (self.delays[self.component.cells[cell].of] + 1)
+                return self.delays[self.component.cells[cell].of] + 1
             case If(_, _, then, otherwise):
-                taken = next(self.true_counts)
-                return self.at_least(then, taken) + self.at_least(otherwise, times - taken)
+                taken = next(self.choices)
+                assert len(taken) == times, f"a condition is reached {len(taken)} times, its control {times} times"
+                count = int(np.count_nonzero(taken))
+                arms = self.at_least(then, count), self.at_least(otherwise, times - count)
+                if isinstance(arms[0], int) and isinstance(arms[1], int) and arms[0] == arms[1]:
+                    return arms[0]
+                cycles_of = np.empty(times, np.int64)
+                cycles_of[taken], cycles_of[~taken] = arms
+                return cycles_of
         raise DataDependent(f"{self.component.name} has a while loop")
 
-    def at_least(self, control: Control, times: int) -> int:
+    def at_least(self, control: Control, times: int) -> Cycles:
         """An arm that is empty takes a cycle."""
-        return times if control == Sequence(()) else self.total(control, times)
+        return 1 if control == InOrder(()) else self.of_runs(control, times)
 
     def group(self, group: Group) -> int:
         """Until the cycle of its done, that one included."""
@@ -92,8 +110,8 @@ class _Timing:
         return min(starts) + self.delays.get(cell.name, self.delays.get(cell.kind, 1))
 
 
-def true_counts(core_text: str) -> list[int]:
-    """How often each scf.if of @core, in order, finds its condition true. Raises DataDependent."""
+def choices(core_text: str) -> list[Array]:
+    """What each scf.if of @core, in order, finds each time that it is reached. Raises DataDependent."""
     from torch_mlir import ir
 
     from torch2hw.sim.reference import Reference
@@ -107,21 +125,40 @@ def true_counts(core_text: str) -> list[int]:
         conditions = [op for op in all_operations(block) if op.name == "scf.if"]
         if not conditions:
             return []
-        number, index = ir.IntegerType.get_signless(64), ir.IndexType.get()
+        number, flag, index = ir.IntegerType.get_signless(64), ir.IntegerType.get_signless(8), ir.IndexType.get()
+        most = [_most_runs(op) for op in conditions]
+        notes = block.add_argument(ir.MemRefType.get([sum(most)], flag), ir.Location.unknown())
         counters = block.add_argument(ir.MemRefType.get([len(conditions)], number), ir.Location.unknown())
         for place, op in enumerate(conditions):
             _check_independent(op.operands[0])
-            with ir.InsertionPoint.at_block_begin(op.regions[0].blocks[0]):
-                one = _constant(ir, number, 1)
-                at = _constant(ir, index, place)
-                before = ir.Operation.create("memref.load", results=[number], operands=[counters, at]).results[0]
-                after = ir.Operation.create("arith.addi", results=[number], operands=[before, one]).results[0]
-                ir.Operation.create("memref.store", operands=[after, counters, at])
+            with ir.InsertionPoint(op):
+                at, one = _constant(ir, index, place), _constant(ir, number, 1)
+                count = ir.Operation.create("memref.load", results=[number], operands=[counters, at]).results[0]
+                more = ir.Operation.create("arith.addi", results=[number], operands=[count, one]).results[0]
+                ir.Operation.create("memref.store", operands=[more, counters, at])
+                run = ir.Operation.create("arith.index_cast", results=[index], operands=[count]).results[0]
+                first = _constant(ir, index, sum(most[:place]))
+                slot = ir.Operation.create("arith.addi", results=[index], operands=[run, first]).results[0]
+                found = ir.Operation.create("arith.extui", results=[flag], operands=[op.operands[0]]).results[0]
+                ir.Operation.create("memref.store", operands=[found, notes, slot])
         arguments = [argument.type for argument in block.arguments]
         function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(arguments, []))
         function.attributes["sym_name"] = ir.StringAttr.get("main")
         text = module.operation.get_asm(print_generic_op_form=True)
-    return [int(count) for count in Reference(text).run([])[-1]]
+    *_, noted, reached = Reference(text).run([])
+    starts = [sum(most[:place]) for place in range(len(most))]
+    return [noted[start : start + int(n)].astype(bool) for start, n in zip(starts, reached, strict=True)]
+
+
+def _most_runs(op: Any) -> int:
+    """How often the loops around `op` repeat it."""
+    runs = []
+    while op.name != "func.func":
+        op = op.parent.operation
+        if op.name == "scf.for":
+            low, high, step = (operand.owner.attributes["value"].value for operand in list(op.operands)[:3])
+            runs.append(-(-(high - low) // step))
+    return prod(runs)
 
 
 def _constant(ir: Any, kind: Any, value: int) -> Any:

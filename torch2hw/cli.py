@@ -200,7 +200,7 @@ def _command(commands: Any, name: str, help_text: str, several: bool = False) ->
         "--sequential-banking",
         default=BANKINGS[0],
         metavar="HOW",
-        help="sequential: dimension, each arm's bank is a constant; naive, every access chooses it by if/else (dimension)",
+        help="sequential: dimension, an arm's bank is a constant; naive, every access has if/else for it (dimension)",
     )
     parser.add_argument(
         "--sequential-control",

@@ -15,6 +15,8 @@ from torch2hw.names import CONTROL_PORTS, KEYWORDS, is_legal
 DTYPES = ("f32",)
 SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
+BANKINGS = ("dimension", "naive")
+CONTROLS = ("shared", "arms")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Options:
     `subnormals`: `flush` treats subnormal operands and results as zero, as x86's FTZ|DAZ does; `keep` is IEEE 754.
     `top`: name of the top module; None takes the model file's stem.
     `schedule`: `static`, or `sequential`, the latency-insensitive flow of CIRCT's scf-to-calyx.
+    `sequential_banking`: how that flow finds a bank: `dimension`, a constant in every arm, or `naive`, if/else chains.
+    `sequential_control`: `shared`, one controller for the arms of a nest, or `arms`, a controller for each.
     `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
     """
@@ -38,6 +42,8 @@ class Options:
     subnormals: str = "flush"
     top: str | None = None
     schedule: str = "static"
+    sequential_banking: str = "dimension"
+    sequential_control: str = "shared"
     overlap: bool = True
     share_units: bool = True
     share_memories: bool = True
@@ -52,6 +58,13 @@ class Options:
         _one_of("--dtype", self.dtype, DTYPES)
         _one_of("--subnormals", self.subnormals, SUBNORMALS)
         _one_of("--schedule", self.schedule, SCHEDULES)
+        _one_of("--sequential-banking", self.sequential_banking, BANKINGS)
+        _one_of("--sequential-control", self.sequential_control, CONTROLS)
+        if self.schedule == "static" and (self.sequential_banking, self.sequential_control) != ("dimension", "shared"):
+            raise UsageError(
+                "--sequential-banking and --sequential-control: not for the static schedule",
+                fix="add --schedule sequential, or leave them out",
+            )
         if not (isinstance(self.clock_ns, int | float) and math.isfinite(self.clock_ns) and self.clock_ns > 0):
             raise UsageError(
                 f"--clock-ns {self.clock_ns!s}: not a period in nanoseconds",

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from torch2hw.driver import Context, Pass
-from torch2hw.errors import UsageError
 from torch2hw.frontend import torch_to_linalg
 from torch2hw.isolate import run_native
 from torch2hw.lowering import affine_to_scf, affine_to_sequential, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
@@ -21,6 +20,7 @@ from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.bind_units import BindUnits
 from torch2hw.passes.check_ports import CheckPorts
 from torch2hw.passes.check_units import CheckUnits
+from torch2hw.passes.choose_arms import ChooseArms
 from torch2hw.passes.choose_lanes import ChooseLanes
 from torch2hw.passes.fold_initial_values import FoldInitialValues
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
@@ -121,7 +121,7 @@ STATIC: tuple[Pass, ...] = (
     *EXPORT,
 )
 
-SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: no lanes, no banks, no schedule
+SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: arms and banks, no schedule
     *IMPORT,
     FuseEpilogues(),
     RemoveDeadCode(),
@@ -130,8 +130,12 @@ SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: no lanes, no banks, no sch
     RemoveDeadCode(),
     CheckUnits(),
     NameKernels(),
+    ChooseArms(),
     Lowering(
-        affine_to_sequential, "affine", "calyx", lambda program, c: affine_to_sequential.lower(program, c.library)
+        affine_to_sequential,
+        "affine",
+        "calyx",
+        lambda program, c: affine_to_sequential.lower(program, c.library, c.options.sequential_banking),
     ),
     *EXPORT,
 )
@@ -142,8 +146,6 @@ SCHEDULES = {"static": STATIC, "sequential": SEQUENTIAL}
 
 def passes_for(options: Options) -> tuple[Pass, ...]:
     """The passes of a schedule."""
-    if options.schedule == "sequential" and options.partition != 1:
-        raise UsageError("--schedule sequential has no --partition yet", fix="leave one of the two out")
     return SCHEDULES[options.schedule]
 
 

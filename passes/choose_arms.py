@@ -1,0 +1,242 @@
+"""choose-arms: the loops of each nest that become `par` arms of the sequential schedule, and the banks that they need.
+
+Before:  matmul0: for i < 64, j < 48 { for k < 64 … }    x: memref<64x64xf32>        at --partition 4
+After:   matmul0: for io < 4, j < 48 { for k < 64 { 16 arms … } }    x: memref<16x4x64xf32>, arm a loads x[a, io, k]
+
+needs: affine programs of the sequential schedule, without lanes.
+leaves: with `--sequential-control shared`, nests whose arms are written out in the body of one nest of loops (seq
+    around par; equal loads are one); with `arms`, a nest of loops for each arm, which follow each other with the same
+    `arm_of` (par around seq). Every buffer, weights too, has the banks that keep the arms' accesses apart.
+refuses: nothing.
+why: the paper's section III-C. Of the choices of parallel loops with at most N² arms those with the fewest iterations
+    are compared over all nests together (a beam search): fewest accesses whose bank is no constant, then fewest banks.
+    An access whose bank is no constant reads every bank that it may mean and selects, or is stored under a condition.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import lcm, prod
+from typing import Any
+
+from torch2hw.dialects.loops import Buffer, Nest, Program, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.passes.bank_analysis import run_time_dimensions, selection, wanted_factors
+from torch2hw.passes.choose_lanes import all_choices
+from torch2hw.passes.name_kernels import with_buffers
+from torch2hw.passes.unroll_lanes import unroll
+
+BEAM = 32  # choices for the nests so far that are kept
+CHOICES = 8  # of one nest
+COLLIDES = 1 << 30
+
+Choice = tuple[tuple[Variable, int], ...]
+Factors = dict[Buffer, tuple[int, ...]]
+Place = tuple[Index, ...]
+
+
+@dataclass(frozen=True)
+class ChooseArms:
+    name: str = "choose-arms"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        partition = int(context.options.partition)
+        if partition == 1:
+            return program, {}
+        apart = context.options.sequential_control == "arms"
+        search = Search(program, partition * partition, apart)
+        choices, factors = search.best()
+        nests: list[Nest] = []
+        report: dict[str, Any] = {}
+        for nest, choice in zip(program.nests, choices, strict=True):
+            nests += separate(nest, choice) if apart else [unroll(nest, dict(choice))]
+            report[nest.name] = ", ".join(f"{v.name} ×{count}" for v, count in choice) or "one arm"
+            if dynamic := search.dynamic(nest, choice, factors):
+                report[f"{nest.name} selects banks at run time"] = dynamic
+        banked = {b: replace(b, factors=f) for b, f in factors.items() if prod(f) > 1}
+        changed = replace(
+            program,
+            nests=tuple(with_buffers(nest, banked) for nest in nests),
+            inputs=tuple(banked.get(b, b) for b in program.inputs),
+            outputs=tuple(banked.get(b, b) for b in program.outputs),
+        )
+        return changed, report | {b.name: list(b.factors) for b in banked.values()}
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What the arms of a nest do to one buffer: for each arm the distinct places that it reads and writes."""
+
+    buffer: Buffer
+    reads: tuple[tuple[Place, ...], ...]
+    writes: tuple[tuple[Place, ...], ...]
+
+
+@dataclass
+class Search:
+    """The cheapest arms for every nest. `apart`: the arms run by themselves, so no two may ever write to one bank."""
+
+    program: Program
+    limit: int
+    apart: bool
+    known: dict[Any, Any] = field(default_factory=dict)
+
+    def best(self) -> tuple[list[Choice], Factors]:
+        beam: list[tuple[list[Choice], Factors]] = [([], {})]
+        for number, nest in enumerate(self.program.nests):
+            longer = [
+                ([*choices, choice], self.joined(factors, nest, choice))
+                for choices, factors in beam
+                for choice in self.candidates(nest)
+            ]
+            longer.sort(key=lambda state: self.cost(self.program.nests[: number + 1], *state))
+            beam = longer[:BEAM]
+        return beam[0]
+
+    def candidates(self, nest: Nest) -> list[Choice]:
+        """Ways to make at most `limit` arms, those that take the fewest iterations."""
+        written = {store.buffer for store in nest.stores()}
+        if nest.domain or any(load.buffer in written for load in nest.loads()):
+            return [()]
+        parallel = {loop.variable for loop in nest.parallel_loops()}
+        found: dict[Choice, int] = {}
+        for lanes in all_choices(nest, self.limit):
+            if all(count == 1 or v in parallel for v, count in lanes.items()):
+                choice = tuple((v, count) for v, count in lanes.items() if count > 1)
+                found[choice] = prod(-(-loop.extent // lanes.get(loop.variable, 1)) for loop in nest.loops)
+        least = min(found.values())
+        return [choice for choice, iterations in found.items() if iterations == least][:CHOICES] + [()]
+
+    def cost(self, nests: tuple[Nest, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
+        pairs = list(zip(nests, choices, strict=True))
+        dynamic = sum(self.dynamic(nest, choice, factors) for nest, choice in pairs)
+        iterations = 0
+        for nest, choice in pairs:
+            counts = dict(choice)
+            iterations += prod(-(-loop.extent // counts.get(loop.variable, 1)) for loop in nest.loops)
+        return dynamic // COLLIDES, iterations, dynamic, sum(prod(f) for f in factors.values())
+
+    def joined(self, factors: Factors, nest: Nest, choice: Choice) -> Factors:
+        """`factors` with what the nest needs, the least common multiple in each dimension."""
+        result = dict(factors)
+        for buffer, new in self.needed(nest, choice).items():
+            old = factors.get(buffer, (1,) * len(new))
+            sizes = buffer.shape
+            result[buffer] = tuple(
+                min(max(size, 1), lcm(a, b) if lcm(a, b) <= 4 * self.limit else max(a, b))
+                for a, b, size in zip(old, new, sizes, strict=True)
+            )
+        return result
+
+    def needed(self, nest: Nest, choice: Choice) -> Factors:
+        key = nest.name, choice
+        if key not in self.known:
+            whole = run_time_dimensions(self.program.nests)
+            result: Factors = {}
+            for uses in self.uses(nest, choice):
+                rank = len(uses.buffer.shape)
+                new = [1] * rank
+                for group in (uses.reads, uses.writes):
+                    places = dict.fromkeys(itertools.chain(*group))
+                    if len(places) > 1:
+                        wanted = wanted_factors(places, rank, 4 * self.limit)
+                        new = [lcm(a, b) for a, b in zip(new, wanted, strict=True)]
+                kept = whole.get(uses.buffer, frozenset())
+                result[uses.buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(new))
+            self.known[key] = result
+        found: Factors = self.known[key]
+        return found
+
+    def uses(self, nest: Nest, choice: Choice) -> list[Uses]:
+        key = "uses", nest.name, choice
+        if key not in self.known:
+            reads: dict[Buffer, list[list[Place]]] = {}
+            writes: dict[Buffer, list[list[Place]]] = {}
+            for number, place in enumerate(places_of(choice)):
+                for load in nest.loads():
+                    moved = tuple(index.substitute(place) for index in load.indices)
+                    _slot(reads.setdefault(load.buffer, []), number).append(moved)
+                for store in nest.stores():
+                    moved = tuple(index.substitute(place) for index in store.indices)
+                    _slot(writes.setdefault(store.buffer, []), number).append(moved)
+            self.known[key] = [
+                Uses(
+                    buffer,
+                    tuple(tuple(dict.fromkeys(arm)) for arm in reads.get(buffer, [])),
+                    tuple(tuple(dict.fromkeys(arm)) for arm in writes.get(buffer, [])),
+                )
+                for buffer in dict.fromkeys([*reads, *writes])
+            ]
+        found: list[Uses] = self.known[key]
+        return found
+
+    def dynamic(self, nest: Nest, choice: Choice, factors: Mapping[Buffer, tuple[int, ...]]) -> int:
+        """Banks beyond the first that accesses may mean; COLLIDES where arms by themselves may write to one bank."""
+        total = 0
+        for uses in self.uses(nest, choice):
+            banks = factors.get(uses.buffer, (1,) * len(uses.buffer.shape))
+            key = "dynamic", nest.name, choice, uses.buffer, banks
+            if key not in self.known:
+                places = dict.fromkeys(itertools.chain(*uses.reads, *uses.writes))
+                count = sum(len(selection(place, banks)) - 1 for place in places)
+                written = [{bank for place in arm for bank in selection(place, banks)} for arm in uses.writes]
+                if self.apart and len(set().union(*written)) < sum(map(len, written)):
+                    count += COLLIDES
+                self.known[key] = count
+            total += self.known[key]
+        return total
+
+
+def _slot(arms: list[list[Place]], number: int) -> list[Place]:
+    while len(arms) <= number:
+        arms.append([])
+    return arms[number]
+
+
+def places_of(choice: Choice, own: bool = False) -> list[dict[Variable, Index]]:
+    """For each arm its indices in terms of the loops that are left; `own`: which run only as far as that arm goes."""
+    found = []
+    for arm in itertools.product(*(range(count) for _, count in choice)):
+        found.append(
+            {
+                v: variable(Variable(f"{v.name}l", -(-(v.extent - number * own) // count))) * count + number
+                for (v, count), number in zip(choice, arm, strict=True)
+            }
+        )
+    return found
+
+
+def separate(nest: Nest, choice: Choice) -> list[Nest]:
+    """A nest for each arm."""
+    if not choice:
+        return [nest]
+    counts = dict(choice)
+    arms = []
+    left = nest.macs
+    for number, place in enumerate(places_of(choice, own=True)):
+        loops = []
+        for loop in nest.loops:
+            v = loop.variable
+            if v not in counts:
+                loops.append(loop)
+            elif place[v].variables():
+                (inner,) = place[v].variables()
+                loops.append(replace(loop, variable=inner))
+        stages = tuple(
+            Stage(
+                stage.carried,
+                tuple(substitute_statement(s, place, {}) for s in stage.statements),
+                tuple(substitute_store(s, place, {}) for s in stage.stores),
+            )
+            for stage in nest.stages
+        )
+        arm = replace(nest, name=f"{nest.name}_arm{number}", loops=tuple(loops), stages=stages, arm_of=nest.name)
+        share = nest.macs * arm.trip_count // nest.trip_count
+        arms.append(replace(arm, macs=share))
+        left -= share
+    arms[0] = replace(arms[0], macs=arms[0].macs + left)
+    return arms
