@@ -208,6 +208,9 @@ def _command(commands: Any, name: str, help_text: str, several: bool = False) ->
         metavar="HOW",
         help="sequential: shared, one controller for all arms of a loop nest; arms, one for each (shared)",
     )
+    parser.add_argument("--no-overlap", action="store_true", help="static: a kernel waits for the end of the one before")
+    parser.add_argument("--no-shared-units", action="store_true", help="static: every kernel has units of its own")
+    parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
     parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
@@ -239,6 +242,9 @@ def _options(parsed: argparse.Namespace) -> Options:
         schedule=parsed.schedule,
         sequential_banking=parsed.sequential_banking,
         sequential_control=parsed.sequential_control,
+        overlap=not parsed.no_overlap,
+        share_units=not parsed.no_shared_units,
+        share_memories=not parsed.no_shared_memories,
     )
 
 
