@@ -208,7 +208,7 @@ def _command(commands: Any, name: str, help_text: str, several: bool = False) ->
         metavar="HOW",
         help="sequential: shared, one controller for all arms of a loop nest; arms, one for each (shared)",
     )
-    parser.add_argument("--no-overlap", action="store_true", help="static: a kernel waits for the end of the one before")
+    parser.add_argument("--no-overlap", action="store_true", help="static: kernels wait for the one before to end")
     parser.add_argument("--no-shared-units", action="store_true", help="static: every kernel has units of its own")
     parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
     parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
