@@ -8,12 +8,15 @@ not survive a fork) and replaced now and then. One that dies takes its seed with
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -63,6 +66,7 @@ def fuzz(
     width: int,
     folder: Path,
     *,
+    task: Callable[[int], Outcome] = run_seed,
     seconds: float | None = None,
     tell: Callable[[str], None] = print,
 ) -> Summary:
@@ -80,7 +84,7 @@ def fuzz(
         table = csv.writer(file)
         if file.tell() == 0:
             table.writerow(COLUMNS)
-        for outcome in outcomes(until_time_is_up(), executor, width):
+        for outcome in outcomes(until_time_is_up(), executor, width, task):
             summary.add(outcome)
             layers = " + ".join(outcome.kinds)
             row = (outcome.seed, outcome.verdict, f"{outcome.seconds:.1f}", outcome.options, layers, outcome.detail)
@@ -94,14 +98,16 @@ def fuzz(
     return summary
 
 
-def outcomes(seeds: Iterator[int], executor: Callable[[], Executor], width: int) -> Iterator[Outcome]:
-    """The outcome of every seed, as they come."""
+def outcomes(
+    seeds: Iterator[int], executor: Callable[[], Executor], width: int, task: Callable[[int], Outcome]
+) -> Iterator[Outcome]:
+    """The outcome of every seed, as they come; `task` gives it."""
     pool = executor()
     running: dict[Future[Outcome], int] = {}
     try:
         while True:
             for seed in islice(seeds, width - len(running)):
-                running[pool.submit(run_seed, seed)] = seed
+                running[pool.submit(task, seed)] = seed
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -110,24 +116,47 @@ def outcomes(seeds: Iterator[int], executor: Callable[[], Executor], width: int)
                 running.clear()
                 pool.shutdown()
                 for seed in lost:
-                    yield alone(seed, executor)
+                    yield alone(seed, executor, task)
                 pool = executor()
                 continue
             for future in done:
                 del running[future]
                 yield future.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in running:
+            future.cancel()
+        pool.shutdown()
 
 
-def alone(seed: int, executor: Callable[[], Executor]) -> Outcome:
+def alone(seed: int, executor: Callable[[], Executor], task: Callable[[int], Outcome]) -> Outcome:
     """The outcome of a seed that was running when a process died, in a process of its own."""
     with executor() as pool:
         try:
-            return pool.submit(run_seed, seed).result()
+            return pool.submit(task, seed).result()
         except BrokenProcessPool:
-            layers = kinds(source(seed))
-            return Outcome(seed, "failed", "the process died", arguments_of(options_of(seed)), layers, 0.0)
+            return died(seed, "")
+
+
+def died(seed: int, words: str) -> Outcome:
+    """The outcome of a seed whose process ended without one, with its last words."""
+    detail = f"the process died{words and ': '}{words}"
+    return Outcome(seed, "failed", detail, arguments_of(options_of(seed)), kinds(source(seed)), 0.0)
+
+
+def in_a_process(seed: int) -> Outcome:
+    """The outcome of a seed, from a process of its own: Dask has threads, and MLIR contexts are bound to theirs."""
+    command = [sys.executable, "-c", "from torch2hw.sim.fuzz_run import answer; answer()", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        return died(seed, (done.stderr.strip().splitlines() or [""])[0])
+    fields = json.loads(lines[-1])
+    return Outcome(**{**fields, "kinds": tuple(fields["kinds"])})
+
+
+def answer() -> None:
+    """What `in_a_process` starts: the outcome of the seed in its argument, as its last line of output."""
+    print(json.dumps(asdict(run_seed(int(sys.argv[1])))))
 
 
 def processes(jobs: int) -> Callable[[], Executor]:

@@ -487,15 +487,16 @@ def _fuzz_command(parsed: argparse.Namespace) -> int:
         raise UsageError(f"--seeds {parsed.seeds}: not a range of whole numbers", fix="use --seeds 0..99")
     from torch2hw.sim import fuzz_run
 
-    executor, width = fuzz_run.processes(parsed.jobs), parsed.jobs
+    executor, width, task = fuzz_run.processes(parsed.jobs), parsed.jobs, fuzz_run.run_seed
     if parsed.dask is not None:
         executor, width = fuzz_run.dask_cluster(parsed.dask)
+        task = fuzz_run.in_a_process
 
     def tell(text: str) -> None:
         if not parsed.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    summary = fuzz_run.fuzz(seeds, executor, width, parsed.output, seconds=parsed.seconds, tell=tell)
+    summary = fuzz_run.fuzz(seeds, executor, width, parsed.output, task=task, seconds=parsed.seconds, tell=tell)
     if parsed.json:
         import json
 

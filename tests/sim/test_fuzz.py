@@ -70,14 +70,13 @@ def test_a_run_is_counted_recorded_and_told(tmp_path: Path, monkeypatch: pytest.
     def written(outcome: Outcome, folder: Path) -> Path:
         return folder / f"fuzz{outcome.seed}.py"
 
-    monkeypatch.setattr(fuzz_run, "run_seed", pretended)
     monkeypatch.setattr(fuzz_run, "write_failure", written)
     told: list[str] = []
 
     def threads() -> Executor:
         return ThreadPoolExecutor(2)
 
-    summary = fuzz_run.fuzz(range(6), threads, 2, tmp_path / "out", tell=told.append)
+    summary = fuzz_run.fuzz(range(6), threads, 2, tmp_path / "out", task=pretended, tell=told.append)
     assert summary.to_json() | {"seconds": 0} == {
         "models": 6,
         "verdicts": {"passed": 4, "failed": 1, "refused": 1},
@@ -99,9 +98,8 @@ def dies_at_two(seed: int) -> Outcome:
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_costs_one_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz_run, "run_seed", dies_at_two)
-    found = list(fuzz_run.outcomes(iter(range(4)), fuzz_run.processes(1), 2))
+def test_a_process_that_dies_costs_one_seed() -> None:
+    found = list(fuzz_run.outcomes(iter(range(4)), fuzz_run.processes(1), 2, dies_at_two))
     assert sorted(outcome.verdict for outcome in found) == ["failed", "passed", "passed", "passed"]
     assert next(outcome for outcome in found if outcome.verdict == "failed").detail == "the process died"
 
@@ -124,6 +122,15 @@ def test_mistakes_are_told(
 ) -> None:
     assert main(["fuzz", *arguments, "-o", str(tmp_path / "out")]) in (1, 2)
     assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.slow
+def test_a_seed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As workers of a Dask cluster run them; without a compiler, the design cannot be built, which is a refusal."""
+    monkeypatch.setenv("PATH", "")
+    outcome = fuzz_run.in_a_process(5)
+    assert (outcome.seed, outcome.verdict, outcome.kinds) == (5, "refused", kinds(source(5)))
+    assert outcome.detail == "error[missing-tool]: simulation needs g++, which is not installed"
 
 
 @pytest.mark.simulation
