@@ -486,8 +486,9 @@ def _fuzz_command(parsed: argparse.Namespace) -> int:
     if not seeds:
         raise UsageError(f"--seeds {parsed.seeds}: not a range of whole numbers", fix="use --seeds 0..99")
     from torch2hw.sim import fuzz_run
+    from torch2hw.sim.fuzz import run_seed
 
-    executor, width, task = fuzz_run.processes(parsed.jobs), parsed.jobs, fuzz_run.run_seed
+    executor, width, task = fuzz_run.processes(parsed.jobs), parsed.jobs, run_seed
     if parsed.dask is not None:
         executor, width = fuzz_run.dask_cluster(parsed.dask)
         task = fuzz_run.in_a_process

@@ -57,7 +57,7 @@ def test_a_failure_is_shrunk_and_written(tmp_path: Path, monkeypatch: pytest.Mon
         if "tanh" in source(seed) and source(seed).count("x = ") > 2 and fuzz.options_of(seed).partition > 3
     )
     text = fuzz.write_failure(fuzz.run_seed(seed), tmp_path).read_text()
-    assert "tanh" in text and text.count("self.l") == 0
+    assert "tanh" in text and text.count("x = ") < source(seed).count("x = ")
     assert f"# torch2hw simulate fuzz{seed}.py --partition 2 --check\n# tanh is wrong" in text
 
 
