@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
+
 from .bits import Bits, reachable
 
 
-def emit(name: str, inputs: list[Bits], output: Bits) -> str:
+def emit(
+    name: str, inputs: list[Bits], output: Bits, faults: Mapping[int, Sequence[tuple[int, Bits]]] | None = None
+) -> str:
     """`static inline uint64_t name(uint64_t <input>…)`, preceded by its tables; needs <stdint.h>. Ports are at most
-    64 bits.
+    64 bits. `faults`, by node: where the global `fault` has that number, what the node is instead (of its operands,
+    and of the node itself as it was).
     """
     tables: list[str] = []
     lines: list[str] = []
     for node in reachable(output):
         if node.op not in ("input", "const"):
             lines.append(f"  {_type(node.width)} n{node.index} = {_value(name, node, tables)};")
+        for number, instead in (faults or {}).get(node.index, ()):
+            value = _value(f"{name}_{number}", instead, tables)
+            lines.append(f"  if (__builtin_expect(fault == {number}, 0)) n{node.index} = {value};")
     ports = ", ".join(f"uint64_t {_port(n)}" for n in inputs)
     body = "\n".join(lines)
     return (
         "".join(tables)
         + f"static inline uint64_t {name}({ports}) {{\n{body}\n  return (uint64_t){_name(output)};\n}}\n"
     )
+
+
+def digest(inputs: list[Bits], output: Bits) -> str:
+    """Twelve digits that name a graph: what a recorded measurement was made of."""
+    return hashlib.sha256(emit("graph", inputs, output).encode()).hexdigest()[:12]
 
 
 def _port(node: Bits) -> str:

@@ -1,45 +1,77 @@
 // The largest error of an elementary function over every (or every STEP-th) binary32 input, against double (whose error is below 1e-8 ulp).
-// "unit.h" (made by survey.py) defines `uint64_t graph(uint64_t)`, `double exact(double)` and FLUSH.
+// "unit.h" (made by survey.py) defines `uint64_t graph(uint64_t)`, `double exact(double)`, FLUSH and BOUND; with FAULTS,
+// graph() has faults 1 .. FAULTS, which the global `fault` selects (mutate.py).
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 #include "unit.h"
 
 static float as_float(uint32_t x) { float f; std::memcpy(&f, &x, 4); return f; }
 
+// Whether `got` is within the bound; `error` in ulp, where there is one.
+static bool right(uint32_t x, uint32_t got, double& t, double& error) {
+  const double above = 0x1.ffffffp127;  // half way to 2^128
+  if (FLUSH && (x & 0x7f800000) == 0) x &= 0x80000000;
+  t = exact((double)as_float(x));
+  error = 0;
+  if (t != t) return got == 0x7fc00000;
+  if (t == 0 || std::isinf(t)) {
+    float want = (float)t;
+    return as_float(got) == want && std::signbit(as_float(got)) == std::signbit(want);
+  }
+  if (std::fabs(t) < 0x1p-126 && FLUSH) return (got & 0x7fffffff) == 0 || (got & 0x7fffffff) == 0x00800000;
+  if (std::fabs(t) >= above) return (got & 0x7fffffff) == 0x7f800000 || (got & 0x7fffffff) == 0x7f7fffff;
+  int e;
+  std::frexp(t, &e);
+  double ulp = std::ldexp(1.0, e - 24 < -149 ? -149 : e - 24);
+  error = std::fabs((double)as_float(got) - t) / ulp;
+  if (std::isinf(as_float(got)) && std::fabs(t) > 0x1.fffffep127) error = 0;  // at the edge of overflow
+  return error < BOUND;
+}
+
+#ifdef FAULTS
+// For each fault: the number of the input that breaks the bound, and of the one whose result is not the faultless unit's.
+static uint32_t compared_input(int i) {  // uniform bits, and exponents near the bias, where functions vary
+  uint32_t x = (uint32_t)i * 2654435761u;
+  return i & 1 ? x : (x & 0x807fffff) | (100 + (x >> 8) % 37) << 23;
+}
+
+int main(int, char** argv) {
+  const uint64_t step = std::strtoull(argv[1], nullptr, 0);
+  const int compared = std::atoi(argv[2]);
+  std::vector<uint32_t> model(compared);
+  for (int i = 0; i < compared; i++) model[i] = (uint32_t)graph(compared_input(i));
+  for (fault = 1; fault <= FAULTS; fault++) {
+    uint64_t broken = 0, differs = 0, count = 0;
+    double t, error;
+    for (uint64_t i = 0; i < 1ull << 32 && !broken; i += step, count++)
+      if (!right((uint32_t)i, (uint32_t)graph((uint32_t)i), t, error)) broken = count + 1;
+    for (int i = 0; i < compared && !differs; i++)
+      if (model[i] != (uint32_t)graph(compared_input(i))) differs = i + 1;
+    std::printf("%llu %llu\n", (unsigned long long)broken, (unsigned long long)differs);
+  }
+  return 0;
+}
+#else
 int main(int argc, char** argv) {
   const uint64_t step = argc > 1 ? std::strtoull(argv[1], nullptr, 0) : 1;
-  const double smallest = FLUSH ? 0x1p-126 : 0x1p-149, above = 0x1.ffffffp127;  // above: half way to 2^128
   uint64_t checked = 0, wrong = 0, inexact = 0;
   double worst = 0;
   uint32_t at = 0;
   for (uint64_t i = 0; i < 1ull << 32; i += step) {
     uint32_t x = (uint32_t)i, got = (uint32_t)graph(x);
-    if (FLUSH && (x & 0x7f800000) == 0) x &= 0x80000000;
-    double t = exact((double)as_float(x));
-    bool ok = true;
+    double t, error;
+    bool ok = right(x, got, t, error);
     checked++;
-    if (t != t) ok = got == 0x7fc00000;
-    else if (t == 0 || std::isinf(t)) {
-      float want = (float)t;
-      ok = as_float(got) == want && std::signbit(as_float(got)) == std::signbit(want);
-    } else if (std::fabs(t) < 0x1p-126 && FLUSH) ok = (got & 0x7fffffff) == 0 || (got & 0x7fffffff) == 0x00800000;
-    else if (std::fabs(t) >= above) ok = (got & 0x7fffffff) == 0x7f800000 || (got & 0x7fffffff) == 0x7f7fffff;
-    else {
-      int e;
-      std::frexp(t, &e);
-      double ulp = std::ldexp(1.0, e - 24 < -149 ? -149 : e - 24);
-      double error = std::fabs((double)as_float(got) - t) / ulp;
-      if (std::isinf(as_float(got)) && std::fabs(t) > 0x1.fffffep127) error = 0;  // at the edge of overflow
-      if (error > 0.5) inexact++;
-      if (!(error < BOUND)) ok = false;
-      if (error > worst) worst = error, at = x;
-    }
+    if (error > 0.5) inexact++;
+    if (error > worst) worst = error, at = x;
     if (!ok && wrong++ < 8) std::printf("wrong: %08x gives %08x, exactly %.9g\n", x, got, t);
   }
   std::printf("%llu inputs, largest error %.4f ulp at %08x, %.2f %% not correctly rounded, %llu wrong\n", (unsigned long long)checked,
               worst, at, 100.0 * (double)inexact / (double)checked, (unsigned long long)wrong);
   return wrong != 0;
 }
+#endif

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     unit = Library(subnormals=options.subnormals).unit(options.operation, ("f32",), "f32")
     with tempfile.TemporaryDirectory() as folder:
         passed, text = survey(unit, options.operation, options.subnormals == "flush", options.step, Path(folder))
-    print(f"{unit.name} {options.subnormals}: {text}")
+    print(f"{unit.name} {options.subnormals}: {text}; graph {emit_c.digest(list(unit.operands), unit.schedule.output)}")
     return 0 if passed else 1
 
 

@@ -227,8 +227,8 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
     }
     case 6: {  // near-cancellation
       if (r & 32) a = special();
-      b = ((a ^ SIGN) + ((r >> 8) & 7) - 3) & (SIGN | (SIGN - 1));
-      if (r & 64) b ^= 1ull << (r >> 16) % S;
+      b = ((OPERATION == SUB ? a : a ^ SIGN) + ((r >> 8) & 7) - 3) & (SIGN | (SIGN - 1));
+      if (r & 64) b ^= (r & 2048) ? rnd() & ((2ull << (r >> 16) % S) - 1) : 1ull << (r >> 16) % S;  // any difference of k bits
       break;
     }
     default:  // subnormals and signed zeros
