@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch2hw.compiler import Compiled
     from torch2hw.progress import Progress
 
-EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv")
+EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv", "hls")
 PART = "xcu50-fsvh2104-2-e"
 
 CHECK_HELP = "run the program after every pass, and the hardware, and name what changed a value first"
@@ -294,7 +294,7 @@ def _compile_command(parsed: argparse.Namespace) -> int:
     if parsed.stop_after is not None:
         _check_pass(parsed.stop_after)
     with Progress(parsed.quiet) as progress:
-        stop_at = "calyx" if parsed.emit == "futil" else parsed.emit
+        stop_at = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
         compiled = _compile(parsed, progress, stop_at, parsed.stop_after)
         if whole:
             from torch2hw.design_files import write_design
@@ -318,6 +318,10 @@ def _compile_command(parsed: argparse.Namespace) -> int:
         from torch2hw.dialects import calyx
 
         text = calyx.futil(text)
+    if parsed.emit == "hls":
+        from torch2hw.lowering import affine_to_hls
+
+        text = affine_to_hls.emit(compiled.at("scheduled"))
     if parsed.output is None:
         sys.stdout.write(text)
     else:

@@ -1,0 +1,309 @@
+"""scheduled → C++ for high-level synthesis: what `--emit hls` writes, to compare with Vitis HLS on the same loops.
+
+Before:  affine.for %i … { … arith.mulf … affine.store … }
+After:   matmul0_i: for (int i = 0; i < 64; ++i) { … #pragma HLS PIPELINE II=1 … }
+
+needs: the scheduled level: lanes written out, accumulators rotated, banks chosen.
+leaves: one file of C++ with a function for every kernel and one for the design, the model's inputs and outputs its
+    arguments. Values, their order and the partition of arrays are those of our hardware; elementary functions are
+    `<cmath>`'s, not our units', so that their last bits may differ. It compiles with any C++14 compiler too.
+refuses: an operation that C++ has no function for, as UnsupportedOperation at the user's line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from torch2hw.dialects.affine_text import leaves_buffer
+from torch2hw.dialects.loops import (
+    DTYPE_BITS,
+    Buffer,
+    Constant,
+    IndexValue,
+    Load,
+    Nest,
+    Operation,
+    Program,
+    Statement,
+    Store,
+)
+from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+from torch2hw.lowering.modulo_schedule import iteration_distance
+from torch2hw.lowering.refusals import unsupported
+from torch2hw.passes.bank_analysis import wanted_factors
+
+TYPES = {"f32": "float", "i1": "bool", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"}
+TYPES |= {"index": "int64_t"}
+INFIX = {
+    "arith.addf": "+",
+    "arith.subf": "-",
+    "arith.mulf": "*",
+    "arith.divf": "/",
+    "arith.addi": "+",
+    "arith.subi": "-",
+    "arith.muli": "*",
+    "arith.andi": "&",
+    "arith.ori": "|",
+    "arith.xori": "^",
+    "arith.shrsi": ">>",
+}
+CALLS = {
+    **{f"math.{name}": f"std::{name}" for name in "sqrt exp exp2 expm1 log log2 log10 log1p tanh erf sin cos".split()},
+    **{f"math.{name}": f"std::{name}" for name in "floor ceil trunc round copysign fma".split()},
+    "math.absf": "std::fabs",
+    "math.powf": "std::pow",
+    "math.roundeven": "std::nearbyint",
+    "math.rsqrt": "reciprocal_square_root",
+    "arith.maximumf": "maximum",
+    "arith.minimumf": "minimum",
+    "arith.maxnumf": "std::fmax",
+    "arith.minnumf": "std::fmin",
+    "arith.maxsi": "std::max",
+    "arith.minsi": "std::min",
+}
+CASTS = ("arith.sitofp", "arith.fptosi", "arith.extsi", "arith.trunci", "arith.index_cast", "arith.extui")
+ORDERED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+KEYWORDS = frozenset(
+    "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
+    "friend goto if inline int long main namespace new operator private protected public register return short signed "
+    "sizeof static std struct switch template this throw true try typedef union unsigned using virtual void volatile "
+    "while maximum minimum floor_divided remainder_of from_bits".split()
+)
+HEADER = """\
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+static inline float from_bits(uint32_t bits) { float value; std::memcpy(&value, &bits, 4); return value; }
+static inline float maximum(float a, float b) {
+    return a != a ? a : b != b ? b : a == b ? (std::signbit(a) ? b : a) : a > b ? a : b;
+}
+static inline float minimum(float a, float b) {
+    return a != a ? a : b != b ? b : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b;
+}
+static inline float reciprocal_square_root(float a) { return 1.0f / std::sqrt(a); }
+static inline int floor_divided(int a, int b) { return a >= 0 ? a / b : -1 - (-1 - a) / b; }
+static inline int remainder_of(int a, int b) { return a - b * floor_divided(a, b); }
+"""
+
+
+def emit(program: Program) -> str:
+    """The C++ of a scheduled program."""
+    buffers = program.buffers()
+    temporaries = [b for b in buffers if b.kind == "temporary" and b not in program.outputs]
+    lines = [HEADER]
+    lines += [constant(buffer) for buffer in buffers if buffer.kind == "constant"]
+    for nest in program.nests:
+        lines += [*NestEmitter(program.name, nest).lines(), ""]
+    ports = [argument(b, True) for b in program.inputs] + [argument(b, False) for b in program.outputs]
+    lines.append(f"void {legal(program.name)}({', '.join(ports)}) {{")
+    for buffer in temporaries:
+        lines.append(f"    static {TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)};")
+    for buffer in (*program.inputs, *program.outputs, *temporaries):
+        lines += partition(buffer)
+    for nest in program.nests:
+        arguments = ", ".join(legal(buffer.name) for buffer in stored(nest))
+        lines.append(f"    {kernel_name(program.name, nest)}({arguments});")
+    return "\n".join([*lines, "}", ""])
+
+
+def stored(nest: Nest) -> list[Buffer]:
+    """The buffers that a kernel gets as arguments."""
+    used = dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.kind != "constant")
+    return list(used | dict.fromkeys(store.buffer for store in nest.stores()))
+
+
+def kernel_name(top: str, nest: Nest) -> str:
+    return f"{legal(top)}_{nest.name}"
+
+
+def legal(name: str) -> str:
+    return f"{name}_" if name in KEYWORDS else name
+
+
+def shape(buffer: Buffer) -> str:
+    return "".join(f"[{size}]" for size in buffer.shape) or "[1]"
+
+
+def argument(buffer: Buffer, read_only: bool) -> str:
+    return f"{'const ' if read_only else ''}{TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)}"
+
+
+def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]:
+    return [
+        f"#pragma HLS ARRAY_PARTITION variable={legal(buffer.name)} cyclic factor={factor} dim={dimension}"
+        for dimension, factor in enumerate(buffer.bank_factors if factors is None else factors, 1)
+        if factor > 1
+    ]
+
+
+def constant_partitions(nest: Nest) -> list[str]:
+    """Our hardware has a ROM for every access; C++ has one array, which needs banks."""
+    lines = []
+    for buffer in dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.kind == "constant"):
+        accesses = [load.indices for load in nest.loads() if load.buffer is buffer]
+        lines += partition(buffer, wanted_factors(accesses, len(buffer.shape), len(accesses)))
+    return lines
+
+
+def constant(buffer: Buffer) -> str:
+    assert buffer.data is not None
+    words = ", ".join(literal(int(word), buffer.dtype) for word in buffer.data.reshape(-1))
+    return f"static const {TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)} = {{{words}}};"
+
+
+def literal(bits: int, dtype: str) -> str:
+    """A C++ literal for a bit pattern."""
+    if dtype == "f32":
+        number = np.array(bits, np.uint32).view(np.float32)
+        return f"{number!s}f" if np.isfinite(number) else f"from_bits(0x{bits:08x}u)"
+    if dtype == "i1":
+        return "true" if bits else "false"
+    width = DTYPE_BITS[dtype]
+    value = bits - (1 << width) if bits >> (width - 1) else bits
+    return f"INT64_C({value})" if value > -(1 << 63) else "INT64_MIN"
+
+
+class NestEmitter:
+    """The function of one kernel."""
+
+    def __init__(self, top: str, nest: Nest) -> None:
+        self.top, self.nest = top, nest
+
+    def lines(self) -> list[str]:
+        nest = self.nest
+        written = {store.buffer for store in nest.stores()}
+        ports = ", ".join(argument(buffer, buffer not in written) for buffer in stored(nest))
+        where = f"  // {nest.source}" if nest.source else ""
+        out = [f"static void {kernel_name(self.top, nest)}({ports}) {{{where}"]
+        out += ["#pragma HLS INLINE off", *(line for buffer in stored(nest) for line in partition(buffer))]
+        out += constant_partitions(nest)
+        for number, stage in enumerate(nest.stages):
+            sizes = "".join(f"[{loop.extent}]" for loop in nest.state_loops(number)) or "[1]"
+            for carried in stage.carried:
+                out.append(f"    {TYPES[carried.type]} {carried.name}_state{sizes};")
+                out.append(f"#pragma HLS ARRAY_PARTITION variable={carried.name}_state complete dim=0")
+        for depth, loop in enumerate(nest.loops):
+            name = legal(loop.variable.name)
+            head = f"for (int {name} = 0; {name} < {loop.extent}; ++{name}) {{"
+            out.append("    " * (depth + 1) + f"{nest.name}_{name}: {head}")
+        out.append("#pragma HLS PIPELINE II=1")
+        for number, stage in enumerate(nest.stages):
+            if stage.carried:
+                distance = iteration_distance(nest, number)
+                for carried in stage.carried:
+                    state = f"variable={carried.name}_state inter distance={distance} true"
+                    out.append(f"#pragma HLS DEPENDENCE {state}")
+        body = self.stage(0)
+        if nest.domain:
+            body = [f"if ({self.holds(nest.domain)}) {{", *indented(body), "}"]
+        pad = "    " * (len(nest.loops) + 1)
+        out += [pad + line for line in body]
+        out += ["    " * depth + "}" for depth in range(len(nest.loops), 0, -1)]
+        return [*out, "}"]
+
+    def stage(self, number: int) -> list[str]:
+        nest, stage = self.nest, self.nest.stages[number]
+        early, late = stage.in_order()
+        out = [self.statement(statement) for statement in early]
+        place = "".join(f"[{legal(loop.variable.name)}]" for loop in nest.state_loops(number)) or "[0]"
+        first = " && ".join(f"{legal(loop.variable.name)} == 0" for loop in nest.reduction_loops(number))
+        for carried in stage.carried:
+            state = f"{carried.name}_state{place}"
+            out.append(
+                f"const {TYPES[carried.type]} {legal(carried.name)} = {first} ? {legal(carried.init)} : {state};"
+            )
+        out += [self.statement(statement) for statement in late]
+        out += [f"{carried.name}_state{place} = {legal(carried.next)};" for carried in stage.carried]
+        out += [self.store(store) for store in stage.stores]
+        if number + 1 < len(nest.stages):
+            later = self.stage(number + 1)
+            last = [f"{legal(p.variable.name)} == {p.extent - 1}" for p in nest.reduction_loops(number)]
+            out += [f"if ({' && '.join(last)}) {{", *indented(later), "}"] if last else later
+        return out
+
+    # -- expressions ---------------------------------------------------------------------------------------------------
+    def index(self, index: Index) -> str:
+        parts = []
+        for atom, coefficient in index.terms:
+            if isinstance(atom, Variable):
+                text = legal(atom.name)
+            else:
+                quotient = isinstance(atom, FloorDiv)
+                inner = self.index(atom.dividend)
+                if atom.dividend.bounds()[0] >= 0:
+                    text = f"({inner}) {'/' if quotient else '%'} {atom.divisor}"
+                    text = f"({text})" if coefficient != 1 else text
+                else:
+                    text = f"{'floor_divided' if quotient else 'remainder_of'}({inner}, {atom.divisor})"
+            parts.append(text if coefficient == 1 else f"{coefficient} * {text}")
+        if index.constant or not parts:
+            parts.append(str(index.constant))
+        return " + ".join(parts).replace("+ -", "- ")
+
+    def holds(self, conditions: Iterable[Index]) -> str:
+        return " && ".join(f"{self.index(index)} >= 0" for index in conditions)
+
+    def element(self, buffer: Buffer, indices: Sequence[Index]) -> str:
+        return legal(buffer.name) + ("".join(f"[{self.index(index)}]" for index in indices) or "[0]")
+
+    def statement(self, statement: Statement) -> str:
+        return f"const {TYPES[statement.type]} {legal(statement.result)} = {self.value(statement)};"
+
+    def value(self, statement: Statement) -> str:
+        if isinstance(statement, Constant):
+            return literal(statement.bits, statement.type)
+        if isinstance(statement, IndexValue):
+            return self.index(statement.index)
+        if isinstance(statement, Load):
+            return self.load(statement)
+        return self.operation(statement)
+
+    def load(self, load: Load) -> str:
+        place = self.element(load.buffer, load.indices)
+        loops = {loop.variable for loop in self.nest.loops}
+        run_time = any(v not in loops for index in load.indices for v in index.variables())
+        outside = () if run_time else leaves_buffer(load.buffer, load.indices)
+        guard = [index for index in dict.fromkeys((*load.guard, *outside)) if index not in self.nest.domain]
+        return f"{self.holds(guard)} ? {place} : {literal(load.otherwise_bits, load.type)}" if guard else place
+
+    def operation(self, operation: Operation) -> str:
+        name, operands = operation.name, [legal(operand) for operand in operation.operands]
+        if name in INFIX:
+            return f"{operands[0]} {INFIX[name]} {operands[1]}"
+        if name in CALLS:
+            return f"{CALLS[name]}({', '.join(operands)})"
+        if name == "arith.select":
+            return f"{operands[0]} ? {operands[1]} : {operands[2]}"
+        if name == "arith.negf":
+            return f"-{operands[0]}"
+        if name in CASTS or (name == "arith.uitofp" and operation.operand_types == ("i1",)):
+            return f"({TYPES[operation.type]}){operands[0]}"
+        if name == "arith.cmpf" and operation.predicate:
+            return comparison(operation.predicate, *operands)
+        if name == "arith.cmpi" and (operation.predicate or "").removeprefix("s") in ORDERED:
+            return f"{operands[0]} {ORDERED[(operation.predicate or '').removeprefix('s')]} {operands[1]}"
+        raise unsupported(f"{name} in C++", operation.source)
+
+    def store(self, store: Store) -> str:
+        line = f"{self.element(store.buffer, store.indices)} = {legal(store.value)};"
+        return f"if ({self.holds(store.guard)}) {line}" if store.guard else line
+
+
+def comparison(predicate: str, left: str, right: str) -> str:
+    """An ordered or unordered comparison of floats; C++'s own are ordered, but for `!=`."""
+    unordered = f"({left} != {left} || {right} != {right})"
+    if predicate in ("ord", "uno"):
+        return f"!{unordered}" if predicate == "ord" else unordered
+    operator = ORDERED[predicate[1:]]
+    plain = f"{left} {operator} {right}"
+    if predicate[0] == "u":
+        return plain if operator == "!=" else f"{plain} || {unordered}"
+    return f"{plain} && !{unordered}" if operator == "!=" else plain
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    return ["    " + line for line in lines]
