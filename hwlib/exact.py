@@ -40,8 +40,8 @@ Value = Real | None  # None: NaN
 def decode(word: int, form: Format, flush: bool) -> Value:
     fraction, field = word & (1 << form.fraction_bits) - 1, word >> form.fraction_bits & form.largest_exponent
     negative = bool(word >> (form.width - 1))
-    if field == form.largest_exponent:
-        return None if fraction else Real(negative, None)
+    if word & (1 << (form.width - 1)) - 1 >= form.infinity:
+        return None if form.finite or fraction else Real(negative, None)
     if field == 0:
         fraction = 0 if flush else fraction
         return Real(negative, fraction * _power(1 - form.bias - form.fraction_bits))
@@ -54,7 +54,7 @@ def encode(value: Value, form: Format, flush: bool) -> int:
         return form.nan
     sign = int(value.negative) << (form.width - 1)
     if value.magnitude is None:
-        return sign | form.infinity
+        return form.nan if form.finite else sign | form.infinity
     if value.magnitude == 0:
         return sign
     exponent = _exponent(value.magnitude)
@@ -65,9 +65,10 @@ def encode(value: Value, form: Format, flush: bool) -> int:
             significand, exponent = significand >> 1, exponent + 1
         if exponent < lowest:
             return sign
-        if exponent > form.bias:
-            return sign | form.infinity
-        return sign | exponent + form.bias << form.fraction_bits | significand & (1 << form.fraction_bits) - 1
+        magnitude = exponent + form.bias << form.fraction_bits | significand & (1 << form.fraction_bits) - 1
+        if magnitude >= form.infinity:
+            return form.nan if form.finite else sign | form.infinity
+        return sign | magnitude
     return sign | round(value.magnitude / _power(lowest - form.fraction_bits))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .bits import Bits, add_carry, cat, mux
 from .float_round import finish
-from .formats import Format
+from .formats import Format, unpack
 from .shifts import leading_zeros, shift_left, shift_right_sticky
 
 
@@ -45,8 +45,11 @@ def add(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
     sign = mux(swap, right.top(1), left.top(1))
     opposite = (left.top(1) ^ right.top(1)).named("opposite")
 
-    large_ones = exponent.all()
-    nan = large_ones & (large.bits(0, f_bits).any() | (left_field.all() & right_field.all() & opposite))
+    if form.finite:
+        nan = large_ones = unpack(left, form, flush).nan | unpack(right, form, flush).nan
+    else:
+        large_ones = exponent.all()
+        nan = large_ones & (large.bits(0, f_bits).any() | (left_field.all() & right_field.all() & opposite))
 
     # Align: guard, round and sticky below the small significand.
     shift_bits = min(e_bits, (s_bits + 3).bit_length())

@@ -59,7 +59,10 @@ def extreme(left: Bits, right: Bits, form: Format, flush: bool, largest: bool, p
     if flush:
         clear = clear | mux(take_right, b.exponent_zero, a.exponent_zero)
     fraction = mux(clear, 0, chosen.bits(0, form.fraction_bits))
-    high = fraction.top(1) | nan
-    fraction = cat(high, fraction.bits(0, form.fraction_bits - 1)) if form.fraction_bits > 1 else high
+    if form.finite:
+        fraction = fraction | nan.rep(form.fraction_bits)
+    else:
+        high = fraction.top(1) | nan
+        fraction = cat(high, fraction.bits(0, form.fraction_bits - 1)) if form.fraction_bits > 1 else high
     exponent = mux(nan, form.largest_exponent, chosen.bits(form.fraction_bits, form.exponent_bits))
     return cat(chosen.top(1) & ~nan, exponent, fraction)

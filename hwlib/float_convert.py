@@ -47,9 +47,10 @@ def to_integer(value: Bits, form: Format, width: int, signed: bool) -> Bits:
     fraction_only = ~amount.top(1) & ~amount.ult(width)
     magnitude = shift_right(word, amount.bits(0, steps))
     magnitude = mux(fraction_only | a.nan, 0, magnitude)
+    beyond = amount.top(1) | a.infinite  # of a narrow format even the infinity's exponent may be in range
     if not signed:
-        return mux(a.sign | a.nan, 0, mux(amount.top(1), (1 << width) - 1, magnitude))
-    over = ~a.nan & (amount.top(1) | ~amount.any())
+        return mux(a.sign | a.nan, 0, mux(beyond, (1 << width) - 1, magnitude))
+    over = ~a.nan & (beyond | ~amount.any())
     negated = (magnitude ^ a.sign.rep(width)) + a.sign.zext(width)
     limit = cat(a.sign, (~a.sign).rep(width - 1)) if width > 1 else a.sign
     return mux(over, limit, negated)

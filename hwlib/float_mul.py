@@ -1,4 +1,5 @@
-"""Multiplication, correctly rounded to nearest even; also from a narrow format into a wider one (bf16 × bf16 -> f32).
+"""Multiplication, correctly rounded to nearest even; also from a narrow format into a wider one (bf16 × bf16 -> f32),
+where the significand is exact: the bits of converting both operands and multiplying in the wide format.
 
 Significands go through DSP-sized partial products. Under flush, subnormal operands count as zeros and a result below
 the normals after rounding becomes a zero of its sign. With subnormals kept, one shifter before the rounding both
@@ -8,6 +9,7 @@ normalises the product of a subnormal operand and denormalises a small result.
 from __future__ import annotations
 
 from .bits import Bits, add_carry, cat, mul, mux
+from .float_div import denormalised, normalised
 from .float_round import finish
 from .formats import Format, unpack
 from .shifts import leading_zeros, shift_right_sticky
@@ -61,6 +63,44 @@ def multiply(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
     # exponent - 1 and then the hidden bit added in: subnormal results need no case of their own
     field = exponent - 1 + (carry.zext(width) + kept.top(1).zext(width))
     return finish(form, flush, sign, field, kept.bits(0, f_bits), round_up, zero, infinite, nan)
+
+
+def multiply_wide(left: Bits, right: Bits, form: Format, target: Format, flush: bool) -> Bits:
+    """The product in a format of twice the significand bits or more, and of at least the exponent bits.
+
+    Operands are flushed as converting or multiplying would: where their own format is flushed by conversions, or where
+    their subnormals are subnormal in the target too.
+    """
+    assert holds_products(form, target), (form, target)
+    g, s_bits = left.graph, form.significand_bits
+    flush_operands = flush and (form.exponent_bits >= 8 or form.exponent_bits == target.exponent_bits)
+    a, b = unpack(left, form, flush_operands), unpack(right, form, flush_operands)
+    nan = a.nan | b.nan | (a.ones & b.zero) | (b.ones & a.zero)
+    infinite, zero = a.ones | b.ones, a.zero | b.zero
+    width = max(form.exponent_bits, target.exponent_bits) + 2
+    (left_part, left_field), (right_part, right_field) = (normalised(x, flush_operands, width) for x in (a, b))
+    exact = product(left_part, right_part).named("product")
+    carry = exact.top(1)
+    field = left_field + right_field + (target.bias - 2 * form.bias)
+    bits = 2 * s_bits - 1  # below the hidden bit
+    short = target.fraction_bits - bits
+    kept = mux(carry, exact, exact.bits(0, bits).shl(1))
+    never, sign = g.const(0, 1), a.sign ^ b.sign
+    lowest = 2 * (1 - form.bias - (0 if flush_operands else form.fraction_bits))
+    if flush or lowest >= 1 - target.bias:
+        fraction = kept.bits(0, bits).shl(short)
+        return finish(target, flush, sign, field, fraction, never, zero, infinite, nan, carry)
+    field, kept, sticky = denormalised(field + carry.zext(width), kept.shl(short + 1), never)
+    round_up = kept.bit(0) & (sticky | kept.bit(1))
+    field = field - 1 + kept.top(1).zext(width)
+    fraction = kept.bits(1, target.fraction_bits)
+    return finish(target, flush, sign, field, fraction, round_up, zero, infinite, nan)
+
+
+def holds_products(form: Format, target: Format) -> bool:
+    """Whether `target` has room for every product's significand."""
+    roomy = target.significand_bits >= 2 * form.significand_bits and target.exponent_bits >= form.exponent_bits
+    return roomy and not target.finite
 
 
 def _place(exact: Bits, left: Bits, right: Bits, exponent: Bits, form: Format) -> tuple[Bits, Bits, Bits]:

@@ -2,13 +2,13 @@
 
 With remainder r, root q so far and the next two radicand bits d: r' = 4r + d - (4q + 1) where r >= 0, else 4r + d +
 (4q + 3); the root bit is whether r' >= 0. The root of a float is never half way between two floats, so the guard bit
-alone rounds.
+alone rounds. Only where a format has more fraction bits than its bias can the root of a subnormal be one too.
 """
 
 from __future__ import annotations
 
 from .bits import Bits, cat, mux
-from .float_div import normalised
+from .float_div import denormalised, normalised
 from .float_round import finish
 from .formats import Format, unpack
 
@@ -40,4 +40,10 @@ def square_root(value: Bits, form: Format, flush: bool) -> Bits:
     result = cat(*root)
     field = cat(twice.top(1), twice.drop(1))
     nan = a.nan | (a.sign & ~a.zero)
+    if not flush and f_bits >= form.bias:
+        exact = mux(positive, remainder, remainder + cat(zero1, result, g.const(1, 1)))
+        field, result, sticky = denormalised(field, result, exact.any())
+        round_up = result.bit(0) & (sticky | result.bit(1))
+        field = field - 1 + result.top(1).zext(width)
+        return finish(form, flush, a.sign, field, result.bits(1, f_bits), round_up, a.zero, a.infinite, nan)
     return finish(form, flush, a.sign, field, result.bits(1, f_bits), result.bit(0), a.zero, a.infinite, nan)

@@ -1,12 +1,18 @@
 """Number formats: IEEE 754 binary interchange layouts (sign, exponent field, fraction) and integers.
 
 Exponent field 0 is zero and the subnormals, all ones is infinity (fraction 0) and NaN. Arithmetic returns one NaN:
-sign 0, only the top fraction bit set (0x7fc00000 in f32). Names are MLIR's.
+sign 0, only the top fraction bit set (0x7fc00000 in f32). Names are MLIR's, and any IEEE-like format has a name of that
+kind: f12E5M6 has a sign, 5 exponent bits and a fraction of 6.
+
+A `finite` format (f8E4M3FN, as in PyTorch) has no infinity: only a fraction of all ones under an exponent of all ones
+is NaN (returned with sign 0), and what would be infinite is NaN.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 
 from .bits import Bits, cat
 
@@ -18,6 +24,7 @@ class Format:
     name: str
     exponent_bits: int
     significand_bits: int
+    finite: bool = False
 
     @property
     def width(self) -> int:
@@ -33,16 +40,17 @@ class Format:
 
     @property
     def largest_exponent(self) -> int:
-        """The exponent field of infinity and NaN."""
+        """The exponent field of NaN (and of infinity)."""
         return (1 << self.exponent_bits) - 1
 
     @property
     def infinity(self) -> int:
-        return self.largest_exponent << self.fraction_bits
+        """Infinity, or what stands for it; the largest number is one less."""
+        return ((1 << (self.width - 1)) - 1) if self.finite else self.largest_exponent << self.fraction_bits
 
     @property
     def nan(self) -> int:
-        return self.infinity | 1 << (self.fraction_bits - 1)
+        return self.infinity if self.finite else self.infinity | 1 << (self.fraction_bits - 1)
 
     def one(self) -> int:
         return self.bias << self.fraction_bits
@@ -56,9 +64,27 @@ FORMATS = {
         Format("f16", 5, 11),
         Format("bf16", 8, 8),
         Format("f8E4M3", 4, 4),
+        Format("f8E4M3FN", 4, 4, True),
         Format("f8E5M2", 5, 3),
     )
 }
+
+
+@cache
+def float_format(type_name: str) -> Format | None:
+    """The float format of a type name; None for other types."""
+    parts = re.fullmatch(r"f(\d+)E(\d+)M(\d+)", type_name)
+    if type_name in FORMATS or parts is None:
+        return FORMATS.get(type_name)
+    width, exponent_bits, fraction_bits = map(int, parts.groups())
+    usual = width == 1 + exponent_bits + fraction_bits and 2 <= exponent_bits <= 11 and 1 <= fraction_bits <= 52
+    return Format(type_name, exponent_bits, fraction_bits + 1) if usual else None
+
+
+def mlir_type(type_name: str) -> str:
+    """The type as MLIR writes it: a float format of no name there travels as an integer."""
+    form = float_format(type_name)
+    return type_name if form is None or type_name in FORMATS else f"i{form.width}"
 
 
 def integer_width(type_name: str) -> int | None:
@@ -70,13 +96,17 @@ def integer_width(type_name: str) -> int | None:
 
 def type_width(type_name: str) -> int:
     """Bits of an integer or float type; KeyError for any other."""
-    width = integer_width(type_name)
-    return FORMATS[type_name].width if width is None else width
+    width, form = integer_width(type_name), float_format(type_name)
+    if width is None and form is None:
+        raise KeyError(type_name)
+    return form.width if form is not None else width or 0
 
 
 @dataclass(frozen=True)
 class Fields:
-    """A float taken apart. `zero` is true of subnormals too under flush; `ones` means infinity or NaN."""
+    """A float taken apart. `zero` is true of subnormals too under flush; `ones` means infinity or NaN (its exponent is
+    all ones, except in finite formats, where numbers have such exponents too).
+    """
 
     sign: Bits
     exponent: Bits
@@ -98,4 +128,7 @@ def unpack(value: Bits, form: Format, flush: bool) -> Fields:
     exponent_zero, ones, some = ~exponent.any(), exponent.all(), fraction.any()
     zero = exponent_zero if flush else exponent_zero & ~some
     sign = value.bit(form.width - 1)
+    if form.finite:
+        nan, never = ones & fraction.all(), value.graph.const(0, 1)
+        return Fields(sign, exponent, fraction, exponent_zero, zero, nan, nan, never)
     return Fields(sign, exponent, fraction, exponent_zero, zero, ones, ones & some, ones & ~some)

@@ -27,7 +27,7 @@ from . import (
 )
 from .bits import Bits, Graph, cat, mux
 from .delay_model import DelayModel
-from .formats import FORMATS, Format, integer_width, type_width
+from .formats import FORMATS, Format, float_format, integer_width, type_width
 from .pipeliner import pipeline
 from .unit import Unit
 
@@ -76,15 +76,22 @@ class Request:
     @property
     def form(self) -> Format:
         """The float format of the first operand."""
-        return FORMATS[self.operand_types[0]]
+        return _format(self.operand_types[0])
 
     @property
     def target(self) -> Format:
-        return FORMATS[self.result_type]
+        return _format(self.result_type)
 
     @property
     def result_width(self) -> int:
         return type_width(self.result_type)
+
+
+def _format(type_name: str) -> Format:
+    form = float_format(type_name)
+    if form is None:
+        raise KeyError(type_name)
+    return form
 
 
 Build = Callable[[Request], Bits]
@@ -109,6 +116,13 @@ PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", 
 NATIVE_FORMATS = ("f32", "f64")
 
 
+def _multiply(r: Request) -> Bits:
+    """Also bf16 × bf16 -> f32 and the like: of operands of one format, the exact significand in a wider one."""
+    if r.target == r.form:
+        return float_mul.multiply(*r.two, r.form, r.flush)
+    return float_mul.multiply_wide(*r.two, r.form, r.target, r.flush)
+
+
 def _select(r: Request) -> Bits:
     return mux(*r.three)
 
@@ -130,21 +144,29 @@ def _compare_f(r: Request) -> Bits:
     return float_compare.compare(*r.two, r.form, r.flush, r.predicate or "")
 
 
-def _power(r: Request) -> Bits:
-    if r.form.exponent_bits != 8:
-        raise KeyError(r.form.name)
-    return float_pow.power(*r.two, r.form, r.flush)
+def _elementary(build: Callable[[tuple[Bits, ...], Format, bool], Bits]) -> Build:
+    """Elementary functions are made for f32 and formats of its range (bf16). Narrower ones are computed in f32: the
+    conversions before and after are exact and rounded to nearest, and keep subnormals.
+    """
+    single = FORMATS["f32"]
+
+    def in_range(r: Request) -> Bits:
+        form = r.form
+        if form.exponent_bits == single.exponent_bits and form.significand_bits <= single.significand_bits:
+            return build(r.operands, form, r.flush)
+        if form.exponent_bits > single.exponent_bits or form.significand_bits > single.significand_bits:
+            raise KeyError(form.name)
+        wide = tuple(float_convert.convert(o, form, single, r.flush) for o in r.operands)
+        return float_convert.convert(build(wide, single, r.flush), single, form, r.flush)
+
+    return in_range
+
+
+_POWER = _elementary(lambda operands, form, flush: float_pow.power(operands[0], operands[1], form, flush))
 
 
 def _table_function(build: Callable[[Bits, Format, bool], Bits]) -> Build:
-    """Elementary functions exist for f32 and bf16."""
-
-    def checked(r: Request) -> Bits:
-        if r.form.exponent_bits != 8:
-            raise KeyError(r.form.name)
-        return build(r.one, r.form, r.flush)
-
-    return checked
+    return _elementary(lambda operands, form, flush: build(operands[0], form, flush))
 
 
 def _odd_function(spec: float_odd.OddFunction) -> Build:
@@ -178,7 +200,7 @@ def _entries() -> dict[str, Entry]:
     table = {
         "arith.addf": Entry("add", "fff", lambda r: float_add.add(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "arith.mulf": Entry("mul", "fff", lambda r: float_mul.multiply(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "arith.mulf": Entry("mul", "fff", _multiply, True, error_ulp=0.5),
         "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "math.fma": Entry(
             "fma", "ffff", lambda r: float_fma.fused_multiply_add(*r.three, r.form, r.flush), error_ulp=0.5
@@ -200,7 +222,7 @@ def _entries() -> dict[str, Entry]:
         "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
         "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
         "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),
-        "math.powf": Entry("pow", "fff", _power, error_ulp=float_pow.ERROR_ULP),
+        "math.powf": Entry("pow", "fff", _POWER, error_ulp=float_pow.ERROR_ULP),
         "hwlib.reciprocal": Entry(
             "reciprocal", "ff", _table_function(float_reciprocal.reciprocal), error_ulp=float_reciprocal.ERROR_ULP
         ),
@@ -331,15 +353,18 @@ class Library:
 
 
 def _known(type_name: str) -> bool:
-    return type_name in FORMATS or integer_width(type_name) is not None
+    return float_format(type_name) is not None or integer_width(type_name) is not None
 
 
 def _fits(entry: Entry, types: tuple[str, ...], operation: str) -> bool:
-    kinds_fit = all(_known(t) and (t in FORMATS) == (k == "f") for k, t in zip(entry.kinds, types, strict=True))
+    kinds = ["f" if float_format(t) is not None else "i" for t in types if _known(t)]
+    kinds_fit = "".join(kinds) == entry.kinds
     if not kinds_fit:
         return False
     if operation.startswith("arith.cmp"):
         return types[0] == types[1] and types[2] == "i1"
+    if operation == "arith.mulf" and types[0] == types[1] != types[2]:
+        return float_mul.holds_products(_format(types[0]), _format(types[2]))
     return not entry.same or len(set(types)) == 1
 
 
@@ -347,7 +372,7 @@ def _name(entry: Entry, operation: str, types: tuple[str, ...], predicate: str |
     """`f32_add`, `f32_cmp_ogt`, `i32_to_f32` …: a legal module name, unique within a library."""
     if entry.stem == "select":
         return f"{types[-1]}_select"
-    if entry.same:
+    if entry.same and types[0] == types[-1]:
         return f"{types[0]}_{entry.stem}"
     if predicate:
         return f"{types[0]}_{entry.stem}_{predicate}"

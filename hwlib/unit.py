@@ -7,6 +7,7 @@ from functools import cached_property
 
 from . import emit_comb, emit_model
 from .bits import Bits
+from .formats import mlir_type
 from .pipeliner import Schedule
 
 
@@ -64,5 +65,5 @@ class Unit:
 
     def software(self) -> str:
         """The graph as upstream-MLIR text, whether the CPU needs it or not."""
-        typed = list(zip(self.operands, self.operand_types, strict=True))
-        return emit_model.emit(self.name, typed, self.schedule.output, self.result_type)
+        typed = [(o, mlir_type(t)) for o, t in zip(self.operands, self.operand_types, strict=True)]
+        return emit_model.emit(self.name, typed, self.schedule.output, mlir_type(self.result_type))

@@ -29,26 +29,31 @@ static inline uint64_t rnd() {  // splitmix64
   return z ^ (z >> 31);
 }
 
-static inline bool is_nan(uint64_t x, int e, int s) {
-  return (x & ((1ull << (e + s - 1)) - 1)) > (((1ull << e) - 1) << (s - 1));
+// The encoding of infinity, or of the NaN that stands for it where a format is finite.
+static inline uint64_t infinity_of(int e, int s, bool finite) {
+  return finite ? (1ull << (e + s - 1)) - 1 : ((1ull << e) - 1) << (s - 1);
+}
+
+static inline bool is_nan(uint64_t x, int e, int s, bool finite) {
+  return (x & ((1ull << (e + s - 1)) - 1)) + finite > infinity_of(e, s, finite);
 }
 
 // The value of an encoding; exact in double for every format up to f64.
-static double decode(uint64_t x, int e, int s, bool daz) {
+static double decode(uint64_t x, int e, int s, bool daz, bool finite = FINITE) {
   int f = s - 1, bias = (1 << (e - 1)) - 1;
   uint64_t fraction = x & ((1ull << f) - 1), field = x >> f & ((1ull << e) - 1);
   bool negative = x >> (e + f) & 1;
   double v;
-  if (field == (1ull << e) - 1) v = fraction ? NAN : INFINITY;
+  if ((x & ((1ull << (e + f)) - 1)) >= infinity_of(e, s, finite)) v = fraction ? NAN : INFINITY;
   else if (field == 0) v = daz ? 0.0 : std::ldexp((double)fraction, 1 - bias - f);
   else v = std::ldexp((double)(fraction | 1ull << f), (int)field - bias - f);
   return negative ? -v : v;
 }
 
 // Round to nearest even into a narrow format; ftz: zero where the result, rounded as if exponents had no end, is below the normals.
-static uint64_t encode(double v, int e, int s, bool ftz) {
+static uint64_t encode(double v, int e, int s, bool ftz, bool finite = TFINITE) {
   int f = s - 1, bias = (1 << (e - 1)) - 1;
-  uint64_t sign = (uint64_t)std::signbit(v) << (e + f), infinity = ((1ull << e) - 1) << f;
+  uint64_t sign = (uint64_t)std::signbit(v) << (e + f), infinity = infinity_of(e, s, finite);
   if (v != v) return infinity | 1ull << (f - 1);
   v = std::fabs(v);
   if (v == 0) return sign;
@@ -63,8 +68,9 @@ static uint64_t encode(double v, int e, int s, bool ftz) {
     return sign | (uint64_t)std::nearbyint(std::ldexp(v, -lowest));
   }
   std::frexp(r, &x);
-  if (x - 1 > bias) return sign | infinity;
-  return sign | ((uint64_t)(x - 1 + bias) << f) + ((uint64_t)std::ldexp(r, s - x) - (1ull << f));
+  if (x - 1 > bias + finite) return sign | infinity;
+  uint64_t magnitude = ((uint64_t)(x - 1 + bias) << f) + ((uint64_t)std::ldexp(r, s - x) - (1ull << f));
+  return sign | (magnitude > infinity ? infinity : magnitude);
 }
 
 template <class T, class U> static inline T cast_bits(U u) { T t; static_assert(sizeof(T) == sizeof(U), ""); std::memcpy(&t, &u, sizeof t); return t; }
@@ -262,7 +268,7 @@ static uint64_t wanted(uint64_t a, uint64_t b, uint64_t c) {  // with the one Na
   uint64_t want = expected(a, b, c);
   const bool is_float = OPERATION != COMPARE && OPERATION != TO_SIGNED && OPERATION != TO_UNSIGNED;
   const bool raw = OPERATION == NEG || OPERATION == ABS;
-  if (is_float && !raw && is_nan(want, TE, TS)) want = (((1ull << TE) - 1) << (TS - 1)) | 1ull << (TS - 2);
+  if (is_float && !raw && is_nan(want, TE, TS, TFINITE)) want = infinity_of(TE, TS, TFINITE) | 1ull << (TS - 2);
   return want;
 }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import emit_c
 from .export import verilog
-from .formats import FORMATS, Format, integer_width
+from .formats import Format, float_format, integer_width
 from .library import ENTRIES, Library
 from .unit import Unit
 
@@ -103,10 +103,11 @@ def run_tool(arguments: list[str], environment: dict[str, str] | None = None) ->
 
 def _header(unit: Unit, operation: str, flush: bool, predicate: str) -> str:
     default = Format("", 8, 24)
-    source = FORMATS.get(unit.operand_types[0], FORMATS.get(unit.result_type, default))
-    target = FORMATS.get(unit.result_type, source)
+    source = float_format(unit.operand_types[0]) or float_format(unit.result_type) or default
+    target = float_format(unit.result_type) or source
     widths = [w for w in map(integer_width, (unit.operand_types[0], unit.result_type)) if w is not None]
     values = {
+        "FINITE": int(source.finite), "TFINITE": int(target.finite),
         "E": source.exponent_bits, "S": source.significand_bits, "TE": target.exponent_bits,
         "TS": target.significand_bits, "OPERATION": OPERATIONS[operation], "FLUSH": int(flush),
         "OPERANDS": len(unit.operands), "WIDTH": widths[0] if widths else 32, "PREDICATE": f'"{predicate or "oeq"}"',
