@@ -22,7 +22,7 @@ from .unit import Unit
 
 ABC = Path(pyosys.__file__).parent / "yosys-abc"
 CONFLICTS = 20_000  # of one SAT question
-MOST_SECONDS = 180  # of a sweep: then nothing is proved
+MOST_SECONDS = 60  # of a sweep: then nothing is proved
 
 
 def never(modules: str, top: str, cycle: int = 0, conflicts: int = CONFLICTS) -> list[bool]:

@@ -231,7 +231,27 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
       b = with_exponent(edge + (int64_t)((r >> 8) % reach) - reach / 2);
       break;
     }
-    case 6: {  // near-cancellation
+    case 6: {  // near-cancellation; for quotients and roots: exact ones, and what is next to them
+      if (OPERATION == DIV || OPERATION == SQRT) {
+        uint64_t q = (((r & 32) ? significand() : rnd() & FRACTION) | 1ull << F), m = OPERATION == DIV ? (b & FRACTION) | 1ull << F : q;
+        unsigned __int128 p = (unsigned __int128)q * m;
+        bool carry = p >> (2 * F + 1) & 1;
+        uint64_t e = a >> F & EXPONENT;
+        if (OPERATION == DIV && (r & 64)) {  // nearly half way: q m = k modulo 2^(S+1) with a small k, and a is the rest of q m
+          uint64_t inverse = m |= 1, k = (r >> 12) % 16 - 8, half = (2ull << S) - 1;
+          for (int i = 0; i < 6; i++) inverse *= 2 - m * inverse;
+          q = inverse * k & half, p = (unsigned __int128)q * m - k;
+          b |= 1;
+          if (q >> S) {
+            uint64_t s = (uint64_t)(p >> (S + 1));
+            a = (a & ~FRACTION) | ((s >> F ? s : s << 1) & FRACTION);
+            break;
+          }
+        }
+        if (OPERATION == SQRT) e ^= (e ^ BIAS ^ carry) & 1, a &= ~SIGN;
+        a = (a & SIGN) | (e << F) | (((uint64_t)(p >> (F + carry)) + (r >> 8) % 3 - 1) & FRACTION);
+        break;
+      }
       if (r & 32) a = special();
       b = ((OPERATION == SUB ? a : a ^ SIGN) + ((r >> 8) & 7) - 3) & (SIGN | (SIGN - 1));
       if (r & 64) b ^= (r & 2048) ? rnd() & ((2ull << (r >> 16) % S) - 1) : 1ull << (r >> 16) % S;  // any difference of k bits
