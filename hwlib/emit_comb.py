@@ -17,14 +17,14 @@ COMPARE = {"eq": "eq", "ult": "ult", "slt": "slt"}
 
 def emit(name: str, inputs: list[Bits], schedule: Schedule) -> str:
     """`hw.module @name(in %<input>…, in %clk: !seq.clock, out out: iW)`."""
-    return _Emitter(schedule).module(name, inputs)
+    return Emitter(schedule).module(name, inputs)
 
 
-class _Emitter:
-    """Values are named %<hint or n><index>_<stage>."""
+class Emitter:
+    """Values are named %<prefix>n<index>_<stage>, inputs as they are called."""
 
-    def __init__(self, schedule: Schedule):
-        self.schedule = schedule
+    def __init__(self, schedule: Schedule, prefix: str = ""):
+        self.schedule, self.prefix = schedule, prefix
         self.lines: list[str] = []
         self.constants: dict[tuple[int, int], str] = {}
 
@@ -34,6 +34,14 @@ class _Emitter:
         if schedule.depth:
             ports.append("in %clk: !seq.clock")
         ports.append(f"out out: i{schedule.output.width}")
+        self.body()
+        lines = [*self.constant_lines(), *self.lines, f"hw.output {self.result()} : i{schedule.output.width}"]
+        body = "".join(f"  {line}\n" for line in lines)
+        return f"hw.module @{name}({', '.join(ports)}) {{\n{body}}}\n"
+
+    def body(self) -> None:
+        """Fill `lines` with every value and register."""
+        schedule = self.schedule
         last = last_use(schedule)
         for node in reachable(schedule.output):
             if node.op == "const":
@@ -46,11 +54,13 @@ class _Emitter:
                 attributes = f' {{sv.namehint = "{hint}_{later}"}}' if hint else ""
                 value = f"seq.compreg {self.at(node, later - 1)}, %clk{attributes} : i{node.width}"
                 self.lines.append(f"{self.at(node, later)} = {value}")
-        result = self.at(schedule.output, schedule.depth)
-        constants = [f"{v} = hw.constant {c} : i{w}" for (c, w), v in self.constants.items()]
-        lines = [*constants, *self.lines, f"hw.output {result} : i{schedule.output.width}"]
-        body = "".join(f"  {line}\n" for line in lines)
-        return f"hw.module @{name}({', '.join(ports)}) {{\n{body}}}\n"
+        self.result()
+
+    def result(self) -> str:
+        return self.at(self.schedule.output, self.schedule.depth)
+
+    def constant_lines(self) -> list[str]:
+        return [f"{v} = hw.constant {c} : i{w}" for (c, w), v in self.constants.items()]
 
     def at(self, node: Bits, stage: int) -> str:
         """The value of a node in a stage."""
@@ -59,14 +69,17 @@ class _Emitter:
         if node.op == "input" and stage == 0:
             return f"%{node.attribute}"
         own = self.schedule.stages[node.index]
-        return f"%n{node.index}" if stage == own else f"%n{node.index}_{stage}"
+        value = f"%{self.prefix}n{node.index}"
+        if node.op == "input":
+            return f"{value}_{stage}"
+        return value if stage == own else f"{value}_{stage}"
 
     def constant(self, value: int, width: int) -> str:
         signed = value - (1 << width) if value >> (width - 1) else value
-        return self.constants.setdefault((signed, width), f"%c{len(self.constants)}")
+        return self.constants.setdefault((signed, width), f"%{self.prefix}c{len(self.constants)}")
 
     def define(self, node: Bits, stage: int) -> None:
-        result, w = f"%n{node.index}", node.width
+        result, w = f"%{self.prefix}n{node.index}", node.width
         v = [self.at(o, stage) for o in node.operands] if node.op != "rom" else []
         hint = f' {{sv.namehint = "{node.hint}"}}' if node.hint else ""
         wide = node.operands[0].width
@@ -106,10 +119,10 @@ class _Emitter:
         if operand.op == "const":
             top = operand.value >> (operand.width - 1) if signed else 0
             return self.constant((operand.value - (top << operand.width)) & ((1 << width) - 1), width)
-        wide = f"%x{len(self.lines)}"
+        wide = f"%{self.prefix}x{len(self.lines)}"
         high = self.constant(0, extra)
         if signed:
-            high = f"%x{len(self.lines)}_sign"
+            high = f"{wide}_sign"
             bit = f"{high}_bit"
             self.lines.append(f"{bit} = comb.extract {value} from {operand.width - 1} : (i{operand.width}) -> i1")
             self.lines.append(f"{high} = comb.replicate {bit} : (i1) -> i{extra}")

@@ -14,6 +14,7 @@ from . import (
     float_exp2,
     float_expm1,
     float_fma,
+    float_iterative,
     float_log,
     float_log1p,
     float_mul,
@@ -28,7 +29,8 @@ from . import (
 from .bits import Bits, Graph, cat, mux
 from .delay_model import DelayModel
 from .formats import FORMATS, Format, float_format, integer_width, type_width
-from .pipeliner import pipeline
+from .iterative import Iteration, IterativeUnit, Parts, joined, state_inputs, unrolled
+from .pipeliner import Schedule, pipeline
 from .unit import Unit
 
 COMBINATIONAL_NS = 0.6  # a unit faster than this has no register of its own
@@ -281,6 +283,11 @@ def _entries() -> dict[str, Entry]:
 
 
 ENTRIES = _entries()
+ITERATIONS: dict[str, Callable[[Format, bool], Iteration]] = {
+    "arith.divf": float_iterative.Division,
+    "math.sqrt": float_iterative.SquareRoot,
+}
+SHAPES = ("pipelined", "iterative")
 
 
 @dataclass(frozen=True)
@@ -302,12 +309,48 @@ class Library:
         result_type: str,
         predicate: str | None = None,
         depth: int | None = None,
+        shape: str = "pipelined",
     ) -> Unit:
-        """The unit of an MLIR operation. `depth` forces its number of stages. NoUnit if there is none."""
-        key = (operation, operand_types, result_type, predicate, depth)
+        """The unit of an MLIR operation. `depth` forces the number of stages of a pipeline. An `iterative` one takes
+        new operands every `interval_cycles` only, for less area (see iterative.py). NoUnit if there is none.
+        """
+        key = (operation, operand_types, result_type, predicate, depth, shape)
         if key not in self._units:
-            self._units[key] = self._make(operation, operand_types, result_type, predicate, depth)
+            if shape == "pipelined":
+                self._units[key] = self._make(operation, operand_types, result_type, predicate, depth)
+            else:
+                self._units[key] = self._make_iterative(operation, operand_types, result_type)
         return self._units[key]
+
+    def _make_iterative(self, operation: str, operand_types: tuple[str, ...], result_type: str) -> IterativeUnit:
+        types = (*operand_types, result_type)
+        make, entry = ITERATIONS.get(operation), ENTRIES.get(operation)
+        if make is None or entry is None or len(types) != len(entry.kinds) or not _fits(entry, types, operation):
+            raise NoUnit(operation, operand_types, result_type)
+        iteration = make(_format(result_type), self.subnormals == "flush")
+        graph = Graph()
+        operands = tuple(
+            graph.input(n, type_width(t)) for n, t in zip(PORTS[len(operand_types)], operand_types, strict=True)
+        )
+        whole = unrolled(iteration, operands)
+        state = state_inputs(graph, iteration)
+        load, loaded = joined(iteration.load(operands))
+        step, stepped = joined(iteration.step(state))
+        before = 0 if self.path_ns(load) <= self.clock_ns - self.delays.register_ns - self.delays.gate_ns else None
+        parts = Parts(
+            pipeline(load, self.clock_ns, self.delays, before),
+            loaded,
+            pipeline(step, self.clock_ns, self.delays, 0),
+            stepped,
+            pipeline(iteration.result(state), self.clock_ns, self.delays),
+            iteration.steps,
+        )
+        name = f"{_name(entry, operation, types, None)}_iterative"
+        native = entry.native and all(t in NATIVE_FORMATS for t in types)
+        whole_schedule = Schedule(whole, 0, {}, False)
+        return IterativeUnit(
+            name, operand_types, result_type, operands, whole_schedule, native, entry.error_ulp, parts=parts
+        )
 
     def _make(
         self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None, depth: int | None

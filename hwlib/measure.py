@@ -13,15 +13,16 @@ from torch2hw.fpga.nextpnr import place_and_route
 from torch2hw.fpga.yosys import resources
 
 from .export import verilog
-from .library import ENTRIES, Library
+from .library import ENTRIES, SHAPES, Library
 from .unit import Unit
 
 
 def registered(unit: Unit) -> str:
     """The unit between registers: `hw.module @measured` around its definition."""
-    ports = ", ".join(f"in %{p.name}: i{p.width_bits}" for p in unit.inputs)
-    lines = [f"  %{p.name}_r = seq.compreg %{p.name}, %clk : i{p.width_bits}" for p in unit.inputs]
-    uses = [f"{p.name}: %{p.name}_r: i{p.width_bits}" for p in unit.inputs]
+    inputs = (*unit.inputs, *unit.controls)
+    ports = ", ".join(f"in %{p.name}: i{p.width_bits}" for p in inputs)
+    lines = [f"  %{p.name}_r = seq.compreg %{p.name}, %clk : i{p.width_bits}" for p in inputs]
+    uses = [f"{p.name}: %{p.name}_r: i{p.width_bits}" for p in inputs]
     uses += ["clk: %clk: !seq.clock"] if unit.latency_cycles else []
     w = unit.output.width_bits
     lines.append(f'  %out = hw.instance "unit" @{unit.name}({", ".join(uses)}) -> (out: i{w})')
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clock-ns", type=float, default=3.33)
     parser.add_argument("--subnormals", choices=("flush", "keep"), default="flush")
     parser.add_argument("--depth", type=int)
+    parser.add_argument("--shape", choices=SHAPES, default="pipelined")
     parser.add_argument("--ecp5", action="store_true", help="place and route for the clock (slower)")
     options = parser.parse_args(arguments)
     types = tuple(options.types)
@@ -50,9 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
             "i1" if options.operation == "arith.cmpf" else types[0],
         )
     library = Library(options.clock_ns, options.subnormals)
-    unit = library.unit(options.operation, types[:-1], types[-1], options.predicate, options.depth)
+    unit = library.unit(options.operation, types[:-1], types[-1], options.predicate, options.depth, options.shape)
     found = resources({"unit.sv": verilog(unit.definition())}, unit.name)
     line = f"{unit.name} {options.subnormals}: {unit.latency_cycles} stages, {found}"
+    if unit.interval_cycles > 1:
+        line = line.replace("stages", f"cycles, operands every {unit.interval_cycles}")
     if options.ecp5:
         timing = place_and_route({"unit.sv": verilog(registered(unit))}, "measured")
         line += f", {timing.mhz:.0f} MHz ECP5"

@@ -40,6 +40,11 @@ class Unit:
         return tuple(Port(str(o.attribute), o.width) for o in self.operands)
 
     @property
+    def controls(self) -> tuple[Port, ...]:
+        """Inputs beside the operands, such as the `start` of an iterative unit."""
+        return ()
+
+    @property
     def output(self) -> Port:
         return Port("out", self.schedule.output.width)
 

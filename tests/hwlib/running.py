@@ -27,7 +27,7 @@ def as_c(unit: Unit, operands: list[Words], folder: Path) -> Words:
         f"{{ y = graph({call}); fwrite(&y, 8, 1, stdout); }}\n  return 0; }}\n"
     )
     subprocess.run(["gcc", "-O1", "-w", "-o", str(folder / "graph"), str(source)], check=True)
-    return _feed(folder / "graph", operands)
+    return feed(folder / "graph", operands)
 
 
 def as_hardware(unit: Unit, operands: list[Words], folder: Path) -> Words:
@@ -51,7 +51,7 @@ int main() {{
   }}
 }}
 """)
-    return _feed(verilate(design, unit.name, bench, folder), operands)
+    return feed(verilate(design, unit.name, bench, folder), operands)
 
 
 def as_model(unit: Unit, operands: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> Words:
@@ -73,7 +73,7 @@ func.func @main({", ".join(f"{n}: {kind}" for n in names)}, %out: {kind}) {{
     return got.view(np.uint32).astype(np.uint64)
 
 
-def _feed(binary: Path, operands: list[Words]) -> Words:
+def feed(binary: Path, operands: list[Words]) -> Words:
     words = np.ascontiguousarray(np.stack([o.astype(np.uint64) for o in operands], axis=1))
     done = subprocess.run([str(binary)], input=words.tobytes(), capture_output=True, check=True)
     return np.frombuffer(done.stdout, np.uint64)
