@@ -111,10 +111,11 @@ class _Packer:
         for each in (op, *_walk(op)):
             if "groupName" in each.attributes:
                 use |= self.uses[each.attributes["groupName"].value]
-            if each.name == "calyx.invoke":
+            if each.name in ("calyx.if", "calyx.invoke"):
                 cells = {_symbol(operand.owner) for operand in each.operands}
-                called = each.attributes["callee"].value
-                use |= Use(frozenset(c for c in cells if self.holds_state(c)), frozenset((called,)))
+                use |= Use(frozenset(c for c in cells if self.holds_state(c)))
+            if each.name == "calyx.invoke":
+                use |= Use(writes=frozenset((each.attributes["callee"].value,)))
         return use
 
     def shape(self, name: str) -> Any:
