@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.check import simulate_design
-from torch2hw.compiler import compile_model
+from torch2hw.compiler import Compiled, compile_model
 from torch2hw.errors import Torch2HWError
 from torch2hw.fpga import nextpnr, yosys
 from torch2hw.frontend.load_model import load
@@ -63,7 +63,7 @@ def measure(
         watch(f"{title} at {options.partition}: compile")
         compiled = compile_model(load(spec, model, inputs), options)
         point["verilog_bytes"] = len(compiled.verilog())
-        point |= _facts(Report.of(compiled))
+        point |= _facts(compiled)
         if simulate:
             watch(f"{title} at {options.partition}: simulate")
             result = simulate_design(compiled, compiled.loaded.example_inputs).to_json()
@@ -80,8 +80,11 @@ def measure(
     return point
 
 
-def _facts(report: Report) -> Point:
-    found = report.to_json()
+def _facts(compiled: Compiled) -> Point:
+    if compiled.options.schedule == "sequential":
+        told = compiled.manifest([], [])
+        return {"cycles": told["latency_cycles"], "macs": told["macs"], "mac_lanes": told["mac_lanes"]}
+    found = Report.of(compiled).to_json()
     return {key: found[key] for key in ("cycles", "macs", "mac_lanes", "mac_utilization") if key in found}
 
 

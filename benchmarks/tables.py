@@ -18,12 +18,12 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         "# Benchmark results",
         "Written by `python -m torch2hw.benchmarks`. **Bold** misses its target; – is not measured, or not stated.",
         "## Cycles, `go` to `done`, counted in simulation, fp32",
-        _table(
+        table(
             ("model", "N", "MACs", "lanes", "cycles", "target", "MAC use", "bit-exact", "as predicted"), _cycles(rows)
         ),
         f"## Area ({resource_tool})",
         "Each cell: ours / target / the paper / Vitis HLS, the last two as the paper gives them (Vivado 2023.2, U50).",
-        _table(("model", "N", *(title for title, _ in FIGURES), "ECP5 MHz"), _areas(rows)),
+        table(("model", "N", *(title for title, _ in FIGURES), "ECP5 MHz"), _areas(rows)),
     ]
     errors = [f"- {b.name}, N={n}: {point['error']}" for b, n, point in rows if "error" in point]
     if errors:
@@ -39,7 +39,7 @@ def _cycles(rows: Sequence[tuple[Benchmark, int, Mapping[str, Any]]]) -> Iterabl
         )
         exact = "bit_exact" in point and ("yes" if point["bit_exact"] else "**no**")
         use = f"{point['mac_utilization']:.1%}" if "mac_utilization" in point else "–"
-        figures = (_number(point.get("macs")), _number(point.get("mac_lanes")), _against(point.get("cycles"), target))
+        figures = (number(point.get("macs")), number(point.get("mac_lanes")), _against(point.get("cycles"), target))
         yield benchmark.name, str(n), *figures, f"{target:,}", use, exact or "–", predicted or "–"
 
 
@@ -51,20 +51,22 @@ def _areas(rows: Sequence[tuple[Benchmark, int, Mapping[str, Any]]]) -> Iterable
         for _, key in FIGURES:
             wanted = getattr(target, key)
             ours = _against(point.get(key), wanted)
-            others = [_number(getattr(area, key)) for area in (published.paper, published.vitis)] if published else []
-            cells.append(" / ".join([ours, *([_number(wanted), *others] if published else [])]))
-        yield benchmark.name, str(n), *cells, _number(point.get("ecp5_mhz"))
+            others = [number(getattr(area, key)) for area in (published.paper, published.vitis)] if published else []
+            cells.append(" / ".join([ours, *([number(wanted), *others] if published else [])]))
+        yield benchmark.name, str(n), *cells, number(point.get("ecp5_mhz"))
 
 
 def _against(value: float | None, target: float | None) -> str:
-    text = _number(value)
+    text = number(value)
     return f"**{text}**" if value is not None and target is not None and value > target else text
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """With separators; – for what there is not."""
     return "–" if value is None else f"{value:,}"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """In Markdown; figures to the right."""
     lines = [head, tuple("---" if k == 0 else "---:" for k in range(len(head))), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
