@@ -1,4 +1,4 @@
-"""Division and square root by iteration, rounded correctly: the recurrences of float_div and float_sqrt, of fixed width.
+"""Division and square root by iteration, rounded correctly: the recurrences of float_div and float_sqrt.
 
 Division keeps 2w in a register of s + 1 bits (the sign of w apart, as the quotient's last bit) and takes s + 2 steps;
 the square root takes two bits of the radicand in each of s + 1 steps.

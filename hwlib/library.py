@@ -10,6 +10,7 @@ from . import (
     float_compare,
     float_convert,
     float_div,
+    float_dot,
     float_exp,
     float_exp2,
     float_expm1,
@@ -271,6 +272,7 @@ def _entries() -> dict[str, Entry]:
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
         "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
         "arith.xori": Entry("xor", "iii", lambda r: r.one ^ r.operands[1], True),
+        "math.absi": Entry("abs", "ii", lambda r: integers.magnitude(r.one), True),
         "arith.cmpi": Entry("cmp", "iii", lambda r: integers.compare(*r.two, r.predicate or ""), True, same=False),
     }
     for name in ("shli", "shrsi", "shrui"):
@@ -283,6 +285,16 @@ def _entries() -> dict[str, Entry]:
 
 
 ENTRIES = _entries()
+MANY: dict[str, tuple[int, Build]] = {
+    "hwlib.sum": (1, lambda r: float_dot.total(r.operands, r.form, r.flush)),
+    "hwlib.dot": (
+        2,
+        lambda r: float_dot.dot(
+            r.operands[: len(r.operands) // 2], r.operands[len(r.operands) // 2 :], r.form, r.target, r.flush
+        ),
+    ),
+}
+"""Of any number of operands: how many each lane has, and how it is built. `hwlib.dot` takes all left ones first."""
 ITERATIONS: dict[str, Callable[[Format, bool], Iteration]] = {
     "arith.divf": float_iterative.Division,
     "math.sqrt": float_iterative.SquareRoot,
@@ -363,7 +375,7 @@ class Library:
             if types != ("i1", form, form, form) or not _known(form):
                 raise missing
         else:
-            found = ENTRIES.get(operation)
+            found = _many(operation, types) if operation in MANY else ENTRIES.get(operation)
             if found is None or len(types) != len(found.kinds) or not _fits(found, types, operation):
                 raise missing
             entry = found
@@ -393,6 +405,23 @@ class Library:
             start = max((arrival[o.index] for o in node.operands), default=0.0)
             arrival[node.index] = start + (self.delays.delay(node) if node.operands else 0.0)
         return arrival[output.index]
+
+
+def _many(operation: str, types: tuple[str, ...]) -> Entry | None:
+    """The entry of an operation of MANY for this number of operands, if it exists for these types."""
+    each, build = MANY[operation]
+    lanes, rest = divmod(len(types) - 1, each)
+    source, target = float_format(types[0]), float_format(types[-1])
+    if lanes < 2 or rest or len(set(types[:-1])) > 1 or source is None or target is None:
+        return None
+    if each == 1:
+        ports = tuple(f"x{i}" for i in range(lanes))
+    else:
+        ports = tuple(f"{side}{i}" for side in "ab" for i in range(lanes))
+    fits = source == target or (each == 2 and target.exponent_bits >= source.exponent_bits)
+    stem = f"{operation.removeprefix('hwlib.')}_{lanes}"
+    same = source == target
+    return Entry(stem, "f" * len(types), build, same=same, ports=ports, error_ulp=float("inf")) if fits else None
 
 
 def _known(type_name: str) -> bool:

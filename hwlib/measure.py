@@ -13,7 +13,7 @@ from torch2hw.fpga.nextpnr import place_and_route
 from torch2hw.fpga.yosys import resources
 
 from .export import verilog
-from .library import ENTRIES, SHAPES, Library
+from .library import ENTRIES, MANY, SHAPES, Library
 from .unit import Unit
 
 
@@ -43,11 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clock-ns", type=float, default=3.33)
     parser.add_argument("--subnormals", choices=("flush", "keep"), default="flush")
     parser.add_argument("--depth", type=int)
+    parser.add_argument("--lanes", type=int, default=8, help="of hwlib.sum and hwlib.dot")
     parser.add_argument("--shape", choices=SHAPES, default="pipelined")
     parser.add_argument("--ecp5", action="store_true", help="place and route for the clock (slower)")
     options = parser.parse_args(arguments)
     types = tuple(options.types)
-    if len(types) == 1:
+    if options.operation in MANY:
+        each, _ = MANY[options.operation]
+        types = (types[0],) * (each * options.lanes) + (types[-1],)
+    elif len(types) == 1:
         types = types * (len(ENTRIES[options.operation].kinds) - 1) + (
             "i1" if options.operation == "arith.cmpf" else types[0],
         )
