@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from .float_compare import PREDICATES
-from .formats import FORMATS, integer_width, type_width
+from .formats import FORMATS, float_format, integer_width, type_width
 from .integers import COMPARISONS
 from .library import ENTRIES, Library, NoUnit
 from .unit import Unit
@@ -39,6 +39,12 @@ class NoSuchUnit(LookupError):
         self.near = near
 
 
+def is_type(name: str) -> bool:
+    """Whether the library may have units of that type."""
+    width = integer_width(name)
+    return float_format(name) is not None or (width is not None and 1 <= width <= 64 and name != "index")
+
+
 def listing(library: Library, dtype: str) -> list[Listed]:
     """The units with an operand or result of type `dtype`, in the order of the library's entries."""
     found: dict[str, Listed] = {}
@@ -55,7 +61,7 @@ def find(library: Library, name: str, dtype: str) -> Listed:
     """The unit called `name`, or `name` with `dtype` before it (`add`: f32_add). NoSuchUnit if there is none."""
     stem, _, _ = name.partition("_")
     known = {listed.unit.name: listed for listed in listing(library, dtype)}
-    if stem in TYPES or integer_width(stem) is not None:
+    if is_type(stem):
         known |= {listed.unit.name: listed for listed in listing(library, stem)}
     for candidate in (name, f"{dtype}_{name}"):
         if candidate in known:
@@ -69,7 +75,7 @@ def _requests(dtype: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
     """Every operation from or to `dtype` that could have a unit, with each other type and predicate."""
     yield "arith.select", ("i1", dtype, dtype, dtype), None
     for operation, entry in ENTRIES.items():
-        sources, results = _types(entry.kinds[0]), _types(entry.kinds[-1])
+        sources, results = _types(entry.kinds[0], dtype), _types(entry.kinds[-1], dtype)
         if entry.same:
             results = (dtype,)
         elif operation.startswith("arith.cmp"):
@@ -83,8 +89,11 @@ def _requests(dtype: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
                 yield operation, (*(source,) * (len(entry.kinds) - 1), result), predicate
 
 
-def _types(kind: str) -> tuple[str, ...]:
-    return tuple(FORMATS) if kind == "f" else INTEGERS
+def _types(kind: str, dtype: str) -> tuple[str, ...]:
+    """The usual types of a kind, and `dtype` if it is one."""
+    usual = tuple(FORMATS) if kind == "f" else INTEGERS
+    fits = (float_format(dtype) is not None) == (kind == "f")
+    return (*usual, dtype) if fits and dtype not in usual else usual
 
 
 def _narrows(operation: str, source: str, target: str) -> bool:

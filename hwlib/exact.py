@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, isqrt
 
-from .formats import FORMATS, Format, integer_width
+from .formats import Format, float_format, integer_width
 
 ROOT_BITS = 160  # of a square root, before it is rounded: more than twice those of any format
 
@@ -76,20 +76,20 @@ def result(
     operation: str, types: tuple[str, ...], predicate: str | None, flush: bool, words: tuple[int, ...]
 ) -> int | None:
     """What `operation` on `words` gives; `types` are the operands' and the result's. None: no such operation."""
-    source, target = FORMATS.get(types[0]), FORMATS.get(types[-1])
+    source, target = float_format(types[0]), float_format(types[-1])
     if operation in ("arith.sitofp", "arith.uitofp"):
         width = integer_width(types[0])
         assert width is not None and target is not None
         value = words[0] - (words[0] >> (width - 1) << width) if operation == "arith.sitofp" else words[0]
         return encode(Real(value < 0, Fraction(abs(value))), target, False)
-    if any(t not in FORMATS for t in types[:-1]):
+    formats = [form for form in map(float_format, types[:-1]) if form is not None]
+    if source is None or len(formats) < len(words):
         return None
-    assert source is not None
     if operation in ("arith.truncf", "arith.extf"):
         assert target is not None
         value_ = decode(words[0], source, flush and source.exponent_bits >= 8)
         return encode(value_, target, flush and target.exponent_bits >= 8)
-    values = tuple(decode(word, FORMATS[t], flush) for word, t in zip(words, types[:-1], strict=True))
+    values = tuple(decode(word, form, flush) for word, form in zip(words, formats, strict=True))
     if operation == "arith.cmpf":
         return int(_compare(values[0], values[1], predicate or ""))
     if operation in ("arith.fptosi", "arith.fptoui"):
@@ -180,6 +180,7 @@ ARITHMETIC: dict[str, Callable[..., Value]] = {
     "arith.subf": lambda a, b: _sum(a, Real(not b.negative, b.magnitude)),
     "arith.mulf": _product,
     "arith.divf": _quotient,
+    "hwlib.rounded_reciprocal": lambda a: _quotient(Real(False, Fraction(1)), a),
     "math.fma": _fused,
     "math.sqrt": _root,
     **{f"math.{direction}": _integral(direction) for direction in ("floor", "ceil", "trunc", "round", "roundeven")},

@@ -13,7 +13,7 @@ from random import Random
 from . import exact
 from .bits import evaluate
 from .catalogue import Listed
-from .formats import FORMATS, type_width
+from .formats import float_format, type_width
 
 ALL_UP_TO_BITS = 12  # with so many bits of operands, every one is a vector
 
@@ -68,7 +68,7 @@ def _operand(edges: list[int], width: int, random: Random) -> int:
 
 def _edges(type_name: str) -> list[int]:
     """Zeros, subnormals, ends of the normals, one and its neighbours, infinities, NaNs; for integers their ends."""
-    form, width = FORMATS.get(type_name), type_width(type_name)
+    form, width = float_format(type_name), type_width(type_name)
     sign = 1 << (width - 1)
     if form is None:
         return sorted({v % (1 << width) for v in (0, 1, 2, sign - 1, sign, sign + 1, -1, -2)})

@@ -15,8 +15,8 @@ from typing import Any
 from torch2hw.errors import UsageError
 from torch2hw.fpga import yosys
 from torch2hw.fpga.resources import Resources
-from torch2hw.hwlib.catalogue import TYPES, Listed, NoSuchUnit, find, listing
-from torch2hw.hwlib.formats import FORMATS
+from torch2hw.hwlib.catalogue import TYPES, Listed, NoSuchUnit, find, is_type, listing
+from torch2hw.hwlib.formats import float_format
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.testbench import testbench
 from torch2hw.hwlib.vectors import vectors
@@ -85,8 +85,8 @@ class Listing:
 
 def library_of(dtype: str, clock_ns: float, subnormals: str) -> Library:
     """The library, or a UsageError that names the option."""
-    if dtype not in TYPES:
-        raise UsageError(f"--dtype {dtype}: unknown", fix=f"the library has units for {' '.join(TYPES)}")
+    if not is_type(dtype):
+        raise UsageError(f"--dtype {dtype}: unknown", fix=f"use {' '.join(TYPES)}, or f12E5M6 and the like")
     if subnormals not in SUBNORMALS:
         raise UsageError(f"--subnormals {subnormals}: unknown", fix=f"{' and '.join(SUBNORMALS)} are the choices")
     if not (isinstance(clock_ns, int | float) and math.isfinite(clock_ns) and clock_ns > 0):
@@ -127,7 +127,7 @@ def write_unit(listed: Listed, library: Library, path: Path) -> Path:
     check_writable(bench)
     flush = library.subnormals == "flush"
     note = f"{listed.what} ({', '.join(listed.types[:-1])}) -> {listed.types[-1]}"
-    if any(t in FORMATS for t in listed.types):
+    if any(float_format(t) is not None for t in listed.types):
         note += f", subnormals {'flushed' if flush else 'kept'}"
     found = vectors(listed, flush, VECTORS)
     text = testbench(listed.unit, found, (path.name, bench.name), note)

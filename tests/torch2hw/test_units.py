@@ -68,7 +68,7 @@ def test_measured(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["f32_ad"], "no unit is called f32_ad\n  fix: did you mean f32_add or "),
         (["qqqq"], "no unit is called qqqq\n  fix: torch2hw units --dtype f32 lists them\n"),
-        (["--dtype", "f13"], "--dtype f13: unknown\n  fix: the library has units for f32 "),
+        (["--dtype", "f13"], "--dtype f13: unknown\n  fix: use f32 "),
         (["--clock-ns", "fast"], "--clock-ns fast: not a period in nanoseconds\n"),
         (["--clock-ns", "-1"], "--clock-ns -1.0: not a period in nanoseconds\n"),
         (["--subnormals", "some"], "--subnormals some: unknown\n  fix: flush and keep are the choices\n"),
