@@ -58,13 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
             for variant, (banking, control) in VARIANTS.items() if n > 1 else ((BASE, ("dimension", "shared")),):
                 if parsed.variant not in variant:
                     continue
-                point = measure(
-                    str(HERE.parent / model),
-                    Options(partition=n, schedule="sequential", sequential_banking=banking, sequential_control=control),
-                    name=name,
-                    synthesis=not parsed.no_synthesis,
-                    watch=lambda step, variant=variant: print(f"{step}, {variant}", file=sys.stderr, flush=True),
-                ) | {"variant": variant}
+                print(f"{name} at {n}, {variant}", file=sys.stderr, flush=True)
+                options = Options(
+                    partition=n, schedule="sequential", sequential_banking=banking, sequential_control=control
+                )
+                point = measure(str(HERE.parent / model), options, name=name, synthesis=not parsed.no_synthesis)
+                point["variant"] = variant
                 points[key_of(point)] = points.get(key_of(point), {}) | point
                 write(parsed.output, [points[key] for key in sorted(points, key=order)])
     return 0

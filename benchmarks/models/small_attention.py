@@ -19,7 +19,8 @@ class Attention(nn.Module):
         query, key, value = self.heads(self.query(x)), self.heads(self.key(x)), self.heads(self.value(x))
         scores = query @ key.transpose(-1, -2) / (WIDTH // HEADS) ** 0.5 + self.mask
         mixed = torch.softmax(scores, -1) @ value
-        return self.out(mixed.transpose(0, 1).reshape(LENGTH, WIDTH))
+        result: torch.Tensor = self.out(mixed.transpose(0, 1).reshape(LENGTH, WIDTH))
+        return result
 
 
 model = Attention()

@@ -1,0 +1,176 @@
+"""What check-ports proves about memory ports, asserted while a design is simulated: SystemVerilog bound to the top.
+
+Before:  a scheduled program and the design made of it
+After:   module TOP_port_checks, and `bind TOP TOP_port_checks …`, for a file of its own: the design does not change
+
+In every cycle of a run, for every access that the schedule makes in it:
+- a read finds its own address at the read port of its bank, so no other request with another address has the port;
+- a write finds its enable and its address at the write port of its bank, and is the only one there;
+- addresses are those of contract section 5, computed anew from the indices of the loops, and inside the bank.
+A write that no access makes is a violation too. Loads at indices that are computed at run time, and loads outside the
+buffer whose value nobody uses, are not looked at. A violation is a line `violation: …` for the bench (bench.cpp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+from torch2hw.passes.check_ports import Access, accesses, run_time
+
+if TYPE_CHECKING:
+    from torch2hw.lowering.affine_to_scf import ScheduledProgram
+
+MOST_TOLD = 16  # violations that are printed
+FUNCTIONS = """\
+  function automatic int quotient(int value, int divisor);
+    return value >= 0 ? value / divisor : -((divisor - 1 - value) / divisor);
+  endfunction
+  function automatic int rest(int value, int divisor);
+    return value - quotient(value, divisor) * divisor;
+  endfunction
+"""
+
+
+def port_checks(scheduled: ScheduledProgram) -> str:
+    """The file. Instances of memories in the top module are called BUFFER_bK_memory, or BUFFER_memory."""
+    top = scheduled.program.name
+    stored = [buffer for buffer in scheduled.program.buffers() if buffer.kind != "constant"]
+    ports = {port: signal for buffer in stored for port, signal in _ports(buffer).items()}
+    body: list[str] = []
+    for buffer in stored:
+        if buffer.kind != "input":
+            body += [f"writes_{_bank(buffer, bank)} = 0;" for bank in range(buffer.banks)]
+    for nest, start, plan in zip(scheduled.program.nests, scheduled.starts, scheduled.schedules, strict=True):
+        for access in accesses(nest, plan):
+            if not run_time(nest, access):
+                body += _access(nest, access, start + access.cycle, plan.interval_cycles)
+    for buffer in stored:
+        if buffer.kind != "input":
+            for bank in range(buffer.banks):
+                body += _written(_bank(buffer, bank))
+    names = {f"writes_{_bank(b, bank)}" for b in stored if b.kind != "input" for bank in range(b.banks)}
+    names |= {f"at_{loop.variable.name}" for nest in scheduled.program.nests for loop in nest.loops}
+    header = ",\n".join(["  input clk, reset, go", *(f"  input int {port}" for port in ports)])
+    wires = ", ".join([".clk, .reset, .go", *(f".{port}({signal})" for port, signal in ports.items())])
+    lines = "\n".join(f"      {line}" for line in body)
+    return f"""\
+module {top}_port_checks(
+{header}
+);
+  bit running;
+  int told = 0, next, now, run, bank, place, {", ".join(sorted(names))};
+{FUNCTIONS}
+  always @(posedge clk) begin
+    now = running ? next : 0;
+    if (!reset && (running || go)) begin
+{lines}
+    end
+    running <= !reset && (running || go) && now < {scheduled.latency_cycles};
+    next <= now + 1;
+  end
+endmodule
+bind {top} {top}_port_checks port_checks({wires});
+"""
+
+
+def _bank(buffer: Buffer, bank: int) -> str:
+    from torch2hw.lowering.kernel_component import bank_name
+
+    return bank_name(buffer, bank)
+
+
+def _ports(buffer: Buffer) -> dict[str, str]:
+    """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
+    found = {}
+    for bank in range(buffer.banks):
+        stem = _bank(buffer, bank)
+        found[f"{stem}_read"] = f"int'({stem}_memory.read_addr)"
+        if buffer.kind != "input":
+            found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
+            found[f"{stem}_enable"] = f"int'({stem}_memory.write_en)"
+    return found
+
+
+def _access(nest: Nest, access: Access, first_cycle: int, interval_cycles: int) -> Iterator[str]:
+    """Statements that check one access in the cycles in which it is made."""
+    buffer, what = access.buffer, f"{nest.name}: {access}"
+    length = nest.trip_count * interval_cycles
+    due = f"now >= {first_cycle} && now < {first_cycle + length}"
+    if interval_cycles > 1:
+        due += f" && (now - {first_cycle}) % {interval_cycles} == 0"
+    yield f"if ({due}) begin"
+    yield f"  run = (now - {first_cycle}) / {interval_cycles};"
+    inner = 1
+    for loop in reversed(nest.loops):
+        yield f"  {_name(loop.variable)} = run / {inner} % {loop.extent};"
+        inner *= loop.extent
+    conditions = [f"{_text(index)} >= 0" for index in access.conditions]
+    conditions += [f"{_name(variable)} == {variable.extent - 1}" for variable in access.last_of]
+    inside = [
+        f"{_text(index)} >= 0 && {_text(index)} < {size}"
+        for index, size in zip(access.indices, buffer.shape, strict=True)
+    ]
+    yield f"  if ({' && '.join(conditions if access.writes else inside) or '1'}) begin"
+    if access.writes and inside:
+        yield f"    {_claim(' && '.join(inside), what, 'is outside its buffer')}"
+    pairs = list(zip(access.indices, buffer.bank_factors, strict=True))
+    banks = [f"rest({_text(index)}, {factor})" for index, factor in pairs]
+    places = [f"quotient({_text(index)}, {factor})" for index, factor in pairs]
+    yield f"    bank = {_row_major(banks, buffer.bank_factors)};"
+    yield f"    place = {_row_major(places, buffer.bank_shape)};"
+    yield "    case (bank)"
+    for bank in _banks(access):
+        stem = _bank(buffer, bank)
+        if access.writes:
+            yield f"      {bank}: begin"
+            yield f"        writes_{stem} = writes_{stem} + 1;"
+            yield f"        {_claim(f'{stem}_write == place', what, 'has another address at its port')}"
+            yield "      end"
+        else:
+            yield f"      {bank}: {_claim(f'{stem}_read == place', what, 'has another address at its port')}"
+    yield f"      default: {_claim('0', what, 'is in a bank without a port')}"
+    yield "    endcase"
+    yield "  end"
+    yield "end"
+
+
+def _banks(access: Access) -> Sequence[int]:
+    from torch2hw.passes.bank_analysis import bank_number, selection
+
+    factors = access.buffer.bank_factors
+    return sorted({bank_number(bank, factors) for bank in selection(access.indices, factors)})
+
+
+def _written(stem: str) -> Iterator[str]:
+    yield _claim(f"writes_{stem} <= 1", stem, "is written twice in a cycle")
+    yield _claim(f"{stem}_enable == int'(writes_{stem} != 0)", stem, "is written, or not, against the schedule")
+
+
+def _claim(condition: str, what: str, wrong: str) -> str:
+    return f'assert ({condition}) else if (told++ < {MOST_TOLD}) $display("violation: {what} {wrong}, cycle %0d", now);'
+
+
+def _name(variable: Variable) -> str:
+    return f"at_{variable.name}"
+
+
+def _text(index: Index) -> str:
+    """An index expression over the loops' indices."""
+    parts = []
+    for atom, coefficient in index.terms:
+        if isinstance(atom, Variable):
+            text = _name(atom)
+        else:
+            text = f"{'quotient' if isinstance(atom, FloorDiv) else 'rest'}({_text(atom.dividend)}, {atom.divisor})"
+        parts.append(text if coefficient == 1 else f"{text} * ({coefficient})")
+    return f"({' + '.join([*parts, str(index.constant)])})"
+
+
+def _row_major(parts: Sequence[str], sizes: Sequence[int]) -> str:
+    text = "0"
+    for part, size in zip(parts, sizes, strict=True):
+        text = f"({text} * {size} + {part})"
+    return text

@@ -1,0 +1,53 @@
+"""Assertions about memory ports in simulation: quiet where ports are free, and loud for a planted conflict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.passes.test_check_ports import copy_nest
+from torch2hw.errors import CheckError
+from torch2hw.hwlib import Library
+from torch2hw.lowering import calyx_to_hw, hw_to_sv, scf_to_calyx
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering.manifest import manifest
+from torch2hw.passes.check_ports import faults
+from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.port_checks import MOST_TOLD, port_checks
+from torch2hw.sim.simulation import simulate
+
+
+def run(program: ScheduledProgram, folder: Path) -> None:
+    design = scf_to_calyx.lower(replace(program, library=Library()))
+    (folder / "p.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions)))
+    (folder / "checks.sv").write_text(port_checks(program))
+    told = Manifest.from_json(manifest(design, "test", ["p.sv", "checks.sv"], []))
+    x = np.random.default_rng(0).standard_normal(program.program.inputs[0].shape).astype(np.float32)
+    (found,) = simulate(folder, told, [[x]]).outputs
+    assert found[0].tobytes() == x.tobytes()
+
+
+@pytest.mark.simulation
+def test_enough_banks_are_quiet(tmp_path: Path) -> None:
+    run(copy_nest(3, 8, (1, 4), 4), tmp_path)
+
+
+@pytest.mark.simulation
+def test_a_planted_conflict_is_named(tmp_path: Path) -> None:
+    planted = copy_nest(3, 8, (1, 2), 4)
+    assert list(faults(planted))  # the proof finds it too
+    with pytest.raises(CheckError) as refused:
+        run(planted, tmp_path)
+    text = str(refused.value)
+    assert "copy: read of x[r, c * 4 + 2] in cycle 0 has another address at its port, cycle 0" in text
+    assert "y_b0 is written twice in a cycle, cycle 3" in text
+    assert text.count(", cycle ") == MOST_TOLD
+
+
+def test_what_is_checked_is_only_beside_the_design() -> None:
+    text = port_checks(copy_nest(1, 4, (1, 4), 4))
+    assert text.startswith("module p_port_checks(")
+    assert "\nbind p p_port_checks port_checks(" in text
