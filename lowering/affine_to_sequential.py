@@ -146,7 +146,8 @@ def _top(program: Program, memories: Sequence[CoreMemory]) -> str:
         *top.cells,
         "    %run.clk, %run.reset, %run.go, %run.done = calyx.instance @run of @core : i1, i1, i1, i1",
         "    calyx.wires {",
-        "      %idle = comb.xor %run.go, %true : i1",
+        "      %running = comb.or %run.go, %run.done : i1",  # go is low in the last cycle, that of done
+        "      %idle = comb.xor %running, %true : i1",
     ]
     lines += ["      " + line for line in top.wires]
     bound = ", ".join(f"arg_mem_{number} = {memory.name}" for number, memory in enumerate(memories))

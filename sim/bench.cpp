@@ -8,14 +8,14 @@
 //   RESET cycles                              reset high
 //   IDLE cycles                               nothing driven
 //   WRITE tensor count (address data)*count   one element of an input per cycle
-//   RUN latency budget hold meddle_seed       go high in the first cycle, or until done with `hold`; then the cycles from
-//                                             the first with go high to the one with done high. A latency other than 0 is
-//                                             checked. A meddle_seed other than 0 writes random inputs while it runs.
+//   RUN latency budget go meddle_seed         go high in the first cycle (0), until done (1) or at random until before done
+//                                             (2); then the cycles from the first with go high to the one with done high.
+//                                             A latency other than 0 is checked. A meddle_seed other than 0 writes random inputs while it runs.
 //   START cycles                              go high in the first of so many cycles of a run that is not waited for
 //   READ tensor count address*count           one element of an output per cycle; then `count` words of data
 //
 // Every cycle of every operation checks that done is low, but for the last cycle of a RUN. A broken rule is a line
-// `violation: ...` on standard output; `progress CYCLES` lines tell how far a long run is. Exit status: 0 the script was
+// `violation: ...` on standard output; `run CYCLE` tells when a RUN begins and `progress CYCLES` how far a long one is; Exit status: 0 the script was
 // played (violations or not), 3 a RUN did not finish within its budget, 2 the script is wrong.
 //
 // design.h, generated for each design, holds the functions that know its ports.
@@ -82,17 +82,19 @@ public:
         release_inputs(dut);
     }
 
-    uint64_t run(uint64_t latency, uint64_t budget, bool hold, uint64_t meddle_seed) {
+    uint64_t run(uint64_t latency, uint64_t budget, uint64_t go, uint64_t meddle_seed) {
         std::mt19937_64 random(meddle_seed);
+        std::printf("run %" PRIu64 "\n", cycles);
         set_go(dut, true);
         bool finished = cycle();
-        if (!hold) set_go(dut, false);
+        if (go != 1) set_go(dut, false);
         uint64_t elapsed = 0;
         while (!finished) {
             if (++elapsed > budget) {
                 std::printf("timeout: done did not come within %" PRIu64 " cycles of go\n", budget);
                 throw Timeout{};
             }
+            if (go == 2) set_go(dut, elapsed + 1 < latency && (elapsed * 0x9e3779b97f4a7c15ull >> 63));
             if (meddle_seed) {
                 release_inputs(dut);
                 if (INPUT_COUNT && elapsed < latency) drive_input(dut, random() % INPUT_COUNT, random(), random());

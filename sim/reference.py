@@ -27,6 +27,15 @@ TO_LLVM = (
     "convert-to-llvm,reconcile-unrealized-casts)"
 )
 
+FLOATS = (ir.F16Type, ir.BF16Type, ir.F32Type, ir.F64Type)
+CHOICE_NAME = "reference_choice_"
+CHOICE = """
+func.func private @reference_choice_{type}(%c: i1, %a: {type}, %b: {type}) -> {type} {{
+  %r = arith.select %c, %a, %b : {type}
+  return %r : {type}
+}}
+"""
+
 
 class Reference:
     """A compiled program. Compiling takes tens of milliseconds, `run` the CPU time of the loops."""
@@ -42,7 +51,12 @@ class Reference:
             assert not main.type.results, "main returns its results as out-params"
             main.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
             _hide_constants(module)
+            if self._flush:
+                _keep_choices_apart(module)
             passmanager.PassManager.parse(TO_LLVM).run(module.operation)
+            for operation in module.body.operations:
+                if operation.operation.attributes["sym_name"].value.startswith(CHOICE_NAME):
+                    operation.operation.attributes["no_inline"] = ir.UnitAttr.get()
         self._engine = ExecutionEngine(module, opt_level=2)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -112,6 +126,33 @@ def _hide_constants(module: ir.Module) -> None:
                 global_ = memref_dialect.GetGlobalOp(memref, names[str(value)])
                 load = memref_dialect.LoadOp(global_.result, [])
         operation.results[0].replace_all_uses_with(load.result)
+        operation.erase()
+
+
+def _keep_choices_apart(module: ir.Module) -> None:
+    """Make every selection of a float by a comparison a call that is not inlined.
+
+    LLVM makes one `minss` of x < y ? x : y, which flushes; a selection gives the bits it chose, as hardware does.
+    """
+    choices: list[Any] = []
+
+    def visit(operation: ir.Operation) -> ir.WalkResult:
+        if operation.name == "arith.select" and isinstance(operation.results[0].type, FLOATS):
+            condition = operation.operands[0].owner
+            if not isinstance(condition, ir.Block) and condition.operation.name == "arith.cmpf":
+                choices.append(operation)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for type in {str(operation.results[0].type) for operation in choices}:
+        alone = ir.Module.parse(CHOICE.format(type=type))
+        module.body.append(next(iter(alone.body.operations)).operation.clone())
+    for operation in choices:
+        type = operation.results[0].type
+        with ir.InsertionPoint(operation), operation.location:
+            callee = {"callee": ir.FlatSymbolRefAttr.get(f"{CHOICE_NAME}{type}")}
+            called = ir.Operation.create("func.call", [type], list(operation.operands), callee)
+        operation.results[0].replace_all_uses_with(called.results[0])
         operation.erase()
 
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from torch2hw.errors import CheckError, InternalError, UsageError
 from torch2hw.sim.formats import Array, Words, from_words, to_words
 from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.monitors import Seen
 from torch2hw.sim.processes import run
 from torch2hw.sim.verilator import Trace, build
 
@@ -37,6 +38,7 @@ class Conditions:
     repeats: each set of inputs is run so many times in a row, written once.
     hold_go: go stays high until done, through all repeats, which then follow each other without a cycle between.
     abandon_cycles: before each full run, for each k a run is started and reset in its cycle k.
+    pulse_go: go is raised and lowered at random while the design runs, which it must ignore.
     meddle: random writes to the inputs while the design runs, which it must ignore.
     hasty: the program is built faster and runs slower, for runs of few cycles.
     trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels deep (0: all).
@@ -46,12 +48,19 @@ class Conditions:
     seed: int = 1
     repeats: int = 1
     hold_go: bool = False
+    pulse_go: bool = False
     abandon_cycles: tuple[int, ...] = ()
     meddle: bool = False
     hasty: bool = False
     trace: Path | None = None
     trace_depth: int = 0
     timeout_factor: float = 4.0
+
+    @property
+    def go_mode(self) -> int:
+        """As the bench's RUN takes it: 0 pulsed in the first cycle, 1 held, 2 at random."""
+        assert not (self.hold_go and self.pulse_go), "go is held, or pulsed"
+        return 1 if self.hold_go else 2 if self.pulse_go else 0
 
     @property
     def trace_format(self) -> Trace:
@@ -67,12 +76,17 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Simulation:
-    """`outputs[set][tensor]` in stored form; `cycles[set][repeat]` measured from go to done."""
+    """`outputs[set][tensor]` in stored form; `cycles[set][repeat]` measured from go to done.
+
+    `runs` are the cycles of the simulation in which runs began; `seen` is what monitors told.
+    """
 
     outputs: list[list[Array]]
     cycles: list[list[int]]
     build_seconds: float
     run_seconds: float
+    runs: tuple[int, ...] = ()
+    seen: Seen = field(default_factory=Seen)
 
 
 @dataclass
@@ -93,22 +107,31 @@ def simulate(
     input_sets: Sequence[Sequence[Array]],
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
+    monitors: str = "",
 ) -> Simulation:
     """Build the design in `directory` and run it once for each set of inputs (each repeated as the conditions say).
 
-    `progress` is called now and then with the cycles simulated and the seconds they took. Raises CheckError where the
-    design breaks the interface's rules or does not finish, and what `verilator.build` raises.
+    `monitors` is SystemVerilog beside the design (`monitors`). `progress` is called now and then with the
+    cycles simulated and the seconds they took. Raises CheckError where the design breaks the interface's rules or does
+    not finish, and what `verilator.build` raises.
     """
     conditions = conditions or Conditions()
     missing = [file for file in manifest.memory_files if not (directory / file).is_file()]
     if missing:
         raise UsageError(f"{missing[0]} is missing", why=f"it holds weights of {manifest.top}", fix="compile again")
     started = time.monotonic()
-    program = build(directory, manifest, conditions.trace_format, conditions.hasty)
+    program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors)
     built = time.monotonic()
-    answers = _play(program, directory, _script(manifest, input_sets, conditions), conditions, progress)
+    answers, told = _play(program, directory, _script(manifest, input_sets, conditions), conditions, progress)
     outputs, cycles = _read_answers(manifest, answers, len(input_sets), conditions.repeats)
-    return Simulation(outputs, cycles, built - started, time.monotonic() - built)
+    return Simulation(
+        outputs,
+        cycles,
+        built - started,
+        time.monotonic() - built,
+        tuple(map(int, told["run"])),
+        Seen.read(told["monitor"]),
+    )
 
 
 def _script(manifest: Manifest, input_sets: Sequence[Sequence[Array]], conditions: Conditions) -> Words:
@@ -129,7 +152,7 @@ def _script(manifest: Manifest, input_sets: Sequence[Sequence[Array]], condition
             script.add(IDLE, cycles % 4)  # a design that did not stop shows itself, or is out of step
         for repeat in range(conditions.repeats):
             meddle_seed = 1 + index * conditions.repeats + repeat if conditions.meddle else 0
-            script.add(RUN, latency, budget, int(conditions.hold_go), meddle_seed)
+            script.add(RUN, latency, budget, conditions.go_mode, meddle_seed)
         for tensor, port in enumerate(manifest.outputs):
             addresses = port.addresses()
             script.add(READ, tensor, addresses.size, data=addresses)
@@ -142,14 +165,17 @@ def _play(
     script: Words,
     conditions: Conditions,
     progress: Callable[[int, float], None] | None,
-) -> Words:
-    """What the bench answers to the script. It runs in `directory`, where the design finds its memory files."""
+) -> tuple[Words, dict[str, list[str]]]:
+    """What the bench answers to the script, and its lines of each kind. It runs in `directory`, beside memory files."""
     lines: list[str] = []
+    told: dict[str, list[str]] = {"run": [], "monitor": []}
     started = time.monotonic()
 
     def line(text: str) -> None:
         word, _, rest = text.partition(" ")
-        if word != "progress":
+        if word in told:
+            told[word].append(rest)
+        elif word != "progress":
             lines.append(text)
         elif progress is not None:
             progress(int(rest), time.monotonic() - started)
@@ -166,7 +192,7 @@ def _play(
             raise InternalError(f"the simulation ended with status {status}: {'; '.join(lines)}")
         if broken := [text.removeprefix("violation: ") for text in lines if text.startswith("violation: ")]:
             raise CheckError("the simulated design broke the rules of its interface", why="; ".join(broken))
-        return np.fromfile(results_file, "<u8").astype(np.uint64)
+        return np.fromfile(results_file, "<u8").astype(np.uint64), told
 
 
 def _read_answers(

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -43,8 +44,10 @@ FST_PROBE = "#include <lz4.h>\n#include <zlib.h>\n"
 INSTALL_FST = "apt-get install liblz4-dev zlib1g-dev (Debian, Ubuntu), or write a .vcd file, which needs nothing"
 
 
-def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: bool = False) -> Path:
+def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: bool = False, beside: str = "") -> Path:
     """The program that simulates the design whose files are in `directory`; a `hasty` one is built faster, runs slower.
+
+    `beside` is further SystemVerilog.
 
     Raises MissingTool without a C++ compiler or, for FST, without its libraries; InternalError where Verilator refuses
     the SystemVerilog or a port is not what the manifest says.
@@ -54,12 +57,19 @@ def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: boo
         _require_fst(compiler)
     sources = [directory / file for file in manifest.files]
     optimisation = HASTY_OPTIMISATION if hasty else OPTIMISATION
-    parts: list[str | bytes] = [trace, repr(optimisation), repr(manifest), *_toolchain(compiler)]
+    parts: list[str | bytes] = [trace, repr(optimisation), beside, repr(manifest), *_toolchain(compiler)]
     ours = [BENCH, HERE / "bench_header.py", HERE / "verilator.py"]
     name = digest([*parts, *(file.read_bytes() for file in [*ours, *sources])])
-    return (
-        entry("verilator", name, lambda place: _make(place, sources, manifest, trace, optimisation, compiler)) / "bench"
+    make = partial(
+        _make,
+        sources=sources,
+        manifest=manifest,
+        trace=trace,
+        optimisation=optimisation,
+        compiler=compiler,
+        beside=beside,
     )
+    return entry("verilator", name, make) / "bench"
 
 
 def _make(
@@ -69,13 +79,18 @@ def _make(
     trace: Trace,
     optimisation: Mapping[str, str],
     compiler: str,
+    beside: str,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as temporary:
         work = Path(temporary)
         options = [*OPTIONS, "--Mdir", ".", "--top-module", manifest.top]
         if trace != "none":
             options.append(f"--trace-{trace}")
-        command: Command = [PROGRAM, *options, *(source.resolve() for source in sources)]
+        files = [source.resolve() for source in sources]
+        if beside:
+            files.append(work / "beside.sv")
+            files[-1].write_text(beside)
+        command: Command = [PROGRAM, *options, *files]
         ((status, output),) = run_all([command], work, 1, {"VERILATOR_ROOT": str(ROOT)})
         if status != 0:
             raise InternalError(f"Verilator refused the generated SystemVerilog:\n{output}")

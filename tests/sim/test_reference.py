@@ -114,3 +114,26 @@ def test_wrong_inputs_are_our_fault_and_said_plainly() -> None:
         reference.run([np.zeros(3, np.float32), np.zeros(2, np.float32)])
     with pytest.raises(AssertionError, match="input 0 is float64, the program wants f32"):
         reference.run([np.zeros(3), np.zeros(3)])
+
+
+@pytest.mark.parametrize("predicate", ["ogt", "ugt", "olt", "ult"])
+def test_a_selection_gives_the_bits_it_chose(predicate: str) -> None:
+    """LLVM would make a flushing maximum or minimum of it. Found by the fuzzer: torch.maximum of two subnormals."""
+    buffers = ", ".join(f"%{name}: memref<4xf32>" for name in "xyo")
+    text = f"""
+        func.func @main({buffers}) {{
+          affine.for %i = 0 to 4 {{
+            %a = affine.load %x[%i] : memref<4xf32>
+            %b = affine.load %y[%i] : memref<4xf32>
+            %c = arith.cmpf {predicate}, %a, %b : f32
+            %r = arith.select %c, %a, %b : f32
+            affine.store %r, %o[%i] : memref<4xf32>
+          }}
+          return
+        }}"""
+    x = np.array([0, 1, 0x3F800000, 0x80000001], np.uint32)
+    y = np.array([0x7FFFFF, 0x7FFFFF, 0x7FFFFF, 0x3F800000], np.uint32)
+    (got,) = Reference(text).run([x.view(np.float32), y.view(np.float32)])
+    below = np.array([0, 0, 0, 1], bool)  # x < y, subnormals being zeros
+    above = np.array([0, 0, 1, 0], bool)
+    assert got.view(np.uint32).tolist() == np.where(above if "gt" in predicate else below, x, y).tolist()

@@ -1,0 +1,108 @@
+"""When each kernel ran, as simulated: a timeline in Chrome's trace format (Perfetto shows it), and a table.
+
+A kernel's slice is from the cycle in which it is started to the one of its last store; kernels may overlap, so each has
+a row of its own. Cycles count from the one in which go is high. Times are at the clock the design was made for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+
+from torch2hw.sim.monitors import KernelRun, Watched
+
+COLUMNS = (
+    "run",
+    "kernel",
+    "source",
+    "first_cycle",
+    "last_cycle",
+    "cycles",
+    "share_of_run",
+    "stores",
+    "macs",
+    "lanes",
+    "mac_utilization",
+)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """`runs` are the cycles of the simulation in which runs began, `cycles` how long each took."""
+
+    top: str
+    clock_ns: float
+    kernels: tuple[Watched, ...]
+    runs: tuple[int, ...]
+    cycles: tuple[int, ...]
+    seen: tuple[KernelRun, ...]
+
+    def of_run(self, run: int) -> list[KernelRun]:
+        """What ran in a run, in the order in which it was started."""
+        begin, length = self.runs[run], self.cycles[run]
+        return sorted(
+            (each for each in self.seen if begin <= each.first <= begin + length), key=lambda each: each.first
+        )
+
+    def trace(self) -> str:
+        """Chrome's trace format: a process for each run, a thread for each kernel, times in microseconds."""
+        events: list[dict[str, object]] = []
+        for run, begin in enumerate(self.runs):
+            whole = {"name": f"{self.top}: go to done", "ph": "X", "pid": run, "tid": 0}
+            args: dict[str, object] = {"cycles": self.cycles[run]}
+            events.append(
+                {
+                    "name": "process_name",
+                    "ph": "M",
+                    "pid": run,
+                    "tid": 0,
+                    "args": {"name": f"{self.top}, run {run + 1}"},
+                }
+            )
+            events.append({**whole, "ts": 0.0, "dur": self._microseconds(self.cycles[run]), "args": args})
+            for number, kernel in enumerate(self.kernels, 1):
+                events.append(
+                    {"name": "thread_name", "ph": "M", "pid": run, "tid": number, "args": {"name": kernel.nest.name}}
+                )
+            for each in self.of_run(run):
+                nest = self.kernels[each.number].nest
+                first, last = each.first - begin, each.last - begin
+                events.append(
+                    {
+                        "name": nest.name,
+                        "cat": "kernel",
+                        "ph": "X",
+                        "pid": run,
+                        "tid": each.number + 1,
+                        "ts": self._microseconds(first),
+                        "dur": self._microseconds(last - first + 1),
+                        "args": {
+                            "source": str(nest.source or ""),
+                            "first_cycle": first,
+                            "last_cycle": last,
+                            "stores": each.stores,
+                            "macs": nest.macs,
+                        },
+                    }
+                )
+        return json.dumps({"displayTimeUnit": "ns", "traceEvents": events}, indent=1) + "\n"
+
+    def table(self) -> str:
+        """CSV with a row for each kernel of each run."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for run, begin in enumerate(self.runs):
+            for each in self.of_run(run):
+                nest = self.kernels[each.number].nest
+                cycles = each.last - each.first + 1
+                use = f"{nest.macs / (nest.lanes * cycles):.4f}" if nest.macs else ""
+                place = (each.first - begin, each.last - begin, cycles, f"{cycles / self.cycles[run]:.4f}")
+                lanes = nest.lanes if nest.macs else ""
+                writer.writerow((run + 1, nest.name, nest.source or "", *place, each.stores, nest.macs, lanes, use))
+        return text.getvalue()
+
+    def _microseconds(self, cycles: int) -> float:
+        return round(cycles * self.clock_ns / 1000, 6)
