@@ -94,6 +94,7 @@ def _to_linalg(text: str, sources: Sources) -> str:
     module = _parse(text)
     _run(module, TO_LINALG, sources)
     _drop_assertions(module)
+    _drop_casts(module)
     demote_f64(module)
     _run(module, CLEAN_UP, sources)
     raise_all(list(check_supported(module, sources)))
@@ -128,13 +129,14 @@ def _refusals(error: Any, sources: Sources) -> list[Torch2HWError]:
         text = " ".join([diagnostic.message, *(note.message for note in diagnostic.notes)])
         operation = re.search(r"torch\.((?:aten|prims|operator|quantized)[\w.]*)", re.sub(r"torch\.operator", "", text))
         source = source_of(diagnostic.location)
-        if operation is None:
+        name = operation.group(1) if operation else None
+        if name is None and "failed to legalize" not in text:
             continue
         found.append(
             UnsupportedOperation(
-                f"{operation.group(1)} has no hardware",
+                f"{name or 'an operation of this line'} has no hardware",
                 location=None if source is None else (sources.shown(source.file), source.line),
-                operation=operation.group(1),
+                operation=name,
                 why="torch-mlir has no lowering of it to loops",
                 fix="express the model without it",
             )
@@ -154,6 +156,20 @@ def _drop_assertions(module: Any) -> None:
     module.operation.walk(visit)
     for operation in assertions:
         operation.erase()
+
+
+def _drop_casts(module: Any) -> None:
+    """Give tensor.concat its operands' real shapes: torch-mlir forgets those of roll's, and a cast hides them."""
+
+    def visit(operation: Any) -> Any:
+        if operation.name == "tensor.concat":
+            for number, operand in enumerate(operation.operands):
+                producer = operand.owner
+                if isinstance(producer, ir.Operation | ir.OpView) and producer.name == "tensor.cast":
+                    operation.operands[number] = producer.operands[0]
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
 
 
 def _rebuild_locations(module: Any) -> None:

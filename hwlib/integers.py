@@ -39,6 +39,11 @@ def extreme(left: Bits, right: Bits, operation: str) -> Bits:
     return mux(less, right, left) if operation.startswith("max") else mux(less, left, right)
 
 
+def magnitude(value: Bits) -> Bits:
+    """absi: the least number stays what it is."""
+    return mux(value.top(1), (value ^ value) - value, value)
+
+
 def resize(value: Bits, width: int, signed: bool) -> Bits:
     """trunci, extsi, extui, index_cast."""
     if width <= value.width:

@@ -272,7 +272,7 @@ def _entries() -> dict[str, Entry]:
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
         "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
         "arith.xori": Entry("xor", "iii", lambda r: r.one ^ r.operands[1], True),
-        "math.absi": Entry("abs", "ii", lambda r: integers.magnitude(r.one), True),
+        "math.absi": Entry("abs", "ii", lambda r: integers.magnitude(r.one)),
         "arith.cmpi": Entry("cmp", "iii", lambda r: integers.compare(*r.two, r.predicate or ""), True, same=False),
     }
     for name in ("shli", "shrsi", "shrui"):

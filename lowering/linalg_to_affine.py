@@ -60,6 +60,10 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
     return _Lowering(torch_program, module, name).run()
 
 
+INDEX_TABLE_LIMIT = 1 << 12
+"""Elements of a tensor of indices up to which it is a table: what is computed from it is known, too."""
+
+
 @dataclass
 class _Body:
     """The scalar computation of a linalg.generic under construction: statements in order, and what is constant."""
@@ -476,7 +480,12 @@ class _Lowering:
                     np.array(statement.bits, dtype=BITS_TYPES[statement.type]).reshape(1), statement.type
                 ).reshape(())
             elif isinstance(statement, IndexValue):
-                return False
+                if int(np.prod(shape, dtype=np.int64)) > INDEX_TABLE_LIMIT or statement.index.variables() - {
+                    *variables
+                }:
+                    return False
+                grid = dict(zip(variables, np.indices(shape), strict=True))
+                values[statement.result] = np.asarray(statement.index.evaluate(lambda v, at=grid: at[v]))  # type: ignore[misc]
             elif isinstance(statement, Load):
                 view = View(
                     shape,

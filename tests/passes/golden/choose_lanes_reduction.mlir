@@ -68,3 +68,4 @@ module {
   }
 }
 // matmul0: i2 ×4: about 26 cycles
+// rounding: ['matmul0']

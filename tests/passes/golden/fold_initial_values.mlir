@@ -66,4 +66,4 @@ module {
     return
   }
 }
-// reassociated: ['n0']
+// rounding: ['n0']

@@ -78,4 +78,4 @@ module {
     return
   }
 }
-// partial sums: ['sum0']
+// rounding: ['sum0']

@@ -42,4 +42,4 @@ module {
     return
   }
 }
-// changed: ['n0']
+// rounding: ['n0']
