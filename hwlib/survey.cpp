@@ -34,7 +34,11 @@ static bool right(uint32_t x, uint32_t got, double& t, double& error) {
 
 #ifdef FAULTS
 // For each fault: the number of the input that breaks the bound, and of the one whose result is not the faultless unit's.
-static uint32_t compared_input(int i) {  // uniform bits, and exponents near the bias, where functions vary
+static const int SPECIALS = 24;
+
+static uint32_t compared_input(int i) {  // specials, uniform bits, and exponents near the bias, where functions vary
+  static const uint32_t fields[] = {0, 1, 254, 255}, fractions[] = {0, 1, 0x7fffff};
+  if (i < SPECIALS) return (uint32_t)(i & 1) << 31 | fields[i >> 1 & 3] << 23 | fractions[i / 8];
   uint32_t x = (uint32_t)i * 2654435761u;
   return i & 1 ? x : (x & 0x807fffff) | (100 + (x >> 8) % 37) << 23;
 }
@@ -47,6 +51,8 @@ int main(int, char** argv) {
   for (fault = 1; fault <= FAULTS; fault++) {
     uint64_t broken = 0, differs = 0, count = 0;
     double t, error;
+    for (; count < SPECIALS && !broken; count++)
+      if (!right(compared_input((int)count), (uint32_t)graph(compared_input((int)count)), t, error)) broken = count + 1;
     for (uint64_t i = 0; i < 1ull << 32 && !broken; i += step, count++)
       if (!right((uint32_t)i, (uint32_t)graph((uint32_t)i), t, error)) broken = count + 1;
     for (int i = 0; i < compared && !differs; i++)

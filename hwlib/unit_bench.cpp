@@ -192,7 +192,7 @@ static uint64_t significand() {
     case 2: return (1ull << k) & FRACTION;
     case 3: return ((1ull << k) - 1) & FRACTION;
     case 4: return ~((1ull << k) - 1) & FRACTION;
-    case 5: return ((1ull << k) + (1ull << j)) & FRACTION;
+    case 5: return (((r & 64) ? rnd() << k : 1ull << k) + ((r & 32) ? 1 : 1ull << j)) & FRACTION;  // a tail of zeros, and a bit in it
     case 6: return FRACTION ^ ((1ull << k) & FRACTION);
     default: return (r >> 7) & FRACTION;
   }
@@ -220,8 +220,14 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
     case 0: break;
     case 1: a = special(), b = special(), c = special(); break;
     case 2: a = special(), c = special(); break;
-    case 3: case 4: {  // exponents within reach of each other
+    case 3: case 4: {  // exponents within reach of each other, or, of one operand, of the ends of the result's range
       if (r & 32) a = special();
+      if (OPERATION == CONVERT) {
+        const int end = (1 << (TE - 1)) - 1, span = 2 * TS + 6;
+        a = with_exponent(BIAS + ((r & 64) ? end : -end) + (int64_t)((r >> 8) % span) - span / 2);
+        int k = 1 + (int)((r >> 40) % F);  // a tie at bit k - 1, but for a bit below it
+        if (r & 8192) a = (a & ~FRACTION) | (((rnd() << k | 1ull << (k - 1)) + (1ull << (r >> 50) % k)) & FRACTION);
+      }
       b = with_exponent((int64_t)(a >> F & EXPONENT) + (int64_t)((r >> 8) % reach) - reach / 2);
       break;
     }
@@ -263,10 +269,21 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
       if (r & 16) b &= SIGN;
       if (r & 32) a = with_exponent((int64_t)((r >> 8) % (S + 2)));
   }
-  if (OPERATION == FMA) {  // the addend near the product, or its near negative
+  if (OPERATION == FMA) {  // the addend near the product, or its near negative; products of few bits, and no special values
+    if ((r & 7) == 6 || (r & 15) == 8)
+      a = with_exponent(BIAS + (int64_t)(r >> 40 & 31) - 16), b = with_exponent(BIAS + (int64_t)(r >> 45 & 31) - 16);
+    if ((r & 15) == 8) a = (a & ~FRACTION) | significand(), b = (b & ~FRACTION) | significand();
+    if ((r & 7) == 6) {  // a product of S + 1 or 2 bits, half way between two floats, and an addend far below
+      int i = 1 + (int)((r >> 40) % F), j = S - i;
+      a = (a & ~FRACTION) | (((rnd() | 1) << (F - i)) & FRACTION), b = (b & ~FRACTION) | (((rnd() | 1) << (F - j)) & FRACTION);
+      c = with_exponent((int64_t)(a >> F & EXPONENT) + (int64_t)(b >> F & EXPONENT) - BIAS - S - (int64_t)((r >> 50) % (3 * S)));
+      if (r & 32) c &= ~FRACTION;
+      return;
+    }
     int64_t e = (int64_t)(a >> F & EXPONENT) + (int64_t)(b >> F & EXPONENT) - BIAS;
     if (r & 1024) c = with_exponent(e + (int64_t)((r >> 12) % (2 * reach)) - reach);
     if ((r & 6144) == 6144) { double p = decode(a, E, S, false) * decode(b, E, S, false); c = encode(-p, E, S, false); }
+    if ((r & 0xF800) == 0xF800) c = (c + (r >> 50 & 7) - 3) & (SIGN | (SIGN - 1));
   }
   if (r & 128) { uint64_t t = a; a = b; b = t; }
 }
