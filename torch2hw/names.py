@@ -279,7 +279,8 @@ def is_legal(name: str) -> bool:
 
 
 class UniqueNames:
-    """Hands out legal names, each once; keywords and `reserved` are never handed out."""
+    """Hands out legal names, each once; keywords and `reserved` are never handed out, nor are names like those of the
+    banks of another tensor (`x_b0` becomes `x_b0_`)."""
 
     def __init__(self, reserved: frozenset[str] = CONTROL_PORTS) -> None:
         self._taken = set(KEYWORDS | reserved)
@@ -287,6 +288,7 @@ class UniqueNames:
     def take(self, text: str, otherwise: str = "x") -> str:
         """The legal name nearest to `text` that is still free."""
         stem = identifier(text, otherwise)
+        stem += "_" if re.search(r"_b\d+$", stem) else ""
         name, count = stem, 0
         while name in self._taken:
             count += 1

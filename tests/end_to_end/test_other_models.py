@@ -44,3 +44,16 @@ def test_bit_exact(kind: type[nn.Module], partition: int) -> None:
     result.check()
     for hardware, expected in zip(result.outputs, model(x), strict=True):
         torch.testing.assert_close(hardware, expected, rtol=1e-5, atol=1e-6)
+
+
+class NamedLikeABank(nn.Module):
+    """An argument with the name that a bank of another one would have."""
+
+    def forward(self, x: torch.Tensor, x_b0: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x @ x.T) * x_b0
+
+
+def test_arguments_and_banks_have_different_names() -> None:
+    inputs = (torch.randn(8, 8), torch.randn(1))
+    manifest = torch2hw.compile(NamedLikeABank(), inputs, partition=2).manifest
+    assert [port["name"] for port in manifest["inputs"]] == ["x", "x_b0_"]
