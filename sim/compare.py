@@ -129,6 +129,12 @@ def compare(results: Sequence[Result]) -> Comparison:
     )
 
 
+def first_wrong(results: Sequence[Result]) -> int:
+    """The number of the first result with a bit that differs."""
+    wrong = (first_mismatch(result.name, result.dtype, result.reference, result.hardware) for result in results)
+    return next(number for number, mismatch in enumerate(wrong) if mismatch is not None)
+
+
 def first_mismatch(name: str, dtype: str, expected: Array, got: Array) -> Mismatch | None:
     """The first element in row-major order whose bits differ."""
     assert expected.shape == got.shape, f"{name}: reference {expected.shape}, hardware {got.shape}"

@@ -20,16 +20,22 @@ from torch2hw.design_files import write_design
 from torch2hw.errors import CheckError
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim import execution, pytorch
-from torch2hw.sim.compare import Comparison, Result, compare
+from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
 from torch2hw.sim.formats import Array, from_torch, to_torch
+from torch2hw.sim.kernel_values import wrong_kernel
 from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.monitors import monitor_text, watched
 from torch2hw.sim.port_checks import port_checks
 from torch2hw.sim.simulation import Conditions, simulate
+from torch2hw.sim.timeline import Timeline
 
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """`outputs` is what the model returns, computed by the hardware from the first inputs; `cycles` of every run."""
+    """`outputs` is what the model returns, computed by the hardware from the first inputs; `cycles` of every run.
+
+    `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault.
+    """
 
     outputs: Any
     cycles: tuple[int, ...]
@@ -37,6 +43,8 @@ class SimulationResult:
     comparison: Comparison
     facts: dict[str, Any]
     seconds: dict[str, float]
+    timeline: Timeline | None = None
+    wrong_kernel: str | None = None
 
     @property
     def bit_exact(self) -> bool:
@@ -52,7 +60,9 @@ class SimulationResult:
     def check(self) -> None:
         """Raise CheckError if the hardware differs from its reference, or took another number of cycles."""
         if self.comparison.first_mismatch is not None:
-            raise CheckError(f"the simulation differs from its reference: {self.comparison.first_mismatch}")
+            raise CheckError(
+                f"the simulation differs from its reference: {self.comparison.first_mismatch}", why=self.wrong_kernel
+            )
         if self._mispredicted:
             raise CheckError(f"a run took {self._mispredicted[0]} cycles, {self.predicted_cycles} were predicted")
 
@@ -89,6 +99,7 @@ def simulate_design(
     seed: int = 1,
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
+    monitored: bool = False,
 ) -> SimulationResult:
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
     _, tensors = Structure.of(arguments)
@@ -97,7 +108,7 @@ def simulate_design(
     while len(sets) < runs:
         sets.append([_another(tensor, generator) for tensor in tensors])
     stored = [[from_torch(tensor) for tensor in tensors] for tensors in sets]
-    return simulate_sets(compiled, stored, conditions=conditions, progress=progress)
+    return simulate_sets(compiled, stored, conditions=conditions, progress=progress, monitored=monitored)
 
 
 def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:
@@ -113,14 +124,18 @@ def simulate_sets(
     *,
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
+    monitored: bool = False,
 ) -> SimulationResult:
-    """Run the design on each set of stored inputs, in the order of the ports."""
+    """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline."""
+    kernels = watched(compiled.at("calyx")) if monitored else []
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
         if compiled.options.schedule == "static":
             manifest = with_port_checks(compiled, manifest, Path(folder))
-        simulation = simulate(Path(folder), manifest, sets, conditions, progress)
+        simulation = simulate(
+            Path(folder), manifest, sets, conditions, progress, monitor_text(kernels, False) if kernels else ""
+        )
     answers = references(compiled, sets)
     results: list[Result] = []
     for run, stored in enumerate(sets):
@@ -144,6 +159,13 @@ def simulate_sets(
         "mac_lanes": manifest_json["mac_lanes"],
     }
     cycles = tuple(count for of_set in simulation.cycles for count in of_set)
+    timeline, wrong = None, None
+    if kernels:
+        clock_ns = compiled.options.clock_ns
+        timeline = Timeline(compiled.top, clock_ns, tuple(kernels), simulation.runs, cycles, simulation.seen.kernels)
+    comparison = compare(results)
+    if comparison.first_mismatch is not None and compiled.options.schedule == "static":
+        wrong = wrong_kernel(compiled, sets[first_wrong(results) // len(manifest.outputs)])
     if facts["macs"] and facts["mac_lanes"]:
         facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
     seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}
@@ -151,9 +173,11 @@ def simulate_sets(
         compiled.imported.output_structure.build(tensors_out),
         cycles,
         manifest_json["latency_cycles"],
-        compare(results),
+        comparison,
         facts,
         {step: round(value, 3) for step, value in seconds.items()},
+        timeline,
+        wrong,
     )
 
 

@@ -103,6 +103,19 @@ def _parser() -> _Parser:
     )
     simulate.add_argument("--check", action="store_true", help=CHECK_HELP)
     simulate.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
+    simulate.add_argument(
+        "--trace-depth", type=_count, metavar="N", help="of the waveforms: so many levels of modules (all)"
+    )
+    simulate.add_argument(
+        "--inputs", type=Path, metavar="FILE.npz", help="the inputs of the first run, by the names in the manifest"
+    )
+    simulate.add_argument(
+        "--timeline",
+        type=Path,
+        metavar="FILE.json",
+        help="write when each kernel ran, for Perfetto or chrome://tracing",
+    )
+    simulate.add_argument("--profile", type=Path, metavar="FILE.csv", help="write each kernel's cycles, stores and use")
     report = _command(commands, "report", "cycles, use of the lanes and resources, for each kernel and in total")
     report.add_argument(
         "--no-synthesis", action="store_true", help="leave out resources, for which Yosys takes a minute"
@@ -349,8 +362,14 @@ def _print_checked(compiled: Compiled, whole: bool) -> None:
 
 
 def _simulate_command(parsed: argparse.Namespace) -> int:
+    from torch2hw.output import check_writable, write_files
     from torch2hw.progress import Progress
 
+    written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
+    for path in written:
+        check_writable(path)
+    if written and parsed.schedule == "sequential":
+        raise UsageError("--schedule sequential has no kernels", fix="leave --timeline and --profile out")
     with Progress(parsed.quiet) as progress:
         compiled = _compile(parsed, progress)
         from torch2hw.check import simulate_design
@@ -359,13 +378,19 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
         if parsed.check:
             _check_hardware(compiled, progress)
 
+        arguments = compiled.loaded.example_inputs
+        if parsed.inputs is not None:
+            from torch2hw.sim.input_files import read_inputs
+
+            arguments = read_inputs(parsed.inputs, compiled.imported)
         progress.step("build the simulation")
         result = simulate_design(
             compiled,
-            compiled.loaded.example_inputs,
+            arguments,
             runs=parsed.runs,
-            conditions=Conditions(trace=parsed.trace),
+            conditions=Conditions(trace=parsed.trace, trace_depth=parsed.trace_depth or 0),
             progress=progress.cycles,
+            monitored=bool(written),
         )
     if parsed.check and not parsed.quiet:
         _print_checked(compiled, True)
@@ -376,6 +401,9 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
     elif not parsed.quiet:
         print(result)
     result.check()
+    if result.timeline is not None:
+        texts = {parsed.timeline: result.timeline.trace, parsed.profile: result.timeline.table}
+        write_files({path: text() for path, text in texts.items() if path is not None})
     return 0
 
 

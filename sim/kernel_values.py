@@ -1,0 +1,59 @@
+"""Which kernel of a design is the first to store a wrong value: its stores in simulation, against the loop program."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torch2hw.design_files import write_design
+from torch2hw.errors import CheckError
+from torch2hw.sim.banked import unpack
+from torch2hw.sim.compare import first_mismatch
+from torch2hw.sim.formats import FORMATS, Array, from_words
+from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.monitors import Seen, Watched, monitor_text, watched
+from torch2hw.sim.pass_checker import written
+from torch2hw.sim.simulation import simulate
+
+
+def wrong_kernel(compiled: Any, inputs: Sequence[Array]) -> str | None:
+    """Runs the design once more, every store watched; None where no kernel is wrong on these inputs alone."""
+    kernels = watched(compiled.at("calyx"))
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+        manifest = Manifest.from_json(write_design(compiled, Path(folder) / f"{compiled.top}.sv"))
+        try:
+            seen = simulate(Path(folder), manifest, [inputs], monitors=monitor_text(kernels, True)).seen
+        except CheckError:
+            return None
+    return first_wrong_store(compiled.at("scheduled"), kernels, seen, inputs, compiled.options.subnormals)
+
+
+def first_wrong_store(
+    program: Any, kernels: Sequence[Watched], seen: Seen, inputs: Sequence[Array], subnormals: str
+) -> str | None:
+    """The kernel, in program order, after which a buffer does not hold what the loop program stored in it."""
+    banks: dict[tuple[str, int], np.ndarray[Any, np.dtype[np.uint64]]] = {}
+    expected = {(nest.name, buffer.name): array for nest, buffer, array in written(program, inputs, subnormals)}
+    for number, kernel in enumerate(kernels):
+        for buffer, bank in kernel.stores:
+            banks.setdefault((buffer.name, bank), np.zeros(buffer.bank_elements, np.uint64))
+        for event in seen.stores:
+            if event.number == number:
+                buffer, bank = kernel.stores[event.port]
+                if event.address < buffer.bank_elements:
+                    banks[buffer.name, bank][event.address] = event.data
+        for buffer in dict.fromkeys(buffer for buffer, _ in kernel.stores):
+            none = np.zeros(buffer.bank_elements, np.uint64)
+            words = np.concatenate([banks.get((buffer.name, bank), none) for bank in range(buffer.banks)])
+            mask = np.uint64((1 << FORMATS[buffer.dtype].width_bits) - 1)
+            stored = from_words(words & mask, buffer.dtype, (words.size,))
+            got = unpack(stored, buffer.shape, buffer.bank_factors)
+            found = first_mismatch(buffer.name, buffer.dtype, expected[kernel.nest.name, buffer.name], got)
+            if found is not None:
+                place = "" if kernel.nest.source is None else f" ({kernel.nest.source})"
+                return f"kernel {kernel.nest.name}{place} is the first at fault: {found}"
+    return None
