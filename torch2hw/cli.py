@@ -306,6 +306,9 @@ def _compile_command(parsed: argparse.Namespace) -> int:
         check_writable(parsed.output)
     if parsed.stop_after is not None:
         _check_pass(parsed.stop_after)
+    if parsed.emit == "hls" and (parsed.schedule == "sequential" or parsed.stop_after is not None):
+        other = "--stop-after" if parsed.stop_after is not None else "--schedule sequential"
+        raise UsageError(f"--emit hls: not there with {other}", fix="leave one of the two out")
     with Progress(parsed.quiet) as progress:
         stop_at = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
         compiled = _compile(parsed, progress, stop_at, parsed.stop_after)

@@ -66,3 +66,17 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     assert text.count("#pragma HLS PIPELINE II=1") == 2
     assert "#pragma HLS ARRAY_PARTITION variable=matmul0_out cyclic factor=" in text
     assert "ffnn.py:" in text
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (["--schedule", "sequential"], "--schedule sequential"),
+        (["--stop-after", "fuse-epilogues"], "--stop-after"),
+    ],
+)
+def test_what_has_no_scheduled_level_is_refused(
+    other: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(EXAMPLES / "ffnn.py"), "--emit", "hls", *other]) == 2
+    assert f"error[usage]: --emit hls: not there with {named}\n" in capsys.readouterr().err
