@@ -24,8 +24,8 @@ class DelayModel:
     carry_base_ns: float = 0.55
     carry_bit_ns: float = 0.014
     multiply_ns: float = 1.7
-    wide_multiply_ns: float = 0.3  # extra where an operand is wider than ECP5's 18 x 18 blocks, which are then added
-    rom_ns: float = 0.9  # clock to output of a block RAM
+    wide_multiply_ns: float = 0.4  # extra where an operand is wider than ECP5's 18 x 18 blocks, which are then added
+    rom_ns: float = 1.7  # clock to output of a block RAM, whose output register a multiplier behind it then is
 
     def delay(self, node: Bits) -> float:
         """From a node's operands to its value, within one stage (a registered rom: from its clock)."""
@@ -44,8 +44,9 @@ class DelayModel:
             case "mul" | "muls":
                 if min(o.width for o in node.operands) <= 2:
                     return self.carry_base_ns + self.carry_bit_ns * node.width
-                blocks = math.ceil(node.operands[0].width / 26) * math.ceil(node.operands[1].width / 17)
-                wide = max(o.width for o in node.operands) > 18
+                short, long = sorted(o.width for o in node.operands)
+                blocks = math.ceil(long / 26) * math.ceil(short / 17)
+                wide = long > 18
                 return self.multiply_ns + 0.8 * (blocks - 1) + (self.wide_multiply_ns if wide else 0.0)
             case "rom":
                 return self.rom_ns

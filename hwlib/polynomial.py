@@ -63,7 +63,7 @@ def evaluate(address: Bits, t: Bits, pieces: Sequence[tuple[int, int, int]], pre
     inner = inner.drop(precision.c2 + short.width - precision.c1)
     width = max(c1.width, inner.width) + 1
     slope = c1.sext(width) + inner.sext(width)
-    outer = muls(slope, cat(zero1, t)).drop(precision.c1 + t.width - precision.c0)
+    outer = scaled(slope, t).drop(precision.c1 + t.width - precision.c0)
     width = max(c0.width, outer.width)
     return c0.sext(width) + outer.sext(width)
 
