@@ -38,20 +38,17 @@ def port_checks(scheduled: ScheduledProgram) -> str:
     """The file. Instances of memories in the top module are called BUFFER_bK_memory, or BUFFER_memory."""
     top = scheduled.program.name
     stored = [buffer for buffer in scheduled.program.buffers() if buffer.kind != "constant"]
-    ports = {port: signal for buffer in stored for port, signal in _ports(buffer).items()}
-    body: list[str] = []
-    for buffer in stored:
-        if buffer.kind != "input":
-            body += [f"writes_{_bank(buffer, bank)} = 0;" for bank in range(buffer.banks)]
+    built = _built(scheduled, stored)
+    ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
+    written = [_bank(buffer, bank) for buffer, bank in built if buffer.kind != "input"]
+    body = [f"writes_{stem} = 0;" for stem in written]
     for nest, start, plan in zip(scheduled.program.nests, scheduled.starts, scheduled.schedules, strict=True):
         for access in accesses(nest, plan):
             if not run_time(nest, access):
-                body += _access(nest, access, start + access.cycle, plan.interval_cycles)
-    for buffer in stored:
-        if buffer.kind != "input":
-            for bank in range(buffer.banks):
-                body += _written(_bank(buffer, bank))
-    names = {f"writes_{_bank(b, bank)}" for b in stored if b.kind != "input" for bank in range(b.banks)}
+                body += _access(nest, access, start + access.cycle, plan.interval_cycles, built)
+    for stem in written:
+        body += _written(stem)
+    names = {f"writes_{stem}" for stem in written}
     names |= {f"at_{loop.variable.name}" for nest in scheduled.program.nests for loop in nest.loops}
     header = ",\n".join(["  input clk, reset, go", *(f"  input int {port}" for port in ports)])
     wires = ", ".join([".clk, .reset, .go", *(f".{port}({signal})" for port, signal in ports.items())])
@@ -82,19 +79,34 @@ def _bank(buffer: Buffer, bank: int) -> str:
     return bank_name(buffer, bank)
 
 
-def _ports(buffer: Buffer) -> dict[str, str]:
+def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
+    """The banks that have a memory: of a temporary, those that some load reads."""
+    from torch2hw.passes.bank_analysis import bank_number, selection
+
+    read = {
+        (load.buffer, bank_number(bank, load.buffer.bank_factors))
+        for nest in scheduled.program.nests
+        for load in nest.loads()
+        if load.buffer.kind == "temporary"
+        for bank in selection(load.indices, load.buffer.bank_factors)
+    }
+    every = [(buffer, bank) for buffer in stored for bank in range(buffer.banks)]
+    return [place for place in every if place[0].kind != "temporary" or place in read]
+
+
+def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
     """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
-    found = {}
-    for bank in range(buffer.banks):
-        stem = _bank(buffer, bank)
-        found[f"{stem}_read"] = f"int'({stem}_memory.read_addr)"
-        if buffer.kind != "input":
-            found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
-            found[f"{stem}_enable"] = f"int'({stem}_memory.write_en)"
+    stem = _bank(buffer, bank)
+    found = {f"{stem}_read": f"int'({stem}_memory.read_addr)"}
+    if buffer.kind != "input":
+        found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
+        found[f"{stem}_enable"] = f"int'({stem}_memory.write_en)"
     return found
 
 
-def _access(nest: Nest, access: Access, first_cycle: int, interval_cycles: int) -> Iterator[str]:
+def _access(
+    nest: Nest, access: Access, first_cycle: int, interval_cycles: int, built: Sequence[tuple[Buffer, int]]
+) -> Iterator[str]:
     """Statements that check one access in the cycles in which it is made."""
     buffer, what = access.buffer, f"{nest.name}: {access}"
     length = nest.trip_count * interval_cycles
@@ -124,7 +136,9 @@ def _access(nest: Nest, access: Access, first_cycle: int, interval_cycles: int) 
     yield "    case (bank)"
     for bank in _banks(access):
         stem = _bank(buffer, bank)
-        if access.writes:
+        if (buffer, bank) not in built:
+            yield f"      {bank}: ;  // nothing reads it, and it has no memory"
+        elif access.writes:
             yield f"      {bank}: begin"
             yield f"        writes_{stem} = writes_{stem} + 1;"
             yield f"        {_claim(f'{stem}_write == place', what, 'has another address at its port')}"

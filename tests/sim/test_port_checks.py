@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import torch2hw
 from tests.passes.test_check_ports import copy_nest
 from torch2hw.errors import CheckError
 from torch2hw.hwlib import Library
@@ -51,3 +54,15 @@ def test_what_is_checked_is_only_beside_the_design() -> None:
     text = port_checks(copy_nest(1, 4, (1, 4), 4))
     assert text.startswith("module p_port_checks(")
     assert "\nbind p p_port_checks port_checks(" in text
+
+
+def test_a_bank_that_nothing_reads_has_no_memory() -> None:
+    """Found by the fuzzer: such a bank has no instance in the design, and the checks named it."""
+
+    class EverySecond(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.softmax(torch.softmax(x, 1)[:, ::2], 1)
+
+    compiled = torch2hw.compile(EverySecond(), (torch.randn(2, 8),), partition=2).compiled
+    named = set(re.findall(r"int'\((\w+_memory)\.", port_checks(compiled.at("scf"))))
+    assert named <= set(re.findall(r"^  ram_\w+ (\w+_memory) \(", compiled.verilog(), re.MULTILINE))
