@@ -1,0 +1,55 @@
+"""The tables of the ablation, of area over lanes and of the state of the art's kernels, from given points."""
+
+from __future__ import annotations
+
+from torch2hw.benchmarks import ablation, area, kernels
+
+
+def test_ablation_compares_with_the_same_model_without_arms() -> None:
+    base = {"model": "FFNN batch 1", "partition": 1, "variant": ablation.BASE, "cycles": 900, "predicted_cycles": 900}
+    arms = {"model": "FFNN batch 1", "partition": 2, "variant": "technique 1", "cycles": 300, "bit_exact": False}
+    text = ablation.markdown([base, arms, {**arms, "variant": "naive banking", "error": "too large"}], "a tool")
+    assert "| FFNN batch 1 | 1 | no arms | – | 900 | 1.00 |" in text
+    assert "| FFNN batch 1 | 2 | technique 1 | – | 300 | 3.00 | – | – | – | – | **no** | – |" in text
+    assert "- FFNN batch 1, N=2, naive banking: too large" in text
+
+
+def test_area_marks_what_is_above_the_limit_and_shows_growth() -> None:
+    points = [
+        {"partition": 1, "lanes": 1, "predicted_cycles": 9, "rest_lut": 400, "lut": 900},
+        {"partition": 2, "lanes": 4, "predicted_cycles": 8, "rest_lut": 800, "lut": 4000},
+    ]
+    text = area.markdown(points, "a tool")
+    assert "| 1 | 1 | 9 | 900 | 900 | 400 | 400 | – |" in text
+    assert "| 2 | 4 | 8 | 4,000 | **1000** | 800 | 200 | 0.50 |" in text
+
+
+def test_units_become_black_boxes() -> None:
+    header, top = "module f32_add(\n  input a,\n  output b\n);\n", "module top();\n  x y();\nendmodule\n"
+    text = f"{header}  assign b = a;\nendmodule\n\n{top}"
+    boxed = area.without_bodies(text, ["f32_add"])
+    assert boxed == f"(* blackbox *) {header}endmodule\n\n{top}"
+
+
+def test_a_kernel_that_misses_says_what_limits_it() -> None:
+    case = kernels.CASES[2]
+    small = {"cycles": 5, "predicted_cycles": 5, "bit_exact": True, "mac_utilization": 0.9}
+    point = {
+        "model": case.name,
+        "macs": 64,
+        "mac_lanes": 16,
+        "cycles": 8,
+        "mac_utilization": 0.5,
+        "limit": "sum0: II 4",
+    }
+    text = kernels.markdown([{**point, "small": small}])
+    assert f"| {case.name} | 64 | 16 | 8 | **50.0%** | 85% | 23 % | 5 | 90.0% | yes, as predicted |" in text
+    assert f"- {case.name}: sum0: II 4" in text
+    assert "limits" not in kernels.markdown([{**point, "mac_utilization": 0.9}])
+
+
+def test_the_kernels_have_models() -> None:
+    from torch2hw.benchmarks.models import kernels as models
+
+    for case in kernels.CASES:
+        assert callable(getattr(models, case.model)) and callable(getattr(models, case.small))
