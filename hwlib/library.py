@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import (
-    float_add,
-    float_compare,
-    float_convert,
-    float_div,
-    float_dot,
-    float_exp,
-    float_exp2,
-    float_expm1,
-    float_fma,
-    float_iterative,
-    float_log,
-    float_log1p,
-    float_mul,
-    float_odd,
-    float_pow,
-    float_reciprocal,
-    float_rsqrt,
-    float_sine,
-    float_sqrt,
-    integers,
-)
-from .bits import Bits, Graph, cat, mux
+from .bits import Bits, Graph
 from .delay_model import DelayModel
-from .formats import FORMATS, Format, float_format, integer_width, type_width
-from .iterative import Iteration, IterativeUnit, Parts, joined, state_inputs, unrolled
+from .entries import ENTRIES, ITERATIONS, MANY, PORTS, Request, entry_for, format_of, unit_name
+from .formats import integer_width, type_width
+from .iterative import IterativeUnit, Parts, joined, state_inputs, unrolled
 from .pipeliner import Schedule, pipeline
 from .unit import Unit
+
+__all__ = ["ENTRIES", "MANY", "SHAPES", "Library", "NoUnit"]
 
 COMBINATIONAL_NS = 0.6  # a unit faster than this has no register of its own
 
@@ -49,256 +29,7 @@ class NoUnit(KeyError):
         return str(self.args[0])
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a builder is asked for; `operands` are the unit's inputs."""
-
-    operation: str
-    operand_types: tuple[str, ...]
-    result_type: str
-    predicate: str | None
-    flush: bool
-    operands: tuple[Bits, ...]
-
-    @property
-    def one(self) -> Bits:
-        """The only operand, or the first."""
-        return self.operands[0]
-
-    @property
-    def two(self) -> tuple[Bits, Bits]:
-        """The first two operands."""
-        return self.operands[0], self.operands[1]
-
-    @property
-    def three(self) -> tuple[Bits, Bits, Bits]:
-        """All three operands."""
-        a, b, c = self.operands
-        return a, b, c
-
-    @property
-    def form(self) -> Format:
-        """The float format of the first operand."""
-        return _format(self.operand_types[0])
-
-    @property
-    def target(self) -> Format:
-        return _format(self.result_type)
-
-    @property
-    def result_width(self) -> int:
-        return type_width(self.result_type)
-
-
-def _format(type_name: str) -> Format:
-    form = float_format(type_name)
-    if form is None:
-        raise KeyError(type_name)
-    return form
-
-
-Build = Callable[[Request], Bits]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """How one operation is built. `kinds`: f or i for each operand and, last, the result; `same`: all types are
-    equal.
-    """
-
-    stem: str
-    kinds: str
-    build: Build
-    native: bool = False
-    same: bool = True
-    ports: tuple[str, ...] = ()
-    error_ulp: float = 0.0
-
-
-PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", "b", "c")}
 NATIVE_FORMATS = ("f32", "f64")
-
-
-def _multiply(r: Request) -> Bits:
-    """Also bf16 × bf16 -> f32 and the like: of operands of one format, the exact significand in a wider one."""
-    if r.target == r.form:
-        return float_mul.multiply(*r.two, r.form, r.flush)
-    return float_mul.multiply_wide(*r.two, r.form, r.target, r.flush)
-
-
-def _select(r: Request) -> Bits:
-    return mux(*r.three)
-
-
-def _sign(r: Request, change: Callable[[Bits], Bits]) -> Bits:
-    value = r.one
-    return cat(change(value.top(1)), value.bits(0, value.width - 1))
-
-
-def _extreme(largest: bool, propagate_nan: bool) -> Build:
-    return lambda r: float_compare.extreme(*r.two, r.form, r.flush, largest, propagate_nan)
-
-
-def _to_integral(direction: str) -> Build:
-    return lambda r: float_convert.to_integral(r.one, r.form, r.flush, direction)
-
-
-def _compare_f(r: Request) -> Bits:
-    return float_compare.compare(*r.two, r.form, r.flush, r.predicate or "")
-
-
-def _elementary(build: Callable[[tuple[Bits, ...], Format, bool], Bits]) -> Build:
-    """Elementary functions are made for f32 and formats of its range (bf16). Narrower ones are computed in f32: the
-    conversions before and after are exact and rounded to nearest, and keep subnormals.
-    """
-    single = FORMATS["f32"]
-
-    def in_range(r: Request) -> Bits:
-        form = r.form
-        if form.exponent_bits == single.exponent_bits and form.significand_bits <= single.significand_bits:
-            return build(r.operands, form, r.flush)
-        if form.exponent_bits > single.exponent_bits or form.significand_bits > single.significand_bits:
-            raise KeyError(form.name)
-        wide = tuple(float_convert.convert(o, form, single, r.flush) for o in r.operands)
-        return float_convert.convert(build(wide, single, r.flush), single, form, r.flush)
-
-    return in_range
-
-
-_POWER = _elementary(lambda operands, form, flush: float_pow.power(operands[0], operands[1], form, flush))
-
-
-def _table_function(build: Callable[[Bits, Format, bool], Bits]) -> Build:
-    return _elementary(lambda operands, form, flush: build(operands[0], form, flush))
-
-
-def _odd_function(spec: float_odd.OddFunction) -> Build:
-    return _table_function(lambda value, form, flush: float_odd.odd_function(value, form, flush, spec))
-
-
-def _logarithm(spec: float_log.Logarithm) -> Build:
-    return _table_function(lambda value, form, flush: float_log.logarithm(value, form, flush, spec))
-
-
-def _sine(quarter: int) -> Build:
-    return _table_function(lambda value, form, flush: float_sine.sine(value, form, flush, quarter))
-
-
-_RSQRT = _table_function(float_rsqrt.reciprocal_root)
-
-
-def _shift(r: Request) -> Bits:
-    return integers.shift(*r.two, r.operation.removeprefix("arith."))
-
-
-def _extreme_i(r: Request) -> Bits:
-    return integers.extreme(*r.two, r.operation.removeprefix("arith."))
-
-
-def _resize(r: Request) -> Bits:
-    return integers.resize(r.one, r.result_width, r.operation in ("arith.extsi", "arith.index_cast"))
-
-
-def _entries() -> dict[str, Entry]:
-    table = {
-        "arith.addf": Entry("add", "fff", lambda r: float_add.add(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "arith.mulf": Entry("mul", "fff", _multiply, True, error_ulp=0.5),
-        "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "math.fma": Entry(
-            "fma", "ffff", lambda r: float_fma.fused_multiply_add(*r.three, r.form, r.flush), error_ulp=0.5
-        ),
-        "math.sqrt": Entry("sqrt", "ff", lambda r: float_sqrt.square_root(r.one, r.form, r.flush), True, error_ulp=0.5),
-        "math.rsqrt": Entry("rsqrt", "ff", _RSQRT, error_ulp=float_rsqrt.ERROR_ULP),
-        "math.tanh": Entry("tanh", "ff", _odd_function(float_odd.TANH), error_ulp=float_odd.TANH.error_ulp),
-        "math.erf": Entry("erf", "ff", _odd_function(float_odd.ERF), error_ulp=float_odd.ERF.error_ulp),
-        "math.exp": Entry("exp", "ff", _table_function(float_exp.exponential), error_ulp=float_exp.ERROR_ULP),
-        "math.exp2": Entry("exp2", "ff", _table_function(float_exp2.exponential2), error_ulp=float_exp2.ERROR_ULP),
-        "math.expm1": Entry(
-            "expm1", "ff", _table_function(float_expm1.exponential_minus_one), error_ulp=float_expm1.ERROR_ULP
-        ),
-        "math.log1p": Entry(
-            "log1p", "ff", _table_function(float_log1p.logarithm_plus_one), error_ulp=float_log1p.ERROR_ULP
-        ),
-        "math.sin": Entry("sin", "ff", _sine(0), error_ulp=float_sine.ERROR_ULP),
-        "math.cos": Entry("cos", "ff", _sine(1), error_ulp=float_sine.ERROR_ULP),
-        "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
-        "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
-        "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),
-        "math.powf": Entry("pow", "fff", _POWER, error_ulp=float_pow.ERROR_ULP),
-        "hwlib.reciprocal": Entry(
-            "reciprocal", "ff", _table_function(float_reciprocal.reciprocal), error_ulp=float_reciprocal.ERROR_ULP
-        ),
-        "hwlib.rounded_reciprocal": Entry(
-            "rounded_reciprocal",
-            "ff",
-            lambda r: float_reciprocal.rounded_reciprocal(r.one, r.form, r.flush),
-            error_ulp=0.5,
-        ),
-        "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
-        "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
-        "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),
-        "arith.maxnumf": Entry("maxnum", "fff", _extreme(True, False)),
-        "arith.minnumf": Entry("minnum", "fff", _extreme(False, False)),
-        "arith.negf": Entry("neg", "ff", lambda r: _sign(r, lambda s: ~s), True),
-        "math.absf": Entry("abs", "ff", lambda r: _sign(r, lambda s: s ^ s), True),
-        "math.copysign": Entry(
-            "copysign", "fff", lambda r: cat(r.operands[1].top(1), r.one.bits(0, r.form.width - 1)), True
-        ),
-        "arith.sitofp": Entry(
-            "from_int", "if", lambda r: float_convert.from_integer(r.one, r.target, True), same=False, error_ulp=0.5
-        ),
-        "arith.uitofp": Entry(
-            "from_uint", "if", lambda r: float_convert.from_integer(r.one, r.target, False), same=False, error_ulp=0.5
-        ),
-        "arith.fptosi": Entry(
-            "to_int", "fi", lambda r: float_convert.to_integer(r.one, r.form, r.result_width, True), same=False
-        ),
-        "arith.fptoui": Entry(
-            "to_uint", "fi", lambda r: float_convert.to_integer(r.one, r.form, r.result_width, False), same=False
-        ),
-        "arith.truncf": Entry(
-            "to", "ff", lambda r: float_convert.convert(r.one, r.form, r.target, r.flush), same=False, error_ulp=0.5
-        ),
-        "arith.extf": Entry("to", "ff", lambda r: float_convert.convert(r.one, r.form, r.target, r.flush), same=False),
-        "math.floor": Entry("floor", "ff", _to_integral("floor")),
-        "math.ceil": Entry("ceil", "ff", _to_integral("ceil")),
-        "math.trunc": Entry("trunc", "ff", _to_integral("trunc")),
-        "math.round": Entry("round", "ff", _to_integral("round")),
-        "math.roundeven": Entry("roundeven", "ff", _to_integral("roundeven")),
-        "arith.addi": Entry("add", "iii", lambda r: r.one + r.operands[1], True),
-        "arith.subi": Entry("sub", "iii", lambda r: r.one - r.operands[1], True),
-        "arith.muli": Entry("mul", "iii", lambda r: integers.multiply(*r.two), True),
-        "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
-        "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
-        "arith.xori": Entry("xor", "iii", lambda r: r.one ^ r.operands[1], True),
-        "math.absi": Entry("abs", "ii", lambda r: integers.magnitude(r.one)),
-        "arith.cmpi": Entry("cmp", "iii", lambda r: integers.compare(*r.two, r.predicate or ""), True, same=False),
-    }
-    for name in ("shli", "shrsi", "shrui"):
-        table[f"arith.{name}"] = Entry(name, "iii", _shift, True)
-    for name in ("maxsi", "maxui", "minsi", "minui"):
-        table[f"arith.{name}"] = Entry(name, "iii", _extreme_i, True)
-    for name in ("trunci", "extsi", "extui", "index_cast", "index_castui"):
-        table[f"arith.{name}"] = Entry(name, "ii", _resize, True, same=False)
-    return table
-
-
-ENTRIES = _entries()
-MANY: dict[str, tuple[int, Build]] = {
-    "hwlib.sum": (1, lambda r: float_dot.total(r.operands, r.form, r.flush)),
-    "hwlib.dot": (
-        2,
-        lambda r: float_dot.dot(
-            r.operands[: len(r.operands) // 2], r.operands[len(r.operands) // 2 :], r.form, r.target, r.flush
-        ),
-    ),
-}
-"""Of any number of operands: how many each lane has, and how it is built. `hwlib.dot` takes all left ones first."""
-ITERATIONS: dict[str, Callable[[Format, bool], Iteration]] = {
-    "arith.divf": float_iterative.Division,
-    "math.sqrt": float_iterative.SquareRoot,
-}
 SHAPES = ("pipelined", "iterative")
 
 
@@ -336,10 +67,10 @@ class Library:
 
     def _make_iterative(self, operation: str, operand_types: tuple[str, ...], result_type: str) -> IterativeUnit:
         types = (*operand_types, result_type)
-        make, entry = ITERATIONS.get(operation), ENTRIES.get(operation)
-        if make is None or entry is None or len(types) != len(entry.kinds) or not _fits(entry, types, operation):
+        make, entry = ITERATIONS.get(operation), entry_for(operation, types)
+        if make is None or entry is None:
             raise NoUnit(operation, operand_types, result_type)
-        iteration = make(_format(result_type), self.subnormals == "flush")
+        iteration = make(format_of(result_type), self.subnormals == "flush")
         graph = Graph()
         operands = tuple(
             graph.input(n, type_width(t)) for n, t in zip(PORTS[len(operand_types)], operand_types, strict=True)
@@ -357,7 +88,7 @@ class Library:
             pipeline(iteration.result(state), self.clock_ns, self.delays),
             iteration.steps,
         )
-        name = f"{_name(entry, operation, types, None)}_iterative"
+        name = f"{unit_name(entry, operation, types, None)}_iterative"
         native = entry.native and all(t in NATIVE_FORMATS for t in types)
         whole_schedule = Schedule(whole, 0, {}, False)
         return IterativeUnit(
@@ -369,16 +100,9 @@ class Library:
     ) -> Unit:
         missing = NoUnit(operation, operand_types, result_type, predicate)
         types = (*operand_types, result_type)
-        if operation == "arith.select":
-            form = operand_types[1] if len(operand_types) == 3 else ""
-            entry = Entry("select", "", _select, True, ports=("cond", "on_true", "on_false"))
-            if types != ("i1", form, form, form) or not _known(form):
-                raise missing
-        else:
-            found = _many(operation, types) if operation in MANY else ENTRIES.get(operation)
-            if found is None or len(types) != len(found.kinds) or not _fits(found, types, operation):
-                raise missing
-            entry = found
+        entry = entry_for(operation, types)
+        if entry is None:
+            raise missing
         graph = Graph()
         names = entry.ports or PORTS[len(operand_types)]
         operands = tuple(graph.input(n, type_width(t)) for n, t in zip(names, operand_types, strict=True))
@@ -391,7 +115,7 @@ class Library:
             depth = 0
         schedule = pipeline(output, self.clock_ns, self.delays, depth)
         native = entry.native and all(integer_width(t) is not None or t in NATIVE_FORMATS for t in types)
-        name = _name(entry, operation, types, predicate)
+        name = unit_name(entry, operation, types, predicate)
         return Unit(name, operand_types, result_type, operands, schedule, native, entry.error_ulp)
 
     def _is_fast(self, output: Bits) -> bool:
@@ -405,49 +129,3 @@ class Library:
             start = max((arrival[o.index] for o in node.operands), default=0.0)
             arrival[node.index] = start + (self.delays.delay(node) if node.operands else 0.0)
         return arrival[output.index]
-
-
-def _many(operation: str, types: tuple[str, ...]) -> Entry | None:
-    """The entry of an operation of MANY for this number of operands, if it exists for these types."""
-    each, build = MANY[operation]
-    lanes, rest = divmod(len(types) - 1, each)
-    source, target = float_format(types[0]), float_format(types[-1])
-    if lanes < 2 or rest or len(set(types[:-1])) > 1 or source is None or target is None:
-        return None
-    if each == 1:
-        ports = tuple(f"x{i}" for i in range(lanes))
-    else:
-        ports = tuple(f"{side}{i}" for side in "ab" for i in range(lanes))
-    fits = source == target or (each == 2 and target.exponent_bits >= source.exponent_bits)
-    stem = f"{operation.removeprefix('hwlib.')}_{lanes}"
-    same = source == target
-    return Entry(stem, "f" * len(types), build, same=same, ports=ports, error_ulp=float("inf")) if fits else None
-
-
-def _known(type_name: str) -> bool:
-    return float_format(type_name) is not None or integer_width(type_name) is not None
-
-
-def _fits(entry: Entry, types: tuple[str, ...], operation: str) -> bool:
-    kinds = ["f" if float_format(t) is not None else "i" for t in types if _known(t)]
-    kinds_fit = "".join(kinds) == entry.kinds
-    if not kinds_fit:
-        return False
-    if operation.startswith("arith.cmp"):
-        return types[0] == types[1] and types[2] == "i1"
-    if operation == "arith.mulf" and types[0] == types[1] != types[2]:
-        return float_mul.holds_products(_format(types[0]), _format(types[2]))
-    return not entry.same or len(set(types)) == 1
-
-
-def _name(entry: Entry, operation: str, types: tuple[str, ...], predicate: str | None) -> str:
-    """`f32_add`, `f32_cmp_ogt`, `i32_to_f32` …: a legal module name, unique within a library."""
-    if entry.stem == "select":
-        return f"{types[-1]}_select"
-    if entry.same and types[0] == types[-1]:
-        return f"{types[0]}_{entry.stem}"
-    if predicate:
-        return f"{types[0]}_{entry.stem}_{predicate}"
-    if entry.stem == "to":
-        return f"{types[0]}_to_{types[-1]}"
-    return f"{types[0]}_{entry.stem}_{types[-1]}"
