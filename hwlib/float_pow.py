@@ -1,4 +1,6 @@
-"""x^y in binary32, as 2^(y log2 |x|) with a logarithm of 37 significant bits (`ERROR_ULP`; tests measure a sample).
+"""x^y in binary32, as 2^(y log2 |x|) with a logarithm of 37 significant bits.
+
+`ERROR_ULP` bounds a sample of 80 million pairs: 0.7069 ulp.
 
 |x| = 2^e m with 3/4 <= m < 3/2, and m r = 1 + z with r from a table, |z| < 2^-7: log2 |x| = e - log2 r + z q(z), with
 q(z) = log2(1 + z) / z from quadratics. r is 1 next to m = 1, where z is exact, so the logarithm keeps its relative
