@@ -25,6 +25,7 @@ from torch2hw.sim.formats import Array, from_torch, to_torch
 from torch2hw.sim.kernel_values import wrong_kernel
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import monitor_text, watched
+from torch2hw.sim.netlist import replace_by_netlist
 from torch2hw.sim.port_checks import port_checks
 from torch2hw.sim.simulation import Conditions, simulate
 from torch2hw.sim.timeline import Timeline
@@ -100,6 +101,7 @@ def simulate_design(
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
     monitored: bool = False,
+    netlist: bool = False,
 ) -> SimulationResult:
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
     _, tensors = Structure.of(arguments)
@@ -108,7 +110,9 @@ def simulate_design(
     while len(sets) < runs:
         sets.append([_another(tensor, generator) for tensor in tensors])
     stored = [[from_torch(tensor) for tensor in tensors] for tensors in sets]
-    return simulate_sets(compiled, stored, conditions=conditions, progress=progress, monitored=monitored)
+    return simulate_sets(
+        compiled, stored, conditions=conditions, progress=progress, monitored=monitored, netlist=netlist
+    )
 
 
 def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:
@@ -125,13 +129,20 @@ def simulate_sets(
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
     monitored: bool = False,
+    netlist: bool = False,
 ) -> SimulationResult:
-    """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline."""
+    """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline.
+
+    With `netlist`, what Yosys synthesises of the design is run in its place.
+    """
+    assert not (monitored and netlist), "a netlist has no kernels"
     kernels = watched(compiled.at("calyx")) if monitored else []
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
-        if compiled.options.schedule == "static":
+        if netlist:
+            replace_by_netlist(Path(folder), manifest)
+        elif compiled.options.schedule == "static":
             manifest = with_port_checks(compiled, manifest, Path(folder))
         simulation = simulate(
             Path(folder), manifest, sets, conditions, progress, monitor_text(kernels, False) if kernels else ""

@@ -115,6 +115,9 @@ def _parser() -> _Parser:
         metavar="FILE.json",
         help="write when each kernel ran, for Perfetto or chrome://tracing",
     )
+    simulate.add_argument(
+        "--netlist", action="store_true", help="run what Yosys synthesises of the design in its place, for minutes"
+    )
     simulate.add_argument("--profile", type=Path, metavar="FILE.csv", help="write each kernel's cycles, stores and use")
     report = _command(commands, "report", "cycles, use of the lanes and resources, for each kernel and in total")
     report.add_argument(
@@ -371,6 +374,8 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
     written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
     for path in written:
         check_writable(path)
+    if written and parsed.netlist:
+        raise UsageError("a netlist has no kernels", fix="leave --timeline and --profile out, or --netlist")
     if written and parsed.schedule == "sequential":
         raise UsageError("--schedule sequential has no kernels", fix="leave --timeline and --profile out")
     with Progress(parsed.quiet) as progress:
@@ -386,7 +391,7 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
             from torch2hw.sim.input_files import read_inputs
 
             arguments = read_inputs(parsed.inputs, compiled.imported)
-        progress.step("build the simulation")
+        progress.step("synthesise" if parsed.netlist else "build the simulation")
         result = simulate_design(
             compiled,
             arguments,
@@ -394,6 +399,7 @@ def _simulate_command(parsed: argparse.Namespace) -> int:
             conditions=Conditions(trace=parsed.trace, trace_depth=parsed.trace_depth or 0),
             progress=progress.cycles,
             monitored=bool(written),
+            netlist=parsed.netlist,
         )
     if parsed.check and not parsed.quiet:
         _print_checked(compiled, True)
