@@ -224,6 +224,11 @@ def _command(commands: Any, name: str, help_text: str, several: bool = False) ->
         metavar="HOW",
         help="sequential: shared, one controller for all arms of a loop nest; arms, one for each (shared)",
     )
+    parser.add_argument(
+        "--float-lib",
+        metavar="hardfloat:DIR",
+        help="add, sub, mul, compare and integer conversions from a copy of HardFloat-1 (with --subnormals keep)",
+    )
     parser.add_argument("--no-overlap", action="store_true", help="static: kernels wait for the one before to end")
     parser.add_argument("--no-shared-units", action="store_true", help="static: every kernel has units of its own")
     parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
@@ -258,6 +263,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         schedule=parsed.schedule,
         sequential_banking=parsed.sequential_banking,
         sequential_control=parsed.sequential_control,
+        float_lib=parsed.float_lib,
         overlap=not parsed.no_overlap,
         share_units=not parsed.no_shared_units,
         share_memories=not parsed.no_shared_memories,
@@ -268,6 +274,10 @@ def _compile(
     parsed: argparse.Namespace, progress: Progress, stop_at: str | None = None, stop_after: str | None = None
 ) -> Compiled:
     options = _options(parsed)
+    if options.float_lib is not None:
+        from torch2hw.hwlib import hardfloat
+
+        hardfloat.read(options.float_lib)  # what is missing is said before any work
     progress.step("start PyTorch")
     from torch2hw.frontend.load_model import load
 

@@ -71,6 +71,14 @@ class Compiled:
         return sequential_manifest(self.at("calyx"), generator, files, memory_files)
 
 
+def _library(options: Options) -> Library:
+    if options.float_lib is None:
+        return Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
+    from torch2hw.hwlib.hardfloat import HardFloatLibrary, read
+
+    return HardFloatLibrary(options.clock_ns, options.subnormals, copy=read(options.float_lib))
+
+
 def compile_model(
     loaded: LoadedModel,
     options: Options,
@@ -98,7 +106,7 @@ def compile_model(
 
         checker = PassChecker(loaded.model, imported, loaded.example_inputs, options.subnormals)
     driver = Driver(passes, dump, stop_at, stop_after, watch, None if checker is None else checker.check)
-    library = Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
+    library = _library(options)
     steps = driver.run(imported, "torch", Context(options, library, top), loaded.sources)
     checked = () if checker is None else tuple(checker.checked)
     return Compiled(loaded, options, top, library, imported, tuple(steps), time.monotonic() - started, checked)

@@ -32,6 +32,7 @@ class Options:
     `schedule`: `static`, or `sequential`, the latency-insensitive flow of CIRCT's scf-to-calyx.
     `sequential_banking`: how that flow finds a bank: `dimension`, a constant in every arm, or `naive`, if/else chains.
     `sequential_control`: `shared`, one controller for the arms of a nest, or `arms`, a controller for each.
+    `float_lib`: `hardfloat:DIR`, the user's copy of HardFloat-1, whose units stand in for the library's; None: its own.
     `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
     """
@@ -45,6 +46,7 @@ class Options:
     sequential_banking: str = "dimension"
     sequential_control: str = "shared"
     overlap: bool = True
+    float_lib: str | None = None
     share_units: bool = True
     share_memories: bool = True
 
@@ -58,6 +60,12 @@ class Options:
         _one_of("--dtype", self.dtype, DTYPES)
         _one_of("--subnormals", self.subnormals, SUBNORMALS)
         _one_of("--schedule", self.schedule, SCHEDULES)
+        if self.float_lib is not None and self.subnormals != "keep":
+            raise UsageError(
+                f"--float-lib {self.float_lib}: not with --subnormals {self.subnormals}",
+                why="HardFloat keeps subnormals",
+                fix="add --subnormals keep",
+            )
         _one_of("--sequential-banking", self.sequential_banking, BANKINGS)
         _one_of("--sequential-control", self.sequential_control, CONTROLS)
         if self.schedule == "static" and (self.sequential_banking, self.sequential_control) != ("dimension", "shared"):
