@@ -199,10 +199,15 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
 
 
 def _place_stores(nest: Nest, result: Schedule) -> None:
-    """Stores happen once their value is there and their bank's port is free; to one buffer in one cycle if possible."""
+    """Stores happen once their value is there and their bank's port is free; to one buffer in one cycle if possible,
+    and after what the iteration reads from it."""
     ports = _Ports(result.interval_cycles)
     together = {
-        store.buffer: max(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer)
+        store.buffer: max(
+            *(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer),
+            *(result.start[load.result] + 1 for load in nest.loads() if load.buffer is store.buffer),
+            0,
+        )
         for store in nest.stores()
     }
     for store in nest.stores():

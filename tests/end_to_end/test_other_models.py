@@ -57,3 +57,17 @@ def test_arguments_and_banks_have_different_names() -> None:
     inputs = (torch.randn(8, 8), torch.randn(1))
     manifest = torch2hw.compile(NamedLikeABank(), inputs, partition=2).manifest
     assert [port["name"] for port in manifest["inputs"]] == ["x", "x_b0_"]
+
+
+class ReadLateWrittenEarly(nn.Module):
+    """A kernel with several results overwrote what it still wanted to read: check-ports found it."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        f = nn.functional
+        activations = f.hardswish(x), f.hardsigmoid(x), f.elu(x), f.leaky_relu(x), f.mish(x), f.logsigmoid(x)
+        others = f.tanhshrink(x), f.softsign(x), f.log_softmax(x, -1), torch.logsumexp(x, -1), torch.minimum(x, y)
+        return *activations, *others, torch.lerp(x, y, 0.3), torch.addcmul(x, y, y), torch.sqrt(x.abs())
+
+
+def test_an_iteration_reads_before_it_overwrites() -> None:
+    torch2hw.compile(ReadLateWrittenEarly(), (torch.randn(2, 8), torch.randn(2, 8)))
