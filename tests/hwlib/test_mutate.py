@@ -17,13 +17,12 @@ from torch2hw.hwlib.mutate import SUBJECTS, judge
         ("arith.mulf", "flush", 9),
         ("arith.maxnumf", "keep", 5),
         ("arith.fptosi", "flush", 9),
-        ("math.tanh", "flush", 19),
     ],
 )
 def test_the_vectors_notice_faults(operation: str, policy: str, every: int) -> None:
     subject = next(s for s in SUBJECTS if s.operation == operation)
     verdict = judge(subject, policy, every)
-    assert verdict.by_oracle + verdict.by_model >= 10
+    assert verdict.by_oracle >= 10
     assert verdict.missed == verdict.undecided == ()
 
 
