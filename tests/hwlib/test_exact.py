@@ -44,6 +44,7 @@ def test_as_softfloat_rounds(name: str) -> None:
         assert expected == (FORMATS["f16"].nan if bits & 0x7FFF > 0x7C00 else bits), (hex(left), hex(right))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["flush", "keep"])
 @pytest.mark.parametrize(
     "name", ["sqrt", "floor", "ceil", "trunc", "round", "roundeven", "to_int_i8", "to_uint_i8", "to_f16"]
@@ -57,6 +58,7 @@ def test_as_the_graphs_of_fp8_compute(name: str, policy: str) -> None:
         assert evaluate(listed.unit.schedule.output, {"in": operand}) == expected, hex(operand)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["add", "div", "cmp_one", "cmp_ule", "maximum", "minnum"])
 def test_as_binary_graphs_compute(name: str) -> None:
     listed = find(Library(), f"f8E5M2_{name}", "f8E5M2")

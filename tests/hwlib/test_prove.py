@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from torch2hw.hwlib.catalogue import find
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.prove import alike, deepest, proved
@@ -10,6 +12,7 @@ LIBRARY = Library()
 MUL = find(LIBRARY, "f6E3M2_mul", "f6E3M2")
 
 
+@pytest.mark.slow
 def test_small_pipelines_are_the_combinational_unit() -> None:
     for name, policy in (("f6E3M2_mul", "keep"), ("f8E5M2_maximum", "flush"), ("f6E3M2_to_int_i8", "flush")):
         library = Library(subnormals=policy)

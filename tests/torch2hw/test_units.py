@@ -56,6 +56,7 @@ def test_the_options_count(capsys: pytest.CaptureFixture[str]) -> None:
     assert unit(capsys, "mul", "--dtype", "bf16")["name"] == "bf16_mul"
 
 
+@pytest.mark.slow
 def test_measured(capsys: pytest.CaptureFixture[str]) -> None:
     found = unit(capsys, "f32_neg", "--measure")
     assert {key: found[key] for key in ("lut", "ff", "dsp", "bram36")} == {"lut": 0, "ff": 0, "dsp": 0, "bram36": 0}
@@ -90,6 +91,7 @@ def test_refusals(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_written_unit(name: str, tmp_path: Path) -> None:
     """The same bytes again, nothing that a linter says, and its bench passes on Icarus where that is installed."""
@@ -110,6 +112,7 @@ def test_a_written_unit(name: str, tmp_path: Path) -> None:
         assert f"{name}: 2000 vectors, 0 mismatches\n" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not ICARUS, reason="Icarus Verilog is not installed")
 def test_the_bench_finds_a_fault(tmp_path: Path) -> None:
     assert main(["units", "i8_add", "-o", str(tmp_path / "unit.sv"), "-q"]) == 0
