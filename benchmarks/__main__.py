@@ -6,12 +6,11 @@ Points that are not measured this time (`--only`, `--partition`) stay as the res
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import csv_text, json_text, measure
+from torch2hw.benchmarks.measure import csv_text, json_text, measure, read_points
 from torch2hw.benchmarks.paper import BENCHMARKS
 from torch2hw.benchmarks.tables import markdown
 from torch2hw.fpga import yosys
@@ -32,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     chosen = [int(n) for n in parsed.partition.split(",")]
-    points = read_points(parsed.output / "results.json")
+    points = {(p["model"], p["partition"]): p for p in read_points(parsed.output / "results.json")}
     for benchmark in BENCHMARKS:
         for n in benchmark.cycles:
             if n not in chosen or parsed.only.lower() not in benchmark.name.lower():
@@ -48,13 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
             points[benchmark.name, n] = point
             write(parsed.output, [points[key] for key in sorted(points, key=_order)])
     return 0
-
-
-def read_points(file: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """The points of an earlier run."""
-    if not file.is_file():
-        return {}
-    return {(point["model"], point["partition"]): point for point in json.loads(file.read_text())["points"]}
 
 
 def write(folder: Path, points: list[dict[str, Any]]) -> None:

@@ -8,13 +8,12 @@ by Yosys. Writes ablation.json and ablation.md; points that are not measured thi
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import Point, json_text, measure
+from torch2hw.benchmarks.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.fpga import yosys
 from torch2hw.options import Options
@@ -48,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     file = parsed.output / "ablation.json"
-    points: dict[tuple[str, int, str], Point] = {}
-    if file.is_file():
-        points = {key_of(point): point for point in json.loads(file.read_text())["points"]}
+    points: dict[tuple[str, int, str], Point] = {key_of(point): point for point in read_points(file)}
     for name, model in MODELS.items():
         if parsed.only.lower() not in name.lower():
             continue

@@ -8,7 +8,6 @@ simulated. Writes area.json and area.md; points that are not measured this time 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +15,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import Point, json_text
+from torch2hw.benchmarks.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler import Compiled, compile_model
 from torch2hw.dialects.loops import Operation
@@ -49,9 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     file = parsed.output / "area.json"
-    points: dict[int, Point] = {}
-    if file.is_file():
-        points = {point["partition"]: point for point in json.loads(file.read_text())["points"]}
+    points: dict[int, Point] = {point["partition"]: point for point in read_points(file)}
     for n in map(int, parsed.partition.split(",")):
         print(f"N = {n}", file=sys.stderr, flush=True)
         points[n] = points.get(n, {}) | measured(n, not parsed.rest_only)

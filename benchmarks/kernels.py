@@ -8,14 +8,13 @@ kernels.md; rows that are not measured this time (`--only`, `--predict`) stay as
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import Point, json_text, measure
+from torch2hw.benchmarks.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler import compile_model
 from torch2hw.errors import Torch2HWError
@@ -101,9 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     file = parsed.output / "kernels.json"
-    points: dict[str, Point] = {}
-    if file.is_file():
-        points = {point["model"]: point for point in json.loads(file.read_text())["points"]}
+    points: dict[str, Point] = {point["model"]: point for point in read_points(file)}
     for case in CASES:
         if parsed.only.lower() not in case.name.lower():
             continue

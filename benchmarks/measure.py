@@ -98,6 +98,11 @@ def csv_text(points: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def read_points(file: Path) -> list[Point]:
+    """The points that `json_text` wrote, none where there is no file."""
+    return json.loads(file.read_text())["points"] if file.is_file() else []
+
+
 def json_text(points: Sequence[Mapping[str, Any]], **facts: Any) -> str:
     """The points, and what is true of all of them, as JSON."""
     return json.dumps({**facts, "points": list(points)}, indent=2) + "\n"

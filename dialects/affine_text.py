@@ -229,25 +229,6 @@ class NestPrinter:
             out += later
         return out
 
-    @staticmethod
-    def split(stage: Stage, early_names: set[str]) -> tuple[list[Statement], list[Statement]]:
-        """Statements that initial values depend on, and the others."""
-        needed, early = set(early_names), []
-        for statement in reversed(stage.statements):
-            if statement.result in needed:
-                early.append(statement)
-                if isinstance(statement, Operation):
-                    needed |= set(statement.operands)
-                if isinstance(statement, IndexValue | Load):
-                    indices = (
-                        (statement.index,)
-                        if isinstance(statement, IndexValue)
-                        else (*statement.indices, *statement.guard)
-                    )
-                    needed |= {v.name for index in indices for v in index.variables()}
-        chosen = {statement.result for statement in early}
-        return early[::-1], [statement for statement in stage.statements if statement.result not in chosen]
-
     def statement_lines(self, statement: Statement) -> list[str]:
         result = self.name(statement.result)
         if isinstance(statement, Constant):

@@ -38,8 +38,7 @@ class PlainNestPrinter(NestPrinter):
         if not _reduces_innermost(self.nest):
             return super().lines()
         nest, stage = self.nest, self.nest.stages[0]
-        names = {statement.result for statement in stage.statements}
-        early, late = self.split(stage, {carried.init for carried in stage.carried} & names)
+        early, late = stage.in_order()
         out = [line for statement in early for line in self.statement_lines(statement)]
         states = [(carried, f"{self.name(carried.name)}_state[] : memref<{carried.type}>") for carried in stage.carried]
         out += [f"affine.store {self.name(carried.init)}, {state}" for carried, state in states]

@@ -57,15 +57,11 @@ class WritePort:
 
 @dataclass
 class SharedUnit:
-    """A unit in the parent that this kernel feeds: the kernel's ports by the unit's port names.
-
-    `turn` names the kernel's port that is high while it feeds the unit, if that is announced.
-    """
+    """A unit in the parent that this kernel feeds; `turn` names the port that is high while it does, if that is
+    announced."""
 
     hardware: Any
     number: int
-    operands: dict[str, Wire]
-    result: Wire
     turn: str | None
 
 
@@ -221,7 +217,7 @@ class KernelComponent:
                 self.component.assign(ports[port], wire)
             result = self.component.input(f"{stem}_out", unit.output.width_bits)
             turn = self.turn(start) if (unit.name, number) in self.announced else None
-            self.shared.append(SharedUnit(unit, number, ports, result, turn))
+            self.shared.append(SharedUnit(unit, number, turn))
             return result
         hint = f"{operation.name.split('.')[1]}_{operation.result}"
         operands = {
