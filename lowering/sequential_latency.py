@@ -22,6 +22,7 @@ from torch2hw.dialects.calyx_program import (
     If,
     Invoke,
     Literal,
+    Logic,
     Parallel,
     PortOf,
     Repeat,
@@ -92,12 +93,18 @@ class _Timing:
         """Until the cycle of its done, that one included."""
         if group.latency_cycles is not None:
             return group.latency_cycles
-        return 1 + min(self.rises(source, group) for source, _ in group.done)
+        ends = (
+            max(self.rises(value, group) for value in (source, guard) if value is not None)
+            for source, guard in group.done
+        )
+        return 1 + min(ends)
 
     def rises(self, value: Value, group: Group) -> int:
         """The cycle of the group in which `value` is first high."""
         if isinstance(value, Literal) and value.value:
             return 0
+        if isinstance(value, Logic) and value.operation == "and":  # an `if` with several results
+            return max(self.rises(operand, group) for operand in value.operands)
         cell = self.component.cells.get(value.cell) if isinstance(value, PortOf) else None
         if cell is not None and cell.kind == "std_and":
             return max(self.rises(assign.source, group) for assign in group.assigns if assign.target.cell == cell.name)

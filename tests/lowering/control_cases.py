@@ -85,6 +85,15 @@ GROUPS = """
       calyx.group_done %rb.done : i1
     }
 ----
+    calyx.group @both {
+      calyx.assign %ra.in = %x : i8
+      calyx.assign %ra.write_en = %true : i1
+      calyx.assign %rb.in = %ra.out : i8
+      calyx.assign %rb.write_en = %ra.done : i1
+      %all = comb.and %ra.done, %rb.done : i1
+      calyx.group_done %all ? %true : i1
+    }
+----
     calyx.group @step {
       calyx.assign %rc.in = %inc.out : i8
       calyx.assign %rc.write_en = %true : i1
@@ -130,6 +139,7 @@ STATIC = {
 DYNAMIC = {
     "dyn_group": "calyx.enable @bump",
     "dyn_seq": "calyx.seq { calyx.enable @bump calyx.enable @load calyx.enable @bump calyx.enable @bump }",
+    "dyn_both": "calyx.repeat 3 { calyx.seq { calyx.enable @both calyx.enable @step } }",
     "dyn_par": (
         "calyx.par { calyx.seq { calyx.enable @bump calyx.enable @bump } calyx.enable @load calyx.enable @step }"
     ),
