@@ -1,4 +1,4 @@
-"""Reading types, constants and affine maps of upstream MLIR (torch_mlir's bindings) as Python and NumPy values."""
+"""Reading types, constants, places and affine maps of upstream MLIR (torch_mlir's bindings) as Python values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
+from torch2hw.dialects.loops import Source
 from torch2hw.dialects.quasi_affine import Index, constant
+from torch2hw.frontend.locations import source_of
 from torch2hw.lowering.scalar_folding import BITS_TYPES, NUMPY_TYPES, Array, array_to_bits
 
 
@@ -90,3 +92,36 @@ def affine_result(expression: Any, dimensions: list[Index]) -> Index:
         if isinstance(expression, ir.AffineModExpr):
             return left.remainder(right.constant)
     raise AssertionError(f"an affine expression of a kind that linalg maps do not use: {expression}")
+
+
+CMPF = ("false", *("oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno".split()), "true")
+CMPI = tuple("eq ne slt sle sgt sge ult ule ugt uge".split())
+
+
+def predicate_of(op: Any) -> str | None:
+    """The predicate of a comparison by its name; None of any other operation."""
+    if op.name == "arith.cmpf":
+        return CMPF[int(op.attributes["predicate"].value)]
+    if op.name == "arith.cmpi":
+        return CMPI[int(op.attributes["predicate"].value)]
+    return None
+
+
+def static_slice(op: Any) -> tuple[list[int], list[int], list[int]]:
+    """Offsets, sizes and strides of an extract_slice or insert_slice."""
+    offsets, sizes, strides = (
+        [int(item) for item in op.attributes[f"static_{what}"]] for what in ("offsets", "sizes", "strides")
+    )
+    return offsets, sizes, strides
+
+
+def source_at(op: Any) -> Source | None:
+    """The user's line of an operation."""
+    return source_of(op.location)
+
+
+def defined_by(value: Any, name: str) -> bool:
+    """Whether `value` is the result of an operation of that name."""
+    owner = getattr(value, "owner", None)
+    operation = getattr(owner, "operation", owner)
+    return getattr(operation, "name", None) == name

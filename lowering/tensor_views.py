@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer
-from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise
+from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise
 from torch2hw.lowering.scalar_folding import BITS_TYPES, Array
 
 
@@ -62,6 +62,36 @@ def reshape(view: View, shape: tuple[int, ...]) -> View:
 def remap(view: View, shape: tuple[int, ...], indices: Callable[[list[Index]], list[Index]]) -> View:
     """The tensor of `shape` whose element at i is `view`'s element at indices(i): slices, transposes, broadcasts."""
     return View(shape, view.dtype, lambda at: view.element(indices(at)), None, view.fill_bits)
+
+
+def kept_dimensions(sizes: list[int], shape: tuple[int, ...]) -> list[int]:
+    """Which dimensions of a slice of `sizes` remain in a rank-reduced tensor of `shape`: the others have size 1."""
+    kept: list[int] = []
+    surplus = len(sizes) - len(shape)
+    for position, size in enumerate(sizes):
+        wanted = shape[len(kept)] if len(kept) < len(shape) else None
+        if surplus and size == 1 and (wanted != 1 or surplus > sum(s == 1 for s in sizes[position + 1 :])):
+            surplus -= 1
+        elif size == wanted:
+            kept.append(position)
+        else:
+            surplus -= 1
+    return kept
+
+
+def slice_indices(
+    shape: tuple[int, ...], offsets: list[int], sizes: list[int], strides: list[int]
+) -> Callable[[list[Index]], list[Index]]:
+    """Where each element of a slice lies in the whole; the slice has `shape`, which may lack dimensions of size 1."""
+    kept = kept_dimensions(sizes, shape)
+
+    def indices(at: list[Index]) -> list[Index]:
+        result = [constant(offset) for offset in offsets]
+        for index, position in zip(at, kept, strict=True):
+            result[position] = index * strides[position] + offsets[position]
+        return result
+
+    return indices
 
 
 def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View | None:
