@@ -3,8 +3,9 @@
 A seed stands for a model (`fuzz_models`), its options and the conditions it is simulated under; the same seed is the
 same test everywhere. What a seed goes through:
 
-- compiled with a random partition factor (1 to 8), clock period, treatment of subnormals and schedule; one seed in four
-  with every pass checked (`pass_checker`);
+- compiled with a random partition factor (1 to 8), clock period, treatment of subnormals and schedule, now and then
+  without overlap or sharing, the sequential schedule with any of its techniques; one seed in four with every pass
+  checked (`pass_checker`);
 - linted by Verilator and slang;
 - simulated from random states of all registers and memories, on four sets of inputs (the example; random; zeros,
   subnormals, the largest numbers; infinities and NaNs), with runs abandoned by resets, go held or pulsed, and inputs
@@ -35,6 +36,16 @@ from torch2hw.sim.fuzz_models import MOST_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 
 HASTY_BELOW_CYCLES = 10_000
+PARTITIONS = (*(1,) * 7, *(2,) * 7, *(3,) * 3, *(4,) * 3, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
+SIMPLIFIED = (
+    "sequential_banking",
+    "sequential_control",
+    "overlap",
+    "share_units",
+    "share_memories",
+    "subnormals",
+    "clock_ns",
+)
 LIMIT_SECONDS = 900  # for one model: what takes longer hangs
 
 
@@ -57,20 +68,37 @@ class TooSlow(Exception):
 def options_of(seed: int) -> Options:
     """The options that go with a seed's model. The sequential schedule is for few of them: it simulates slowly."""
     rng = random.Random(f"torch2hw options {seed}")
-    sequential = rng.random() < 0.12
-    partition = rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8))
+    subnormals = rng.choice(("flush", "flush", "keep"))
+    clock_ns = rng.choice((3.33, 3.33, 3.33, 1.8, 2.5, 5.0, 8.0))
+    if rng.random() < 0.12:
+        return Options(
+            partition=rng.choice((1, 1, 1, 2, 2, 3)),
+            subnormals=subnormals,
+            clock_ns=clock_ns,
+            schedule="sequential",
+            sequential_banking=rng.choice(("dimension", "dimension", "naive")),
+            sequential_control=rng.choice(("shared", "shared", "arms")),
+        )
     return Options(
-        partition=1 if sequential else partition,
-        subnormals=rng.choice(("flush", "flush", "keep")),
-        clock_ns=rng.choice((3.33, 3.33, 3.33, 1.8, 2.5, 5.0, 8.0)),
-        schedule="sequential" if sequential else "static",
+        partition=rng.choice(PARTITIONS),
+        subnormals=subnormals,
+        clock_ns=clock_ns,
+        overlap=rng.random() < 0.9,
+        share_units=rng.random() < 0.9,
+        share_memories=rng.random() < 0.9,
     )
 
 
 def arguments_of(options: Options) -> str:
     """The options that are not the defaults, as the command line spells them."""
     given = [(field.name, getattr(options, field.name), field.default) for field in fields(options)]
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value, default in given if value != default)
+    return " ".join(_argument(name, value) for name, value, default in given if value != default)
+
+
+def _argument(name: str, value: object) -> str:
+    if value is False:
+        return f"--no-{name.replace('share_', 'shared_').replace('_', '-')}"
+    return f"--{name.replace('_', '-')} {value}"
 
 
 def run_seed(seed: int) -> Outcome:
@@ -170,10 +198,14 @@ def _simpler(options: Options) -> Iterator[Options]:
     """Options nearer to the defaults, the nearest first."""
     default = Options()
     for partition in range(1, options.partition + 1):
-        yield replace(default, partition=partition)
+        if replace(default, partition=partition) != options:
+            yield replace(default, partition=partition)
     for partition in range(1, options.partition):
         yield replace(options, partition=partition)
-    for field in ("schedule", "subnormals", "clock_ns"):
+    plain = replace(options, schedule="static", sequential_banking="dimension", sequential_control="shared")
+    if plain != options:
+        yield plain
+    for field in SIMPLIFIED:
         if getattr(options, field) != getattr(default, field):
             yield replace(options, **{field: getattr(default, field)})
 

@@ -45,8 +45,7 @@ class Summary:
         self.verdicts[outcome.verdict] += 1
         if outcome.verdict == "passed":
             self.layers.update(set(outcome.kinds))
-            words = outcome.options.split()
-            self.options.update(f"{name} {value}" for name, value in zip(words[::2], words[1::2], strict=True))
+            self.options.update(f"--{words}" for words in f" {outcome.options}".split(" --")[1:])
         if outcome.verdict == "refused":
             self.refusals[outcome.detail.partition(": ")[2]] += 1
 

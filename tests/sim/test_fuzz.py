@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from torch2hw.cli import main
+from torch2hw.cli import _options, _parser, main
 from torch2hw.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
 from torch2hw.sim.fuzz import Outcome
@@ -42,7 +42,32 @@ def test_every_layer_of_the_grammar_and_every_option_comes_up() -> None:
     options = [fuzz.options_of(seed) for seed in range(200)]
     assert {each.partition for each in options} == set(range(1, 9))
     assert {each.schedule for each in options} == {"static", "sequential"}
-    assert all(fuzz.arguments_of(Options()) == "" for _ in options)
+    assert not all(each.overlap and each.share_units and each.share_memories for each in options)
+    assert {each.sequential_control for each in options} == {"shared", "arms"}
+
+
+def test_options_are_written_as_the_command_line_takes_them(tmp_path: Path) -> None:
+    assert fuzz.arguments_of(Options()) == ""
+    wanted = Options(3, clock_ns=5.0, overlap=False, share_units=False, share_memories=False)
+    words = fuzz.arguments_of(wanted).split()
+    assert words == [
+        "--partition",
+        "3",
+        "--clock-ns",
+        "5.0",
+        "--no-overlap",
+        "--no-shared-units",
+        "--no-shared-memories",
+    ]
+    for options in (wanted, *map(fuzz.options_of, range(300))):
+        parsed = _parser().parse_args(["compile", "x.py", *fuzz.arguments_of(options).split()])
+        assert _options(parsed) == options
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_simpler_options_are_other_options(seed: int) -> None:
+    options = fuzz.options_of(seed)
+    assert options not in list(fuzz._simpler(options))
 
 
 def test_a_failure_is_shrunk_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +79,7 @@ def test_a_failure_is_shrunk_and_written(tmp_path: Path, monkeypatch: pytest.Mon
     seed = next(
         seed
         for seed in range(900)
-        if "tanh" in source(seed) and source(seed).count("x = ") > 2 and fuzz.options_of(seed).partition > 3
+        if "tanh" in source(seed) and len(kinds(source(seed))) > 3 and fuzz.options_of(seed).partition > 3
     )
     text = fuzz.write_failure(fuzz.run_seed(seed), tmp_path).read_text()
     assert "tanh" in text and text.count("x = ") < source(seed).count("x = ")
