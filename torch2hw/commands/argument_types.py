@@ -1,0 +1,21 @@
+"""What the text of an argument means."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+
+def count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: not a whole number of 1 or more")
+    return int(text)
+
+
+def number(text: str, kind: Callable[[str], Any]) -> Any:
+    """What is no number is given on as it is, for its user to refuse."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text

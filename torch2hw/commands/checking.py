@@ -1,0 +1,31 @@
+"""`--check`: the program after every pass, and the hardware."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch2hw.compiler import Compiled
+    from torch2hw.progress import Progress
+
+CHECK_HELP = "run the program after every pass, and the hardware, and name what changed a value first"
+
+
+def check_hardware(compiled: Compiled, progress: Progress) -> None:
+    """Raise CheckError where the hardware differs from its reference on any of the inputs that the passes got."""
+    from torch2hw.check import simulate_sets
+    from torch2hw.sim.pass_checker import sets_for
+
+    progress.step("build the simulation")
+    sets = sets_for(compiled.imported, compiled.loaded.example_inputs)
+    simulate_sets(compiled, sets, progress=progress.cycles).check()
+
+
+def print_checked(compiled: Compiled, whole: bool) -> None:
+    moved = [str(checked) for checked in compiled.checked if not checked.exact]
+    exact = len(compiled.checked) - len(moved)
+    hardware = "; so is the hardware" if whole else ""
+    print(f"check: bit for bit after {exact} of {len(compiled.checked)} passes{hardware}", file=sys.stderr)
+    for line in moved:
+        print(f"  {line}", file=sys.stderr)

@@ -1,0 +1,77 @@
+"""`torch2hw compile`, which no command means: write SystemVerilog and its manifest, or an intermediate form."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch2hw.commands.checking import CHECK_HELP, check_hardware, print_checked
+from torch2hw.commands.model_arguments import compile_given, model_command
+from torch2hw.commands.passes import pass_named
+from torch2hw.errors import UsageError
+
+EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv", "hls")
+
+
+def add(commands: Any) -> None:
+    """The command's arguments."""
+    parser = model_command(commands, "compile", "write SystemVerilog and its manifest (what no COMMAND means)")
+    parser.add_argument("-o", "--output", metavar="OUT.sv", type=Path, help="the file to write")
+    parser.add_argument(
+        "--emit", choices=EMIT, default="sv", metavar="LEVEL", help=f"stop at a level and write it: {' '.join(EMIT)}"
+    )
+    parser.add_argument("--stop-after", metavar="PASS", help="stop after a pass and write the program")
+    parser.add_argument("--check", action="store_true", help=CHECK_HELP)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Compile and write."""
+    from torch2hw.output import check_writable, write_files
+    from torch2hw.progress import Progress
+
+    whole = parsed.emit == "sv" and parsed.stop_after is None
+    if parsed.output is None and whole:
+        raise UsageError("no output file", fix=f"add -o {Path(parsed.spec).stem.split(':')[-1]}.sv")
+    if parsed.output is not None:
+        check_writable(parsed.output)
+    if parsed.stop_after is not None:
+        pass_named(parsed.stop_after)
+    if parsed.emit == "hls" and (parsed.schedule == "sequential" or parsed.stop_after is not None):
+        other = "--stop-after" if parsed.stop_after is not None else "--schedule sequential"
+        raise UsageError(f"--emit hls: not there with {other}", fix="leave one of the two out")
+    with Progress(parsed.quiet) as progress:
+        stop_at = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
+        compiled = compile_given(parsed, progress, stop_at, parsed.stop_after)
+        if whole:
+            from torch2hw.design_files import write_design
+
+            if parsed.check:
+                check_hardware(compiled, progress)
+            manifest = write_design(compiled, parsed.output)
+    if parsed.check and not parsed.quiet:
+        print_checked(compiled, whole)
+    if whole:
+        import json
+
+        if parsed.json:
+            print(json.dumps(manifest, indent=2))
+        elif not parsed.quiet:
+            cycles, macs = f"{manifest['latency_cycles']:,}", f"{manifest['macs']:,}"
+            print(f"{parsed.output}: {manifest['top']}, {cycles} cycles, multiply-accumulates: {macs}")
+        return 0
+    text = compiled.result.text()
+    if parsed.emit == "futil":
+        from torch2hw.dialects import calyx
+
+        text = calyx.futil(text)
+    if parsed.emit == "hls":
+        from torch2hw.lowering import affine_to_hls
+
+        text = affine_to_hls.emit(compiled.at("scheduled"))
+    if parsed.output is None:
+        sys.stdout.write(text)
+    else:
+        write_files({parsed.output: text})
+    return 0

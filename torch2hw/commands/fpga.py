@@ -1,0 +1,36 @@
+"""`torch2hw fpga`: synthesis projects, and their reports where the tools are free."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from torch2hw.commands.model_arguments import compile_given, model_command
+
+PART = "xcu50-fsvh2104-2-e"
+
+
+def add(commands: Any) -> None:
+    """The command's arguments."""
+    parser = model_command(commands, "fpga", "write a synthesis project, and run it where the tools are free")
+    parser.add_argument("--flow", choices=("vivado", "yosys", "ecp5"), required=True, help="whose tools")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
+    parser.add_argument("--part", default=PART, metavar="PART", help=f"vivado: the device ({PART})")
+    parser.add_argument("--run", action="store_true", help="vivado: run it too")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Write the directory, and run the flow."""
+    from torch2hw.fpga import flows
+    from torch2hw.output import check_free
+    from torch2hw.progress import Progress
+
+    check_free(parsed.output)
+    with Progress(parsed.quiet) as progress:
+        compiled = compile_given(parsed, progress)
+        progress.step(f"run the {parsed.flow} flow")
+        answer = flows.write_flow(compiled, parsed.flow, parsed.output, parsed.part, parsed.run)
+    if not parsed.quiet:
+        print(answer)
+    return 0

@@ -1,0 +1,141 @@
+"""What the commands that compile a model share: their arguments, the options made of them, the compilation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch2hw.commands.argument_types import number
+from torch2hw.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, Options
+
+if TYPE_CHECKING:
+    from torch2hw.compiler import Compiled
+    from torch2hw.progress import Progress
+
+MODEL_HELP = """\
+MODEL is a Python file, or package.module:attribute. In a file, the model and its example inputs are found so:
+  1. globals `model` (an nn.Module) and `example_inputs` (a tensor or tuple);
+  2. functions `get_model()` and `get_sample_input()`;
+  3. --model NAME --input f32[1,64], NAME being an nn.Module class or a callable without arguments.
+
+exit status: 0 done; 1 the model was refused; 2 the command line was wrong; 3 a result check failed; 70 a fault of ours
+"""
+
+
+def model_command(commands: Any, name: str, help_text: str, several: bool = False) -> argparse.ArgumentParser:
+    """A subcommand that compiles a model, or several, with the common options."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text[0].upper() + help_text[1:] + ".",
+        epilog=MODEL_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    where = "a Python file, or package.module:attribute"
+    if several:
+        parser.add_argument("specs", metavar="MODEL", nargs="+", help=where)
+    else:
+        parser.add_argument("spec", metavar="MODEL", help=where)
+        parser.add_argument(
+            "--dump", type=Path, metavar="DIR", help="write the program after every pass that changed it"
+        )
+        parser.add_argument("--time", action="store_true", help="say how long each pass took")
+        parser.add_argument("-v", "--verbose", action="store_true", help="say what each pass did")
+    parser.add_argument("--model", metavar="NAME", help="the model's class or factory in the file")
+    parser.add_argument(
+        "--input",
+        metavar="TYPE[SHAPE]",
+        action="append",
+        default=[],
+        help="an example input, such as f32[1,64]; repeat for more",
+    )
+    parser.add_argument(
+        "--partition", metavar="N", default="1", help="banks along each parallel dimension; N² lanes (1)"
+    )
+    parser.add_argument("--dtype", default="f32", metavar="TYPE", help=f"{' '.join(DTYPES)} (f32)")
+    parser.add_argument("--clock-ns", metavar="T", default="3.33", help="the period that pipelining aims at (3.33)")
+    parser.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
+    parser.add_argument("--schedule", default="static", metavar="HOW", help=f"{' or '.join(SCHEDULES)} (static)")
+    parser.add_argument(
+        "--sequential-banking",
+        default=BANKINGS[0],
+        metavar="HOW",
+        help="sequential: dimension, an arm's bank is a constant; naive, every access has if/else for it (dimension)",
+    )
+    parser.add_argument(
+        "--sequential-control",
+        default=CONTROLS[0],
+        metavar="HOW",
+        help="sequential: shared, one controller for all arms of a loop nest; arms, one for each (shared)",
+    )
+    parser.add_argument(
+        "--float-lib",
+        metavar="hardfloat:DIR",
+        help="add, sub, mul, compare and integer conversions from a copy of HardFloat-1 (with --subnormals keep)",
+    )
+    parser.add_argument("--no-overlap", action="store_true", help="static: kernels wait for the one before to end")
+    parser.add_argument("--no-shared-units", action="store_true", help="static: every kernel has units of its own")
+    parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
+    parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
+    return parser
+
+
+def options_of(parsed: argparse.Namespace) -> Options:
+    """The common options."""
+    return Options(
+        partition=number(parsed.partition, int),
+        dtype=parsed.dtype,
+        clock_ns=number(parsed.clock_ns, float),
+        subnormals=parsed.subnormals,
+        top=parsed.top,
+        schedule=parsed.schedule,
+        sequential_banking=parsed.sequential_banking,
+        sequential_control=parsed.sequential_control,
+        float_lib=parsed.float_lib,
+        overlap=not parsed.no_overlap,
+        share_units=not parsed.no_shared_units,
+        share_memories=not parsed.no_shared_memories,
+    )
+
+
+def compile_given(
+    parsed: argparse.Namespace, progress: Progress, stop_at: str | None = None, stop_after: str | None = None
+) -> Compiled:
+    options = options_of(parsed)
+    if options.float_lib is not None:
+        from torch2hw.hwlib import hardfloat
+
+        hardfloat.read(options.float_lib)  # what is missing is said before any work
+    progress.step("start PyTorch")
+    from torch2hw.frontend.load_model import load
+
+    loaded = load(parsed.spec, parsed.model, parsed.input)
+    progress.step("start the compiler")
+    from torch2hw.compiler import compile_model
+
+    compiled = compile_model(
+        loaded,
+        options,
+        dump=parsed.dump,
+        stop_at=stop_at,
+        stop_after=stop_after,
+        watch=progress.step,
+        check=getattr(parsed, "check", False),
+    )
+    if parsed.verbose:
+        for step in compiled.steps:
+            for what, detail in step.report.items():
+                print(f"{step.name}: {what}: {detail}", file=sys.stderr)
+    if parsed.time:
+        for step in compiled.steps:
+            print(
+                f"{step.seconds * 1e3:8.1f} ms  {step.verify_seconds * 1e3:6.1f} ms to verify  {step.name}",
+                file=sys.stderr,
+            )
+        print(f"{compiled.seconds:8.2f} s   from the loaded model on", file=sys.stderr)
+    return compiled

@@ -1,0 +1,86 @@
+"""`torch2hw simulate`: compile, run the RTL in Verilator, compare with the reference and PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from torch2hw.commands.argument_types import count
+from torch2hw.commands.checking import CHECK_HELP, check_hardware, print_checked
+from torch2hw.commands.model_arguments import compile_given, model_command
+from torch2hw.errors import UsageError
+
+
+def add(commands: Any) -> None:
+    """The command's arguments."""
+    parser = model_command(commands, "simulate", "compile, run in Verilator, compare with the reference and PyTorch")
+    parser.add_argument("--runs", type=count, default=1, metavar="N", help="runs; all but the first on random inputs")
+    parser.add_argument("--check", action="store_true", help=CHECK_HELP)
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
+    parser.add_argument(
+        "--trace-depth", type=count, metavar="N", help="of the waveforms: so many levels of modules (all)"
+    )
+    parser.add_argument(
+        "--inputs", type=Path, metavar="FILE.npz", help="the inputs of the first run, by the names in the manifest"
+    )
+    parser.add_argument(
+        "--timeline",
+        type=Path,
+        metavar="FILE.json",
+        help="write when each kernel ran, for Perfetto or chrome://tracing",
+    )
+    parser.add_argument(
+        "--netlist", action="store_true", help="run what Yosys synthesises of the design in its place, for minutes"
+    )
+    parser.add_argument("--profile", type=Path, metavar="FILE.csv", help="write each kernel's cycles, stores and use")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Simulate, and print how the results compare."""
+    from torch2hw.output import check_writable, write_files
+    from torch2hw.progress import Progress
+
+    written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
+    for path in written:
+        check_writable(path)
+    if written and parsed.netlist:
+        raise UsageError("a netlist has no kernels", fix="leave --timeline and --profile out, or --netlist")
+    if written and parsed.schedule == "sequential":
+        raise UsageError("--schedule sequential has no kernels", fix="leave --timeline and --profile out")
+    with Progress(parsed.quiet) as progress:
+        compiled = compile_given(parsed, progress)
+        from torch2hw.check import simulate_design
+        from torch2hw.sim.simulation import Conditions
+
+        if parsed.check:
+            check_hardware(compiled, progress)
+
+        arguments = compiled.loaded.example_inputs
+        if parsed.inputs is not None:
+            from torch2hw.sim.input_files import read_inputs
+
+            arguments = read_inputs(parsed.inputs, compiled.imported)
+        progress.step("synthesise" if parsed.netlist else "build the simulation")
+        result = simulate_design(
+            compiled,
+            arguments,
+            runs=parsed.runs,
+            conditions=Conditions(trace=parsed.trace, trace_depth=parsed.trace_depth or 0),
+            progress=progress.cycles,
+            monitored=bool(written),
+            netlist=parsed.netlist,
+        )
+    if parsed.check and not parsed.quiet:
+        print_checked(compiled, True)
+    if parsed.json:
+        import json
+
+        print(json.dumps(result.to_json(), indent=2))
+    elif not parsed.quiet:
+        print(result)
+    result.check()
+    if result.timeline is not None:
+        texts = {parsed.timeline: result.timeline.trace, parsed.profile: result.timeline.table}
+        write_files({path: text() for path, text in texts.items() if path is not None})
+    return 0
