@@ -36,7 +36,7 @@ from torch2hw.sim.fuzz_models import MOST_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 
 HASTY_BELOW_CYCLES = 10_000
-PARTITIONS = (*(1,) * 7, *(2,) * 7, *(3,) * 3, *(4,) * 3, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
+PARTITIONS = (*(1,) * 9, *(2,) * 9, *(3,) * 5, *(4,) * 3, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
 SIMPLIFIED = (
     "sequential_banking",
     "sequential_control",

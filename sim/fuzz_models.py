@@ -28,6 +28,7 @@ from collections.abc import Callable, Collection
 from torch2hw.sim.fuzz_layers import ANY, LAYERS, SIZES, Chain, Shape, embedding
 
 MOST_LAYERS = 5
+LENGTHS = (1, 1, 2, 2, 2, 3, 3, 4, 5)  # most are short: they cost less, and find what long ones find
 
 
 def source(seed: int, without: Collection[int] = ()) -> str:
@@ -53,7 +54,7 @@ def source(seed: int, without: Collection[int] = ()) -> str:
         chain.used.append("two inputs")
     ending = rng.choice(("x", "x", "x", "x", "x", "x, early", '{"last": x, "early": early}'))
     early = rng.randrange(MOST_LAYERS)
-    for number in range(rng.randint(1, MOST_LAYERS)):
+    for number in range(rng.choice(LENGTHS)):
         if ending != "x" and number <= early:
             chain.early = len(chain.forward)
         if number not in without:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from torch2hw.cli import _options, _parser, main
+from torch2hw.cli import _parser, main
+from torch2hw.commands.model_arguments import options_of
 from torch2hw.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
 from torch2hw.sim.fuzz import Outcome
@@ -61,7 +62,7 @@ def test_options_are_written_as_the_command_line_takes_them(tmp_path: Path) -> N
     ]
     for options in (wanted, *map(fuzz.options_of, range(300))):
         parsed = _parser().parse_args(["compile", "x.py", *fuzz.arguments_of(options).split()])
-        assert _options(parsed) == options
+        assert options_of(parsed) == options
 
 
 @pytest.mark.parametrize("seed", range(60))
