@@ -17,8 +17,8 @@ from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.lowering.units import shared_uses
-from torch2hw.passes import check_ports
 from torch2hw.passes.bank_analysis import bank_number, selection
+from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, run_time
 
 CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
 
@@ -39,7 +39,7 @@ class Running:
         high = min(self.nest.trip_count, -(-(last - self.start - cycle) // interval))
         return range(low, max(low, high))
 
-    def cycles(self, cycle: int, first: int, last: int) -> check_ports.Array:
+    def cycles(self, cycle: int, first: int, last: int) -> Array:
         found = self.iterations(cycle, first, last)
         return np.arange(found.start, found.stop) * self.plan.interval_cycles + self.start + cycle
 
@@ -76,13 +76,13 @@ def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Ite
 
 
 def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
-    common = {a.buffer for a in check_ports.accesses(left.nest, left.plan)}
-    common &= {a.buffer for a in check_ports.accesses(right.nest, right.plan)}
+    common = {a.buffer for a in accesses(left.nest, left.plan)}
+    common &= {a.buffer for a in accesses(right.nest, right.plan)}
     if common and last - first > CYCLE_LIMIT:
         yield f"{last - first} cycles in common are too many to go through"
         return
-    for one in check_ports.accesses(left.nest, left.plan):
-        for other in check_ports.accesses(right.nest, right.plan):
+    for one in accesses(left.nest, left.plan):
+        for other in accesses(right.nest, right.plan):
             if one.buffer is not other.buffer:
                 continue
             if one.writes == other.writes and banks(one) & banks(other):
@@ -93,17 +93,15 @@ def access_faults(left: Running, right: Running, first: int, last: int) -> Itera
                 yield f"{one} is not before {other}"
 
 
-def banks(access: check_ports.Access) -> set[tuple[Buffer, int]]:
+def banks(access: Access) -> set[tuple[Buffer, int]]:
     factors = access.buffer.bank_factors
     return {(access.buffer, bank_number(each, factors)) for each in selection(access.indices, factors)}
 
 
-def comes_first(
-    left: Running, one: check_ports.Access, right: Running, other: check_ports.Access, first: int, last: int
-) -> bool:
+def comes_first(left: Running, one: Access, right: Running, other: Access, first: int, last: int) -> bool:
     """Whether every `one` in these cycles is before any `other` of the same element. In a dimension whose index one of
     them computes at run time, any two may be the same."""
-    unknown = check_ports.run_time(left.nest, one) | check_ports.run_time(right.nest, other)
+    unknown = run_time(left.nest, one) | run_time(right.nest, other)
     known = [
         dimension
         for dimension, indices in enumerate(zip(one.indices, other.indices, strict=True))
@@ -113,9 +111,7 @@ def comes_first(
     return all(latest.get(place, cycle - 1) < cycle for place, cycle in elements(right, other, known, first, last))
 
 
-def elements(
-    running: Running, access: check_ports.Access, known: list[int], first: int, last: int
-) -> Iterator[tuple[int, int]]:
+def elements(running: Running, access: Access, known: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
     """The elements that an access touches in these cycles, by the dimensions `known`, and when, in order of time."""
     nest = running.nest
     found = running.iterations(access.cycle, first, last)
@@ -123,12 +119,12 @@ def elements(
     extents = tuple(loop.extent for loop in nest.loops)
     at = np.unravel_index(number, extents) if extents else ()
     values = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
-    counted = np.broadcast_to(check_ports.counted(access, values) if values else np.ones(1, bool), number.shape)
+    counts = np.broadcast_to(counted(access, values) if values else np.ones(1, bool), number.shape)
     place = np.zeros(number.shape, np.int64)
     for dimension in known:
         index, size = access.indices[dimension], access.buffer.shape[dimension]
-        value = np.broadcast_to(check_ports.evaluated(index, values), number.shape)
-        counted = counted & (value >= 0) & (value < size)
+        value = np.broadcast_to(evaluated(index, values), number.shape)
+        counts = counts & (value >= 0) & (value < size)
         place = place * size + value
     cycle = number * running.plan.interval_cycles + running.start + access.cycle
-    yield from zip(place[counted].tolist(), cycle[counted].tolist(), strict=True)
+    yield from zip(place[counts].tolist(), cycle[counts].tolist(), strict=True)

@@ -32,11 +32,11 @@ from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.passes.bank_analysis import bank_number, selection
+from torch2hw.passes.check_overlap import overlap_faults
+from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
 
-EXACT_LIMIT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, some are drawn
-DRAWN = 1 << 12
+EXACT_LIMIT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, of some drawn ones
 PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,6 @@ class CheckPorts:
         return program, {}
 
 
-@dataclass(frozen=True)
-class Access:
-    """A use of a port: by iteration n in cycle n·II + `cycle`. `conditions` (≥ 0) and `last_of` (loops) hold where it
-    counts."""
-
-    buffer: Buffer
-    writes: bool
-    indices: tuple[Index, ...]
-    cycle: int
-    conditions: tuple[Index, ...] = ()
-    last_of: tuple[Variable, ...] = ()
-
-    def __str__(self) -> str:
-        place = f"{self.buffer.name}[{', '.join(map(str, self.indices))}]"
-        return f"{'write' if self.writes else 'read'} of {place} in cycle {self.cycle}"
-
-
 def faults(program: ScheduledProgram) -> Iterator[str]:
     """What is wrong with a program, a line each."""
     for buffer in program.program.buffers():
@@ -80,27 +63,7 @@ def faults(program: ScheduledProgram) -> Iterator[str]:
         for left, right in itertools.combinations(uses, 2):
             if left.buffer is right.buffer and not ordered(nest, plan, left, right):
                 yield f"{nest.name}: {left} and {right} collide"
-    from torch2hw.passes.check_overlap import overlap_faults
-
     yield from overlap_faults(program)
-
-
-def accesses(nest: Nest, plan: Schedule) -> list[Access]:
-    """Every use of a port of a memory outside the kernel. Reads count even where nobody uses their value: they take
-    the port."""
-    found = [
-        Access(load.buffer, False, load.indices, plan.start[load.result])
-        for load in nest.loads()
-        if load.buffer.kind != "constant"
-    ]
-    cycles = iter(plan.store_cycles)
-    for number, stage in enumerate(nest.stages):
-        ended = tuple(loop.variable for loop in nest.loops if loop.reduced_by is not None and loop.reduced_by < number)
-        found += [
-            Access(store.buffer, True, store.indices, next(cycles), (*store.guard, *nest.domain), ended)
-            for store in stage.stores
-        ]
-    return found
 
 
 # -- where elements are ------------------------------------------------------------------------------------------------
@@ -148,40 +111,6 @@ def address_faults(nest: Nest, access: Access) -> Iterator[str]:
     known = np.array([bank_number(each, factors) for each in selection(access.indices, factors)])
     if bool((inside & ((bank != computed_bank) | (address != computed_address) | ~np.isin(bank, known))).any()):
         yield f"{access} goes to a wrong bank or address"
-
-
-# -- iterations --------------------------------------------------------------------------------------------------------
-def iterations(nest: Nest, access: Access, limit: int) -> dict[Variable, Array]:
-    """Index values of all iterations, or of as many random ones; any values of indices that are computed at run
-    time."""
-    extents = tuple(loop.extent for loop in nest.loops)
-    rng = np.random.default_rng(0)
-    number = np.arange(nest.trip_count) if nest.trip_count <= limit else rng.integers(0, nest.trip_count, DRAWN)
-    at = np.unravel_index(number, extents) if extents else ()
-    values: dict[Variable, Array] = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
-    for variable in sorted(run_time(nest, access), key=lambda v: v.name):
-        values[variable] = rng.integers(0, variable.extent, number.shape)
-    return values
-
-
-def run_time(nest: Nest, access: Access) -> set[Variable]:
-    """The variables of an access that are no loop's."""
-    return {v for index in access.indices for v in index.variables()} - {loop.variable for loop in nest.loops}
-
-
-def evaluated(index: Index, values: dict[Variable, Array]) -> Array:
-    shape = next(iter(values.values())).shape if values else (1,)
-    return np.broadcast_to(np.asarray(index.evaluate(values.__getitem__)), shape)
-
-
-def counted(access: Access, values: dict[Variable, Array]) -> Array:
-    """Where an access counts: stage and domain run, and the guard holds."""
-    inside = evaluated(Index((), 1), values) > 0
-    for index in access.conditions:
-        inside = inside & (evaluated(index, values) >= 0)
-    for variable in access.last_of:
-        inside = inside & (values[variable] == variable.extent - 1)
-    return inside
 
 
 # -- collisions --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
-from torch2hw.passes.check_ports import Access, accesses, run_time
+from torch2hw.passes.port_accesses import Access, accesses, run_time
 
 if TYPE_CHECKING:
     from torch2hw.lowering.affine_to_scf import ScheduledProgram

@@ -14,9 +14,7 @@ from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.passes.check_ports import (
-    Access,
     CheckPorts,
-    accesses,
     apart_by_enumeration,
     different_elements,
     faults,
@@ -24,6 +22,7 @@ from torch2hw.passes.check_ports import (
     read_first,
 )
 from torch2hw.passes.name_kernels import with_buffers
+from torch2hw.passes.port_accesses import Access, accesses
 
 
 @pytest.mark.parametrize("seed", range(12))

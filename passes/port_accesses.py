@@ -1,0 +1,83 @@
+"""What a scheduled nest does at the ports of memories: each access, when it is made, and its indices by iteration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.lowering.modulo_schedule import Schedule
+
+DRAWN = 1 << 12  # iterations that stand for all, where those are too many
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Access:
+    """A use of a port: by iteration n in cycle n·II + `cycle`. `conditions` (≥ 0) and `last_of` (loops) hold where it
+    counts."""
+
+    buffer: Buffer
+    writes: bool
+    indices: tuple[Index, ...]
+    cycle: int
+    conditions: tuple[Index, ...] = ()
+    last_of: tuple[Variable, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"{self.buffer.name}[{', '.join(map(str, self.indices))}]"
+        return f"{'write' if self.writes else 'read'} of {place} in cycle {self.cycle}"
+
+
+def accesses(nest: Nest, plan: Schedule) -> list[Access]:
+    """Every use of a port of a memory outside the kernel. Reads count even where nobody uses their value: they take
+    the port."""
+    found = [
+        Access(load.buffer, False, load.indices, plan.start[load.result])
+        for load in nest.loads()
+        if load.buffer.kind != "constant"
+    ]
+    cycles = iter(plan.store_cycles)
+    for number, stage in enumerate(nest.stages):
+        ended = tuple(loop.variable for loop in nest.loops if loop.reduced_by is not None and loop.reduced_by < number)
+        found += [
+            Access(store.buffer, True, store.indices, next(cycles), (*store.guard, *nest.domain), ended)
+            for store in stage.stores
+        ]
+    return found
+
+
+def iterations(nest: Nest, access: Access, limit: int) -> dict[Variable, Array]:
+    """Index values of all iterations, or of as many random ones; any values of indices that are computed at run
+    time."""
+    extents = tuple(loop.extent for loop in nest.loops)
+    rng = np.random.default_rng(0)
+    number = np.arange(nest.trip_count) if nest.trip_count <= limit else rng.integers(0, nest.trip_count, DRAWN)
+    at = np.unravel_index(number, extents) if extents else ()
+    values: dict[Variable, Array] = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
+    for variable in sorted(run_time(nest, access), key=lambda v: v.name):
+        values[variable] = rng.integers(0, variable.extent, number.shape)
+    return values
+
+
+def run_time(nest: Nest, access: Access) -> set[Variable]:
+    """The variables of an access that are no loop's."""
+    return {v for index in access.indices for v in index.variables()} - {loop.variable for loop in nest.loops}
+
+
+def evaluated(index: Index, values: dict[Variable, Array]) -> Array:
+    shape = next(iter(values.values())).shape if values else (1,)
+    return np.broadcast_to(np.asarray(index.evaluate(values.__getitem__)), shape)
+
+
+def counted(access: Access, values: dict[Variable, Array]) -> Array:
+    """Where an access counts: stage and domain run, and the guard holds."""
+    inside = evaluated(Index((), 1), values) > 0
+    for index in access.conditions:
+        inside = inside & (evaluated(index, values) >= 0)
+    for variable in access.last_of:
+        inside = inside & (values[variable] == variable.extent - 1)
+    return inside
