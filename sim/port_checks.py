@@ -80,18 +80,17 @@ def _bank(buffer: Buffer, bank: int) -> str:
 
 
 def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
-    """The banks that have a memory: of a temporary, those that some load reads."""
+    """The banks that have a memory: all of an output, and of other buffers those that some load reads."""
     from torch2hw.passes.bank_analysis import bank_number, selection
 
     read = {
         (load.buffer, bank_number(bank, load.buffer.bank_factors))
         for nest in scheduled.program.nests
         for load in nest.loads()
-        if load.buffer.kind == "temporary"
         for bank in selection(load.indices, load.buffer.bank_factors)
     }
     every = [(buffer, bank) for buffer in stored for bank in range(buffer.banks)]
-    return [place for place in every if place[0].kind != "temporary" or place in read]
+    return [place for place in every if place[0].kind == "output" or place in read]
 
 
 def _ports(buffer: Buffer, bank: int) -> dict[str, str]:

@@ -56,13 +56,19 @@ def test_what_is_checked_is_only_beside_the_design() -> None:
     assert "\nbind p p_port_checks port_checks(" in text
 
 
-def test_a_bank_that_nothing_reads_has_no_memory() -> None:
-    """Found by the fuzzer: such a bank has no instance in the design, and the checks named it."""
+class EverySecond(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(torch.softmax(x, 1)[:, ::2], 1)
 
-    class EverySecond(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.softmax(torch.softmax(x, 1)[:, ::2], 1)
 
-    compiled = torch2hw.compile(EverySecond(), (torch.randn(2, 8),), partition=2).compiled
+EVERY_THIRD = torch.nn.Conv2d(4, 4, (3, 1), stride=(1, 3), dilation=(2, 1), groups=4)
+
+
+@pytest.mark.parametrize(("model", "shape", "partition"), [(EverySecond(), (2, 8), 2), (EVERY_THIRD, (1, 4, 9, 7), 3)])
+def test_a_bank_that_nothing_reads_has_no_memory(
+    model: torch.nn.Module, shape: tuple[int, ...], partition: int
+) -> None:
+    """Found by the fuzzer: such a bank, of a temporary or an input, has no instance, and the checks named it."""
+    compiled = torch2hw.compile(model, (torch.randn(shape),), partition=partition).compiled
     named = set(re.findall(r"int'\((\w+_memory)\.", port_checks(compiled.at("scf"))))
     assert named <= set(re.findall(r"^  ram_\w+ (\w+_memory) \(", compiled.verilog(), re.MULTILINE))
