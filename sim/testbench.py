@@ -1,9 +1,10 @@
 """A directory with cocotb testbenches for a compiled design (`torch2hw testbench`), which needs nothing of ours.
 
 The benches are the files of testbench_files/, copied as they are. What is written for the design: its SystemVerilog and
-manifest, a module around each kernel (`testbench_kernels`), and stimulus with expected results as data. All expected
-results come from the CPU, by the program that the hardware implements: whole for the top, up to each kernel for the
-kernels, and operation by operation for the units (`testbench_units`).
+manifest and memory files, a module around each kernel (`testbench_kernels`), and stimulus with expected results as
+data. All expected results come from the CPU, by the program that the hardware implements: whole for the top, up to each
+kernel for the kernels, and operation by operation for the units (`testbench_units`). The sequential schedule has no
+kernels: its loops are one component, which the top's bench runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from torch2hw.compiler import Compiled
+from torch2hw.design_files import design_texts
 from torch2hw.frontend.signature import Structure
 from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
@@ -43,17 +45,17 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     """Make `directory` with everything in it, or nothing. `arguments` is one set of what `forward` takes."""
     check_free(directory)
     _, tensors = Structure.of(arguments)
-    source = f"{compiled.top}.sv"
-    manifest = compiled.manifest([source], [])
     random = np.random.default_rng(seed)
-    sets = input_sets(Manifest.from_json(manifest).inputs, [from_torch(tensor) for tensor in tensors], random)
-    kernels, wrappers = kernel_benches(compiled, sets[0])
+    design = design_texts(compiled, f"{compiled.top}.sv")
+    ports = Manifest.from_json(design.manifest)
+    sets = input_sets(ports.inputs, [from_torch(tensor) for tensor in tensors], random)
+    kernels, wrappers = kernel_benches(compiled, sets[0]) if compiled.options.schedule == "static" else ({}, "")
     units, vectors = unit_vectors(compiled, random)
     texts = {
-        f"rtl/{source}": compiled.verilog(),
-        "rtl/design.json": _json(manifest),
+        **{f"rtl/{name}": text for name, text in design.files.items()},
+        "rtl/design.json": _json(design.manifest),
         "rtl/kernel_benches.sv": wrappers,
-        "vectors/top.json": _json(_top_vectors(compiled, Manifest.from_json(manifest), sets)),
+        "vectors/top.json": _json(_top_vectors(compiled, ports, sets)),
         "vectors/kernels.json": _json(kernels),
         "vectors/units.json": _json(units),
         **{f"vectors/{name}": text for name, text in vectors.items()},
@@ -76,7 +78,7 @@ def hexadecimal(array: Array, dtype: str) -> list[str]:
 
 
 def _top_vectors(compiled: Compiled, manifest: Manifest, sets: Sequence[Sequence[Array]]) -> list[dict[str, Any]]:
-    program = compiled.at("scheduled")
+    program = compiled.reference
     reference = Reference(program.text(), compiled.options.subnormals)
     vectors = []
     for arrays in sets:

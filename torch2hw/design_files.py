@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,36 @@ def manifest_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def write_design(compiled: Compiled, path: Path) -> dict[str, Any]:
-    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
+@dataclass(frozen=True)
+class DesignTexts:
+    """The manifest of a design, and the text of each of its files: SystemVerilog and memory contents."""
+
+    manifest: dict[str, Any]
+    files: dict[str, str]
+
+
+def design_texts(compiled: Compiled, name: str) -> DesignTexts:
+    """The files of a design whose SystemVerilog is called `name`, each by its path beside it."""
     verilog = compiled.verilog()
     contents: dict[str, str] = {}
     if memory_files.contents_bytes(verilog) > memory_files.LIMIT_BYTES:
-        verilog, contents = memory_files.move_contents(verilog, f"{path.stem}.mem")
-    manifest = compiled.manifest([path.name], sorted(contents))
-    files = {path.parent / name: text for name, text in contents.items()}
+        verilog, contents = memory_files.move_contents(verilog, f"{Path(name).stem}.mem")
+    return DesignTexts(compiled.manifest([name], sorted(contents)), {**contents, name: verilog})
+
+
+def write_design(compiled: Compiled, path: Path) -> dict[str, Any]:
+    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
+    design = design_texts(compiled, path.name)
+    files = {path.parent / name: text for name, text in design.files.items()}
     folder = path.with_suffix(".mem")
-    new = bool(contents) and not folder.exists()
+    new = bool(design.manifest["memory_files"]) and not folder.exists()
     check_writable(path)
     if new:
         folder.mkdir()
     try:
-        write_files({**files, path: verilog, manifest_path(path): json.dumps(manifest, indent=2) + "\n"})
+        write_files({**files, manifest_path(path): json.dumps(design.manifest, indent=2) + "\n"})
     except BaseException:
         if new:
             shutil.rmtree(folder)
         raise
-    return manifest
+    return design.manifest

@@ -1,4 +1,7 @@
-"""The whole design through its host interface: values, runs in a row, resets, and a host that misbehaves."""
+"""The whole design through its host interface: values, runs in a row, resets, and a host that misbehaves.
+
+A design whose runs are long has all that in one run, after one that a reset ends early.
+"""
 
 import math
 import os
@@ -14,6 +17,8 @@ MANIFEST = load_json(HERE / "rtl" / "design.json")
 VECTORS = load_json(HERE / "vectors" / "top.json")
 # Tests repeat themselves until they have used up so many cycles, and run at least once.
 CYCLES_PER_TEST = int(os.environ.get("CYCLES_PER_TEST", "100000"))
+LONG = MANIFEST["latency_cycles"] > 5 * CYCLES_PER_TEST
+MOST_ABANDONED = 20_000  # cycles, of a long run that a reset ends
 COVERAGE = Coverage()
 FLOAT_KINDS = [
     "zero",
@@ -51,7 +56,7 @@ async def check_outputs(host, vector):
             assert ours == theirs, f"{name}, element {element}: {ours:#x}, expected {theirs:#x}"
 
 
-@cocotb.test()
+@cocotb.test(skip=LONG)
 async def every_vector(dut):
     """Example, random and special values, one run after the other without a reset."""
     host = await started(dut)
@@ -61,7 +66,7 @@ async def every_vector(dut):
         await check_outputs(host, vector)
 
 
-@cocotb.test()
+@cocotb.test(skip=LONG)
 async def runs_in_a_row(dut):
     """Runs that follow each other at once, go pulsed or held; inputs are still there, results are the same."""
     host = await started(dut)
@@ -74,7 +79,7 @@ async def runs_in_a_row(dut):
     await check_outputs(host, vector)
 
 
-@cocotb.test()
+@cocotb.test(skip=LONG)
 async def resets_in_mid_run(dut):
     """A reset at any cycle leaves a design that runs correctly; memories survive it."""
     host = await started(dut)
@@ -89,7 +94,7 @@ async def resets_in_mid_run(dut):
     await check_outputs(host, vector)
 
 
-@cocotb.test()
+@cocotb.test(skip=LONG)
 async def a_host_that_misbehaves(dut):
     """Writes to the inputs and pulses of go during a run are ignored."""
     host = await started(dut)
@@ -120,7 +125,21 @@ async def meddle(host):
     host.go.value = 0
 
 
-@cocotb.test()
+@cocotb.test(skip=not LONG)
+async def one_long_run(dut):
+    """A run that a reset ends early, then a whole one, its inputs written and go pulsed meanwhile."""
+    host = await started(dut)
+    vector = VECTORS[0]
+    await write_inputs(host, vector)
+    await host.abandon(random.randint(1, MOST_ABANDONED))
+    await host.idle(random.randrange(4))
+    meddling = cocotb.start_soon(meddle(host))
+    await host.run()
+    meddling.cancel()
+    await check_outputs(host, vector)
+
+
+@cocotb.test(skip=LONG)
 async def zz_coverage(dut):
     """The last test: everything that the tests above are for was really exercised."""
     COVERAGE.report(dut._log)

@@ -58,11 +58,14 @@ def run(simulator, bench, toplevel, name, environment, cycles=0):
         timescale=("1ns", "1ps"),
         waves=WAVES,
     )
+    for name in DESIGN["memory_files"]:  # the design reads them from the folder in which it is simulated
+        (directory / name).parent.mkdir(exist_ok=True)
+        shutil.copy(HERE / "rtl" / name, directory / name)
     results = runner.test(
         test_module=bench,
         hdl_toplevel=toplevel,
         build_dir=directory,
-        test_dir=HERE,
+        test_dir=directory,
         results_xml=str(directory / "results.xml"),
         plusargs=RUN_ARGUMENTS[simulator],
         extra_env=environment,

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
 import torch2hw
+from torch2hw import memory_files
 from torch2hw.errors import UsageError
 from torch2hw.sim.testbench import write_testbench
 
@@ -38,10 +41,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def run(bench: Path, chosen: str) -> tuple[bool, str]:
+def run(bench: Path, chosen: str, variables: Mapping[str, str] | None = None) -> tuple[bool, str]:
     """Run pytest in the directory as its user would, away from this repository."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen]
+    environment |= variables or {}
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-k", chosen]
     result = subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, timeout=300)
     assert "no tests ran" not in result.stdout and "deselected" not in result.stdout.splitlines()[0]
     return result.returncode == 0, result.stdout + result.stderr
@@ -54,6 +58,41 @@ needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icar
 def test_every_bench_passes_on_icarus(bench: Path) -> None:
     passed, output = run(bench, "icarus")
     assert passed, output
+
+
+@needs_icarus
+def test_a_sequential_design_has_benches_of_its_top_and_units(tmp_path: Path) -> None:
+    x = torch.randn(1, 6)
+    compiled = torch2hw.compile(Layers(), (x,), schedule="sequential").compiled
+    write_testbench(compiled, (x,), tmp_path / "bench")
+    passed, output = run(tmp_path / "bench", "icarus")
+    assert passed, output
+    units = json.loads((tmp_path / "bench" / "vectors" / "units.json").read_text())
+    assert set(units) >= {"f32_add", "f32_mul"}
+
+
+@needs_icarus
+def test_contents_of_memories_in_files_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_files, "LIMIT_BYTES", 64)
+    x = torch.randn(1, 6)
+    write_testbench(torch2hw.compile(Layers(), (x,)).compiled, (x,), tmp_path / "bench")
+    files = sorted((tmp_path / "bench" / "rtl" / "layers.mem").glob("*.hex"))
+    assert files
+    passed, output = run(tmp_path / "bench", "icarus and (top or matmul0)")
+    assert passed, output
+    files[0].write_text(files[0].read_text()[::-1])
+    passed, output = run(tmp_path / "bench", "icarus and top")
+    assert not passed and "expected" in output, output
+
+
+@needs_icarus
+def test_a_long_design_is_run_once_and_a_fault_in_it_is_caught(bench: Path, tmp_path: Path) -> None:
+    environment = {"CYCLES_PER_TEST": "10", "ICARUS_CYCLES": "1000"}
+    passed, output = run(bench, "icarus and (top or matmul0)", environment)
+    assert passed and re.search(r"one_long_run +PASS", output), output
+    faulty = planted(bench, tmp_path, "assign x_b0_addr = ", "assign x_b0_addr = 1'b1 + ")
+    passed, output = run(faulty, "icarus and (top or matmul0)", environment)
+    assert not passed and re.search(r"one_long_run +FAIL", output), output
 
 
 @pytest.mark.slow
