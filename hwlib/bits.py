@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Union
 
 Operand = Union["Bits", int]
+LOGIC_ADDRESS_BITS = 5  # a look-up by so few bits is a LUT for each bit of its contents
 COMMUTATIVE = frozenset({"add", "mul", "muls", "and", "or", "xor", "eq"})
 
 
@@ -156,7 +157,11 @@ def table(address: Bits, width: int, contents: Sequence[int]) -> Bits:
 
 
 def rom(address: Bits, width: int, contents: Sequence[int]) -> Bits:
-    """A look-up that a pipeline turns into a registered (block) memory."""
+    """A look-up that a pipeline turns into a registered (block) memory. Synthesis makes logic of a small one, which
+    would stand before that register: it is a table.
+    """
+    if address.width <= LOGIC_ADDRESS_BITS:
+        return table(address, width, contents)
     return address.graph.node("rom", width, address, attribute=_contents(address, width, contents))
 
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import pyosys
 
 from torch2hw.fpga.yosys import run_scripts, script
 
 from .export import verilog
 from .unit import Unit
 
-ABC = Path(pyosys.__file__).parent / "yosys-abc"
+_PYOSYS = find_spec("pyosys")  # not imported: a process with Yosys' library in it aborts when it loads MLIR's
+assert _PYOSYS is not None and _PYOSYS.origin is not None
+ABC = Path(_PYOSYS.origin).parent / "yosys-abc"
 CONFLICTS = 20_000  # of one SAT question
 MOST_SECONDS = 60  # of a sweep: then nothing is proved
 

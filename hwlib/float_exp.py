@@ -14,7 +14,7 @@ from .bits import Bits, mul, mux, rom
 from .float_div import denormalised
 from .float_round import finish
 from .formats import Fields, Format, unpack
-from .shifts import shift_right
+from .shifts import shift_right_or_out
 
 F = 29  # fraction bits of the reduced argument and of the result before rounding
 A_BITS = 10  # address bits of e^a
@@ -58,16 +58,17 @@ def exponential(value: Bits, form: Format, flush: bool) -> Bits:
 
 
 def reduced_argument(a: Fields, form: Format) -> tuple[Bits, Bits, Bits]:
-    """(|x| is 128 or more, k, y): x = y + k ln 2 (x < 0: y - k ln 2); y in two's complement, F fraction bits."""
+    """(|x| is 128 or more, k, y): x = y + k ln 2 (x < 0: y - k ln 2); y in two's complement, F fraction bits. Where |x|
+    is 128 or more, k and y are anything.
+    """
     g = a.sign.graph
     # |x| in Q7.F, zero where x is far too small to matter
     limit = form.bias + 7
     too_large = ~a.exponent.ult(limit)
     steps = 6
-    by = (limit - 1 - a.exponent).bits(0, steps)
-    tiny = a.exponent.ult(limit - (1 << steps))
+    by = limit - 1 - a.exponent
     fixed = a.significand().shl(7 + F - form.significand_bits)
-    magnitude = mux(tiny, 0, shift_right(fixed, by)).named("magnitude")
+    magnitude = shift_right_or_out(fixed, by.bits(0, steps), by.drop(steps).any()).named("magnitude")
 
     log2e = round(mpmath.ldexp(1 / mpmath.log(2), LOG_BITS))
     coarse = magnitude.top(7 + COARSE)

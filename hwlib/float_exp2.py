@@ -10,12 +10,12 @@ from functools import cache
 
 import mpmath
 
-from .bits import Bits, mux
+from .bits import Bits
 from .float_div import denormalised
 from .float_round import finish
 from .formats import Format, unpack
 from .polynomial import WORK_BITS, Function, Precision, evaluate, fit
-from .shifts import shift_right
+from .shifts import shift_right_or_out
 
 FRACTION_BITS = 25  # of x in fixed point
 INTEGER_BITS = 8
@@ -31,11 +31,11 @@ def exponential2(value: Bits, form: Format, flush: bool) -> Bits:
     limit = form.bias + INTEGER_BITS
     too_large = ~a.exponent.ult(limit)
     steps = 6
-    tiny = a.exponent.ult(limit - (1 << steps))
+    by = limit - 1 - a.exponent
     guard = 1  # rounds x to its last place
     size = INTEGER_BITS + FRACTION_BITS + guard
     word = a.significand().shl(size - form.significand_bits)
-    magnitude = mux(tiny, 0, shift_right(word, (limit - 1 - a.exponent).bits(0, steps))).zext(size + 1)
+    magnitude = shift_right_or_out(word, by.bits(0, steps), by.drop(steps).any()).zext(size + 1)
     x = ((magnitude ^ a.sign.rep(size + 1)) + a.sign.zext(size + 1) + 1).drop(guard).named("x")
     y = x.bits(0, FRACTION_BITS)
     root = evaluate(y.top(SEGMENT_BITS), y.bits(0, FRACTION_BITS - SEGMENT_BITS), powers(), PRECISION)

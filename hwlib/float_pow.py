@@ -27,7 +27,7 @@ from .float_mul import product
 from .float_round import finish
 from .formats import Fields, Format, unpack
 from .polynomial import WORK_BITS, Function, Precision, evaluate, fit, scaled
-from .shifts import leading_zeros, shift_left, shift_right
+from .shifts import leading_zeros, shift_left, shift_right_or_out
 
 S = 24  # significand bits as the tables see them
 R_BITS = 7  # address bits of r
@@ -61,7 +61,7 @@ def power(base: Bits, exponent: Bits, form: Format, flush: bool) -> Bits:
     by = g.const(INTEGER_BITS - 1, width) - scale
     steps = size.bit_length()
     tiny = ~by.top(1) & by.drop(steps).any()
-    word = mux(tiny | nothing, 0, shift_right(exact.top(size + 1), by.bits(0, steps)))
+    word = shift_right_or_out(exact.top(size + 1), by.bits(0, steps), tiny | nothing)
     too_large = ~nothing & (by.top(1) | word.top(1))
     word = word.bits(0, size).zext(size + 1)
     negative = below_one ^ y.sign
@@ -115,11 +115,10 @@ def _logarithm(x: Fields, form: Format, flush: bool) -> tuple[Bits, Bits, Bits]:
     width = form.exponent_bits + 3
     significand, field = normalised(x, flush, width)
     fraction = significand.bits(0, form.fraction_bits).shl(S - form.significand_bits)
-    high = fraction.top(1)  # from 1.5 on: halved, and e one more
+    high = fraction.top(1)  # from 1.5 on: e one more, and r half
     e = add_carry(field, g.const(-form.bias, width), high)
     address = fraction.top(R_BITS)
-    m = cat(g.const(1, 1), fraction)
-    m_by_r = mul(mux(high, cat(g.const(0, 1), m), cat(m, g.const(0, 1))), rom(address, R_FRACTION + 1, _factors()))
+    m_by_r = mul(cat(g.const(1, 1), fraction), rom(address, R_FRACTION + 2, _halved_factors()))
     z = m_by_r.bits(0, Z_FRACTION - Z_TOP + 1).named("z")  # two's complement: what 1 + z has above is known
     rest = z.width - Z_SEGMENTS
     quotient = evaluate(z.top(Z_SEGMENTS), z.bits(0, rest), _log_pieces(), Q_PRECISION)
@@ -148,6 +147,11 @@ def _factor(index: int) -> int:
 @cache
 def _factors() -> list[int]:
     return [_factor(i) for i in range(1 << R_BITS)]
+
+
+def _halved_factors() -> list[int]:
+    """With one fraction bit more; from 1.5 on half of r, as m is then."""
+    return [r << (1 - 2 * i // (1 << R_BITS)) for i, r in enumerate(_factors())]
 
 
 @cache

@@ -71,7 +71,7 @@ def evaluate(address: Bits, t: Bits, pieces: Sequence[tuple[int, int, int]], pre
 def scaled(factor: Bits, quotient: Bits) -> Bits:
     """Exact product of a two's complement factor (at most 27 bits) and an unsigned quotient, in DSP-sized parts."""
     g, part = factor.graph, 16
-    if quotient.width <= part:
+    if quotient.width <= part + 1:
         return muls(factor, cat(g.const(0, 1), quotient)).bits(0, factor.width + quotient.width)
     low = muls(factor, cat(g.const(0, 1), quotient.bits(0, part))).bits(0, factor.width + part)
     high = scaled(factor, quotient.drop(part))

@@ -56,6 +56,13 @@ def shift_right(value: Bits, amount: Bits, fill: Bits | None = None) -> Bits:
     return value
 
 
+def shift_right_or_out(value: Bits, amount: Bits, out: Bits) -> Bits:
+    """value >> amount, and 0 where the bit `out` is set, for which the amount's top two bits make room."""
+    low = amount.width - 2
+    assert 3 << low >= value.width, "a shift by the top two bits does not move every bit out"
+    return shift_right(value, cat(amount.top(2) | out.rep(2), amount.bits(0, low)))
+
+
 def shift_right_sticky(value: Bits, amount: Bits) -> tuple[Bits, Bits]:
     """(value >> amount, whether any bit that fell out was set)."""
     g = value.graph
