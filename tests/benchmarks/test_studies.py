@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch2hw.benchmarks import ablation, area, kernels
+from torch2hw.benchmarks import ablation, area, kernels, testbenches
 
 
 def test_ablation_compares_with_the_same_model_without_arms() -> None:
@@ -53,3 +53,24 @@ def test_the_kernels_have_models() -> None:
 
     for case in kernels.CASES:
         assert callable(getattr(models, case.model)) and callable(getattr(models, case.small))
+
+
+def test_testbenches_that_fail_and_faults_that_are_missed_are_bold() -> None:
+    passed = {"passed": 7, "failed": 0, "skipped": 0, "seconds": 70}
+    faults = {"a constant flipped": True, "an address off by one": False, "a register missing": None}
+    text = testbenches.markdown([{"model": "cnn", "cycles": 9, "verilator": passed, "faults": faults}])
+    assert "| cnn | 9 | 7 of 7 pass, 70 s | – | caught | **missed** | – |" in text
+    assert "**6 of 7 pass, 70 s**" in testbenches.markdown(
+        [{"model": "cnn", "cycles": 9, "icarus": passed | {"passed": 6, "skipped": 1}}]
+    )
+
+
+def test_faults_are_planted_in_the_middle_one_of_their_places() -> None:
+    text = "".join(f"memory[{k}] = 32'h3f80000{k};\n" for k in range(3)) + "assign x_addr = at_i;\nstage2 <= stage1;\n"
+    faults = [testbenches.planted(text, *fault) for fault in testbenches.FAULTS.values()]
+    assert faults == [
+        text.replace("3f800001", "7f800001"),
+        text.replace("= at_i", "= 1'b1 + at_i"),
+        text.replace("<= stage1", "<= in"),
+    ]
+    assert testbenches.planted("module m();", *testbenches.FAULTS["a register missing"]) is None
