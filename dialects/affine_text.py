@@ -101,7 +101,7 @@ def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestP
     buffers = program.buffers()
     lines = ["module {"]
     for buffer in buffers:
-        if buffer.kind == "constant":
+        if buffer.data is not None:
             lines.append(
                 f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = '
                 + dense(buffer).split(" : ")[0]
@@ -110,7 +110,7 @@ def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestP
     allocated = [buffer for buffer in buffers if buffer.kind == "temporary" and buffer not in program.outputs]
     lines.append(f"  func.func @main({ports}) {{")
     for buffer in buffers:
-        if buffer.kind == "constant":
+        if buffer.data is not None:
             lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
     for buffer in allocated:
         lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")

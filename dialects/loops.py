@@ -53,7 +53,8 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """A tensor in memory. `kind` is input, output, constant or temporary; `data` (of constants) has the buffer's shape.
+    """A tensor in memory. `kind` is input, output, temporary, constant or table (a constant that several nests
+    read in turns, a memory of its own); `data` (of constants and tables) has the buffer's shape.
 
     A constant's data holds the raw bits as unsigned integers of the type's width, so NaNs survive exactly.
     `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in

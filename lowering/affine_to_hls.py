@@ -95,7 +95,7 @@ def emit(program: Program) -> str:
     buffers = program.buffers()
     temporaries = [b for b in buffers if b.kind == "temporary" and b not in program.outputs]
     lines = [HEADER]
-    lines += [constant(buffer) for buffer in buffers if buffer.kind == "constant"]
+    lines += [constant(buffer) for buffer in buffers if buffer.data is not None]
     for nest in program.nests:
         lines += [*NestEmitter(program.name, nest).lines(), ""]
     ports = [argument(b, True) for b in program.inputs] + [argument(b, False) for b in program.outputs]
@@ -112,7 +112,7 @@ def emit(program: Program) -> str:
 
 def stored(nest: Nest) -> list[Buffer]:
     """The buffers that a kernel gets as arguments."""
-    used = dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.kind != "constant")
+    used = dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.data is None)
     return list(used | dict.fromkeys(store.buffer for store in nest.stores()))
 
 
@@ -143,7 +143,7 @@ def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]
 def constant_partitions(nest: Nest) -> list[str]:
     """Our hardware has a ROM for every access; C++ has one array, which needs banks."""
     lines = []
-    for buffer in dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.kind == "constant"):
+    for buffer in dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.data is not None):
         accesses = [load.indices for load in nest.loads() if load.buffer is buffer]
         lines += partition(buffer, wanted_factors(accesses, len(buffer.shape), len(accesses)))
     return lines

@@ -111,15 +111,19 @@ class IndexStreams:
         parts = sorted(((stride, v) for v, stride in index.terms if isinstance(v, Variable)), key=lambda part: part[0])
         filled = 1
         for stride, item in parts:
-            if stride < filled or stride & (stride - 1) or index.constant:
+            if stride < filled or stride & (stride - 1):
                 return None
             filled = stride << bits_for(item.extent)
+        if index.constant % filled:
+            return None
         total: Wire | None = None
         for stride, item in parts:
             part = self.component.resize(self.counters[item].out, width)
             if stride > 1:
                 part = self.component.operator("lsh", part, self.component.constant(stride.bit_length() - 1, width))
             total = part if total is None else self.component.operator("or", total, part)
+        if total is not None and index.constant:
+            total = self.component.operator("or", total, self.component.constant(index.constant % (1 << width), width))
         return total
 
     def _accumulated(self, index: Index, width: int) -> Wire:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer
-from torch2hw.hwlib.memories import ram
+from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit, bank_name, select
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
@@ -79,7 +79,9 @@ class _Top:
         self.connect_units()
         idle = top.negation(busy["out"])
         for buffer in program.buffers():
-            if buffer.kind != "constant":
+            if buffer.kind == "table":
+                self.table(buffer)
+            elif buffer.kind != "constant":
                 self.memory(buffer, host.get(buffer, {}), idle)
         top.control = ["calyx.static_seq {", *(f"  calyx.enable @{group}" for group in groups), "}"]
         self.design.components += top.text()
@@ -185,20 +187,37 @@ class _Top:
                 asked = held.out
             top.assign(host["data"], select(top, asked, words))
 
+    def table(self, buffer: Buffer) -> None:
+        """A constant that kernels read in turns."""
+        assert buffer.data is not None
+        record = rom(
+            f"{self.program.name}_{buffer.name}", DTYPE_BITS[buffer.dtype], [int(word) for word in buffer.data]
+        )
+        cell = self.top.instance(primitive(record), f"{buffer.name}_memory", {}, buffer.source)
+        self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"])))
+
+    def readers(self, buffer: Buffer, bank: int, data: Wire) -> list[tuple[Wire | None, Wire]]:
+        """For each kernel that reads a bank, when its turn is and the address; all of them get `data`."""
+        found: list[tuple[Wire | None, Wire]] = []
+        stem = bank_name(buffer, bank)
+        for kernel, ports in zip(self.kernels, self.ports, strict=True):
+            if (buffer, bank) in kernel.reads:
+                found.append((turn_of(kernel.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
+                self.top.assign(ports[f"{stem}_data"], self.top.delayed(data, READ_LATENCY_CYCLES - 1))
+        return found
+
     def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire]) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
         top, stem, outside = self.top, bank_name(buffer, bank), buffer.kind == "output"
         cell = top.instance(
             primitive(ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)), f"{stem}_memory", {}, buffer.source
         )
-        reads: list[tuple[Wire | None, Wire]] = []
-        writes: list[tuple[Wire, dict[str, Wire]]] = []
-        for kernel, ports in zip(self.kernels, self.ports, strict=True):
-            if (buffer, bank) in kernel.reads:
-                reads.append((turn_of(kernel.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
-                top.assign(ports[f"{stem}_data"], top.delayed(cell["out"], READ_LATENCY_CYCLES - 1))
-            if (buffer, bank) in kernel.writes:
-                writes.append((ports[f"{stem}_we"], ports))
+        reads = self.readers(buffer, bank, cell["out"])
+        writes: list[tuple[Wire, dict[str, Wire]]] = [
+            (ports[f"{stem}_we"], ports)
+            for kernel, ports in zip(self.kernels, self.ports, strict=True)
+            if (buffer, bank) in kernel.writes
+        ]
         if outside:
             enable = host["re"]
             for flag, _ in reads:

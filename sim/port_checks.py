@@ -40,7 +40,7 @@ def port_checks(scheduled: ScheduledProgram) -> str:
     stored = [buffer for buffer in scheduled.program.buffers() if buffer.kind != "constant"]
     built = _built(scheduled, stored)
     ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
-    written = [_bank(buffer, bank) for buffer, bank in built if buffer.kind != "input"]
+    written = [_bank(buffer, bank) for buffer, bank in built if _is_written(buffer)]
     body = [f"writes_{stem} = 0;" for stem in written]
     for nest, start, plan in zip(scheduled.program.nests, scheduled.starts, scheduled.schedules, strict=True):
         for access in accesses(nest, plan):
@@ -96,11 +96,16 @@ def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[
 def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
     """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
     stem = _bank(buffer, bank)
-    found = {f"{stem}_read": f"int'({stem}_memory.read_addr)"}
-    if buffer.kind != "input":
+    found = {f"{stem}_read": f"int'({stem}_memory.{'addr' if buffer.kind == 'table' else 'read_addr'})"}
+    if _is_written(buffer):
         found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
         found[f"{stem}_enable"] = f"int'({stem}_memory.write_en)"
     return found
+
+
+def _is_written(buffer: Buffer) -> bool:
+    """Whether kernels write it."""
+    return buffer.kind not in ("input", "table")
 
 
 def _access(

@@ -60,6 +60,8 @@ def contents_after(program: Program, nests: int, state: dict[Buffer, Array], sub
 def _bank(state: dict[Buffer, Array], buffer: Buffer, bank: int) -> list[str]:
     width = DTYPE_BITS[buffer.dtype]
     stored = state.get(buffer)
+    if buffer.data is not None:
+        return [f"{int(word):0{-(-width // 4)}x}" for word in buffer.data]
     words = np.zeros(buffer.bank_elements, np.uint64)
     if stored is not None:
         words = to_words(stored, buffer.dtype).reshape(buffer.banks, buffer.bank_elements)[bank]

@@ -29,6 +29,7 @@ from torch2hw.passes.interleave_reductions import InterleaveReductions
 from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.overlap_kernels import OverlapKernels
 from torch2hw.passes.remove_dead_code import RemoveDeadCode
+from torch2hw.passes.share_constants import ShareConstants
 from torch2hw.passes.share_memories import ShareMemories
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
 
@@ -108,6 +109,7 @@ STATIC: tuple[Pass, ...] = (
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
     ShareMemories(),  # once no nest moves any more and layouts are fixed
+    ShareConstants(),  # in the order in which the nests read them
     BindUnits(),  # the last of the loop level: the result is the design's reference
     Lowering(
         affine_to_scf,

@@ -42,8 +42,7 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
     """The outputs, in the order of the ports."""
     memory: dict[Buffer, Array] = dict(zip(program.inputs, inputs, strict=True))
     for buffer in program.buffers():
-        if buffer.kind == "constant":
-            assert buffer.data is not None
+        if buffer.data is not None:
             memory[buffer] = bits_to_array(buffer.data, buffer.dtype).reshape(buffer.shape)
         elif buffer.kind != "input":
             memory[buffer] = np.full(buffer.shape, np.nan if buffer.dtype == "f32" else POISON, STORED[buffer.dtype])

@@ -1,0 +1,172 @@
+"""share-constants: constants that feed the same operand of a shared unit, each in its kernel's turn, are one table.
+
+Before:  matmul0 multiplies x·weights0[k, j] on lane 3, matmul1 y·weights2[k, j] on the same multiplier
+After:   matmul0 loads table3[48·k + j], matmul1 table3[3072 + 4·k + j]: one read-only memory beside the multiplier
+
+needs: loops in execution order (after `interleave-reductions`) with their arms written out.
+leaves: buffers of kind `table`: constants in the order in which the nests read them, one part for each nest, which the
+    top component owns and the nests read in turns, like any memory. Guards of such loads are in the contents.
+refuses: nothing; constants that no other nest has a counterpart for stay in their kernel.
+why: without it the operand needs a multiplexer, 32 LUTs a lane, and what is too small for a block RAM takes LUTs of its
+    own although the larger constant's last block is rarely full. Nests that share a unit never use it at once, so one
+    read port is enough. A table never takes more block RAMs than its parts do.
+source of the sizes: Yosys 0.70, synth_xilinx -family xcup, keeps read-only memories of up to 256 words in LUTs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program
+from torch2hw.dialects.quasi_affine import linearise, variable
+from torch2hw.hwlib.block_plan import half_blocks, pieces
+from torch2hw.lowering.kernel_component import rom_contents
+from torch2hw.lowering.units import shared_units, shared_uses
+
+MOST_LUT_WORDS = 256
+Operand = tuple[str, int, int]  # a unit's name and number, and which of its operands
+
+
+@dataclass(frozen=True)
+class ShareConstants:
+    name: str = "share-constants"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        if not context.options.share_units:
+            return program, {}
+        tables = [table for table in matched(program, context.library) if len(table.parts) > 1]
+        if not tables:
+            return program, {}
+        nests = list(program.nests)
+        taken = {buffer.name for buffer in program.buffers()}
+        names = (name for name in (f"table{number}" for number in range(len(taken) + len(tables))) if name not in taken)
+        report = {}
+        for table, name in zip(tables, names, strict=False):
+            buffer, loads = stored(table, name)
+            for position, load in loads.items():
+                nests[position] = with_load(nests[position], load)
+            report[name] = f"{buffer.elements} words for {', '.join(nests[position].name for position in loads)}"
+        return program.with_nests(nests), report
+
+
+@dataclass
+class Part:
+    """What one nest reads: `load` in every iteration of `loops`."""
+
+    nest: Nest
+    load: Load
+    loops: list[Loop]
+
+    @property
+    def words(self) -> int:
+        return prod(loop.extent for loop in self.loops)
+
+
+@dataclass
+class Table:
+    """`parts` by the position of their nest."""
+
+    dtype: str
+    operands: set[Operand] = field(default_factory=set)
+    parts: dict[int, Part] = field(default_factory=dict)
+
+    def placed(self) -> tuple[dict[int, int], int]:
+        """The first word of every part, and the end: each starts at a multiple of its size, rounded up to a power of
+        two, so that its address is its own bits below constant ones."""
+        starts, end = {}, 0
+        for position, part in sorted(self.parts.items(), key=lambda item: -item[1].words):
+            step = 1 << (part.words - 1).bit_length()
+            starts[position] = -(-end // step) * step
+            end = starts[position] + part.words
+        return starts, end
+
+
+def matched(program: Program, library: Any) -> list[Table]:
+    """Tables for all constants that feed shared units: each joins the one with which it has most operands in common."""
+    shared = shared_units(program.nests, library)
+    tables: list[Table] = []
+    for position, nest in enumerate(program.nests):
+        for part, operands in sorted(candidates(nest, library, shared), key=lambda found: -len(found[1])):
+            width = DTYPE_BITS[part.load.type]
+            fitting = [
+                (len(table.operands & operands), -number)
+                for number, table in enumerate(tables)
+                if table.dtype == part.load.type
+                and position not in table.parts
+                and saves(table, position, part, width, len(table.operands & operands))
+            ]
+            table = tables[-max(fitting)[1]] if fitting else Table(part.load.type)
+            if not fitting:
+                tables.append(table)
+            table.parts[position] = part
+            table.operands |= operands
+    return tables
+
+
+def candidates(nest: Nest, library: Any, shared: Any) -> list[tuple[Part, set[Operand]]]:
+    """The constants of a nest that are operands of shared units, and of which."""
+    loops = {loop.variable for loop in nest.loops}
+    loads = {load.result: load for load in nest.loads() if load.buffer.kind == "constant"}
+    found: dict[str, set[Operand]] = {}
+    for operation, unit, number in shared_uses(nest, library, shared):
+        for place, operand in enumerate(operation.operands):
+            if operand in loads:
+                found.setdefault(operand, set()).add((unit.name, number, place))
+    parts = []
+    for name, operands in found.items():
+        load = loads[name]
+        used = {v for index in (*load.indices, *load.guard) for v in index.variables()}
+        part = Part(nest, load, [loop for loop in nest.loops if loop.variable in used and loop.extent > 1])
+        if used <= loops and part.words > 1:
+            parts.append((part, operands))
+    return parts
+
+
+def saves(table: Table, position: int, part: Part, width: int, common: int) -> bool:
+    """Whether LUTs become fewer, and block RAMs no more, if `part` joins `table`; `common` is operands in common."""
+    if not common:
+        return False
+    luts, blocks = map(sum, zip(cost(table.placed()[1], width), cost(part.words, width), strict=True))
+    joined = replace(table, parts={**table.parts, position: part})
+    luts_joined, blocks_joined = cost(joined.placed()[1], width)
+    return blocks_joined <= blocks and luts_joined < luts + width * common
+
+
+def cost(words: int, width: int) -> tuple[int, int]:
+    """LUTs and RAMB18s of a read-only memory."""
+    if words <= MOST_LUT_WORDS:
+        return width * max(1, (1 << (words - 1).bit_length()) // 64), 0
+    sizes = pieces(words, width)
+    return width * (len(sizes) > 1), sum(half_blocks(1 << (size - 1).bit_length(), width) for size in sizes)
+
+
+def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:
+    """The table's buffer, and the loads from it by the position of their nest."""
+    starts, end = table.placed()
+    first = next(iter(table.parts.values())).load
+    assert first.buffer.data is not None
+    data = np.zeros(end, first.buffer.data.dtype)
+    for position, part in table.parts.items():
+        data[starts[position] : starts[position] + part.words] = rom_contents(part.load, part.loops)
+    buffer = Buffer(name, (end,), table.dtype, "table", data, first.source)
+    loads = {}
+    for position, part in sorted(table.parts.items()):
+        place = linearise([variable(loop.variable) for loop in part.loops], [loop.extent for loop in part.loops])
+        index = place + starts[position]
+        loads[position] = replace(part.load, buffer=buffer, indices=(index,), guard=(), otherwise_bits=0)
+    return buffer, loads
+
+
+def with_load(nest: Nest, load: Load) -> Nest:
+    """`nest` with `load` in the place of the one that gave its result."""
+    stages = tuple(
+        replace(stage, statements=tuple(load if s.result == load.result else s for s in stage.statements))
+        for stage in nest.stages
+    )
+    return replace(nest, stages=stages)
