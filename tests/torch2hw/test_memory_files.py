@@ -20,25 +20,29 @@ SMALL = """module weights(
   initial begin
     memory[0] = 8'h0a;
     memory[1] = 8'hff;
+    rest[0] = 9'h1fe;
   end // initial
 endmodule
 """
 
 
 def test_contents_become_a_file_named_after_module_and_memory() -> None:
-    assert memory_files.contents_bytes(SMALL) == 2
+    assert memory_files.contents_bytes(SMALL) == 4
     moved, files = memory_files.move_contents(SMALL, "out.mem")
-    assert files == {"out.mem/weights_memory.hex": "0a\nff\n"}
-    assert '  initial\n    $readmemh("out.mem/weights_memory.hex", memory);\n' in moved
-    assert "begin" not in moved
+    assert files == {"out.mem/weights_memory.hex": "0a\nff\n", "out.mem/weights_rest.hex": "1fe\n"}
+    read = [f'    $readmemh("out.mem/weights_{memory}.hex", {memory});' for memory in ("memory", "rest")]
+    assert "\n".join(["  initial begin", *read, "  end", "endmodule"]) in moved
 
 
 @pytest.mark.simulation
-def test_a_design_with_memory_files_is_bit_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("inputs", "outputs"), [(11, 13), (33, 65)], ids=["a memory each", "one in several memories"])
+def test_a_design_with_memory_files_is_bit_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: int, outputs: int
+) -> None:
     monkeypatch.setattr(memory_files, "LIMIT_BYTES", 256)
     torch.manual_seed(3)
-    x = torch.randn(2, 11)
-    design = torch2hw.compile(nn.Linear(11, 13), (x,))
+    x = torch.randn(2, inputs)
+    design = torch2hw.compile(nn.Linear(inputs, outputs), (x,))
     design.write(tmp_path / "out.sv")
     manifest = json.loads((tmp_path / "out.json").read_text())
     assert manifest["memory_files"] and all((tmp_path / name).is_file() for name in manifest["memory_files"])
