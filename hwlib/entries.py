@@ -220,6 +220,7 @@ def _entries() -> dict[str, Entry]:
             lambda r: float_reciprocal.rounded_reciprocal(r.one, r.form, r.flush),
             error_ulp=0.5,
         ),
+        "hwlib.relu": Entry("relu", "ff", lambda r: float_compare.rectify(r.one, r.form, r.flush)),
         "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
         "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
         "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),

@@ -2,7 +2,7 @@
 
 Comparison: under flush, subnormals compare as zeros; -0 equals +0; ordered predicates are false of NaN, unordered
 ones true. maximumf, minimumf: NaN if either operand is. maxnumf, minnumf: the other operand if one is NaN. All four
-order -0 before +0 and, under flush, return a zero of its sign in place of a subnormal.
+order -0 before +0 and, under flush, return a zero of its sign in place of a subnormal. And ReLU.
 """
 
 from __future__ import annotations
@@ -66,3 +66,10 @@ def extreme(left: Bits, right: Bits, form: Format, flush: bool, largest: bool, p
         fraction = cat(high, fraction.bits(0, form.fraction_bits - 1)) if form.fraction_bits > 1 else high
     exponent = mux(nan, form.largest_exponent, chosen.bits(form.fraction_bits, form.exponent_bits))
     return cat(chosen.top(1) & ~nan, exponent, fraction)
+
+
+def rectify(value: Bits, form: Format, flush: bool) -> Bits:
+    """ReLU: +0 in the place of everything negative (-0 too), NaN as it came; under flush +0 for a subnormal."""
+    x = unpack(value, form, flush)
+    cleared = x.sign & ~x.nan
+    return mux(cleared | x.exponent_zero if flush else cleared, 0, value)

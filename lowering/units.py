@@ -1,6 +1,6 @@
 """What the lowering asks of the hardware library: an operation's unit, its latency, and which units kernels share.
 
-A unit without a register is cheaper than the multiplexers in front of a shared one, so only pipelined units are shared.
+A unit of one stage is no larger than the multiplexers in front of a shared one, so only longer pipelines are shared.
 Kernels that use a shared unit do so one after the other: when a kernel may start is decided with that in mind
 (`overlap-kernels`).
 """
@@ -35,11 +35,11 @@ def latency_of(operation: Operation, library: Any) -> int:
 
 
 def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:
-    """How many of each pipelined unit more than one nest can use."""
+    """How many of each unit of two stages or more, which more than one nest can use."""
     counts: list[Counter[str]] = []
     for nest in nests:
         units = [unit_of(s, library) for s in nest.statements() if isinstance(s, Operation)]
-        counts.append(Counter(unit.name for unit in units if unit.latency_cycles > 0))
+        counts.append(Counter(unit.name for unit in units if unit.latency_cycles > 1))
     shared = {}
     for name in sorted(set().union(*counts)) if counts else []:
         uses = sorted((count[name] for count in counts), reverse=True)

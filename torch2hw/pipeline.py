@@ -24,6 +24,7 @@ from torch2hw.passes.choose_arms import ChooseArms
 from torch2hw.passes.choose_lanes import ChooseLanes
 from torch2hw.passes.fold_initial_values import FoldInitialValues
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
+from torch2hw.passes.fuse_rectifiers import FuseRectifiers
 from torch2hw.passes.fuse_windows import FuseWindows
 from torch2hw.passes.interleave_reductions import InterleaveReductions
 from torch2hw.passes.name_kernels import NameKernels
@@ -110,7 +111,8 @@ STATIC: tuple[Pass, ...] = (
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
     ShareMemories(),  # once no nest moves any more and layouts are fixed
     ShareConstants(),  # in the order in which the nests read them
-    BindUnits(),  # the last of the loop level: the result is the design's reference
+    BindUnits(),
+    FuseRectifiers(),  # the last of the loop level: the result is the design's reference
     Lowering(
         affine_to_scf,
         "scheduled",

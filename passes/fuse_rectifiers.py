@@ -1,0 +1,86 @@
+"""fuse-rectifiers: a comparison with zero and the selection behind it, ReLU as PyTorch writes it, are one small unit.
+
+Before:  %c = arith.cmpf ugt, %x, %zero ; %y = arith.select %c, %x, %zero
+After:   %y = func.call @f32_relu(%x) : (f32) -> f32
+
+needs: programs with bound units.
+leaves: the same values, NaN as it came included.
+refuses: nothing.
+why: both units look at 32 bits of each operand for what a sign and the test for NaN decide, and the register behind
+    the one unit is cleared by its reset: a seventh of the LUTs in each lane that ends in a ReLU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement, operand_names
+from torch2hw.hwlib.formats import float_format
+from torch2hw.lowering.units import unit_of
+
+RECTIFIER = "hwlib.relu"
+
+
+@dataclass(frozen=True)
+class FuseRectifiers:
+    name: str = "fuse-rectifiers"
+    source: str = "scheduled"
+    target: str = "scheduled"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        nests = [fuse(nest, context.library) for nest in program.nests]
+        models = dict.fromkeys(
+            unit_of(statement, context.library).model()
+            for nest in nests
+            for statement in nest.statements()
+            if isinstance(statement, Operation) and statement.name == RECTIFIER
+        )
+        return replace(program, nests=tuple(nests), functions=(*program.functions, *models)), {}
+
+
+def fuse(nest: Nest, library: Any) -> Nest:
+    """`nest` with one unit in the place of each such pair, and without what nothing uses any more."""
+    made = {statement.result: statement for statement in nest.statements()}
+    stages, replaced = [], set()
+    for stage in nest.stages:
+        statements: list[Statement] = []
+        for statement in stage.statements:
+            value = _rectified(statement, made)
+            if value is not None and isinstance(statement, Operation):
+                condition, _, zero = statement.operands
+                replaced |= {condition, zero, *operand_names(made[condition])}
+                kind = statement.type
+                statement = Operation(statement.result, kind, RECTIFIER, (value,), (kind,), source=statement.source)
+                statement = replace(statement, callee=unit_of(statement, library).name)
+            statements.append(statement)
+        stages.append(replace(stage, statements=tuple(statements)))
+    while unused := replaced & set(made) - set().union(*(_used(stage) for stage in stages)):
+        replaced -= unused
+        stages = [
+            replace(stage, statements=tuple(s for s in stage.statements if s.result not in unused)) for stage in stages
+        ]
+    return replace(nest, stages=tuple(stages))
+
+
+def _used(stage: Stage) -> set[str]:
+    """The names of the values that a stage uses."""
+    names = {name for statement in stage.statements for name in operand_names(statement)}
+    names |= {name for carried in stage.carried for name in (carried.init, carried.next)}
+    return names | {store.value for store in stage.stores}
+
+
+def _rectified(statement: Statement, made: dict[str, Statement]) -> str | None:
+    """The value whose positive part `statement` selects, if that is what it does."""
+    if not (isinstance(statement, Operation) and statement.name == "arith.select"):
+        return None
+    condition, value, other = statement.operands
+    test = made.get(condition)
+    if not (isinstance(test, Operation) and test.name == "arith.cmpf" and test.predicate == "ugt"):
+        return None
+    zeros = [_is_zero(made.get(name)) for name in (other, test.operands[1])]
+    return value if test.operands[0] == value and all(zeros) else None
+
+
+def _is_zero(statement: Statement | None) -> bool:
+    return isinstance(statement, Constant) and statement.bits == 0 and float_format(statement.type) is not None
