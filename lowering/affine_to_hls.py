@@ -56,6 +56,8 @@ CALLS = {
     "math.powf": "std::pow",
     "math.roundeven": "std::nearbyint",
     "math.rsqrt": "reciprocal_square_root",
+    "hwlib.rounded_reciprocal": "reciprocal",
+    "hwlib.relu": "rectified",
     "arith.maximumf": "maximum",
     "arith.minimumf": "minimum",
     "arith.maxnumf": "std::fmax",
@@ -69,7 +71,7 @@ KEYWORDS = frozenset(
     "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
     "friend goto if inline int long main namespace new operator private protected public register return short signed "
     "sizeof static std struct switch template this throw true try typedef union unsigned using virtual void volatile "
-    "while maximum minimum floor_divided remainder_of from_bits".split()
+    "while maximum minimum floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root".split()
 )
 HEADER = """\
 #include <algorithm>
@@ -84,7 +86,9 @@ static inline float maximum(float a, float b) {
 static inline float minimum(float a, float b) {
     return a != a ? a : b != b ? b : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b;
 }
+static inline float reciprocal(float a) { return 1.0f / a; }
 static inline float reciprocal_square_root(float a) { return 1.0f / std::sqrt(a); }
+static inline float rectified(float a) { return a <= 0 ? 0.0f : a; }
 static inline int floor_divided(int a, int b) { return a >= 0 ? a / b : -1 - (-1 - a) / b; }
 static inline int remainder_of(int a, int b) { return a - b * floor_divided(a, b); }
 """

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import torch2hw
 from tests.passes.compiled import LOOP_PASSES, context
 from tests.passes.random_programs import Array, joined, random_case, values
 from torch2hw.cli import main
@@ -66,6 +68,21 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     assert text.count("#pragma HLS PIPELINE II=1") == 2
     assert "#pragma HLS ARRAY_PARTITION variable=matmul0_out cyclic factor=" in text
     assert "ffnn.py:" in text
+    assert "= rectified(" in text
+
+
+class Gate(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(torch.sigmoid(x) - 0.6)
+
+
+def test_units_for_which_cpp_has_no_operator(tmp_path: Path) -> None:
+    x = torch.linspace(-8, 8, 16)
+    program = torch2hw.compile(Gate(), (x,)).compiled.at("scheduled")
+    text = emit(program)
+    assert "= reciprocal(" in text and "= rectified(" in text
+    (got,) = ran(text, program, [x.numpy()], tmp_path)
+    np.testing.assert_allclose(got, Gate()(x).numpy(), atol=1e-7)
 
 
 @pytest.mark.parametrize(
