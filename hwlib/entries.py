@@ -1,6 +1,6 @@
 """The operations: for each, the types that it takes and how its unit's arithmetic is built.
 
-Names are those of MLIR's dialects; `hwlib.` names what MLIR has not: reciprocals, sums and dot products.
+Names are those of MLIR's dialects; `hwlib.` names what MLIR has not: reciprocals, the sigmoid, sums and dot products.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from . import (
     float_pow,
     float_reciprocal,
     float_rsqrt,
+    float_sigmoid,
     float_sine,
     float_sqrt,
     integers,
@@ -221,6 +222,9 @@ def _entries() -> dict[str, Entry]:
             error_ulp=0.5,
         ),
         "hwlib.relu": Entry("relu", "ff", lambda r: float_compare.rectify(r.one, r.form, r.flush)),
+        "hwlib.sigmoid": Entry(
+            "sigmoid", "ff", _table_function(float_sigmoid.sigmoid), error_ulp=float_sigmoid.ERROR_ULP
+        ),
         "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
         "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
         "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),

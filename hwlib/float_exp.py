@@ -30,15 +30,7 @@ def exponential(value: Bits, form: Format, flush: bool) -> Bits:
     )
     g = value.graph
     a = unpack(value, form, flush)
-    too_large, k, y = reduced_argument(a, form)
-
-    z_bits = F - A_BITS
-    exp_a = rom(y.top(A_BITS), F + 1, _exp_table()).named("exp_a")
-    z = y.bits(0, z_bits)
-    exp_z = z.zext(z_bits + 1) + rom(z.top(T_BITS), *_rest_table(z_bits)).zext(z_bits + 1)
-    factor = exp_a.top(17)
-    grown = mul(exp_z, factor)  # Q(F + 16)
-    result = (exp_a + grown.drop(16).zext(F + 1)).named("result")
+    too_large, k, result = power(a, form)
 
     above_one = result.top(1)
     width = form.exponent_bits + 2
@@ -55,6 +47,18 @@ def exponential(value: Bits, form: Format, flush: bool) -> Bits:
     field, kept, _ = denormalised(field + above_one.zext(width), kept, never)
     field = field - 1 + kept.top(1).zext(width)
     return finish(form, flush, never, field, kept.bits(1, s_bits - 1), kept.bit(0), zero, infinite, a.nan)
+
+
+def power(a: Fields, form: Format) -> tuple[Bits, Bits, Bits]:
+    """(|x| is 128 or more, k, e^y in Q1.F): e^x = 2^k e^y (x < 0: 2^-k e^y), with e^y in (0.69, 1.45)."""
+    too_large, k, y = reduced_argument(a, form)
+    z_bits = F - A_BITS
+    exp_a = rom(y.top(A_BITS), F + 1, _exp_table()).named("exp_a")
+    z = y.bits(0, z_bits)
+    exp_z = z.zext(z_bits + 1) + rom(z.top(T_BITS), *_rest_table(z_bits)).zext(z_bits + 1)
+    factor = exp_a.top(17)
+    grown = mul(exp_z, factor)  # Q(F + 16)
+    return too_large, k, (exp_a + grown.drop(16).zext(F + 1)).named("result")
 
 
 def reduced_argument(a: Fields, form: Format) -> tuple[Bits, Bits, Bits]:

@@ -84,13 +84,14 @@ def _root(significand: Bits, form: Format, segment_bits: int, precision: Precisi
     """1/m in fixed point, one integer bit."""
     f_bits = form.fraction_bits
     fraction = significand.bits(0, f_bits).shl(FRACTION_BITS - f_bits)
-    rest, pieces = FRACTION_BITS - segment_bits, _pieces(segment_bits, precision)
-    root = evaluate(fraction.top(segment_bits), fraction.bits(0, rest), pieces, precision)
+    rest = FRACTION_BITS - segment_bits
+    root = evaluate(fraction.top(segment_bits), fraction.bits(0, rest), pieces(segment_bits, precision), precision)
     return root.bits(0, precision.c0 + 1)
 
 
 @cache
-def _pieces(segment_bits: int, precision: Precision) -> list[tuple[int, int, int]]:
+def pieces(segment_bits: int, precision: Precision) -> list[tuple[int, int, int]]:
+    """Quadratics of 1 / m by the top bits of m's fraction."""
     size = 1 << segment_bits
     with mpmath.workprec(WORK_BITS):
         return [fit(_inverse_on(i, size), precision) for i in range(size)]

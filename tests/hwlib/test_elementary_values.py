@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "math.exp2": np.exp2,
     "hwlib.reciprocal": lambda x: 1 / x,
     "math.rsqrt": lambda x: np.where(x == 0, 1 / x, 1 / np.sqrt(x)),
+    "hwlib.sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "math.tanh": np.tanh,
     "math.expm1": np.expm1,
     "math.log1p": np.log1p,
