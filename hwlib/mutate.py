@@ -1,10 +1,11 @@
 """Do the tests notice a wrong unit? `python -m torch2hw.hwlib.mutate` puts faults (`faults`) into units, one at a time,
-and runs the test that CI runs on them: the vectors of unit_bench.cpp against its oracle, for elementary functions the
-survey of every 4001st input against the stated bound, and 20,000 results against those of the right unit.
+and runs the test that CI runs on them: the vectors of unit_bench.cpp against its oracle; for elementary functions a
+sample of the inputs (survey.cpp), against the stated bound and against the results that the test has pinned.
 
-What no vector shows is asked of SAT (`equivalence`): a fault that is proved to change no result is no fault. Of the
-rest, what fifty times as many vectors show is missed (exit status 1); what they do not show either is undecided, and
-listed.
+What no vector shows may change no result, and then it is no fault: SAT proves that (`equivalence`), or all values of
+the operand, where there is one. What has another result is missed (exit status 1). Of units of several operands, for
+which SAT finds no proof, what fifty times as many vectors show is missed; what they do not show either is undecided,
+and listed.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from tempfile import TemporaryDirectory
 from . import emit_c, survey, verify
 from .bits import Bits
 from .equivalence import same
+from .exhaustive import WIDEST, difference
 from .faults import Fault, faults, faulty
 from .library import Library
 from .unit import Unit
 
 SURVEY_STEP = 4001  # of tests/hwlib/test_elementary.py
-COMPARED = 20_000  # likewise
 MANY = 50
 FEW = 10
 CONFLICTS = 100  # of one SAT question: differences that have a proof mostly have a short one
@@ -66,62 +67,68 @@ SUBJECTS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one unit: how many faults were planted; shown by the oracle (or the bound), and only by comparison with the
-    right unit; proved to change nothing; and those missed or undecided. `latest`: the most vectors that one took.
+    """Of one unit: how many faults were planted; shown by the oracle (or the bound), and only by a result that is not
+    the pinned one; proved to change nothing; and those missed or undecided. `latest`: the most vectors that one took.
     """
 
     name: str
     graph: str
     planted: int
     by_oracle: int
-    by_model: int
+    by_result: int
     equivalent: int
     missed: tuple[Fault, ...]
     undecided: tuple[Fault, ...]
     latest: int
 
 
-def judge(subject: Subject, policy: str, every: int = 1, vectors: int | None = None) -> Verdict:
-    """Plant every `every`-th fault."""
+def judge(
+    subject: Subject, policy: str, every: int = 1, vectors: int | None = None, count: int | None = None
+) -> Verdict:
+    """Plant every `every`-th fault, or `count` of them, at even distances."""
     unit = subject.unit(policy)
-    planted = faults(unit)[::every]
-    tests = Tests(subject.vectors if vectors is None else vectors, SURVEY_STEP, COMPARED)
-    shown = shown_by_tests(subject, unit, planted, policy, tests)
+    planted = faults(unit)
+    planted = planted[::every] if count is None else planted[:: max(1, len(planted) // count)][:count]
+    shown = shown_by_tests(subject, unit, planted, policy, subject.vectors if vectors is None else vectors)
     quiet = [fault for fault, places in zip(planted, shown, strict=True) if not any(places)]
-    copies = [faulty(unit, fault, f"faulty{k}") for k, fault in enumerate(quiet)]
-    proved = same(unit, copies, CONFLICTS) if quiet else []
-    if 0 < proved.count(False) <= FEW:  # another, harder try
-        rest = iter(same(unit, [copy for copy, is_same in zip(copies, proved, strict=True) if not is_same]))
-        proved = [is_same or next(rest) for is_same in proved]
-    open_ = [fault for fault, is_same in zip(quiet, proved, strict=True) if not is_same]
-    more = shown_by_tests(subject, unit, open_, policy, tests.times(MANY)) if open_ else []
+    missed, undecided = doubtful(subject, unit, quiet, policy)
     return Verdict(
         unit.name,
         emit_c.digest(list(unit.operands), unit.schedule.output),
         len(planted),
         sum(places[0] > 0 for places in shown),
         sum(places[0] == 0 and any(places) for places in shown),
-        len(quiet) - len(open_),
-        tuple(fault for fault, places in zip(open_, more, strict=True) if any(places)),
-        tuple(fault for fault, places in zip(open_, more, strict=True) if not any(places)),
-        max((places[0] for places in shown), default=0),
+        len(quiet) - len(missed) - len(undecided),
+        missed,
+        undecided,
+        max((min(filter(None, places)) for places in shown if any(places)), default=0),
     )
 
 
-@dataclass(frozen=True)
-class Tests:
-    """Vectors of the bench; or every `step`-th input against the bound, and `compared` ones against the right unit."""
-
-    vectors: int
-    step: int
-    compared: int
-
-    def times(self, factor: int) -> Tests:
-        return Tests(self.vectors * factor, max(1, self.step // factor), self.compared * factor)
+def doubtful(
+    subject: Subject, unit: Unit, quiet: Sequence[Fault], policy: str
+) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """(missed, undecided), of faults that no vector shows."""
+    copies = [faulty(unit, fault, f"faulty{k}") for k, fault in enumerate(quiet)]
+    proved = [False] * len(quiet)
+    if quiet and subject.operation not in survey.EXACT:  # those are beyond SAT
+        proved = same(unit, copies, CONFLICTS)
+        if 0 < proved.count(False) <= FEW:  # another, harder try
+            rest = iter(same(unit, [copy for copy, is_same in zip(copies, proved, strict=True) if not is_same]))
+            proved = [is_same or next(rest) for is_same in proved]
+    open_ = [(fault, copy) for fault, copy, is_same in zip(quiet, copies, proved, strict=True) if not is_same]
+    if len(unit.operands) == 1 and unit.operands[0].width <= WIDEST:
+        return tuple(fault for fault, copy in open_ if difference(unit, copy) is not None), ()
+    left = [fault for fault, _ in open_]
+    more = shown_by_tests(subject, unit, left, policy, subject.vectors * MANY) if left else []
+    return (
+        tuple(fault for fault, places in zip(left, more, strict=True) if any(places)),
+        tuple(fault for fault, places in zip(left, more, strict=True) if not any(places)),
+    )
 
 
 def shown_by_tests(
-    subject: Subject, unit: Unit, planted: Sequence[Fault], policy: str, tests: Tests
+    subject: Subject, unit: Unit, planted: Sequence[Fault], policy: str, vectors: int
 ) -> list[tuple[int, ...]]:
     """For each fault the number, from 1, of the vector that shows it to the oracle, or 0; for an elementary function
     also of the one whose result is not the right unit's.
@@ -135,10 +142,10 @@ def shown_by_tests(
     with TemporaryDirectory() as folder:
         if subject.operation in survey.EXACT:
             binary = survey.build(unit, subject.operation, flush, Path(folder), graph)
-            output = verify.run_tool([str(binary), str(tests.step), str(tests.compared)])
+            output = verify.run_tool([str(binary), str(SURVEY_STEP)])
         else:
             binary = verify.build(unit, subject.operation, flush, Path(folder), subject.predicate, graph=graph)
-            output = verify.run_tool([str(binary), str(tests.vectors), "0"])
+            output = verify.run_tool([str(binary), str(vectors), "0"])
     return [tuple(map(int, line.split())) for line in output.splitlines()]
 
 
@@ -147,13 +154,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("operations", nargs="*", help="such as arith.addf (default: all)")
     parser.add_argument("--subnormals", choices=("flush", "keep"), default="flush")
     parser.add_argument("--every", type=int, default=1, help="plant every Nth fault only")
+    parser.add_argument("--count", type=int, help="plant so many faults, at even distances")
     parser.add_argument("--vectors", type=int, help="instead of as many as CI runs")
     options = parser.parse_args(arguments)
     chosen = [s for s in SUBJECTS if not options.operations or s.operation in options.operations]
     failed = False
     for subject in chosen:
         start = time.monotonic()
-        verdict = judge(subject, options.subnormals, options.every, options.vectors)
+        verdict = judge(subject, options.subnormals, options.every, options.vectors, options.count)
         print(line(verdict, options.subnormals), f"({time.monotonic() - start:.0f} s)", flush=True)
         for fault in verdict.missed:
             print(f"  missed: {fault}", flush=True)
@@ -164,9 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def line(verdict: Verdict, policy: str) -> str:
-    by = f" ({verdict.by_oracle} by the bound, {verdict.by_model} by the model)" if verdict.by_model else ""
+    by = f" ({verdict.by_oracle} by the bound, {verdict.by_result} by a pinned result)" if verdict.by_result else ""
     return (
-        f"{verdict.name} {policy}: {verdict.planted} faults, {verdict.by_oracle + verdict.by_model} caught{by}, "
+        f"{verdict.name} {policy}: {verdict.planted} faults, {verdict.by_oracle + verdict.by_result} caught{by}, "
         f"{verdict.equivalent} proved to change no result, {len(verdict.undecided)} undecided, "
         f"{len(verdict.missed)} missed; the latest at vector {verdict.latest:,}; graph {verdict.graph}"
     )

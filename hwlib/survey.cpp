@@ -1,4 +1,5 @@
-// The largest error of an elementary function over every (or every STEP-th) binary32 input, against double (whose error is below 1e-8 ulp).
+// The largest error of an elementary function over every binary32 input, or over a sample (specials, exponents near the bias, every
+// STEP-th), against double (whose error is below 1e-8 ulp).
 // "unit.h" (made by survey.py) defines `uint64_t graph(uint64_t)`, `double exact(double)`, FLUSH and BOUND; with FAULTS,
 // graph() has faults 1 .. FAULTS, which the global `fault` selects (mutate.py).
 #include <algorithm>
@@ -35,36 +36,37 @@ static bool right(uint32_t got, double t, double& error) {
   return error < BOUND;
 }
 
-static bool right(uint32_t x, uint32_t got, double& t, double& error) {
-  t = exact((double)as_float(operand(x)));
-  return right(got, t, error);
+static const uint64_t SPECIALS = 24, NEAR = 1 << 18;
+
+static uint64_t inputs(uint64_t step) { return (step == 1 ? 0 : SPECIALS + NEAR) + ((1ull << 32) - 1) / step + 1; }
+
+static uint32_t input(uint64_t i, uint64_t step) {
+  static const uint32_t fields[] = {0, 1, 254, 255}, fractions[] = {0, 1, 0x7fffff};
+  if (step == 1) return (uint32_t)i;
+  if (i < SPECIALS) return (uint32_t)(i & 1) << 31 | fields[i >> 1 & 3] << 23 | fractions[i / 8];
+  if (i < SPECIALS + NEAR) {  // where functions vary
+    uint32_t x = (uint32_t)i * 2654435761u;
+    return (x & 0x807fffff) | (100 + (uint32_t)i % 37) << 23;
+  }
+  return (uint32_t)((i - SPECIALS - NEAR) * step);
 }
 
 #ifdef FAULTS
-// For each fault: the number of the input that breaks the bound, and of the one whose result is not the faultless unit's.
-static const int SPECIALS = 24;
-
-static uint32_t compared_input(int i) {  // specials, uniform bits, and exponents near the bias, where functions vary
-  static const uint32_t fields[] = {0, 1, 254, 255}, fractions[] = {0, 1, 0x7fffff};
-  if (i < SPECIALS) return (uint32_t)(i & 1) << 31 | fields[i >> 1 & 3] << 23 | fractions[i / 8];
-  uint32_t x = (uint32_t)i * 2654435761u;
-  return i & 1 ? x : (x & 0x807fffff) | (100 + (x >> 8) % 37) << 23;
-}
-
+// For each fault: the number, from 1, of the first input whose result breaks the bound, and of the first whose result is not the
+// faultless unit's; 0 if there is none.
 int main(int, char** argv) {
-  const uint64_t step = std::strtoull(argv[1], nullptr, 0);
-  const int compared = std::atoi(argv[2]);
-  std::vector<uint32_t> model(compared);
-  for (int i = 0; i < compared; i++) model[i] = (uint32_t)graph(compared_input(i));
+  const uint64_t step = std::strtoull(argv[1], nullptr, 0), total = inputs(step);
+  std::vector<uint32_t> model(total);
+  for (uint64_t i = 0; i < total; i++) model[i] = (uint32_t)graph(input(i, step));
   for (fault = 1; fault <= FAULTS; fault++) {
-    uint64_t broken = 0, differs = 0, count = 0;
-    double t, error;
-    for (; count < SPECIALS && !broken; count++)
-      if (!right(compared_input((int)count), (uint32_t)graph(compared_input((int)count)), t, error)) broken = count + 1;
-    for (uint64_t i = 0; i < 1ull << 32 && !broken; i += step, count++)
-      if (!right((uint32_t)i, (uint32_t)graph((uint32_t)i), t, error)) broken = count + 1;
-    for (int i = 0; i < compared && !differs; i++)
-      if (model[i] != (uint32_t)graph(compared_input(i))) differs = i + 1;
+    uint64_t broken = 0, differs = 0;
+    for (uint64_t i = 0; i < total && !broken; i++) {
+      const uint32_t x = input(i, step), got = (uint32_t)graph(x);
+      if (got == model[i]) continue;
+      if (!differs) differs = i + 1;
+      double error;
+      if (!right(got, exact((double)as_float(operand(x))), error)) broken = i + 1;
+    }
     std::printf("%llu %llu\n", (unsigned long long)broken, (unsigned long long)differs);
   }
   return 0;
@@ -72,21 +74,22 @@ int main(int, char** argv) {
 #else
 enum { BLOCK = 1024 };
 
-__attribute__((noinline)) static void results(uint64_t first, uint64_t step, uint32_t* got) {  // vectorised
-  for (int i = 0; i < BLOCK; i++) got[i] = (uint32_t)graph((uint32_t)((first + i) * step));
+__attribute__((noinline)) static void results(const uint32_t* x, uint32_t* got) {  // vectorised
+  for (int i = 0; i < BLOCK; i++) got[i] = (uint32_t)graph(x[i]);
 }
 
 int main(int argc, char** argv) {
-  const uint64_t step = argc > 1 ? std::strtoull(argv[1], nullptr, 0) : 1, total = ((1ull << 32) - 1) / step + 1;
-  static uint32_t got[BLOCK];
+  const uint64_t step = argc > 1 ? std::strtoull(argv[1], nullptr, 0) : 1, total = inputs(step);
+  static uint32_t x[BLOCK], got[BLOCK];
   static double want[BLOCK];
-  uint64_t wrong = 0, inexact = 0;
+  uint64_t wrong = 0, inexact = 0, sum = 0xcbf29ce484222325ull;  // FNV-1a, a word at a time
   double worst = 0;
   uint32_t at = 0;
   for (uint64_t first = 0; first < total; first += BLOCK) {
     const int size = (int)std::min<uint64_t>(BLOCK, total - first);
-    results(first, step, got);
-    for (int i = 0; i < size; i++) want[i] = exact((double)as_float(operand((uint32_t)((first + i) * step))));
+    for (int i = 0; i < BLOCK; i++) x[i] = input(first + i, step);
+    results(x, got);
+    for (int i = 0; i < size; i++) want[i] = exact((double)as_float(operand(x[i])));
     for (int i = 0; i < size; i++) {
       const double t = want[i], size_of_t = std::fabs(t);
       double error;
@@ -98,13 +101,15 @@ int main(int argc, char** argv) {
       } else {
         ok = right(got[i], t, error);
       }
+      sum = (sum ^ got[i]) * 0x100000001b3ull;
       inexact += error > 0.5;
-      if (error > worst) worst = error, at = (uint32_t)((first + i) * step);
-      if (!ok && wrong++ < 8) std::printf("wrong: %08x gives %08x, exactly %.9g\n", (uint32_t)((first + i) * step), got[i], t);
+      if (error > worst) worst = error, at = x[i];
+      if (!ok && wrong++ < 8) std::printf("wrong: %08x gives %08x, exactly %.9g\n", x[i], got[i], t);
     }
   }
-  std::printf("%llu inputs, largest error %.4f ulp at %08x, %.2f %% not correctly rounded, %llu wrong\n", (unsigned long long)total,
-              worst, at, 100.0 * (double)inexact / (double)total, (unsigned long long)wrong);
+  std::printf("%llu inputs, largest error %.4f ulp at %08x, %.2f %% not correctly rounded, %llu wrong; results %016llx\n",
+              (unsigned long long)total, worst, at, 100.0 * (double)inexact / (double)total, (unsigned long long)wrong,
+              (unsigned long long)sum);
   return wrong != 0;
 }
 #endif

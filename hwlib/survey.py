@@ -1,5 +1,5 @@
 """The error of an elementary function over all 2^32 inputs: `python -m torch2hw.hwlib.survey math.exp` (one to five
-minutes).
+minutes), and a checksum of all results.
 
 The unit's graph runs as C; the oracle is the C library in double, whose own error is below 1e-8 of a binary32 ulp.
 """
@@ -16,13 +16,11 @@ from . import emit_c
 from .library import Library
 from .unit import Unit
 
-# Several inputs at once where the machine has wide registers. Without knowledge of ranges, with which GCC makes
-# truncations to a bit that it does not vectorise; tuned for a machine on which it takes gathers to be worth while.
-FLAGS = ("-O3", "-march=native", "-mtune=skylake-avx512", "-mprefer-vector-width=512", "-fno-tree-vrp")
 EXACT = {
     "math.exp": "exp(x)",
     "math.rsqrt": "x == 0 ? 1 / x : 1 / sqrt(x)",
     "hwlib.reciprocal": "1 / x",
+    "hwlib.sigmoid": "1 / (1 + exp(-x))",
     "math.tanh": "tanh(x)",
     "math.erf": "erf(x)",
     "math.exp2": "exp2(x)",
@@ -37,7 +35,9 @@ EXACT = {
 
 
 def survey(unit: Unit, operation: str, flush: bool, step: int, folder: Path) -> tuple[bool, str]:
-    """(whether every result is within the unit's bound, the measurement in words), for every step-th input."""
+    """(whether every result is within the unit's bound, the measurement in words), for all inputs or, with a step, for
+    a sample: specials, a quarter of a million with exponents near the bias, and every step-th.
+    """
     binary = build(unit, operation, flush, folder, emit_c.emit("graph", list(unit.operands), unit.schedule.output))
     done = subprocess.run([str(binary), str(step)], capture_output=True, text=True, check=False)
     return done.returncode == 0, done.stdout.strip()
@@ -53,7 +53,7 @@ def build(unit: Unit, operation: str, flush: bool, folder: Path, graph: str) -> 
     )
     binary = folder / "survey"
     built = subprocess.run(
-        ["g++", *FLAGS, "-w", "-o", str(binary), str(bench)],
+        ["g++", *emit_c.FLAGS, "-w", "-o", str(binary), str(bench)],
         capture_output=True,
         text=True,
         check=False,
@@ -65,7 +65,7 @@ def build(unit: Unit, operation: str, flush: bool, folder: Path, graph: str) -> 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("operation", choices=sorted(EXACT))
-    parser.add_argument("--step", type=int, default=1, help="look at every STEP-th input only")
+    parser.add_argument("--step", type=int, default=1, help="look at a sample, every STEP-th input in it")
     parser.add_argument("--subnormals", choices=("flush", "keep"), default="flush")
     options = parser.parse_args(arguments)
     unit = Library(subnormals=options.subnormals).unit(options.operation, ("f32",), "f32")
