@@ -104,6 +104,10 @@ class HardFloatLibrary(Library):
     def __post_init__(self) -> None:
         assert self.subnormals == "keep", "HardFloat keeps subnormals"
 
+    def inverse(self, type_name: str) -> str | None:
+        """None: HardFloat divides."""
+        return None
+
     def _make(
         self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None, depth: int | None
     ) -> Unit:

@@ -29,6 +29,7 @@ class NoUnit(KeyError):
         return str(self.args[0])
 
 
+INVERTIBLE = ("f32", "f16", "bf16")  # as float_reciprocal's tables are
 NATIVE_FORMATS = ("f32", "f64")
 SHAPES = ("pipelined", "iterative")
 
@@ -117,6 +118,10 @@ class Library:
         native = entry.native and all(integer_width(t) is not None or t in NATIVE_FORMATS for t in types)
         name = unit_name(entry, operation, types, predicate)
         return Unit(name, operand_types, result_type, operands, schedule, native, entry.error_ulp)
+
+    def inverse(self, type_name: str) -> str | None:
+        """The operation whose unit has the bits of 1 / x for less than a division, if there is one."""
+        return "hwlib.rounded_reciprocal" if type_name in INVERTIBLE else None
 
     def _is_fast(self, output: Bits) -> bool:
         """Whether the whole unit is a gate or two (or wires), to be left combinational."""

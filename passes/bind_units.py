@@ -3,6 +3,9 @@
 Before:  %1 = math.exp %0 : f32
 After:   %1 = func.call @f32_exp(%0) : (f32) -> f32        and func.func private @f32_exp
 
+Before:  %1 = arith.divf %one, %0 : f32, where nothing in the program divides but to invert
+After:   %1 = func.call @f32_rounded_reciprocal(%0) : (f32) -> f32, the same bits from a third of a divider's LUTs
+
 needs: affine programs in execution order.
 leaves: the scheduled level: a program whose values on the CPU are the hardware's, bit for bit.
 refuses: an operation without hardware, as UnsupportedOperation at the user's line.
@@ -13,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Nest, Operation, Program
+from torch2hw.dialects.loops import Constant, Nest, Operation, Program
+from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.units import unit_of
 
 
@@ -25,18 +29,53 @@ class BindUnits:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         models: dict[str, str] = {}
-        nests = [bind(nest, context.library, models) for nest in program.nests]
+        inverses = frozenset(only_inverses(program))
+        nests = [bind(nest, context.library, models, inverses) for nest in program.nests]
         bound = replace(program, nests=tuple(nests), functions=tuple(models.values()), level="scheduled")
         return bound, {"rounding": f"software models of {', '.join(sorted(models))}"} if models else {}
 
 
-def bind(nest: Nest, library: Any, models: dict[str, str]) -> Nest:
-    """`nest` with calls to the software models it needs, which are added to `models`."""
+def only_inverses(program: Program) -> set[str]:
+    """The types of which every division is one of the constant 1: a divider would serve nothing else."""
+    dividing: dict[bool, set[str]] = {True: set(), False: set()}
+    for nest in program.nests:
+        ones = ones_of(nest)
+        for statement in nest.statements():
+            if isinstance(statement, Operation) and statement.name == "arith.divf":
+                dividing[statement.operands[0] in ones].add(statement.type)
+    return dividing[True] - dividing[False]
+
+
+def ones_of(nest: Nest) -> frozenset[str]:
+    """The values that are the constant 1.0."""
+    found = []
+    for statement in nest.statements():
+        if isinstance(statement, Constant):
+            form = float_format(statement.type)
+            if form is not None and statement.bits == form.one():
+                found.append(statement.result)
+    return frozenset(found)
+
+
+def bind(nest: Nest, library: Any, models: dict[str, str], inverses: frozenset[str] = frozenset()) -> Nest:
+    """`nest` with calls to the software models it needs, which are added to `models`; divisions of 1 in the types
+    `inverses` become reciprocals, if the library has a unit for them.
+    """
+    ones = ones_of(nest)
     stages = []
     for stage in nest.stages:
         statements = []
         for statement in stage.statements:
             if isinstance(statement, Operation):
+                inverse = statement.name == "arith.divf" and statement.operands[0] in ones
+                if inverse and statement.type in inverses and library.inverse(statement.type) is not None:
+                    _, divisor = statement.operands
+                    statement = replace(
+                        statement,
+                        name=library.inverse(statement.type),
+                        operands=(divisor,),
+                        operand_types=(statement.type,),
+                    )
                 unit = unit_of(statement, library)
                 model = unit.model()
                 if model is not None:
