@@ -25,6 +25,7 @@ from . import (
     float_odd,
     float_pow,
     float_reciprocal,
+    float_remainder,
     float_rsqrt,
     float_sigmoid,
     float_sine,
@@ -177,6 +178,10 @@ def _shift(r: Request) -> Bits:
     return integers.shift(*r.two, r.operation.removeprefix("arith."))
 
 
+def _divide_i(r: Request) -> Bits:
+    return integers.divide(*r.two, r.operation.removeprefix("arith."))
+
+
 def _extreme_i(r: Request) -> Bits:
     return integers.extreme(*r.two, r.operation.removeprefix("arith."))
 
@@ -191,12 +196,14 @@ def _entries() -> dict[str, Entry]:
         "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
         "arith.mulf": Entry("mul", "fff", _multiply, True, error_ulp=0.5),
         "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
+        "arith.remf": Entry("rem", "fff", lambda r: float_remainder.remainder(*r.two, r.form, r.flush)),
         "math.fma": Entry(
             "fma", "ffff", lambda r: float_fma.fused_multiply_add(*r.three, r.form, r.flush), error_ulp=0.5
         ),
         "math.sqrt": Entry("sqrt", "ff", lambda r: float_sqrt.square_root(r.one, r.form, r.flush), True, error_ulp=0.5),
         "math.rsqrt": Entry("rsqrt", "ff", _RSQRT, error_ulp=float_rsqrt.ERROR_ULP),
         "math.tanh": Entry("tanh", "ff", _odd_function(float_odd.TANH), error_ulp=float_odd.TANH.error_ulp),
+        "math.atan": Entry("atan", "ff", _odd_function(float_odd.ATAN), error_ulp=float_odd.ATAN.error_ulp),
         "math.erf": Entry("erf", "ff", _odd_function(float_odd.ERF), error_ulp=float_odd.ERF.error_ulp),
         "math.exp": Entry("exp", "ff", _table_function(float_exp.exponential), error_ulp=float_exp.ERROR_ULP),
         "math.exp2": Entry("exp2", "ff", _table_function(float_exp2.exponential2), error_ulp=float_exp2.ERROR_ULP),
@@ -267,6 +274,8 @@ def _entries() -> dict[str, Entry]:
     }
     for name in ("shli", "shrsi", "shrui"):
         table[f"arith.{name}"] = Entry(name, "iii", _shift, True)
+    for name in ("divsi", "divui", "remsi", "remui"):
+        table[f"arith.{name}"] = Entry(name, "iii", _divide_i)
     for name in ("maxsi", "maxui", "minsi", "minui"):
         table[f"arith.{name}"] = Entry(name, "iii", _extreme_i, True)
     for name in ("trunci", "extsi", "extui", "index_cast", "index_castui"):

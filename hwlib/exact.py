@@ -143,6 +143,12 @@ def _quotient(a: Real, b: Real) -> Value:
     return Real(negative, a.magnitude / b.magnitude)
 
 
+def _remainder(a: Real, b: Real) -> Value:
+    if a.magnitude is None or b.zero:
+        return None
+    return Real(a.negative, a.magnitude if b.magnitude is None else a.magnitude % b.magnitude)
+
+
 def _fused(a: Real, b: Real, c: Real) -> Value:
     product = _product(a, b)
     return None if product is None else _sum(product, c)
@@ -180,6 +186,7 @@ ARITHMETIC: dict[str, Callable[..., Value]] = {
     "arith.subf": lambda a, b: _sum(a, Real(not b.negative, b.magnitude)),
     "arith.mulf": _product,
     "arith.divf": _quotient,
+    "arith.remf": _remainder,
     "hwlib.rounded_reciprocal": lambda a: _quotient(Real(False, Fraction(1)), a),
     "math.fma": _fused,
     "math.sqrt": _root,

@@ -1,9 +1,9 @@
-"""Odd functions that grow like x near 0 and tend to 1: tanh and erf in binary32, faithful to 2 ulp.
+"""Odd functions that grow like x near 0 and tend to a limit below 2: tanh, erf and atan in binary32, faithful to 2 ulp.
 
 Each binade of |x| has its own power-of-two number of quadratic segments. Below 1 the tables hold f(x) / 2^E (E the
-unbiased exponent), above it f(x), so that every entry is in [1/2, 2) (erf: up to 1.13 times that) and the relative
-error is even. Below the first binade the quotient f(x) / x is constant to the last place, so one entry serves every
-smaller x; above the last binade f is 1. Zeros keep their sign, infinities give 1 of their sign.
+unbiased exponent), above it f(x), so that every entry is in [1/2, 2) and the relative error is even. Below the first
+binade the quotient f(x) / x is constant to the last place, so one entry serves every smaller x; above the last binade f
+is its limit. Zeros keep their sign, infinities give the limit of their sign.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ class OddFunction:
 TANH = OddFunction(
     mpmath.tanh, -13, (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 5, 6, 6, 7, 7, 7), Precision(28, 27, 22, 15), 2.0
 )
+ATAN = OddFunction(
+    mpmath.atan,
+    -13,
+    (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 7, 7, 6, 6, 6, 5, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1, 1, 1, 0, 0, 0),
+    Precision(28, 27, 22, 15),
+    2.0,
+)
 ERF = OddFunction(mpmath.erf, -13, (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 7), Precision(28, 27, 22, 15), 2.0)
 
 
@@ -62,7 +69,9 @@ def odd_function(value: Bits, form: Format, flush: bool, spec: OddFunction) -> B
     quotient = evaluate(address, t, pieces, spec.precision)
 
     fraction_bits = spec.precision.c0
-    quotient = mux(saturated, 1 << fraction_bits, quotient.bits(0, fraction_bits + 2))
+    with mpmath.workprec(WORK_BITS):
+        limit = int(mpmath.nint(mpmath.ldexp(spec.function(mpmath.inf), fraction_bits)))
+    quotient = mux(saturated, limit, quotient.bits(0, fraction_bits + 2))
     two, one = quotient.top(1), quotient.top(2).bit(0)
     drop = fraction_bits - f_bits - 2
     kept = mux(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bits import Bits, mul, mux
+from .bits import Bits, cat, mul, mux
 from .shifts import shift_left, shift_right
 
 COMPARISONS = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
@@ -23,6 +23,28 @@ def compare(left: Bits, right: Bits, predicate: str) -> Bits:
 def multiply(left: Bits, right: Bits) -> Bits:
     """The low half of the product."""
     return mul(left, right).bits(0, left.width)
+
+
+def divide(left: Bits, right: Bits, operation: str) -> Bits:
+    """divsi, remsi (rounded to zero), divui, remui: one bit of the quotient in each row, restoring. What MLIR leaves
+    undefined: a division by zero gives all ones (1 where the dividend is negative) and the dividend as its remainder;
+    the least number divided by -1 is itself.
+    """
+    signed = operation.endswith("si")
+    dividend, divisor = (magnitude(left), magnitude(right)) if signed else (left, right)
+    zero = left.graph.const(0, 1)
+    rest = left.graph.const(0, left.width)
+    quotient = []
+    for row in reversed(range(left.width)):
+        shifted = cat(rest, dividend.bit(row))
+        less = shifted - cat(zero, divisor)
+        quotient.append(~less.top(1))
+        rest = mux(less.top(1), shifted.bits(0, left.width), less.bits(0, left.width))
+    if operation.startswith("div"):
+        result, negative = cat(*quotient), left.top(1) ^ right.top(1)
+    else:
+        result, negative = rest, left.top(1)
+    return mux(negative, 0 - result, result) if signed else result
 
 
 def shift(left: Bits, amount: Bits, operation: str) -> Bits:

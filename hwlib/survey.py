@@ -23,6 +23,7 @@ EXACT = {
     "hwlib.sigmoid": "1 / (1 + exp(-x))",
     "math.tanh": "tanh(x)",
     "math.erf": "erf(x)",
+    "math.atan": "atan(x)",
     "math.exp2": "exp2(x)",
     "math.expm1": "expm1(x)",
     "math.log1p": "log1p(x)",

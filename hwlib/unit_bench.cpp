@@ -14,7 +14,7 @@
 #include <immintrin.h>
 
 enum Operation { ADD, SUB, MUL, DIV, SQRT, FMA, COMPARE, MAXIMUM, MINIMUM, MAXNUM, MINNUM, FROM_SIGNED, FROM_UNSIGNED,
-                 TO_SIGNED, TO_UNSIGNED, CONVERT, FLOOR, CEIL, TRUNC, ROUND, ROUNDEVEN, NEG, ABS, RECIPROCAL };
+                 TO_SIGNED, TO_UNSIGNED, CONVERT, FLOOR, CEIL, TRUNC, ROUND, ROUNDEVEN, NEG, ABS, RECIPROCAL, REMAINDER };
 #include "unit.h"
 
 static const int F = S - 1, BIAS = (1 << (E - 1)) - 1, N = E + S;
@@ -164,6 +164,7 @@ static uint64_t expected(uint64_t a, uint64_t b, uint64_t c) {
     case COMPARE: return compare(x, y);
     case MAXIMUM: return encode(extreme(x, y, true, true), E, S, FLUSH);
     case MINIMUM: return encode(extreme(x, y, false, true), E, S, FLUSH);
+    case REMAINDER: return encode(std::fmod(x, y), E, S, FLUSH);
     case MAXNUM: return encode(extreme(x, y, true, false), E, S, FLUSH);
     case MINNUM: return encode(extreme(x, y, false, false), E, S, FLUSH);
     case FLOOR: return encode(std::floor(x), E, S, FLUSH);

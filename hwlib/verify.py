@@ -28,7 +28,7 @@ OPERATIONS = {
     "arith.sitofp": "FROM_SIGNED", "arith.uitofp": "FROM_UNSIGNED",
     "arith.fptosi": "TO_SIGNED", "arith.fptoui": "TO_UNSIGNED", "arith.truncf": "CONVERT", "arith.extf": "CONVERT",
     "math.floor": "FLOOR", "math.ceil": "CEIL", "math.trunc": "TRUNC", "math.round": "ROUND",
-    "math.roundeven": "ROUNDEVEN", "arith.negf": "NEG", "math.absf": "ABS",
+    "math.roundeven": "ROUNDEVEN", "arith.negf": "NEG", "math.absf": "ABS", "arith.remf": "REMAINDER",
 }  # fmt: skip
 
 

@@ -84,6 +84,7 @@ BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "arith.ori": np.bitwise_or,
     "arith.xori": np.bitwise_xor,
     "arith.divsi": _divide,
+    "arith.remsi": np.fmod,
     "arith.floordivsi": np.floor_divide,
 }
 EXACT_UNARY: dict[str, Callable[[Array], Array]] = {
@@ -104,6 +105,7 @@ ROUNDED_UNARY: dict[str, Callable[[Array], Array]] = {
     "math.log2": np.log2,
     "math.log1p": np.log1p,
     "math.tanh": np.tanh,
+    "math.atan": np.arctan,
     "math.rsqrt": lambda x: 1.0 / np.sqrt(x),
     "math.erf": _erf,
     "math.sin": np.sin,

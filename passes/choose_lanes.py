@@ -46,11 +46,15 @@ UNIT_LUTS = {
     "math.sqrt": 700,
     "math.tanh": 600,
     "math.erf": 600,
+    "math.atan": 600,
     "math.log": 600,
     "math.expm1": 700,
     "math.log1p": 1100,
     "math.sin": 1300,
     "math.cos": 1300,
+    "arith.divsi": 8200,
+    "arith.remsi": 8200,
+    "arith.remf": 12000,
 }
 LANE_OPERATIONS = ("arith.addf", "arith.mulf")
 BANK_LUTS = 40

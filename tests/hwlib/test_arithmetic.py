@@ -11,8 +11,8 @@ import pytest
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.verify import check
 
-BINARY = ("arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.maximumf", "arith.minimumf", "arith.maxnumf",
-          "arith.minnumf")  # fmt: skip
+BINARY = ("arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.remf", "arith.maximumf", "arith.minimumf",
+          "arith.maxnumf", "arith.minnumf")  # fmt: skip
 UNARY = ("math.sqrt", "math.floor", "math.ceil", "math.trunc", "math.round", "math.roundeven")
 CONVERSIONS = [
     ("arith.sitofp", "i32", "f32"), ("arith.uitofp", "i32", "f32"), ("arith.sitofp", "i64", "f32"),
@@ -42,7 +42,13 @@ def run(
 
 @pytest.mark.parametrize(
     ("operation", "policy"),
-    [("arith.addf", "flush"), ("arith.mulf", "keep"), ("arith.divf", "flush"), ("arith.maximumf", "flush")],
+    [
+        ("arith.addf", "flush"),
+        ("arith.mulf", "keep"),
+        ("arith.divf", "flush"),
+        ("arith.maximumf", "flush"),
+        ("arith.remf", "flush"),
+    ],
 )
 def test_fast(tmp_path: Path, operation: str, policy: str) -> None:
     run(tmp_path, operation, ("f32", "f32", "f32"), policy, 400_000)
@@ -98,7 +104,7 @@ def test_conversions(tmp_path: Path, operation: str, source: str, target: str, p
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("form", ["f8E4M3", "f8E5M2"])
-@pytest.mark.parametrize("operation", ["arith.addf", "arith.mulf", "arith.divf"])
+@pytest.mark.parametrize("operation", ["arith.addf", "arith.mulf", "arith.divf", "arith.remf"])
 def test_fp8_exhaustively(tmp_path: Path, operation: str, form: str, policy: str) -> None:
     run(tmp_path, operation, (form, form, form), policy, 0)
 

@@ -15,7 +15,7 @@ from torch2hw.hwlib.formats import FORMATS
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.vectors import vectors
 
-NUMPY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "sqrt": np.sqrt}
+NUMPY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "sqrt": np.sqrt, "rem": np.fmod}
 SOFTFLOAT = {
     "add": softfloatpy.f16_add,
     "sub": softfloatpy.f16_sub,
@@ -24,7 +24,7 @@ SOFTFLOAT = {
 }
 
 
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "sqrt"])
+@pytest.mark.parametrize("name", sorted(NUMPY))
 def test_as_the_host_rounds(name: str) -> None:
     listed = find(Library(subnormals="keep"), f"f32_{name}", "f32")
     rows = np.array(vectors(listed, False, 3000).rows, np.uint32)
@@ -59,7 +59,7 @@ def test_as_the_graphs_of_fp8_compute(name: str, policy: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["add", "div", "cmp_one", "cmp_ule", "maximum", "minnum"])
+@pytest.mark.parametrize("name", ["add", "div", "rem", "cmp_one", "cmp_ule", "maximum", "minnum"])
 def test_as_binary_graphs_compute(name: str) -> None:
     listed = find(Library(), f"f8E5M2_{name}", "f8E5M2")
     rows = vectors(listed, True, 2000).rows
