@@ -23,9 +23,11 @@ from torch_mlir.passmanager import PassManager
 from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.demote_f64 import demote_f64
 from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_third_parties
+from torch2hw.frontend.extremes import rewrite_extremes
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources, source_of
 from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
 from torch2hw.isolate import run_native
@@ -95,6 +97,8 @@ def _to_linalg(text: str, sources: Sources) -> str:
     _run(module, TO_LINALG, sources)
     _drop_assertions(module)
     _drop_casts(module)
+    rewrite_scans(module)
+    rewrite_extremes(module)
     demote_f64(module)
     _run(module, CLEAN_UP, sources)
     raise_all(list(check_supported(module, sources)))

@@ -188,7 +188,8 @@ def _emit(
 ) -> None:
     """The loop nest."""
     source = source_at(generic.op)
-    stores, carried = [], []
+    stores: dict[bool, list[Store]] = {False: [], True: []}  # by whether there is one in every iteration
+    carried = []
     for number, ((out, mapping), value) in enumerate(zip(generic.outs, yielded, strict=True)):
         shape, dtype = shape_of(out.type)
         buffer = values.temporary(shape, dtype, generic.op)
@@ -196,18 +197,28 @@ def _emit(
         if number in carried_names:
             init = values.read(body, values.tensors[out], indices, generic.op)
             carried.append(Carried(carried_names[number], dtype, init, value))
-        stores.append(Store(buffer, tuple(indices), value, (), source))
+        if list(generic.op.results[number].uses):
+            each = _indexed(mapping, generic.kinds)
+            stores[each].append(Store(buffer, tuple(indices), value, (), source))
         values.own(generic.op.results[number], buffer)
     reduced = [v for v, kind in zip(generic.variables, generic.kinds, strict=True) if kind == "reduction"]
     loops = [Loop(v) for v in generic.variables if v not in reduced and v.extent > 1]
     macs = _multiply_accumulates(body, carried) * int(np.prod([v.extent for v in generic.variables], dtype=np.int64))
     if not carried:
-        stage = Stage((), tuple(body.statements), tuple(stores))
+        stage = Stage((), tuple(body.statements), (*stores[True], *stores[False]))
         values.add_nest([*loops, *(Loop(v) for v in reduced if v.extent > 1)], (stage,), source, macs)
         return
-    stages = (Stage(tuple(carried), tuple(body.statements)), Stage((), (), tuple(stores)))
+    stages = [Stage(tuple(carried), tuple(body.statements), tuple(stores[True]))]
+    if stores[False]:
+        stages.append(Stage((), (), tuple(stores[False])))
     long = [v for v in reduced if v.extent > 1] or reduced[:1]
-    values.add_nest([*loops, *(Loop(v, 0) for v in long)], stages, source, macs)
+    values.add_nest([*loops, *(Loop(v, 0) for v in long)], tuple(stages), source, macs)
+
+
+def _indexed(mapping: Any, kinds: list[str]) -> bool:
+    """Whether a reduction's loop is among the indices of a result: each iteration has its own element, as in a scan."""
+    positions = [result.position for result in mapping.results if isinstance(result, ir.AffineDimExpr)]
+    return any(kinds[position] == "reduction" for position in positions)
 
 
 def _multiply_accumulates(body: ScalarBody, carried: list[Carried]) -> int:

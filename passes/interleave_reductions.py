@@ -172,7 +172,8 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
         (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
     ]
     split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
-    if not fitting or nest.domain or nest.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
+    scan = bool(nest.stages[0].stores)
+    if not fitting or nest.domain or scan or nest.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
         return [nest]
     factor, loop = min(fitting, key=lambda pair: pair[0])
     split, _, within = strip_mine(nest, loop.variable, factor)

@@ -46,8 +46,11 @@ ASSOCIATIVE = (
 
 
 def reducible(nest: Nest) -> bool:
-    """Whether lanes of a reduction loop of stage 0 can be joined: an associative operation makes each carried value."""
+    """Whether lanes of a reduction loop of stage 0 can be joined: an associative operation makes each carried value,
+    and nothing is stored before the last."""
     stage = nest.stages[0]
+    if stage.stores:
+        return False
     made = {s.result: s for s in stage.statements}
     for carried in stage.carried:
         step = made.get(carried.next)
