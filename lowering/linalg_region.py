@@ -51,14 +51,21 @@ def operand(value: Any, body: ScalarBody, values: TensorValues) -> str:
 
 
 def _extract(operation: Any, body: ScalarBody, values: TensorValues) -> str:
-    """tensor.extract: a load at an index computed at run time (embedding look-ups)."""
+    """tensor.extract: a load at an index computed at run time (embedding look-ups). Hardware neither divides such an
+    index nor compares it: a view that would is stored first."""
     view = values.tensors[operation.operands[0]]
-    at = []
+    at: list[Index] = []
+    run_time: set[Variable] = set()
     for value, size in zip(list(operation.operands)[1:], view.shape, strict=True):
         name = operand(value, body, values)
         if name in body.known:
             at.append(constant(body.known[name]))
             continue
         made = next((s for s in body.statements if s.result == name), None)
+        if not isinstance(made, IndexValue):
+            run_time.add(Variable(name, size))
         at.append(made.index if isinstance(made, IndexValue) else variable(Variable(name, size)))
+    element = view.element(at)
+    if run_time and (element.guard or any(not i.is_affine and i.variables() & run_time for i in element.indices)):
+        view = values.materialise(view, operation)
     return values.read(body, view, at, operation)
