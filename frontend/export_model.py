@@ -181,9 +181,9 @@ def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, plac
 
 
 def _decompose(program: Any) -> Any:
-    from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+    from torch2hw.frontend.decompositions import decompositions
 
-    return program.run_decompositions(get_decomposition_table())
+    return program.run_decompositions(decompositions())
 
 
 def _check_state(program: Any, place: tuple[str, int]) -> Iterator[Torch2HWError]:

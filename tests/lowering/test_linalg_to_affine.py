@@ -49,8 +49,37 @@ def shifted_onto_itself(x: Any) -> Any:
     return y
 
 
+def running_sums_and_products(x: Any) -> Any:
+    return x.cumsum(0), x.cumsum(1), x.cumprod(-1), x.reshape(-1).cumsum(0)
+
+
+def places_in_what_is_not_stored(x: Any) -> Any:
+    places = x[:, 0].abs().to(torch.int64)
+    return x.T.reshape(-1)[places], nn.functional.pad(x, (1, 3))[:, places], torch.zeros(7)[places]
+
+
+def comparisons_of_constants(x: Any) -> Any:
+    return torch.full((2,), 0.3) < 0, torch.full((2,), -0.3) < 0, torch.full((2,), 2.0) > 1, x
+
+
+def extremes_of_what_may_be_nan(x: Any) -> Any:
+    y, z = torch.where(x < -3, torch.nan, x), torch.where(x > 3, torch.nan, -x)
+    extremes = torch.maximum(y, z), torch.minimum(y, z), torch.fmax(y, z), torch.relu(y)
+    return *extremes, y.clamp(-1, 2), y.clamp(min=0), torch.clamp(y, z, z + 1), torch.where(y > z, y, z), y == y
+
+
 @pytest.mark.parametrize(
-    "function", [returned_with_its_transpose, returned_with_slices_and_reshapes, returned_twice, shifted_onto_itself]
+    "function",
+    [
+        returned_with_its_transpose,
+        returned_with_slices_and_reshapes,
+        returned_twice,
+        shifted_onto_itself,
+        running_sums_and_products,
+        places_in_what_is_not_stored,
+        comparisons_of_constants,
+        extremes_of_what_may_be_nan,
+    ],
 )
 def test_values(function: Callable[..., Any]) -> None:
     x = torch.arange(-6.0, 6.0).reshape(4, 3)

@@ -1,0 +1,23 @@
+"""Which PyTorch operations become others before torch-mlir sees them: torch-mlir's own table, and ours.
+
+Ours are for operations that torch-mlir has no lowering for, or one that is not what PyTorch computes. Each is PyTorch
+code; a function may return NotImplemented for a form that it leaves alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+
+from torch2hw.frontend.elementary_functions import ELEMENTARY
+from torch2hw.frontend.index_functions import INDEXED
+from torch2hw.frontend.number_functions import NUMBERS
+from torch2hw.frontend.ordering_functions import ORDERING
+from torch2hw.frontend.running_functions import RUNNING
+
+
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
+    return {**get_decomposition_table(), **ELEMENTARY, **NUMBERS, **ORDERING, **RUNNING, **INDEXED}

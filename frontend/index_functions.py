@@ -1,0 +1,111 @@
+"""Writing at indices computed at run time, the other way round: each element of the result looks for what was written.
+
+n · m comparisons for n elements and m indices. Where several indices are equal, the last one's value stays (`scatter`),
+or all are added in order, as PyTorch's CPU does (`scatter_add`, `index_add`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _covers(x: Tensor, dim: int, index: Tensor) -> bool:
+    """Whether `index` is as large as `x` in every dimension but `dim`."""
+    sizes = zip(x.shape, index.shape, strict=True)
+    return x.dim() > 0 and all(a == b for d, (a, b) in enumerate(sizes) if d != dim % x.dim())
+
+
+def _hits(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """[…, i, j]: whether number j along `dim` writes element i; `dim` is moved to the end."""
+    return index.movedim(dim, -1).unsqueeze(-2) == torch.arange(x.shape[dim], device=x.device).unsqueeze(-1)
+
+
+def _with_index(values: Tensor, index: Tensor) -> Tensor:
+    """The part of `values` that has an index, which begins where `values` does."""
+    for dimension, size in enumerate(index.shape):
+        values = values.narrow(dimension, 0, size)
+    return values
+
+
+def scatter(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    if not _covers(x, dim, index):
+        return NotImplemented  # type: ignore[no-any-return]
+    places = torch.arange(index.shape[dim], device=x.device)
+    last = torch.where(_hits(x, dim, index), places, -1).amax(-1)
+    values = torch.gather(_with_index(src, index).movedim(dim, -1), -1, last.clamp(min=0))
+    return torch.where(last < 0, x.movedim(dim, -1), values).movedim(-1, dim)
+
+
+def scatter_value(x: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    if not _covers(x, dim, index):
+        return NotImplemented  # type: ignore[no-any-return]
+    return torch.where(_hits(x, dim, index).any(-1).movedim(-1, dim), torch.full_like(x, value), x)
+
+
+def _added(x: Tensor, dim: int, hits: Tensor, values: Tensor) -> Tensor:
+    """`x` plus, in order, the `values` that hit."""
+    terms = torch.where(hits, values.movedim(dim, -1).unsqueeze(-2), torch.zeros_like(values.reshape(-1)[0]))
+    return torch.cat([x.movedim(dim, -1).unsqueeze(-1), terms], -1).sum(-1, dtype=x.dtype).movedim(-1, dim)
+
+
+def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    if not _covers(x, dim, index):
+        return NotImplemented  # type: ignore[no-any-return]
+    return _added(x, dim, _hits(x, dim, index), _with_index(src, index))
+
+
+def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    hits = index == torch.arange(x.shape[dim], device=x.device).unsqueeze(-1)
+    return _added(x, dim, hits, source if alpha == 1 else source * alpha)
+
+
+def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    sizes = [-1 if d == dim % x.dim() else 1 for d in range(x.dim())]
+    return scatter(x, dim, index.reshape(sizes).expand(source.shape), source)
+
+
+def index_fill(x: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    hits = index == torch.arange(x.shape[dim], device=x.device).unsqueeze(-1)
+    return torch.where(hits.any(-1), torch.full_like(x, value).movedim(dim, -1), x.movedim(dim, -1)).movedim(-1, dim)
+
+
+def index_put(x: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
+    """`x[mask] = number` and `x[:, indices] = values`; what is more is left to torch-mlir."""
+    given = [(dim, index) for dim, index in enumerate(indices) if index is not None]
+    (dim, index), more = given[0], len(given) > 1
+    if index.dtype == torch.bool and not more and dim == 0 and values.numel() == 1 and not accumulate:
+        mask = index.reshape([*index.shape, *[1] * (x.dim() - index.dim())])
+        return torch.where(mask, values.reshape([]), x)
+    if index.dtype == torch.bool or more or index.dim() != 1:
+        return NotImplemented  # type: ignore[no-any-return]
+    source = values.expand([index.shape[0] if d == dim else size for d, size in enumerate(x.shape)])
+    index = torch.where(index < 0, index + x.shape[dim], index)
+    return index_add(x, dim, index, source) if accumulate else index_copy(x, dim, index, source)
+
+
+def searchsorted(
+    boundaries: Tensor, x: Tensor, *, out_int32: bool = False, right: bool = False, side: str | None = None, **_: Any
+) -> Tensor:
+    """How many boundaries come before each element."""
+    last, each = boundaries.unsqueeze(-2), x.unsqueeze(-1)
+    if boundaries.dim() == 1:
+        last = boundaries
+    before = ~(last > each if right or side == "right" else last >= each)  # NaN comes after all
+    return before.sum(-1).to(torch.int32 if out_int32 else torch.int64)
+
+
+_aten = torch.ops.aten
+INDEXED: dict[Any, Callable[..., Any]] = {
+    _aten.scatter.src: scatter,
+    _aten.scatter.value: scatter_value,
+    _aten.scatter_add.default: scatter_add,
+    _aten.index_add.default: index_add,
+    _aten.index_copy.default: index_copy,
+    _aten.index_fill.int_Scalar: index_fill,
+    _aten.index_put.default: index_put,
+    _aten.searchsorted.Tensor: searchsorted,
+}

@@ -1,0 +1,122 @@
+"""Operations that become others before torch-mlir sees them compute what PyTorch computes; elementary ones nearly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from torch2hw.frontend.decompositions import decompositions
+from torch2hw.frontend.elementary_functions import ELEMENTARY
+
+aten = torch.ops.aten
+SPECIAL = (0.0, -0.0, 1.0, -1.0, torch.inf, -torch.inf, torch.nan, 3.4e38, -3.4e38, 1.2e-38, 89.0, -88.8, 8192.5, 1e-7)
+COUNT = 20_000
+ERROR_ULP = {"tan": 2.0, "sinh": 4.0, "cosh": 3.0, "asin": 3.0, "acos": 3.0, "atan2": 2.0, "asinh": 3.0, "acosh": 3.0,
+             "atanh": 3.0, "hypot": 2.5}  # fmt: skip
+
+
+def numbers(seed: int) -> Tensor:
+    """Of every size, most near 1; subnormals are zeros."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = torch.exp2(torch.randint(-126, 128, (COUNT,), generator=generator).float())
+    near = torch.exp2(torch.randint(-10, 8, (COUNT,), generator=generator).float())
+    scale = torch.where(torch.rand(COUNT, generator=generator) < 0.2, sizes, near)
+    return torch.cat([torch.randn(COUNT, generator=generator) * scale, torch.tensor(SPECIAL)])
+
+
+def same(got: Any, wanted: Any) -> bool:
+    pairs = list(zip(tree_leaves(got), tree_leaves(wanted), strict=True))
+    return all(a.dtype == b.dtype and torch.equal(a.nan_to_num(7.5), b.nan_to_num(7.5)) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", sorted(ERROR_ULP))
+def test_elementary_functions(name: str) -> None:
+    operation = getattr(aten, name).default
+    operands = [numbers(1), numbers(2).flip(0)]
+    operands = [torch.where(x.abs() < 2.0**-126, x * 0, x) for x in operands[: 1 + (name in ("atan2", "hypot"))]]
+    got, exact = ELEMENTARY[operation](*operands), operation(*(x.double() for x in operands))
+    wanted = exact.float()
+    unit = torch.exp2((torch.frexp(exact)[1] - 24).clamp(min=-149).double())
+    error = torch.where(got.eq(wanted) | (got.isnan() & wanted.isnan()), 0.0, (got.double() - exact).abs() / unit)
+    assert float(error.nan_to_num(torch.inf).max()) <= ERROR_ULP[name]
+
+
+def test_zeros_keep_their_sign() -> None:
+    zeros = torch.tensor([0.0, -0.0])
+    for name in ("tan", "sinh", "asin", "asinh", "atanh"):
+        assert torch.equal(ELEMENTARY[getattr(aten, name).default](zeros).signbit(), zeros.signbit()), name
+    y, x = (grid.reshape(-1) for grid in torch.meshgrid(zeros, torch.tensor([0.0, -0.0, 1.0, -1.0]), indexing="ij"))
+    torch.testing.assert_close(ELEMENTARY[aten.atan2.default](y, x), torch.atan2(y, x), rtol=0, atol=0)
+
+
+FLOATS = torch.tensor([[3.0, 1.0, torch.nan, 1.0, -0.0], [-torch.inf, 2.0, 2.0, 0.0, torch.inf]])
+WHOLE = torch.tensor([-9, -4, -1, 0, 1, 4, 9, 2**40 + 1])
+DIVISORS = torch.tensor([2, -3, 5, 7, -1, 3, -4, 3])
+TWICE = torch.tensor([[0, 2, 0], [3, 3, 1]])
+CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
+    *((operation, (WHOLE, by), {}) for operation in (aten.remainder.Scalar, aten.fmod.Scalar) for by in (7, -7, 8)),
+    *((operation, (WHOLE, DIVISORS), {}) for operation in (aten.fmod.Tensor, aten.remainder.Tensor)),
+    *((aten.floor_divide.default, (WHOLE, by), {}) for by in (DIVISORS, torch.tensor(4))),
+    (aten.floor_divide.Scalar, (WHOLE, 8), {}),
+    (aten.div.Tensor_mode, (WHOLE, DIVISORS), {"rounding_mode": "floor"}),
+    *((aten.fmod.Scalar, (torch.arange(-9, 9) / 4, by), {}) for by in (0.5, 1, 0.7)),
+    (aten.remainder.Scalar, (torch.arange(-9, 9) / 4, 1.0), {}),
+    (aten.floor_divide.default, (torch.arange(1, 400) * 0.3, torch.tensor(0.3)), {}),
+    (aten.signbit.default, (torch.tensor([0.0, -0.0, -2.0, 2.0, -torch.inf]),), {}),
+    (aten.copysign.Tensor, (FLOATS, torch.tensor([-1.0, 0.0, -0.0, 2.0, -torch.inf])), {}),
+    (aten.copysign.Scalar, (FLOATS, -0.0), {}),
+    (aten.isfinite.default, (FLOATS,), {}),
+    (aten.pow.Tensor_Scalar, (WHOLE, 3), {}),
+    (aten.bitwise_xor.Scalar, (WHOLE, 5), {}),
+    *((operation, (FLOATS, dim), {}) for operation in (aten.cummax.default, aten.cummin.default) for dim in (0, 1)),
+    (aten.cummax.default, (WHOLE, 0), {}),
+    (aten.eq.Tensor, (FLOATS, FLOATS), {}),
+    (aten.floor_divide.Scalar, (FLOATS, 2), {}),
+    (aten.div.Tensor_mode, (WHOLE.to(torch.int8), DIVISORS.to(torch.int8)), {"rounding_mode": "trunc"}),
+    *(
+        (aten.sort.stable, (FLOATS,), {"stable": True, "dim": d, "descending": f})
+        for d in (0, 1)
+        for f in (False, True)
+    ),
+    (aten.topk.default, (WHOLE, 3), {}),
+    (aten.topk.default, (WHOLE, 2, -1, False), {}),
+    (aten.kthvalue.default, (WHOLE, 3), {}),
+    (aten.median.dim, (WHOLE, 0), {}),
+    (aten.median.default, (FLOATS,), {}),
+    (aten.scatter.src, (torch.zeros(2, 4), 1, TWICE[:, 1:], FLOATS), {}),
+    (aten.scatter.value, (torch.zeros(2, 4), 1, TWICE, 2.5), {}),
+    (aten.scatter_add.default, (torch.ones(2, 4), 1, TWICE, torch.arange(6.0).reshape(2, 3) * 0.1), {}),
+    (aten.index_add.default, (torch.ones(4, 2), 0, torch.tensor([1, 1]), torch.ones(2, 2) * 0.1), {"alpha": 3}),
+    (aten.index_copy.default, (torch.ones(2, 4), 1, torch.tensor([3, 0]), torch.arange(4.0).reshape(2, 2)), {}),
+    (aten.index_fill.int_Scalar, (FLOATS, 1, torch.tensor([0, 3]), -1.5), {}),
+    (aten.index_put.default, (FLOATS, [FLOATS > 0], torch.tensor(5.0)), {}),
+    (aten.index_put.default, (FLOATS, [None, torch.tensor([-1, 1])], torch.zeros(2, 2)), {}),
+    (aten.searchsorted.Tensor, (torch.arange(4.0), FLOATS), {"right": True}),
+]
+
+
+@pytest.mark.parametrize(("operation", "arguments", "options"), CASES, ids=[str(case[0]) for case in CASES])
+def test_other_functions(operation: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    got = decompositions()[operation](*arguments, **options)
+    assert same(got, operation(*arguments, **options))
+
+
+def test_running_log_sums_do_not_overflow() -> None:
+    x = torch.tensor([[100.0, 1.0, -1000.0, 100.0], [-torch.inf, -201.0, torch.inf, torch.nan]])
+    got = decompositions()[aten.logcumsumexp.default](x, 1)
+    torch.testing.assert_close(got, torch.logcumsumexp(x, 1), rtol=1e-6, atol=0, equal_nan=True)
+
+
+def test_distances() -> None:
+    x, y = torch.randn(3, 4), torch.randn(5, 4)
+    torch.testing.assert_close(decompositions()[aten._cdist_forward.default](x, y, 2.0, None), torch.cdist(x, y))
+
+
+def test_gelu_has_pytorchs_constant() -> None:
+    x = torch.linspace(-5, 5, 1001)
+    got = ELEMENTARY[aten.gelu.default](x, approximate="tanh")
+    torch.testing.assert_close(got, torch.nn.functional.gelu(x, approximate="tanh"), rtol=1e-6, atol=3e-7)
