@@ -48,12 +48,15 @@ INFIX = {
     "arith.ori": "|",
     "arith.xori": "^",
     "arith.shrsi": ">>",
+    "arith.divsi": "/",
+    "arith.remsi": "%",
 }
 CALLS = {
     **{f"math.{name}": f"std::{name}" for name in "sqrt exp exp2 expm1 log log2 log10 log1p tanh erf sin cos".split()},
-    **{f"math.{name}": f"std::{name}" for name in "floor ceil trunc round copysign fma".split()},
+    **{f"math.{name}": f"std::{name}" for name in "atan floor ceil trunc round copysign fma".split()},
     "math.absf": "std::fabs",
     "math.powf": "std::pow",
+    "arith.remf": "std::fmod",
     "math.roundeven": "std::nearbyint",
     "math.rsqrt": "reciprocal_square_root",
     "hwlib.rounded_reciprocal": "reciprocal",
