@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 
 from torch2hw.dialects.loops import Buffer, Nest
@@ -19,6 +20,7 @@ def bank_of(index: Index, factor: int) -> Index:
     return index.remainder(factor)
 
 
+@lru_cache(maxsize=1 << 16)
 def possible_banks(index: Index, factor: int) -> tuple[int, ...]:
     """The banks of one dimension that an access can touch, ascending."""
     if factor == 1:
@@ -37,13 +39,16 @@ def possible_banks(index: Index, factor: int) -> tuple[int, ...]:
 
 def never_meet(left: Sequence[Index], right: Sequence[Index], factors: Sequence[int]) -> bool:
     """Two accesses are to different banks in every iteration."""
-    for a, b, factor in zip(left, right, factors, strict=True):
-        apart = (a - b).remainder(factor)
-        if apart.is_constant and apart.constant != 0:
-            return True
-        if not set(possible_banks(a, factor)) & set(possible_banks(b, factor)):
-            return True
-    return False
+    return any(apart(a, b, factor) for a, b, factor in zip(left, right, factors, strict=True) if factor > 1)
+
+
+@lru_cache(maxsize=1 << 16)
+def apart(a: Index, b: Index, factor: int) -> bool:
+    """Two indices of one dimension are in different banks in every iteration."""
+    difference = (a - b).remainder(factor)
+    if difference.is_constant and difference.constant != 0:
+        return True
+    return not set(possible_banks(a, factor)) & set(possible_banks(b, factor))
 
 
 def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:

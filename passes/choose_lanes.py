@@ -8,60 +8,34 @@ leaves: nests with their parallel arms written out, loads that several arms need
 refuses: nothing.
 why: lanes only help if their operands arrive in the same cycle. Every choice of loops with a product of at most N²
     lanes is priced: cycles (with the part that sticks out, and the II that memory conflicts or a short reduction force)
-    plus area in LUTs × the design's cycles per LUT × 1/4, so that four per cent of area are worth one per cent of time.
-    Area counts units other than the lanes' own, banks that must be made, read multiplexers where a bank is no
-    compile-time constant, copies of constants, and lanes joined in another way than in the largest nest, whose units
-    are shared. The cheapest choice wins; ties go to the first in the order of enumeration, so it is deterministic.
+    plus area in LUTs (`lane_costs` says what counts), exchanged as `time_and_area` says. A buffer has the banks that
+    all nests need that use it, so a nest's choice changes the price of others: nests are chosen one after the other,
+    the largest first; then each again, given all others, until nothing changes any more, and so are pairs of
+    multiply-accumulate nests that share a buffer. Ties go to the first in the order of enumeration, so the result is
+    deterministic.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import lcm, prod
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program, Stage
+from torch2hw.dialects.loops import Buffer, Nest, Program
 from torch2hw.dialects.quasi_affine import Variable
-from torch2hw.passes.bank_analysis import (
-    accesses_of,
-    conflicts,
-    possible_banks,
-    run_time_dimensions,
-    wanted_factors,
-)
-from torch2hw.passes.interleave_reductions import interleave, recurrence_latency
+from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, wanted_factors
+from torch2hw.passes.interleave_reductions import recurrence_latency
+from torch2hw.passes.lane_costs import Lanes, memory
+from torch2hw.passes.time_and_area import luts_of_all_time
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
-UNIT_LUTS = {
-    "arith.addf": 410,
-    "arith.subf": 410,
-    "arith.mulf": 160,
-    "arith.divf": 900,
-    "math.exp": 450,
-    "arith.cmpf": 50,
-    "arith.maximumf": 60,
-    "arith.minimumf": 60,
-    "math.sqrt": 700,
-    "math.tanh": 600,
-    "math.erf": 600,
-    "math.atan": 600,
-    "math.log": 600,
-    "math.expm1": 700,
-    "math.log1p": 1100,
-    "math.sin": 1300,
-    "math.cos": 1300,
-    "arith.divsi": 8200,
-    "arith.remsi": 8200,
-    "arith.remf": 12000,
-}
-LANE_OPERATIONS = ("arith.addf", "arith.mulf")
-BANK_LUTS = 40
-REWIRING_LUTS = 64  # two operands of an adder from another place than in the other nest
 PRICED_CHOICES = 24
-AREA_WEIGHT = 0.25  # time counts more: the lanes are there to be used
-DEPTH_ESTIMATE_CYCLES = 14
+ROUNDS = 8
+PAIRED_CHOICES = 6  # of one nest, the cheapest by themselves, each with the best of all of another
+
+Partition = dict[Buffer, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -74,37 +48,144 @@ class ChooseLanes:
         partition = int(context.options.partition)
         if partition == 1:
             return program, {}
-        lanes = partition * partition
-        work = sum(nest.macs for nest in program.nests) or sum(nest.trip_count for nest in program.nests)
-        price = max(work / lanes, 1.0) / (560.0 * lanes + 1000.0) * AREA_WEIGHT  # cycles that one LUT is worth
-        factors: dict[Buffer, tuple[int, ...]] = {}
-        whole = run_time_dimensions(program.nests)
-        chosen: dict[str, Nest] = {}
+        search = Search(program, partition * partition, context.library)
+        chosen = search.best()
+        factors = search.partition(range(len(chosen)), chosen)
         report: dict[str, Any] = {}
         joined: list[str] = []  # nests whose lanes are added in a tree
-        widest: Nest | None = None  # the largest multiply-accumulate nest, as chosen
-        for nest in sorted(program.nests, key=lambda nest: -nest.trip_count):
-            best: tuple[float, str, Nest, dict[Buffer, tuple[int, ...]]] | None = None
-            for choice in candidates(nest, lanes):
-                unrolled = unroll(nest, choice)
-                needed = merged_factors(unrolled, factors, lanes, whole)
-                cycles = estimate_cycles(unrolled, needed, recurrence_latency(unrolled, context.library))
-                cost = cycles + price * (area(unrolled, needed, factors) + rewiring(unrolled, widest))
-                if best is None or cost < best[0]:
-                    text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
-                    best = cost, f"{text}: about {cycles} cycles", unrolled, needed
-            assert best is not None
-            report[nest.name] = best[1]
-            chosen[nest.name] = best[2]
-            trips = [prod(loop.extent for loop in each.reduction_loops(0)) for each in (nest, best[2])]
+        for nest, lanes in zip(program.nests, chosen, strict=True):
+            report[nest.name] = f"{lanes.text}: about {lanes.cost(factors)[0]} cycles"
+            trips = [prod(loop.extent for loop in each.reduction_loops(0)) for each in (nest, lanes.nest)]
             if trips[1] < trips[0]:
                 joined.append(nest.name)
-            factors |= best[3]
-            if nest.macs and widest is None:
-                widest = best[2]
         if joined:
             report["rounding"] = joined
-        return program.with_nests([chosen[nest.name] for nest in program.nests]), report
+        return program.with_nests([lanes.nest for lanes in chosen]), report
+
+
+class Search:
+    """A choice of lanes for every nest of a program, at most `limit` each."""
+
+    def __init__(self, program: Program, limit: int, library: Any) -> None:
+        self.nests, self.limit = program.nests, limit
+        self.whole = run_time_dimensions(program.nests)
+        work = sum(nest.macs for nest in self.nests) or sum(nest.trip_count for nest in self.nests)
+        self.price = max(work / limit, 1.0) / luts_of_all_time(limit)  # cycles that one LUT is worth
+        self.order = sorted(range(len(self.nests)), key=lambda number: -self.nests[number].trip_count)
+        self.widest = next((number for number in self.order if self.nests[number].macs), None)
+        self.choices = [self.written_out(nest, library) for nest in self.nests]
+        self.needs: dict[Lanes, Partition] = {}
+        self.users: dict[Buffer, list[int]] = {}
+        for number, choices in enumerate(self.choices):
+            for buffer in choices[0].buffers:
+                self.users.setdefault(buffer, []).append(number)
+        self.neighbours = [
+            sorted({other for buffer in choices[0].buffers for other in self.users[buffer]} - {number})
+            for number, choices in enumerate(self.choices)
+        ]
+
+    def written_out(self, nest: Nest, library: Any) -> list[Lanes]:
+        found = []
+        for choice in candidates(nest, self.limit):
+            unrolled = unroll(nest, choice)
+            text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
+            found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library)))
+        return found
+
+    def best(self) -> list[Lanes]:
+        """The largest nest first, then each given the others."""
+        chosen: list[Lanes | None] = [None] * len(self.nests)
+        for number in self.order:
+            chosen[number] = self.response(number, chosen)[1]
+        for _ in range(ROUNDS):
+            before = list(chosen)
+            for number in self.order:
+                chosen[number] = self.response(number, chosen)[1]
+            for number in self.order:
+                if self.nests[number].macs:
+                    self.pair_up(number, chosen)
+            if chosen == before:
+                break
+        return [lanes for lanes in chosen if lanes is not None]
+
+    def response(self, number: int, chosen: Sequence[Lanes | None]) -> tuple[float, Lanes]:
+        """The cheapest choice for one nest, given those for others, and what it costs."""
+        trial = [None if other == number else lanes for other, lanes in enumerate(chosen)]
+        given = self.partition([number, *self.neighbours[number]], trial)
+        others = [lanes for lanes in (chosen[other] for other in self.neighbours[number]) if lanes is not None]
+        least = sum(self.least(lanes) for lanes in others)
+        best: tuple[float, Lanes] | None = None
+        for lanes in self.choices[number]:
+            if best is not None and least + self.least(lanes) >= best[0]:
+                continue
+            trial[number] = lanes
+            needs = self.needs_of(lanes)
+            factors = given | {buffer: merged(given[buffer], need, self.limit) for buffer, need in needs.items()}
+            cost = self.cost((number,), trial, factors)
+            if best is None or cost < best[0]:
+                best = cost, lanes
+        assert best is not None
+        return best
+
+    def least(self, lanes: Lanes) -> float:
+        """What one nest's part of a cost is not below."""
+        cycles, luts = lanes.least
+        return cycles + self.price * luts
+
+    def pair_up(self, number: int, chosen: list[Lanes | None]) -> None:
+        """Another choice for a nest and for one of its neighbours at once, if the two are cheaper together."""
+        alone: list[Lanes | None] = [None] * len(chosen)
+
+        def by_itself(lanes: Lanes) -> float:
+            return self.cost((number,), [*alone[:number], lanes, *alone[number + 1 :]])
+
+        few = sorted(self.choices[number], key=by_itself)[:PAIRED_CHOICES]
+        for other in self.neighbours[number]:
+            if not self.nests[other].macs:
+                continue
+            best = self.cost((number, other), chosen)
+            for lanes in few:
+                trial = list(chosen)
+                trial[number] = lanes
+                trial[other] = self.response(other, trial)[1]
+                cost = self.cost((number, other), trial)
+                if cost < best - 1e-6:
+                    best = cost
+                    chosen[number], chosen[other] = lanes, trial[other]
+
+    def cost(self, numbers: Collection[int], chosen: Sequence[Lanes | None], factors: Partition | None = None) -> float:
+        """All that depends on the choices for `numbers`: cycles and LUTs of these nests and of those that share a
+        buffer with them, and the memories of these buffers."""
+        concerned = sorted({*numbers, *(other for number in numbers for other in self.neighbours[number])})
+        factors = factors or self.partition(concerned, chosen)
+        total = 0.0
+        for lanes in (chosen[number] for number in concerned):
+            if lanes is not None:
+                cycles, luts = lanes.cost(factors)
+                total += cycles + self.price * luts
+        own = dict.fromkeys(buffer for number in numbers for buffer in self.choices[number][0].buffers)
+        luts = sum(memory(buffer, factors[buffer]) for buffer in own)
+        if self.widest is not None and (widest := chosen[self.widest]) is not None:
+            affected = range(len(chosen)) if self.widest in numbers else numbers
+            luts += sum(lanes.rewiring(widest.nest) for lanes in (chosen[n] for n in affected) if lanes is not None)
+        return total + self.price * luts
+
+    def partition(self, numbers: Iterable[int], chosen: Sequence[Lanes | None]) -> Partition:
+        """The banks of the buffers that these nests use, as all nests that have been chosen need them."""
+        result: Partition = {}
+        for buffer in dict.fromkeys(buffer for number in numbers for buffer in self.choices[number][0].buffers):
+            factors = (1,) * len(buffer.shape)
+            for user in self.users[buffer]:
+                lanes = chosen[user]
+                if lanes is not None:
+                    factors = merged(factors, self.needs_of(lanes)[buffer], self.limit)
+            result[buffer] = factors
+        return result
+
+    def needs_of(self, lanes: Lanes) -> Partition:
+        if lanes not in self.needs:
+            self.needs[lanes] = merged_factors(lanes.nest, {}, self.limit, self.whole)
+        return self.needs[lanes]
 
 
 def candidates(nest: Nest, lanes: int) -> list[dict[Variable, int]]:
@@ -143,6 +224,11 @@ def all_choices(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
             yield {v: count for (v, _), count in zip(options, choice, strict=True)}
 
 
+def merged(old: Sequence[int], new: Sequence[int], limit: int) -> tuple[int, ...]:
+    """The partition that serves two needs, or the finer one where that would be very many banks."""
+    return tuple(lcm(a, b) if lcm(a, b) <= 4 * limit else max(a, b) for a, b in zip(old, new, strict=True))
+
+
 def merged_factors(
     nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
 ) -> dict[Buffer, tuple[int, ...]]:
@@ -158,57 +244,7 @@ def merged_factors(
         for group in (access.reads, access.writes):
             if len(group) > 1:
                 new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
-        both = tuple(
-            min(lcm(a, b), max(a, b) if lcm(a, b) > 4 * limit else lcm(a, b)) for a, b in zip(old, new, strict=True)
-        )
+        both = merged(old, new, limit)
         kept = whole.get(access.buffer, frozenset())
         result[access.buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
     return result
-
-
-def estimate_cycles(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], latency: int) -> int:
-    interval = 1
-    for access in accesses_of(nest):
-        banks = factors[access.buffer]
-        interval = max(interval, conflicts(access.reads, banks), conflicts(access.writes, banks))
-    trips = nest.trip_count
-    outputs = prod(loop.extent for loop in nest.parallel_loops())
-    if nest.stages[0].carried and outputs * interval < latency:
-        waiting = trips * -(-latency // outputs)
-        split = trips * interval + -(-latency // outputs) * outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
-        return min(waiting, split) + DEPTH_ESTIMATE_CYCLES
-    if nest.stages[0].carried:
-        loops_only = replace(nest, stages=tuple(Stage(stage.carried) for stage in nest.stages), domain=())
-        trips = interleave(loops_only, latency).trip_count  # with what it pads to fill the operator's latency
-    return trips * interval + DEPTH_ESTIMATE_CYCLES
-
-
-def rewiring(nest: Nest, widest: Nest | None) -> float:
-    """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest nest."""
-    if widest is None or not nest.macs or len(nest.stages[0].carried) == len(widest.stages[0].carried):
-        return 0.0
-    return REWIRING_LUTS * nest.lanes
-
-
-def area(nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], before: Mapping[Buffer, tuple[int, ...]]) -> float:
-    """LUTs beyond the lanes that the design has anyway."""
-    total = 0.0
-    constants = {s.result for s in nest.statements() if isinstance(s, Constant)}
-    for statement in nest.statements():
-        if isinstance(statement, Operation) and statement.name == "arith.cmpf" and set(statement.operands) & constants:
-            total += 4
-        elif isinstance(statement, Operation) and statement.name not in LANE_OPERATIONS:
-            total += UNIT_LUTS.get(statement.name, 32)
-        elif isinstance(statement, Load):
-            width = DTYPE_BITS[statement.type]
-            if statement.buffer.kind == "constant":
-                words = prod(v.extent for v in set().union(*(index.variables() for index in statement.indices)))
-                total += 20 + words * width / 18432 * 10
-            else:
-                banks = factors[statement.buffer]
-                choices = prod(len(possible_banks(i, f)) for i, f in zip(statement.indices, banks, strict=True))
-                total += (choices - 1) * width * 0.5
-    for buffer, banks in factors.items():
-        total += BANK_LUTS * (prod(banks) - prod(before.get(buffer, (1,))))
-    extra = sum(isinstance(s, Operation) and s.name == "arith.addf" for s in nest.statements()) - nest.lanes
-    return total + max(0, extra) * UNIT_LUTS["arith.addf"]

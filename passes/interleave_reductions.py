@@ -39,8 +39,7 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering.units import latency_of
 from torch2hw.passes.remove_dead_code import without_dead_values
-
-PADDING_WEIGHT = 4000  # a nest that is 1 % longer is worth 40 LUTs
+from torch2hw.passes.time_and_area import luts_of_all_time
 
 
 @dataclass(frozen=True)
@@ -98,19 +97,25 @@ def interleave(nest: Nest, latency: int) -> Nest:
     if total <= latency:
         return order_loops(nest, tuple(loop.variable for loop in loops))
     best: tuple[float, tuple[Loop, ...], Loop | None, int] | None = None
-    lanes_bits = sum(DTYPE_BITS[carried.type] for carried in nest.stages[0].carried)
+    bits = sum(DTYPE_BITS[carried.type] for carried in nest.stages[0].carried)
+    time = luts_of_all_time(nest.lanes)
+
+    def cost(filled: int, padded: float) -> float:
+        """LUTs of shift registers for accumulators beyond the operator's own pipeline, and the price of padding."""
+        return (padded - 1) * time + in_flight(filled - latency, bits)
+
     for size in range(len(loops) + 1):
         for whole in itertools.combinations(loops, size):
             filled = prod(loop.extent for loop in whole)
             if filled >= latency:
-                best = _better(best, (_cost(filled, latency, lanes_bits, 1.0), whole, None, 1))
+                best = _better(best, (cost(filled, 1.0), whole, None, 1))
                 continue
             for loop in loops:
                 if loop in whole:
                     continue
                 for factor in range(-(-latency // filled), min(loop.extent, 4 * latency) + 1):
                     padded = -(-loop.extent // factor) * factor / loop.extent
-                    best = _better(best, (_cost(filled * factor, latency, lanes_bits, padded), whole, loop, factor))
+                    best = _better(best, (cost(filled * factor, padded), whole, loop, factor))
     assert best is not None
     _, whole, split, factor = best
     inner = tuple(item.variable for item in whole)
@@ -120,10 +125,9 @@ def interleave(nest: Nest, latency: int) -> Nest:
     return order_loops(nest, (*inner, within))
 
 
-def _cost(filled: int, latency: int, bits: int, padded: float) -> float:
-    """LUTs of shift registers for accumulators beyond the operator's own pipeline, and the price of padding."""
-    excess = filled - latency
-    return (padded - 1) * PADDING_WEIGHT + (0 if excess == 0 else bits * (0.5 if excess == 1 else -(-excess // 32)))
+def in_flight(excess: int, bits: int) -> float:
+    """LUTs of shift registers for accumulators beyond what the operator's own pipeline holds."""
+    return 0 if excess <= 0 else bits * (0.5 if excess == 1 else -(-excess // 32))
 
 
 def _better(old: Any, new: Any) -> Any:

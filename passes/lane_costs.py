@@ -1,0 +1,167 @@
+"""What lanes cost, for choose-lanes: the cycles of a nest and LUTs beyond the units of its lanes.
+
+Sizes are what Yosys 0.70 makes for UltraScale+ (synth_xilinx -family xcup), f32; units as in benchmarks/units.md. A
+32-bit memory of up to 32 words is 24 LUTs, of 64 words 40, of more a block RAM; a read-only one is 29 LUTs up to 64
+words, 56 up to 128, 113 up to 256, then a block RAM. A LUT is a multiplexer of four inputs for a bit, or a delay line
+of up to 32 cycles for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Stage
+from torch2hw.dialects.quasi_affine import Index
+from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks
+from torch2hw.passes.bank_analysis import accesses_of, conflicts, possible_banks
+from torch2hw.passes.interleave_reductions import in_flight, interleave
+from torch2hw.passes.share_constants import cost
+
+UNIT_LUTS = {
+    "arith.addf": 360,
+    "arith.subf": 360,
+    "arith.mulf": 101,
+    "arith.divf": 796,
+    "math.exp": 361,
+    "arith.cmpf": 53,
+    "arith.maximumf": 75,
+    "arith.minimumf": 75,
+    "math.sqrt": 446,
+    "math.rsqrt": 417,
+    "math.tanh": 307,
+    "math.erf": 365,
+    "math.atan": 600,
+    "math.log": 600,
+    "math.expm1": 700,
+    "math.log1p": 1100,
+    "math.sin": 1300,
+    "math.cos": 1300,
+    "arith.divsi": 8200,
+    "arith.remsi": 8200,
+    "arith.remf": 12000,
+}
+LANE_OPERATIONS = ("arith.addf", "arith.mulf")
+BANK_LUTS = 16  # of address, enable and host's decoder
+REWIRING_LUTS = 64  # two operands of an adder from another place than in the other nest
+DEPTH_ESTIMATE_CYCLES = 14
+
+Factors = Mapping[Buffer, tuple[int, ...]]
+
+
+class Lanes:
+    """One choice of a nest's lanes, with its arms written out; `latency` is that of the reduction's operation."""
+
+    def __init__(self, nest: Nest, text: str, latency: int) -> None:
+        self.nest, self.text, self.latency = nest, text, latency
+        self.accesses = accesses_of(nest)
+        self.buffers = [access.buffer for access in self.accesses]
+        self.outputs = prod(loop.extent for loop in nest.parallel_loops())
+        self.known: dict[tuple[tuple[int, ...], ...], tuple[int, float]] = {}
+        self.intervals: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    def cost(self, factors: Factors) -> tuple[int, float]:
+        """Cycles from start to end, and LUTs beyond the lanes that the design has anyway, without memories."""
+        key = tuple(factors[buffer] for buffer in self.buffers)
+        if key not in self.known:
+            self.known[key] = self.cycles(factors), self.fixed_luts + self.luts(factors)
+        return self.known[key]
+
+    def cycles(self, factors: Factors) -> int:
+        """With the II that memory ports force."""
+        interval, latency, trips, depth = 1, self.latency, self.nest.trip_count, self.depth
+        for number, access in enumerate(self.accesses):
+            key = number, factors[access.buffer]
+            if key not in self.intervals:
+                self.intervals[key] = max(conflicts(group, key[1]) for group in (access.reads, access.writes))
+            interval = max(interval, self.intervals[key])
+        if self.nest.stages[0].carried and self.outputs * interval < latency:
+            waiting = trips * -(-latency // self.outputs)
+            split = trips * interval + -(-latency // self.outputs) * self.outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
+            return min(waiting, split) + depth
+        return self.interleaved[0] * interval + depth
+
+    @cached_property
+    def depth(self) -> int:
+        """Cycles from a load to a store, with a tree of additions where lanes are joined."""
+        carried = len(self.nest.stages[0].carried)
+        joined = self.nest.lanes // carried if carried else 1
+        return DEPTH_ESTIMATE_CYCLES + (joined - 1).bit_length() * self.latency
+
+    @cached_property
+    def least(self) -> tuple[int, float]:
+        """What cycles and LUTs are not below, whatever the banks."""
+        return self.nest.trip_count + self.depth, self.fixed_luts
+
+    @cached_property
+    def interleaved(self) -> tuple[int, int]:
+        """Iterations with what fills the latency of the reduction's operation, and those between two steps of a sum."""
+        if not self.nest.stages[0].carried:
+            return self.nest.trip_count, 0
+        stages = tuple(Stage(stage.carried) for stage in self.nest.stages)
+        ordered = interleave(replace(self.nest, stages=stages, domain=()), self.latency)
+        last = max((place for place, loop in enumerate(ordered.loops) if loop.reduced_by == 0), default=-1)
+        return ordered.trip_count, prod(loop.extent for loop in ordered.loops[last + 1 :])
+
+    @cached_property
+    def fixed_luts(self) -> float:
+        """Units other than the lanes' own, constants, adders beyond one a lane, sums in flight beyond the adders."""
+        nest, total = self.nest, 0.0
+        constants = {s.result for s in nest.statements() if isinstance(s, Constant)}
+        for statement in nest.statements():
+            if isinstance(statement, Load) and statement.buffer.kind == "constant":
+                loops = set().union(*(index.variables() for index in statement.indices))
+                luts, blocks = cost(prod(v.extent for v in loops), DTYPE_BITS[statement.type])
+                total += luts + blocks * BLOCK_LUTS / 2
+            elif isinstance(statement, Operation) and statement.name not in LANE_OPERATIONS:
+                simple = statement.name == "arith.cmpf" and set(statement.operands) & constants
+                total += 4 if simple else UNIT_LUTS.get(statement.name, 32)
+        extra = sum(isinstance(s, Operation) and s.name == "arith.addf" for s in nest.statements()) - nest.lanes
+        total += max(0, extra) * UNIT_LUTS["arith.addf"]
+        excess = self.interleaved[1] - self.latency
+        if nest.stages[0].carried and self.outputs >= self.latency:
+            total += in_flight(excess, sum(DTYPE_BITS[each.type] for each in nest.stages[0].carried))
+        return total
+
+    def luts(self, factors: Factors) -> float:
+        """Multiplexers and enables where banks are no compile-time constants."""
+        total = 0.0
+        for access in self.accesses:
+            banks, width = factors[access.buffer], DTYPE_BITS[access.buffer.dtype]
+            total += sum(multiplexer(choices(read, banks), width) for read in access.reads)
+            ways = [choices(write, banks) for write in access.writes]
+            total += sum(ways) - len(ways)
+            if sum(ways) > prod(banks):
+                total += prod(banks) * multiplexer(-(-sum(ways) // prod(banks)), width)
+        return total
+
+    def rewiring(self, widest: Nest | None) -> float:
+        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest nest."""
+        nest = self.nest
+        if widest is None or not nest.macs or len(nest.stages[0].carried) == len(widest.stages[0].carried):
+            return 0.0
+        return REWIRING_LUTS * nest.lanes
+
+
+def choices(indices: Sequence[Index], factors: Sequence[int]) -> int:
+    """How many banks an access may be to."""
+    return prod(len(possible_banks(index, factor)) for index, factor in zip(indices, factors, strict=True))
+
+
+def multiplexer(inputs: int, width: int) -> float:
+    """LUTs of a multiplexer."""
+    return 0.0 if inputs < 2 else width * max(1.0, (inputs - 1) / 3)
+
+
+def memory(buffer: Buffer, factors: tuple[int, ...]) -> float:
+    """LUTs of a buffer in banks; block RAMs as in block_plan."""
+    width = DTYPE_BITS[buffer.dtype]
+    banks = prod(factors)
+    words = prod(-(-size // factor) for size, factor in zip(buffer.shape, factors, strict=True))
+    if words <= 64:
+        each = width * (0.75 if words <= 32 else 1.25)
+    else:
+        each = half_blocks(1 << (words - 1).bit_length(), width) * BLOCK_LUTS / 2
+    return banks * (each + (BANK_LUTS if banks > 1 else 0))

@@ -1,0 +1,99 @@
+"""choose-lanes: nests that share a buffer are chosen for each other, and what their price is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from tests.passes.compiled import LIBRARY, context
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.passes.bank_memories import BankMemories
+from torch2hw.passes.choose_lanes import ChooseLanes, Search
+from torch2hw.passes.interleave_reductions import interleave, recurrence_latency
+from torch2hw.passes.lane_costs import Lanes, choices, memory, multiplexer
+from torch2hw.passes.unroll_lanes import unroll
+
+TYPES = ("f32", "f32")
+
+
+def product(name: str, x: Buffer, y: Buffer, weights: Buffer) -> Nest:
+    """y = x · weights"""
+    row, column, term = (Variable(f"i{k}", size) for k, size in enumerate((*y.shape, x.shape[1])))
+    statements = (
+        Constant("zero", "f32", 0),
+        Load("a", "f32", x, (variable(row), variable(term))),
+        Load("b", "f32", weights, (variable(term), variable(column))),
+        Operation("p", "f32", "arith.mulf", ("a", "b"), TYPES),
+        Operation("next", "f32", "arith.addf", ("acc", "p"), TYPES),
+    )
+    stages = (
+        Stage((Carried("acc", "f32", "zero", "next"),), statements),
+        Stage((), (), (Store(y, (variable(row), variable(column)), "next"),)),
+    )
+    return Nest(name, (Loop(row), Loop(column), Loop(term, 0)), stages)
+
+
+def two_products(rows: int, *widths: int) -> Program:
+    x, hidden, y = (
+        Buffer(name, (rows, width), "f32", kind)  # type: ignore[arg-type]
+        for name, width, kind in zip("xhy", widths, ("input", "temporary", "output"), strict=True)
+    )
+    weights = [Buffer(f"w{k}", (widths[k], widths[k + 1]), "f32", "input") for k in range(2)]
+    nests = (product("first", x, hidden, weights[0]), product("second", hidden, y, weights[1]))
+    return Program("p", (x, *weights), (y,), nests)
+
+
+def banks(program: Program, partition: int) -> dict[str, int]:
+    chosen, _ = ChooseLanes().run(program, context(partition))
+    banked, _ = BankMemories().run(chosen, context(partition))
+    return {buffer.name: prod(buffer.factors) for buffer in banked.buffers()}
+
+
+def test_a_layer_is_not_chosen_at_the_expense_of_the_next() -> None:
+    """By itself the first is best in 25 columns, which is 25 banks that the second's rows make 125 of."""
+    program = two_products(64, 64, 48, 4)
+    found = banks(program, 5)
+    assert found["h"] <= 25
+    chosen, _ = ChooseLanes().run(program, context(5))
+    assert [nest.lanes for nest in chosen.nests] == [25, 20]
+
+
+def test_it_is_no_dearer_than_any_single_change() -> None:
+    search = Search(two_products(6, 8, 12, 4), 9, LIBRARY)
+    chosen = search.best()
+    for number in range(2):
+        here = search.cost((number,), chosen)
+        for other in search.choices[number]:
+            assert search.cost((number,), [other if k == number else lanes for k, lanes in enumerate(chosen)]) >= here
+
+
+def test_a_bank_that_an_arm_does_not_know_costs_a_multiplexer() -> None:
+    i = variable(Variable("i", 8))
+    assert choices((i * 4, i), (4, 1)) == 1
+    assert choices((i, i), (4, 2)) == 8
+    assert multiplexer(1, 32) == 0
+    assert multiplexer(4, 32) == 32
+    assert multiplexer(2, 32) == 32
+
+
+def test_memories_of_few_words_are_luts_and_larger_ones_blocks() -> None:
+    x = Buffer("x", (64, 64), "f32", "input")
+    assert memory(x, (1, 1)) == 4 * memory(replace(x, shape=(16, 64)), (1, 1))
+    assert memory(x, (64, 4)) < memory(x, (64, 64))
+
+
+def test_lanes_that_are_joined_are_deeper() -> None:
+    nest = two_products(8, 64, 16, 4).nests[0]
+    latency = recurrence_latency(nest, LIBRARY)
+    row, _, term = nest.loops
+    joined, apart = (Lanes(unroll(nest, {v: 8}), "", latency) for v in (term.variable, row.variable))
+    assert joined.depth - apart.depth == 3 * latency
+
+
+def test_accumulators_of_many_lanes_are_dearer_than_padding_only_if_time_is_cheap() -> None:
+    """13 × 10 outputs, an addition of 7 cycles: three to six more accumulators in each of 25 lanes, or 14 × 10."""
+    first = two_products(64, 64, 48, 4).nests[0]
+    row, column, _ = first.loops
+    nest = unroll(first, {row.variable: 5, column.variable: 5})
+    assert interleave(nest, 7).trip_count == 13 * 10 * 64
