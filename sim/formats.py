@@ -88,7 +88,8 @@ def to_float64(array: Array, dtype: str) -> npt.NDArray[np.float64]:
     """The exact values (i64 beyond 2^53 excepted) as float64."""
     if dtype == "bf16":
         return (np.asarray(array, np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
-    return np.asarray(array).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # signalling NaNs become quiet
+        return np.asarray(array).astype(np.float64)
 
 
 def canonicalise_nans(words: Words, dtype: str) -> Words:

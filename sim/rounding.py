@@ -4,8 +4,9 @@ A pass that adds in another order, or multiplies by a rounded reciprocal, change
 computation, not on the pass. The yardstick is PyTorch in float64. A tensor's *scale* is the largest of
 
 - the distance of the values before the pass from float64,
-- the distance that float64 itself moves when every input and weight is moved by half an ulp of float32, at random
-  (`PERTURBATIONS` times): a sum whose terms cancel moves far,
+- the distance that float64 itself moves when every input, weight and result on the way is moved by half an ulp of
+  float32, at random (`PERTURBATIONS` times): a sum whose terms cancel moves far. A sum of n terms is moved by sqrt(n)
+  halves of an ulp, for it is rounded n times (Higham, Accuracy and Stability of Numerical Algorithms, section 2.8),
 - one ulp of float32 of the tensor's largest magnitude, and the smallest normal number.
 
 Values after the pass may be `FACTOR` scales from float64. Elements that are not finite, or so large that a partial sum
@@ -15,13 +16,15 @@ may overflow, are not compared. Where PyTorch cannot run the model in float64, i
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2hw.sim import pytorch
 from torch2hw.sim.formats import Array, to_float64
@@ -46,14 +49,12 @@ class Yardstick:
     def of(model: torch.nn.Module, inputs: Sequence[object]) -> Yardstick:
         """Measured with PyTorch; the same every time."""
         wide = pytorch.run_float64(model, inputs)
-        if wide is None:
-            wide = pytorch.run(model, inputs)
-        exact = tuple(tensor.double().numpy() for tensor in wide)
+        answers = pytorch.run(model, inputs) if wide is None else wide
+        exact = tuple(tensor.double().numpy() for tensor in answers)
         moved = [0.0] * len(exact)
-        for seed in range(PERTURBATIONS):
+        for seed in range(0 if wide is None else PERTURBATIONS):
             generator = torch.Generator().manual_seed(seed)
-            again = pytorch.run_float64(_moved_model(model, generator), _moved(inputs, generator))
-            for k, tensor in enumerate(again or ()):
+            for k, tensor in enumerate(_run_moved(model, inputs, generator)):
                 moved[k] = max(moved[k], _largest(tensor.double().numpy() - exact[k]))
         return Yardstick(exact, tuple(moved))
 
@@ -73,9 +74,39 @@ class Yardstick:
         return float(distances[place]), tuple(int(i) for i in place)
 
 
+class MovedResults(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Multiplies what every operation of PyTorch computes by 1 ± half an ulp, more for sums. Views stay views."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.generator = generator
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        results = func(*args, **(kwargs or {}))
+        if any(given.alias_info is not None for given in func._schema.returns):
+            return results
+        terms = max((leaf.numel() for leaf in tree_leaves(args) if isinstance(leaf, torch.Tensor)), default=1)
+
+        def moved(leaf: object) -> object:
+            if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point() or not leaf.numel():
+                return leaf
+            rounded = max(1.0, terms / leaf.numel()) ** 0.5
+            return leaf * _factors(leaf, self.generator, rounded)
+
+        return tree_map(moved, results)
+
+
 def _largest(values: Values) -> float:
     finite = values[np.isfinite(values)]
     return float(np.abs(finite).max(initial=0.0))
+
+
+def _run_moved(model: torch.nn.Module, inputs: Sequence[object], generator: torch.Generator) -> list[torch.Tensor]:
+    wide, moved = _moved_model(model, generator), _moved(inputs, generator)
+    with MovedResults(generator):
+        return pytorch.run(wide, moved)
 
 
 def _moved_model(model: torch.nn.Module, generator: torch.Generator) -> torch.nn.Module:
@@ -97,6 +128,6 @@ def _moved(inputs: Sequence[object], generator: torch.Generator) -> Sequence[obj
     return moved
 
 
-def _factors(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _factors(tensor: torch.Tensor, generator: torch.Generator, halves: float = 1.0) -> torch.Tensor:
     signs = torch.randint(0, 2, tensor.shape, generator=generator).double() * 2 - 1
-    return 1 + HALF_ULP * signs
+    return 1 + HALF_ULP * halves * signs

@@ -147,3 +147,29 @@ def test_the_yardstick_is_the_computations_own() -> None:
     assert scales > FACTOR and index == (1,)
     wrong[1] = np.nan
     assert yardstick.scales(0, right, wrong, "f32") == (float("inf"), (1,))
+
+
+class Mean(torch.nn.Module):
+    """Means of equal numbers: moving the inputs hardly moves them, but a sum one by one is rounded at every step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1)
+
+
+def test_the_yardstick_knows_how_often_a_sum_is_rounded() -> None:
+    tenth, total = np.float32(0.1), np.float32(0)
+    for _ in range(1000):
+        total += tenth
+    one_by_one = np.array([total / np.float32(1000)])
+    assert abs(one_by_one[0] - tenth) > 2 * FACTOR * np.spacing(tenth)
+    yardstick = Yardstick.of(Mean(), (torch.full((1, 1000), 0.1),))
+    right = np.array([tenth])
+    assert yardstick.scales(0, right, one_by_one, "f32")[0] < FACTOR
+    assert yardstick.scales(0, right, right * np.float32(1.0001), "f32")[0] > FACTOR
+
+
+def test_whole_powers_run_at_every_level(tmp_path: Path) -> None:
+    model = tmp_path / "cube.py"
+    lines = ("import torch", "model = type('Cube', (torch.nn.Module,), {'forward': lambda self, x: x**3 + x**-5})()")
+    model.write_text("\n".join((*lines, "example_inputs = (torch.randn(2, 3),)")))
+    assert {found.name for found in check(model).checked} > {"torch-to-linalg", "linalg-to-affine"}
