@@ -13,6 +13,7 @@ Other levels are hardware, which `simulation` runs. Subnormals are flushed or ke
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,13 +74,19 @@ def arguments(program: TorchProgram, inputs: Sequence[Array]) -> Any:
 
 def loop_outputs(program: Program, text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:
     """What the text of a loop program computes."""
-    reference = Reference(text, subnormals)
+    reference = compiled_reference(text, subnormals)
     answers = []
     for inputs in sets:
         packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
         results = zip(reference.run(packed), program.outputs, strict=True)
         answers.append([unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in results])
     return answers
+
+
+@functools.lru_cache(maxsize=2)
+def compiled_reference(text: str, subnormals: str) -> Reference:
+    """A program's reference. Half the passes leave the text of a small program as it was: it is compiled once."""
+    return Reference(text, subnormals)
 
 
 def _run_linalg(text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:

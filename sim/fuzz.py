@@ -36,7 +36,7 @@ from torch2hw.sim.fuzz_models import MOST_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 
 HASTY_BELOW_CYCLES = 10_000
-PARTITIONS = (*(1,) * 24, *(2,) * 24, *(3,) * 12, *(4,) * 4, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
+PARTITIONS = (*(1,) * 200, *(2,) * 160, *(3,) * 40, *(4,) * 8, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
 SIMPLIFIED = (
     "sequential_banking",
     "sequential_control",
@@ -70,7 +70,7 @@ def options_of(seed: int) -> Options:
     rng = random.Random(f"torch2hw options {seed}")
     subnormals = rng.choice(("flush", "flush", "keep"))
     clock_ns = rng.choice((3.33, 3.33, 3.33, 1.8, 2.5, 5.0, 8.0))
-    if rng.random() < 0.12:
+    if rng.random() < 0.06:
         return Options(
             partition=rng.choice((1, 1, 1, 2, 2, 3)),
             subnormals=subnormals,

@@ -28,7 +28,7 @@ from collections.abc import Callable, Collection
 from torch2hw.sim.fuzz_layers import ANY, LAYERS, SIZES, Chain, Shape, embedding
 
 MOST_LAYERS = 5
-LENGTHS = (1, 1, 2, 2, 2, 3, 3, 4, 5)  # most are short: they cost less, and find what long ones find
+LENGTHS = (*(1,) * 10, *(2,) * 8, 3, 3, 3, 4, 5)  # most are short: they cost less, and find what long ones find
 
 
 def source(seed: int, without: Collection[int] = ()) -> str:

@@ -26,7 +26,7 @@ from torch2hw.errors import MissingTool, UsageError
 from torch2hw.sim.fuzz import Outcome, arguments_of, options_of, run_seed, write_failure
 from torch2hw.sim.fuzz_models import kinds, source
 
-SEEDS_PER_PROCESS = 25
+SEEDS_PER_PROCESS = 100
 COLUMNS = ("seed", "verdict", "seconds", "options", "layers", "detail")
 
 
