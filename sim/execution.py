@@ -34,7 +34,7 @@ LINALG_TO_LOOPS = (
     "builtin.module(func.func(linalg-generalize-named-ops),"
     "one-shot-bufferize{bufferize-function-boundaries function-boundary-type-conversion=identity-layout-map},"
     "buffer-results-to-out-params{modify-public-functions=true hoist-static-allocs=true},"
-    "func.func(refback-munge-memref-copy,convert-linalg-to-loops,math-expand-ops{ops=fpowi}))"
+    "func.func(refback-munge-memref-copy,convert-linalg-to-loops))"
 )
 
 

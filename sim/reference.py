@@ -23,7 +23,7 @@ from torch2hw.sim.formats import FORMATS, Array
 
 TO_LLVM = (
     "builtin.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
-    "func.func(math-expand-ops{ops=rsqrt}),convert-math-to-libm,"  # the C library has no rsqrtf
+    "func.func(math-expand-ops{ops=rsqrt,fpowi}),convert-math-to-libm,"  # the C library has neither
     "convert-to-llvm,reconcile-unrealized-casts)"
 )
 
