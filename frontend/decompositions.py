@@ -13,6 +13,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
 from torch2hw.frontend.elementary_functions import ELEMENTARY
 from torch2hw.frontend.index_functions import INDEXED
+from torch2hw.frontend.narrow_integers import WIDENED, in_i32
 from torch2hw.frontend.number_functions import NUMBERS
 from torch2hw.frontend.ordering_functions import ORDERING
 from torch2hw.frontend.running_functions import RUNNING
@@ -20,4 +21,5 @@ from torch2hw.frontend.running_functions import RUNNING
 
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
-    return {**get_decomposition_table(), **ELEMENTARY, **NUMBERS, **ORDERING, **RUNNING, **INDEXED}
+    table = {**get_decomposition_table(), **ELEMENTARY, **NUMBERS, **ORDERING, **RUNNING, **INDEXED}
+    return table | {operation: in_i32(operation, table.get(operation)) for operation in WIDENED}

@@ -68,6 +68,12 @@ def extremes_of_what_may_be_nan(x: Any) -> Any:
     return *extremes, y.clamp(-1, 2), y.clamp(min=0), torch.clamp(y, z, z + 1), torch.where(y > z, y, z), y == y
 
 
+def eight_bits(x: Any) -> Any:
+    y, z = (x * 20 + 125).to(torch.int32).to(torch.uint8), (x * 20).to(torch.int32).to(torch.int8)
+    signed = z - 1, z // 7, z % 7, -z, z.amax(0), z > 3
+    return y > 130, y == 245, y / 4, y // 7, y % 7, y.max(), y.sum(0), y - 1, y * 0.5, *signed
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -79,6 +85,7 @@ def extremes_of_what_may_be_nan(x: Any) -> Any:
         places_in_what_is_not_stored,
         comparisons_of_constants,
         extremes_of_what_may_be_nan,
+        eight_bits,
     ],
 )
 def test_values(function: Callable[..., Any]) -> None:
@@ -91,4 +98,4 @@ def test_values(function: Callable[..., Any]) -> None:
     expected = function(x.clone())
     results = Reference(program.text()).run([x.numpy()])
     for result, wanted in zip(results, expected if isinstance(expected, tuple) else (expected,), strict=True):
-        np.testing.assert_array_equal(result, wanted.numpy())
+        np.testing.assert_array_equal(result.view(wanted.numpy().dtype), wanted.numpy())
