@@ -66,6 +66,7 @@ class Reference:
         for array, (shape, dtype) in zip(inputs, self.arguments, strict=False):
             assert array.shape == shape, f"input {len(arrays)} has shape {array.shape}, the program wants {shape}"
             stored = FORMATS[dtype].numpy
+            array = array.view(stored) if array.dtype == np.uint8 and dtype == "i8" else array  # MLIR's have no sign
             assert array.dtype == stored, f"input {len(arrays)} is {array.dtype}, the program wants {dtype}"
             arrays.append(np.array(array, order="C"))
         results = [np.zeros(shape, FORMATS[dtype].numpy) for shape, dtype in self.arguments[len(inputs) :]]
