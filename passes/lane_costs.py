@@ -41,7 +41,7 @@ UNIT_LUTS = {
     "math.cos": 1300,
     "arith.divsi": 8200,
     "arith.remsi": 8200,
-    "arith.remf": 12000,
+    "arith.remf": 13900,
 }
 LANE_OPERATIONS = ("arith.addf", "arith.mulf")
 BANK_LUTS = 16  # of address, enable and host's decoder
