@@ -260,7 +260,8 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
         break;
       }
       if (r & 32) a = special();
-      b = ((OPERATION == SUB ? a : a ^ SIGN) + ((r >> 8) & 7) - 3) & (SIGN | (SIGN - 1));
+      const bool opposite = OPERATION == ADD || OPERATION == FMA || (OPERATION != SUB && (r & 4096));
+      b = ((opposite ? a ^ SIGN : a) + ((r >> 8) & 7) - 3) & (SIGN | (SIGN - 1));
       if (r & 64) b ^= (r & 2048) ? rnd() & ((2ull << (r >> 16) % S) - 1) : 1ull << (r >> 16) % S;  // any difference of k bits
       break;
     }
@@ -269,11 +270,18 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
       if (r & 8) a &= SIGN;
       if (r & 16) b &= SIGN;
       if (r & 32) a = with_exponent((int64_t)((r >> 8) % (S + 2)));
+      if ((r & 0x140) == 0x140) b = (b & SIGN) | exponent() << F;  // a power of two
   }
   if (OPERATION == FMA) {  // the addend near the product, or its near negative; products of few bits, and no special values
     if ((r & 7) == 6 || (r & 15) == 8)
       a = with_exponent(BIAS + (int64_t)(r >> 40 & 31) - 16), b = with_exponent(BIAS + (int64_t)(r >> 45 & 31) - 16);
     if ((r & 15) == 8) a = (a & ~FRACTION) | significand(), b = (b & ~FRACTION) | significand();
+    if ((r & 103) == 102) {  // a product of few bits, and an addend that starts half a last place below: its rest decides
+      a = (a & ~FRACTION) | (rnd() << (F - F / 2) & FRACTION), b = (b & ~FRACTION) | (rnd() << (F - F / 2) & FRACTION);
+      c = with_exponent((int64_t)(a >> F & EXPONENT) + (int64_t)(b >> F & EXPONENT) - BIAS - S + (int64_t)(r >> 58 & 1));
+      c = (c & ~FRACTION) | 1ull << (r >> 50) % F;
+      return;
+    }
     if ((r & 7) == 6) {  // a product of S + 1 or 2 bits, half way between two floats, and an addend far below
       int i = 1 + (int)((r >> 40) % F), j = S - i;
       a = (a & ~FRACTION) | (((rnd() | 1) << (F - i)) & FRACTION), b = (b & ~FRACTION) | (((rnd() | 1) << (F - j)) & FRACTION);
@@ -285,6 +293,7 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
     if (r & 1024) c = with_exponent(e + (int64_t)((r >> 12) % (2 * reach)) - reach);
     if ((r & 6144) == 6144) { double p = decode(a, E, S, false) * decode(b, E, S, false); c = encode(-p, E, S, false); }
     if ((r & 0xF800) == 0xF800) c = (c + (r >> 50 & 7) - 3) & (SIGN | (SIGN - 1));
+    if ((r & 0xF800) == 0x7800) c ^= rnd() & ((2ull << (r >> 50) % F) - 1);  // any number of leading bits cancel
   }
   if (r & 128) { uint64_t t = a; a = b; b = t; }
 }
