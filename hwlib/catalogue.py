@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from .entries import ITERATIONS, MANY, Entry, entry_for, unit_name
 from .float_compare import PREDICATES
+from .float_dot import GUARD_BITS
+from .float_mul import holds_products
 from .formats import FORMATS, float_format, integer_width, type_width
 from .integers import COMPARISONS
 from .library import ENTRIES, Library, NoUnit
@@ -15,6 +19,8 @@ from .unit import Unit
 
 INTEGERS = ("i8", "i16", "i32", "i64")
 TYPES = (*FORMATS, *INTEGERS)
+LANES = 8  # of the sums and dot products that are listed; `find` makes those of any number, by name
+MOST_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,21 @@ class Listed:
     @property
     def what(self) -> str:
         return f"{self.operation} {self.predicate}" if self.predicate else self.operation
+
+    @property
+    def bound(self) -> str:
+        """Of the error, in words."""
+        ulp, lanes = self.unit.error_ulp, len(self.types) - 1
+        if self.operation == "hwlib.sum":
+            return f"correctly rounded {(lanes - 1).bit_length()} times in a row"
+        if self.operation == "hwlib.dot":
+            form = float_format(self.types[-1])
+            assert form is not None
+            cut = form.significand_bits + GUARD_BITS - 2
+            return f"0.5 ulp + {lanes // 2} x 2^-{cut} of the largest product"
+        if ulp == 0:
+            return "exact"
+        return "correctly rounded" if ulp == 0.5 else f"below {ulp:g} ulp"
 
 
 class NoSuchUnit(LookupError):
@@ -45,48 +66,95 @@ def is_type(name: str) -> bool:
     return float_format(name) is not None or (width is not None and 1 <= width <= 64 and name != "index")
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    operation: str
+    types: tuple[str, ...]
+    predicate: str | None = None
+    shape: str = "pipelined"
+
+
 def listing(library: Library, dtype: str) -> list[Listed]:
     """The units with an operand or result of type `dtype`, in the order of the library's entries."""
-    found: dict[str, Listed] = {}
-    for operation, types, predicate in _requests(dtype):
-        try:
-            unit = library.unit(operation, types[:-1], types[-1], predicate)
-        except NoUnit:
-            continue
-        found.setdefault(unit.name, Listed(operation, types, predicate, unit))
-    return list(found.values())
+    made = (_made(library, wanted) for wanted in _named(dtype, LANES).values())
+    return [listed for listed in made if listed is not None]
 
 
 def find(library: Library, name: str, dtype: str) -> Listed:
     """The unit called `name`, or `name` with `dtype` before it (`add`: f32_add). NoSuchUnit if there is none."""
     stem, _, _ = name.partition("_")
-    known = {listed.unit.name: listed for listed in listing(library, dtype)}
+    number = re.search(r"(?:sum|dot)_([1-9]\d?)(?!\d)", name)
+    lanes = int(number[1]) if number and int(number[1]) <= MOST_LANES else LANES
+    known = _named(dtype, lanes)
     if is_type(stem):
-        known |= {listed.unit.name: listed for listed in listing(library, stem)}
+        known |= _named(stem, lanes)
     for candidate in (name, f"{dtype}_{name}"):
-        if candidate in known:
-            return known[candidate]
+        listed = _made(library, known[candidate]) if candidate in known else None
+        if listed is not None:
+            return listed
     near = difflib.get_close_matches(name, known, 4)
     near += [f"{dtype}_{stem}" for stem in difflib.get_close_matches(name, [n.partition("_")[2] for n in known], 4)]
-    raise NoSuchUnit(name, [n for n in dict.fromkeys(near) if n in known])
+    raise NoSuchUnit(name, [n for n in dict.fromkeys(near) if n in known and _made(library, known[n]) is not None])
 
 
-def _requests(dtype: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
+def _named(dtype: str, lanes: int) -> dict[str, _Wanted]:
+    """By name, what may have a unit."""
+    found: dict[str, _Wanted] = {}
+    for wanted in _requests(dtype, lanes):
+        entry = entry_for(wanted.operation, wanted.types)
+        if entry is not None:
+            name = unit_name(entry, wanted.operation, wanted.types, wanted.predicate)
+            found.setdefault(f"{name}_iterative" if wanted.shape == "iterative" else name, wanted)
+    return found
+
+
+def _made(library: Library, wanted: _Wanted) -> Listed | None:
+    operation, types, predicate = wanted.operation, wanted.types, wanted.predicate
+    try:
+        unit = library.unit(operation, types[:-1], types[-1], predicate, shape=wanted.shape)
+    except NoUnit:
+        return None
+    return Listed(operation, types, predicate, unit)
+
+
+def _requests(dtype: str, lanes: int) -> Iterator[_Wanted]:
     """Every operation from or to `dtype` that could have a unit, with each other type and predicate."""
-    yield "arith.select", ("i1", dtype, dtype, dtype), None
+    yield _Wanted("arith.select", ("i1", dtype, dtype, dtype))
     for operation, entry in ENTRIES.items():
-        sources, results = _types(entry.kinds[0], dtype), _types(entry.kinds[-1], dtype)
-        if entry.same:
-            results = (dtype,)
-        elif operation.startswith("arith.cmp"):
-            results = ("i1",)
-        predicates: tuple[str | None, ...] = (None,)
-        if operation.startswith("arith.cmp"):
-            predicates = PREDICATES if entry.kinds[0] == "f" else COMPARISONS
-        for source, result, predicate in product(sources, results, predicates):
-            converts = _narrows(operation, source, result) and predicate not in ("true", "false")
-            if converts and (source == dtype or (result == dtype and not entry.same)):
-                yield operation, (*(source,) * (len(entry.kinds) - 1), result), predicate
+        yield from _plain(operation, entry, dtype)
+        if operation in ITERATIONS:
+            yield _Wanted(operation, (dtype,) * len(entry.kinds), shape="iterative")
+        if operation == "arith.mulf":
+            for source, target in _widening(dtype):
+                yield _Wanted(operation, (source, source, target))
+    for operation, (each, _) in MANY.items():
+        yield _Wanted(operation, (dtype,) * (each * lanes + 1))
+    for source, target in _widening(dtype):
+        yield _Wanted("hwlib.dot", (*(source,) * (2 * lanes), target))
+
+
+def _plain(operation: str, entry: Entry, dtype: str) -> Iterator[_Wanted]:
+    """Pipelines of operands of one type."""
+    sources, results = _types(entry.kinds[0], dtype), _types(entry.kinds[-1], dtype)
+    if entry.same:
+        results = (dtype,)
+    elif operation.startswith("arith.cmp"):
+        results = ("i1",)
+    predicates: tuple[str | None, ...] = (None,)
+    if operation.startswith("arith.cmp"):
+        predicates = PREDICATES if entry.kinds[0] == "f" else COMPARISONS
+    for source, result, predicate in product(sources, results, predicates):
+        converts = _narrows(operation, source, result) and predicate not in ("true", "false")
+        if converts and (source == dtype or (result == dtype and not entry.same)):
+            yield _Wanted(operation, (*(source,) * (len(entry.kinds) - 1), result), predicate)
+
+
+def _widening(dtype: str) -> Iterator[tuple[str, str]]:
+    """Pairs of formats, one of them `dtype`, of which the second holds every product of the first."""
+    for source, target in product(_types("f", dtype), repeat=2):
+        form, wide = float_format(source), float_format(target)
+        if dtype in (source, target) and form is not None and wide is not None and holds_products(form, wide):
+            yield source, target
 
 
 def _types(kind: str, dtype: str) -> tuple[str, ...]:

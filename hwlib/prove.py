@@ -60,7 +60,8 @@ def deepest(listed: Listed, library: Library) -> int:
 
 def _usual(listed: Listed) -> bool:
     """Exact and correctly rounded operations. (Elementary functions are large; they are compared by simulation.)"""
-    return listed.unit.error_ulp in (0.0, 0.5) and listed.predicate in PREDICATES
+    unit = listed.unit
+    return unit.interval_cycles == 1 and unit.error_ulp in (0.0, 0.5) and listed.predicate in PREDICATES
 
 
 def _unit(listed: Listed, library: Library, depth: int) -> Unit:

@@ -40,7 +40,7 @@ class Row:
             fields["predicate"] = self.listed.predicate
         fields |= {"name": unit.name, "operands": list(types[:-1]), "result": types[-1]}
         fields |= {"latency_cycles": unit.latency_cycles, "interval_cycles": unit.interval_cycles}
-        fields["error_ulp"] = unit.error_ulp
+        fields |= {"error_ulp": unit.error_ulp} if math.isfinite(unit.error_ulp) else {"error": self.listed.bound}
         if self.resources is not None:
             fields |= {k: v for k, v in self.resources.to_json().items() if k != "uram"}
         return fields
@@ -68,7 +68,7 @@ class Listing:
             unit, r = row.listed.unit, row.resources
             figures = () if r is None else (f"{r.lut:,}", f"{r.ff:,}", str(r.dsp), f"{r.bram36:g}")
             timing = (str(unit.latency_cycles), str(unit.interval_cycles))
-            table.append((row.listed.what, unit.name, *timing, *figures, _error(unit.error_ulp)))
+            table.append((row.listed.what, unit.name, *timing, *figures, row.listed.bound))
         widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
         lines = [
             "  ".join(
@@ -148,15 +148,11 @@ def verilog(listed: Listed) -> str:
 
 def _header(listed: Listed, library: Library, note: str) -> str:
     unit = listed.unit
+    interval = unit.interval_cycles
+    operands = "operands every cycle" if interval == 1 else f"operands with start, every {interval} cycles or later"
     timing = (
-        f"Pipelined for {library.clock_ns:g} ns: operands every cycle, the result {unit.latency_cycles} cycles later."
+        f"Pipelined for {library.clock_ns:g} ns: {operands}, the result {unit.latency_cycles} cycles later."
         if unit.latency_cycles
         else "Combinational."
     )
-    return f"// {unit.name}: {note}.\n// {timing} Error: {_error(unit.error_ulp)}.\n"
-
-
-def _error(ulp: float) -> str:
-    if ulp == 0:
-        return "exact"
-    return "correctly rounded" if ulp == 0.5 else f"below {ulp:g} ulp"
+    return f"// {unit.name}: {note}.\n// {timing} Error: {listed.bound}.\n"

@@ -13,7 +13,7 @@ from torch2hw.cli import main
 from torch2hw.sim.lint import lint
 
 ICARUS = shutil.which("iverilog") is not None
-WRITTEN = ["f32_exp", "f8E4M3_mul", "i64_from_int_f16", "i8_select"]
+WRITTEN = ["f32_exp", "f8E4M3_mul", "i64_from_int_f16", "i8_select", "bf16_div_iterative", "bf16_mul_f32", "f16_dot_3"]
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
@@ -36,6 +36,9 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert isinstance(units, list)
     by_name = {entry["name"]: entry for entry in units}
     assert len(by_name) == len(units)
+    assert {"f32_sum_8", "f32_dot_8", "bf16_dot_8_f32", "bf16_mul_f32", "f32_sqrt_iterative"} <= set(by_name)
+    assert by_name["f32_div_iterative"]["interval_cycles"] > 20
+    assert by_name["f32_dot_8"]["error"] == "0.5 ulp + 8 x 2^-30 of the largest product"
     assert {"f32_add", "f32_exp", "f32_cmp_ogt", "f32_to_f16", "f16_to_f32", "i32_from_int_f32"} <= set(by_name)
     assert by_name["f32_mul"] | {"latency_cycles": 0} == {
         "operation": "arith.mulf", "name": "f32_mul", "operands": ["f32", "f32"], "result": "f32",
