@@ -282,6 +282,13 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
       c = (c & ~FRACTION) | 1ull << (r >> 50) % F;
       return;
     }
+    if (F > 2 && (r & 103) == 70) {  // 2^(F-1) + 2^k is below a product's last place; an addend that takes 2^k away, and a bit
+      const int p = (int)((r >> 40) % (F > 2 ? F - 1 : 1)), q = F - 1 - p, k = (int)((r >> 45) % q);
+      a = (a & ~FRACTION) | 1ull << p, b = (b & ~FRACTION) | 1ull << q | 1ull << k;
+      c = with_exponent((int64_t)(a >> F & EXPONENT) + (int64_t)(b >> F & EXPONENT) - BIAS - (2 * F - p - k));
+      c = (((a ^ b) & SIGN) ^ SIGN) | (c & (EXPONENT << F)) | 1ull << (r >> 50) % F;
+      return;
+    }
     if ((r & 7) == 6) {  // a product of S + 1 or 2 bits, half way between two floats, and an addend far below
       int i = 1 + (int)((r >> 40) % F), j = S - i;
       a = (a & ~FRACTION) | (((rnd() | 1) << (F - i)) & FRACTION), b = (b & ~FRACTION) | (((rnd() | 1) << (F - j)) & FRACTION);
