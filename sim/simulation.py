@@ -18,15 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from torch2hw.errors import CheckError, InternalError, UsageError
+from torch2hw.sim import icarus
 from torch2hw.sim.formats import Array, Words, from_words, to_words
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import Seen
-from torch2hw.sim.processes import run
+from torch2hw.sim.processes import Command, run
 from torch2hw.sim.verilator import Trace, build
 
 RESET, IDLE, WRITE, RUN, START, READ = range(1, 7)
 RESET_MODES = {"zeros": 0, "ones": 1, "random": 2}
 TIMEOUT_STATUS = 3
+MOST_TOLD = 10
 UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
 
 
@@ -34,7 +36,8 @@ UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
 class Conditions:
     """What surrounds the runs.
 
-    state: of every register and memory before the first reset; random from `seed`.
+    state: of every register and memory before the first reset; random from `seed`. `unknown` is X in every bit, and
+        Icarus Verilog simulates, slowly (`icarus`), without traces and monitors.
     repeats: each set of inputs is run so many times in a row, written once.
     hold_go: go stays high until done, through all repeats, which then follow each other without a cycle between.
     abandon_cycles: before each full run, for each k a run is started and reset in its cycle k.
@@ -44,7 +47,7 @@ class Conditions:
     trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels deep (0: all).
     """
 
-    state: Literal["zeros", "ones", "random"] = "random"
+    state: Literal["zeros", "ones", "random", "unknown"] = "random"
     seed: int = 1
     repeats: int = 1
     hold_go: bool = False
@@ -119,10 +122,21 @@ def simulate(
     missing = [file for file in manifest.memory_files if not (directory / file).is_file()]
     if missing:
         raise UsageError(f"{missing[0]} is missing", why=f"it holds weights of {manifest.top}", fix="compile again")
-    started = time.monotonic()
-    program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors)
-    built = time.monotonic()
-    answers, told = _play(program, directory, _script(manifest, input_sets, conditions), conditions, progress)
+    script = _script(manifest, input_sets, conditions)
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+        work, started = Path(folder), time.monotonic()
+        if conditions.state == "unknown":
+            assert conditions.trace is None and not monitors, "Icarus has neither traces nor monitors here"
+            command = icarus.build(work, directory, manifest, script)
+        else:
+            program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors)
+            command = _bench(program, work, script, conditions)
+        built = time.monotonic()
+        told = _play(command, directory, progress)
+        if conditions.state == "unknown":
+            answers = icarus.answers(work / "results", manifest, conditions.repeats)
+        else:
+            answers = np.fromfile(work / "results", "<u8").astype(np.uint64)
     outputs, cycles = _read_answers(manifest, answers, len(input_sets), conditions.repeats)
     return Simulation(
         outputs,
@@ -159,14 +173,16 @@ def _script(manifest: Manifest, input_sets: Sequence[Sequence[Array]], condition
     return np.concatenate(script.words)
 
 
-def _play(
-    program: Path,
-    directory: Path,
-    script: Words,
-    conditions: Conditions,
-    progress: Callable[[int, float], None] | None,
-) -> tuple[Words, dict[str, list[str]]]:
-    """What the bench answers to the script, and its lines of each kind. It runs in `directory`, beside memory files."""
+def _bench(program: Path, work: Path, script: Words, conditions: Conditions) -> Command:
+    """The command that plays the script, written to `work`, on a design made by `verilator.build`."""
+    script.astype("<u8").tofile(work / "script")
+    state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
+    trace = [] if conditions.trace is None else [str(conditions.trace.resolve()), str(conditions.trace_depth or 99)]
+    return [program, work / "script", work / "results", *state, *trace]
+
+
+def _play(command: Command, directory: Path, progress: Callable[[int, float], None] | None) -> dict[str, list[str]]:
+    """The lines of each kind that the bench wrote. It runs in `directory`, beside memory files."""
     lines: list[str] = []
     told: dict[str, list[str]] = {"run": [], "monitor": []}
     started = time.monotonic()
@@ -180,19 +196,15 @@ def _play(
         elif progress is not None:
             progress(int(rest), time.monotonic() - started)
 
-    with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
-        script_file, results_file = Path(work) / "script", Path(work) / "results"
-        script.astype("<u8").tofile(script_file)
-        state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
-        trace = [] if conditions.trace is None else [str(conditions.trace.resolve()), str(conditions.trace_depth or 99)]
-        status = run([program, script_file, results_file, *state, *trace], directory, line)
-        if status == TIMEOUT_STATUS:
-            raise CheckError("the simulated design did not finish", why="; ".join(lines))
-        if status != 0:
-            raise InternalError(f"the simulation ended with status {status}: {'; '.join(lines)}")
-        if broken := [text.removeprefix("violation: ") for text in lines if text.startswith("violation: ")]:
-            raise CheckError("the simulated design broke the rules of its interface", why="; ".join(broken))
-        return np.fromfile(results_file, "<u8").astype(np.uint64), told
+    status = run(command, directory, line)
+    if status == TIMEOUT_STATUS:
+        *others, last = lines
+        raise CheckError("the simulated design did not finish", why="; ".join([*others[:MOST_TOLD], last]))
+    if status != 0:
+        raise InternalError(f"the simulation ended with status {status}: {'; '.join(lines)}")
+    if broken := [text.removeprefix("violation: ") for text in lines if text.startswith("violation: ")]:
+        raise CheckError("the simulated design broke the rules of its interface", why="; ".join(broken[:MOST_TOLD]))
+    return told
 
 
 def _read_answers(

@@ -136,13 +136,14 @@ def simulate_sets(
     With `netlist`, what Yosys synthesises of the design is run in its place.
     """
     assert not (monitored and netlist), "a netlist has no kernels"
+    unknown = conditions is not None and conditions.state == "unknown"  # Icarus knows no assertions
     kernels = watched(compiled.at("calyx")) if monitored else []
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
         if netlist:
             replace_by_netlist(Path(folder), manifest)
-        elif compiled.options.schedule == "static":
+        elif compiled.options.schedule == "static" and not unknown:
             manifest = with_port_checks(compiled, manifest, Path(folder))
         simulation = simulate(
             Path(folder), manifest, sets, conditions, progress, monitor_text(kernels, False) if kernels else ""

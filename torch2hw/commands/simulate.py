@@ -17,6 +17,12 @@ def add(commands: Any) -> None:
     parser = model_command(commands, "simulate", "compile, run in Verilator, compare with the reference and PyTorch")
     parser.add_argument("--runs", type=count, default=1, metavar="N", help="runs; all but the first on random inputs")
     parser.add_argument("--check", action="store_true", help=CHECK_HELP)
+    parser.add_argument(
+        "--simulator",
+        choices=("verilator", "icarus"),
+        default="verilator",
+        help="icarus: all state is X at first, and an X that reaches a result is found; slow",
+    )
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
     parser.add_argument(
         "--trace-depth", type=count, metavar="N", help="of the waveforms: so many levels of modules (all)"
@@ -48,6 +54,12 @@ def run(parsed: argparse.Namespace) -> int:
         raise UsageError("a netlist has no kernels", fix="leave --timeline and --profile out, or --netlist")
     if written and parsed.schedule == "sequential":
         raise UsageError("--schedule sequential has no kernels", fix="leave --timeline and --profile out")
+    icarus = parsed.simulator == "icarus"
+    if icarus and (written or parsed.trace or parsed.netlist):
+        raise UsageError(
+            "--simulator icarus has no --trace, --timeline, --profile and --netlist",
+            fix="leave them out, or --simulator verilator",
+        )
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress)
         from torch2hw.check import simulate_design
@@ -66,7 +78,9 @@ def run(parsed: argparse.Namespace) -> int:
             compiled,
             arguments,
             runs=parsed.runs,
-            conditions=Conditions(trace=parsed.trace, trace_depth=parsed.trace_depth or 0),
+            conditions=Conditions(
+                state="unknown" if icarus else "random", trace=parsed.trace, trace_depth=parsed.trace_depth or 0
+            ),
             progress=progress.cycles,
             monitored=bool(written),
             netlist=parsed.netlist,
