@@ -1,6 +1,6 @@
 // The test bench: plays a script of host operations on a Verilated design and writes down what came back.
 //
-//   bench SCRIPT RESULTS RESET_MODE SEED [TRACE DEPTH]
+//   bench SCRIPT RESULTS RESET_MODE SEED [TRACE]
 //
 // SCRIPT and RESULTS are streams of little-endian 64-bit words. RESET_MODE is Verilator's state before the first reset:
 // 0 zeros, 1 ones, 2 random from SEED. Operations and what each appends to RESULTS:
@@ -132,9 +132,9 @@ public:
     }
 
 #if defined(TRACE_VCD) || defined(TRACE_FST)
-    void open_trace(const char* file, int depth) {
+    void open_trace(const char* file) {
         context.traceEverOn(true);
-        dut.trace(&trace, depth);
+        dut.trace(&trace, 99);  // how deep was said when the design was verilated
         trace.open(file);
         tracing = true;
     }
@@ -211,7 +211,7 @@ int main(int argc, char** argv) {
     std::vector<uint64_t> results;
     Bench bench(dut, context);
 #if defined(TRACE_VCD) || defined(TRACE_FST)
-    if (argc > 6) bench.open_trace(argv[5], std::atoi(argv[6]));
+    if (argc > 5) bench.open_trace(argv[5]);
 #endif
     try {
         play(bench, script, results);

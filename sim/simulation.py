@@ -44,7 +44,7 @@ class Conditions:
     pulse_go: go is raised and lowered at random while the design runs, which it must ignore.
     meddle: random writes to the inputs while the design runs, which it must ignore.
     hasty: the program is built faster and runs slower, for runs of few cycles.
-    trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels deep (0: all).
+    trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels of modules deep (0: all).
     """
 
     state: Literal["zeros", "ones", "random", "unknown"] = "random"
@@ -129,7 +129,8 @@ def simulate(
             assert conditions.trace is None and not monitors, "Icarus has neither traces nor monitors here"
             command = icarus.build(work, directory, manifest, script)
         else:
-            program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors)
+            depth = conditions.trace_depth
+            program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors, depth)
             command = _bench(program, work, script, conditions)
         built = time.monotonic()
         told = _play(command, directory, progress)
@@ -177,7 +178,7 @@ def _bench(program: Path, work: Path, script: Words, conditions: Conditions) -> 
     """The command that plays the script, written to `work`, on a design made by `verilator.build`."""
     script.astype("<u8").tofile(work / "script")
     state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
-    trace = [] if conditions.trace is None else [str(conditions.trace.resolve()), str(conditions.trace_depth or 99)]
+    trace = [] if conditions.trace is None else [str(conditions.trace.resolve())]
     return [program, work / "script", work / "results", *state, *trace]
 
 

@@ -47,10 +47,18 @@ FST_PROBE = "#include <lz4.h>\n#include <zlib.h>\n"
 INSTALL_FST = "apt-get install liblz4-dev zlib1g-dev (Debian, Ubuntu), or write a .vcd file, which needs nothing"
 
 
-def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: bool = False, beside: str = "") -> Path:
+def build(
+    directory: Path,
+    manifest: Manifest,
+    trace: Trace = "none",
+    hasty: bool = False,
+    beside: str = "",
+    trace_depth: int = 0,
+) -> Path:
     """The program that simulates the design whose files are in `directory`; a `hasty` one is built faster, runs slower.
 
-    `beside` is further SystemVerilog.
+    `beside` is further SystemVerilog. A trace is `trace_depth` levels of modules deep, the top one being the first (0:
+    all).
 
     Raises MissingTool without a C++ compiler or, for FST, without its libraries; InternalError where Verilator refuses
     the SystemVerilog or a port is not what the manifest says.
@@ -60,7 +68,8 @@ def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: boo
         _require_fst(compiler)
     sources = [directory / file for file in manifest.files]
     optimisation = HASTY_OPTIMISATION if hasty else OPTIMISATION
-    parts: list[str | bytes] = [trace, repr(optimisation), beside, repr(manifest), *_toolchain(compiler)]
+    traced = ["--trace-depth", str(trace_depth)] if trace_depth else []
+    parts: list[str | bytes] = [trace, *traced, repr(optimisation), beside, repr(manifest), *_toolchain(compiler)]
     ours = [BENCH, HERE / "bench_header.py", HERE / "verilator.py"]
     name = digest([*parts, *(file.read_bytes() for file in [*ours, *sources])])
     make = partial(
@@ -68,6 +77,7 @@ def build(directory: Path, manifest: Manifest, trace: Trace = "none", hasty: boo
         sources=sources,
         manifest=manifest,
         trace=trace,
+        traced=traced,
         optimisation=optimisation,
         compiler=compiler,
         beside=beside,
@@ -80,6 +90,7 @@ def _make(
     sources: Sequence[Path],
     manifest: Manifest,
     trace: Trace,
+    traced: Sequence[str],
     optimisation: Mapping[str, str],
     compiler: str,
     beside: str,
@@ -88,7 +99,7 @@ def _make(
         work = Path(temporary)
         options = [*OPTIONS, "--Mdir", ".", "--top-module", manifest.top]
         if trace != "none":
-            options.append(f"--trace-{trace}")
+            options += [f"--trace-{trace}", *traced]
         files = [source.resolve() for source in sources]
         if beside:
             files.append(work / "beside.sv")

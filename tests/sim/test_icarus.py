@@ -1,4 +1,4 @@
-"""Simulation from unknown state: Icarus Verilog gives what Verilator gives, and finds state that nothing initialises."""
+"""Simulation from unknown state: Icarus gives what Verilator gives, and finds state that nothing initialises."""
 
 from __future__ import annotations
 

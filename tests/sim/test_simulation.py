@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pywellen
 
 from torch2hw.errors import CheckError, InternalError, MissingTool, UsageError
 from torch2hw.sim import verilator
@@ -76,6 +77,30 @@ def test_a_vcd_has_the_names_of_the_design(tmp_path: Path) -> None:
     simulate(tmp_path, affine_in(tmp_path), [affine_inputs(0)], Conditions(trace=trace))
     text = trace.read_text()
     assert "module affine" in text and "offset_in_bank" in text and text.count("\n#") > 60
+
+
+NESTED = (
+    ("module affine (", "module inner (input logic [2:0] column, output logic [2:0] next_column);\n"
+     "  assign next_column = column + 3'd1;\nendmodule\nmodule affine ("),
+    ("  wire active", "  wire [2:0] after;\n  inner counter (.column(column), .next_column(after));\n  wire active"),
+    ("'0 : column + 3'd1", "'0 : after"),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vcd", "fst"])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_waveforms_have_the_names_of_the_design_down_to_a_depth(tmp_path: Path, kind: str, depth: int) -> None:
+    trace = tmp_path / f"out.{kind}"
+    conditions = Conditions(trace=trace, trace_depth=depth)
+    try:
+        simulate(tmp_path, affine_in(tmp_path, *NESTED), [affine_inputs(0)], conditions)
+    except MissingTool:
+        assert kind == "fst"
+        pytest.skip("needs the headers of lz4")
+    names = {variable.full_name for variable in pywellen.Waveform(str(trace)).all_vars()}
+    assert {"TOP.go", "TOP.affine.offset_in_bank"} <= names
+    assert ("TOP.affine.counter.next_column" in names) == (depth == 0)
 
 
 def test_an_fst_without_its_libraries_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
