@@ -53,7 +53,7 @@ def flipped(found: re.Match[str]) -> str:
 
 FAULTS: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
     "a constant flipped": (r"(memory\[\d+\] = 32'h)([0-9a-f]{8});", flipped),
-    "an address off by one": (r"(assign \w+_addr = )(?=at_|\()", r"\g<1>1'b1 + "),
+    "an address off by one": (r"assign (\w+_addr) = ([^;]+);", r"assign \g<1> = 1'b1 + (\g<2>);"),
     "a register missing": (r"stage2 <= stage1;", "stage2 <= in;"),
 }
 
