@@ -70,7 +70,7 @@ def test_faults_are_planted_in_the_middle_one_of_their_places() -> None:
     faults = [testbenches.planted(text, *fault) for fault in testbenches.FAULTS.values()]
     assert faults == [
         text.replace("3f800001", "7f800001"),
-        text.replace("= at_i", "= 1'b1 + at_i"),
+        text.replace("= at_i", "= 1'b1 + (at_i)"),
         text.replace("<= stage1", "<= in"),
     ]
     assert testbenches.planted("module m();", *testbenches.FAULTS["a register missing"]) is None
