@@ -1,0 +1,40 @@
+"""What is running is shown on a terminal, simulations with their cycles a second; nothing is shown anywhere else."""
+
+from __future__ import annotations
+
+import os
+import pty
+import time
+from pathlib import Path
+
+import pytest
+
+from torch2hw.progress import PERIOD_SECONDS, Progress
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, terminal: bool, tmp_path: Path, quiet: bool = False) -> str:
+    reader, writer = pty.openpty()
+    if not terminal:
+        reader = writer = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT)
+    with os.fdopen(writer, "w", closefd=False) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        with Progress(quiet) as progress:
+            progress.step("build the simulation")
+            time.sleep(3 * PERIOD_SECONDS)
+            progress.cycles(3_000_000, 2.0)
+            time.sleep(3 * PERIOD_SECONDS)
+        os.write(writer, b"end")
+    if not terminal:
+        return (tmp_path / "log").read_text()
+    return os.read(reader, 4096).decode()
+
+
+def test_a_terminal_sees_the_step_and_the_cycles_a_second(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = shown(monkeypatch, True, tmp_path)
+    assert " s  build the simulation" in text
+    assert " s  simulate: 3,000,000 cycles, 1,500,000 a second" in text
+
+
+def test_a_file_and_a_quiet_run_see_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert shown(monkeypatch, False, tmp_path) == "end"
+    assert shown(monkeypatch, True, tmp_path, quiet=True) == "end"
