@@ -32,6 +32,8 @@ from torch2hw.passes.time_and_area import luts_of_all_time
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
 PRICED_CHOICES = 24
+FEWEST_CHOICES = 4
+PRICED_ARMS = 3072  # pricing a choice means writing its arms out: fewer choices where there are very many arms
 ROUNDS = 8
 PAIRED_CHOICES = 6  # of one nest, the cheapest by themselves, each with the best of all of another
 
@@ -191,8 +193,9 @@ class Search:
 def candidates(nest: Nest, lanes: int) -> list[dict[Variable, int]]:
     """Choices worth pricing: of every number of lanes those that take the fewest iterations, most of the largest.
 
-    Where very many are equal, some evenly spread over them: pricing one means writing its arms out.
+    Where very many are equal, some evenly spread over them.
     """
+    priced = min(PRICED_CHOICES, max(FEWEST_CHOICES, PRICED_ARMS // lanes))
     ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
     for number, choice in enumerate(all_choices(nest, lanes)):
         iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in nest.loops)
@@ -200,7 +203,7 @@ def candidates(nest: Nest, lanes: int) -> list[dict[Variable, int]]:
     chosen: list[dict[Variable, int]] = []
     for count, group in sorted(ranked.items()):
         group.sort(key=lambda entry: entry[:2])
-        most = PRICED_CHOICES if 2 * count >= lanes else PRICED_CHOICES // 4
+        most = priced if 2 * count >= lanes else max(1, priced // 4)
         fewest = [entry for entry in group if entry[0] <= group[0][0] * 1.1]
         best = fewest if len(fewest) > most else group[:most]
         chosen += [best[k * len(best) // min(most, len(best))][2] for k in range(min(most, len(best)))]

@@ -17,13 +17,14 @@ SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
 BANKINGS = ("dimension", "naive")
 CONTROLS = ("shared", "arms")
+MOST_BANKS = 64
 
 
 @dataclass(frozen=True)
 class Options:
     """The common options of every subcommand.
 
-    `partition`: cyclic factor N ≥ 1; a compute nest gets N² multiply-accumulate lanes. A factor larger than a
+    `partition`: cyclic factor N, 1 to 64; a compute nest gets N² multiply-accumulate lanes. A factor larger than a
     dimension uses that dimension whole.
     `dtype`: the format that floating-point values have in hardware.
     `clock_ns`: the period that pipelining aims at, in nanoseconds.
@@ -56,6 +57,13 @@ class Options:
                 f"--partition {self.partition!s}: not a whole number of 1 or more",
                 why="it is the number of banks along each parallel dimension",
                 fix="use --partition 1, 2, 4, …",
+            )
+        if self.partition > MOST_BANKS:
+            lanes = MOST_BANKS**2
+            raise UsageError(
+                f"--partition {self.partition}: more than {MOST_BANKS}",
+                why=f"{lanes:,} multiply-accumulate lanes take {2 * lanes:,} DSPs, and each is written out",
+                fix=f"use --partition {MOST_BANKS} or less",
             )
         _one_of("--dtype", self.dtype, DTYPES)
         _one_of("--subnormals", self.subnormals, SUBNORMALS)
