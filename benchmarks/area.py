@@ -11,8 +11,9 @@ import argparse
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from math import log
+from math import exp, log
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
 from torch2hw.benchmarks.measure import Point, json_text, read_points
@@ -96,7 +97,7 @@ def without_bodies(verilog: str, names: Collection[str]) -> str:
 
 
 def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
-    """The table; the exponent is that of the growth since the row before."""
+    """The table; the exponent is that of the growth since the row before, and below it one of all rows."""
     rows = []
     before: Mapping[str, Any] | None = None
     for point in points:
@@ -127,8 +128,24 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         "is left with the arithmetic units as black boxes: control, addresses, memories, delay lines, multiplexers. "
         f"**Bold** is above {MOST_LUTS_A_LANE} LUTs a lane. – is not measured.",
         table(TITLES, rows),
+        *fit(points),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def fit(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The exponent of all that is no unit over all points, by least squares of the logarithms."""
+    if len(points) < 3:
+        return []
+    lanes, rest = [log(p["lanes"]) for p in points], [log(p["rest_lut"]) for p in points]
+    slope, height = linear_regression(lanes, rest)
+    told = "slower" if slope < 1 else "**not slower**"
+    return [
+        f"All points together: `not units` = {exp(height):.0f} × lanes^{slope:.2f}: control and addressing grow {told} "
+        "than the lanes. They jump where a lane's outputs are no multiple of the adder's latency, so that sums wait in "
+        "delay lines, and where two layers' lanes are joined in different ways: both cost multiplexers in front of "
+        "shared units."
+    ]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,10 @@ def test_area_marks_what_is_above_the_limit_and_shows_growth() -> None:
     text = area.markdown(points, "a tool")
     assert "| 1 | 1 | 9 | 900 | 900 | 400 | 400 | – |" in text
     assert "| 2 | 4 | 8 | 4,000 | **1000** | 800 | 200 | 0.50 |" in text
+    faster = area.markdown([*points, {"partition": 4, "lanes": 16, "predicted_cycles": 7, "rest_lut": 1600}], "a tool")
+    assert "`not units` = 400 × lanes^0.50: control and addressing grow slower" in faster
+    steep = area.markdown([*points, {"partition": 4, "lanes": 16, "predicted_cycles": 7, "rest_lut": 9600}], "a tool")
+    assert "grow **not slower** than the lanes" in steep
 
 
 def test_units_become_black_boxes() -> None:
