@@ -239,6 +239,16 @@ static void vectors(uint64_t& a, uint64_t& b, uint64_t& c) {
       break;
     }
     case 6: {  // near-cancellation; for quotients and roots: exact ones, and what is next to them
+      if (OPERATION == DIV && !FLUSH && F > 3 && (r & 0x6000) == 0x2000) {  // exact, but too small for all bits of the quotient
+        const int i = (int)((r >> 40) % (F > 1 ? F - 1 : 1)), j = F - 1 - i;
+        const uint64_t q = 1ull << i | (rnd() & ((1ull << i) - 1)) | 1, m = 1ull << j | (rnd() & ((1ull << j) - 1));
+        uint64_t p = q * m;
+        while (!(p >> F)) p <<= 1;
+        const int64_t e = 1 + (int64_t)(rnd() % (BIAS / 2));
+        a = (with_exponent(e) & ~FRACTION) | (p & FRACTION);
+        b = (with_exponent(e + BIAS - 1 + (int64_t)((r >> 20) % (F + 2))) & ~FRACTION) | (m << (F - j) & FRACTION);
+        return;
+      }
       if (OPERATION == DIV || OPERATION == SQRT) {
         uint64_t q = (((r & 32) ? significand() : rnd() & FRACTION) | 1ull << F), m = OPERATION == DIV ? (b & FRACTION) | 1ull << F : q;
         unsigned __int128 p = (unsigned __int128)q * m;
