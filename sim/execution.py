@@ -33,7 +33,7 @@ from torch2hw.sim.reference import Reference
 LINALG_TO_LOOPS = (
     "builtin.module(func.func(linalg-generalize-named-ops),"
     "one-shot-bufferize{bufferize-function-boundaries function-boundary-type-conversion=identity-layout-map},"
-    "buffer-results-to-out-params{modify-public-functions=true hoist-static-allocs=true},"
+    "buffer-results-to-out-params{modify-public-functions=true},"  # hoisting crashes where one result is given twice
     "func.func(refback-munge-memref-copy,convert-linalg-to-loops))"
 )
 

@@ -173,3 +173,10 @@ def test_whole_powers_run_at_every_level(tmp_path: Path) -> None:
     lines = ("import torch", "model = type('Cube', (torch.nn.Module,), {'forward': lambda self, x: x**3 + x**-5})()")
     model.write_text("\n".join((*lines, "example_inputs = (torch.randn(2, 3),)")))
     assert {found.name for found in check(model).checked} > {"torch-to-linalg", "linalg-to-affine"}
+
+
+def test_a_value_may_be_returned_twice(tmp_path: Path) -> None:
+    model = tmp_path / "twice.py"
+    lines = ("import torch", "model = type('Twice', (torch.nn.Module,), {'forward': lambda self, x: (x * 3,) * 2})()")
+    model.write_text("\n".join((*lines, "example_inputs = (torch.randn(2, 3),)")))
+    assert "torch-to-linalg" in {found.name for found in check(model).checked}
