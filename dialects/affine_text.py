@@ -114,12 +114,27 @@ def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestP
             lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
     for buffer in allocated:
         lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
-    for nest in program.nests:
-        lines.extend("    " + line for line in (printer or NestPrinter)(nest, cycles).lines())
+    for group in program.groups():
+        printers = [(printer or NestPrinter)(program.nests[number], cycles) for number in group]
+        lines.extend("    " + line for line in fused_lines(printers))
     for buffer in allocated:
         lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
     lines += ["    return", "  }", *program.functions, "}", ""]
     return "\n".join(lines)
+
+
+def fused_lines(printers: Sequence[NestPrinter]) -> list[str]:
+    """Nests that share their outermost loop: all in one, which is called as the first one's."""
+    if len(printers) == 1:
+        return printers[0].lines()
+    outer = [printer.name(printer.nest.loops[0].variable.name) for printer in printers]
+    lines = [line for printer in printers for line in printer.states()]
+    lines.append(f"affine.for {outer[0]} = 0 to {printers[0].nest.rounds} {{")
+    for name, printer in zip(outer, printers, strict=True):
+        if name != outer[0]:
+            lines.append(f"  {name} = affine.apply affine_map<(d0) -> (d0)>({outer[0]})")
+        lines += ["  " + line for line in printer.loop_lines(1)]
+    return [*lines, "}"]
 
 
 def location(source: object) -> str:
@@ -174,14 +189,23 @@ class NestPrinter:
         return f"%{buffer.name}[{', '.join(self.body(index, names) for index in stored_at(buffer, indices))}]"
 
     def lines(self) -> list[str]:
+        return [*self.states(), *self.loop_lines(0)]
+
+    def states(self) -> list[str]:
+        """Where values are carried from one iteration to another."""
+        out: list[str] = []
+        for number, stage in enumerate(self.nest.stages):
+            shape = "".join(f"{loop.extent}x" for loop in self.nest.state_loops(number))
+            out += [f"{self.name(c.name)}_state = memref.alloca() : memref<{shape}{c.type}>" for c in stage.carried]
+        return out
+
+    def loop_lines(self, first: int) -> list[str]:
+        """The loops from number `first` inwards, with what is in them."""
         nest = self.nest
         out: list[str] = []
-        for number, stage in enumerate(nest.stages):
-            shape = "".join(f"{loop.extent}x" for loop in nest.state_loops(number))
-            out += [f"{self.name(c.name)}_state = memref.alloca() : memref<{shape}{c.type}>" for c in stage.carried]
-        for depth, loop in enumerate(nest.loops):
+        for depth, loop in enumerate(nest.loops[first:]):
             out.append("  " * depth + f"affine.for {self.name(loop.variable.name)} = 0 to {loop.extent} {{")
-        depth = len(nest.loops)
+        depth = len(nest.loops) - first
         body = self.stage_lines(0)
         if nest.domain:
             body = [f"affine.if {self.condition(nest.domain)} {{", *("  " + line for line in body), "}"]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,7 +198,11 @@ class Loop:
 @dataclass(frozen=True)
 class Nest:
     """Nests that follow each other with the same `arm_of` (not empty) are the arms of one parallel nest of that name:
-    no arm reads or writes what another one writes."""
+    no arm reads or writes what another one writes.
+
+    Nests that follow each other with the same `fused` (not empty) share their outermost loop, which is parallel and has
+    one extent: in each of its iterations (a round) all of them run, one after the other.
+    """
 
     name: str
     loops: tuple[Loop, ...]
@@ -207,10 +212,24 @@ class Nest:
     macs: int = 0  # multiply-accumulates that it executes
     lanes: int = 1
     arm_of: str = ""
+    fused: str = ""
 
     @property
     def trip_count(self) -> int:
         return int(np.prod([loop.extent for loop in self.loops], dtype=np.int64))
+
+    @property
+    def rounds(self) -> int:
+        return self.loops[0].extent if self.fused else 1
+
+    @property
+    def round_trips(self) -> int:
+        """Iterations that follow each other without another nest's between them."""
+        return self.trip_count // self.rounds
+
+    def round(self, number: int) -> Nest:
+        """One round of a fused nest, as a nest."""
+        return fixed(self, {self.loops[0].variable: Index((), number)})
 
     def statements(self) -> Iterator[Statement]:
         for stage in self.stages:
@@ -259,6 +278,11 @@ class Program:
     def with_nests(self, nests: list[Nest]) -> Program:
         return replace(self, nests=tuple(nests))
 
+    def groups(self) -> list[list[int]]:
+        """The numbers of the nests in execution order; those that are fused together in one list."""
+        keys = [nest.fused or number for number, nest in enumerate(self.nests)]
+        return [list(group) for _, group in groupby(range(len(keys)), key=lambda number: keys[number])]
+
     def text(self, cycles: Mapping[str, int] | None = None) -> str:
         """MLIR text; `cycles` is, by nest and value name, the cycle in which an operation starts (an attribute)."""
         from torch2hw.dialects.affine_text import affine_text
@@ -300,6 +324,21 @@ def substitute_statement(statement: Statement, indices: dict[Variable, Index], n
         indices=tuple(map(index, statement.indices)),
         guard=tuple(map(index, statement.guard)),
     )
+
+
+def fixed(nest: Nest, indices: dict[Variable, Index]) -> Nest:
+    """`nest` without the loops of these variables, which are index expressions of other loops, or constants; alone."""
+    stages = tuple(
+        replace(
+            stage,
+            statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
+            stores=tuple(substitute_store(s, indices, {}) for s in stage.stores),
+        )
+        for stage in nest.stages
+    )
+    loops = tuple(loop for loop in nest.loops if loop.variable not in indices)
+    domain = tuple(index.substitute(indices) for index in nest.domain)
+    return replace(nest, loops=loops, stages=stages, domain=domain, fused="")
 
 
 def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:

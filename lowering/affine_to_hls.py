@@ -33,6 +33,7 @@ from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
+from torch2hw.passes.fuse_rectifiers import RECTIFIER
 
 TYPES = {"f32": "float", "i1": "bool", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"}
 TYPES |= {"index": "int64_t"}
@@ -111,9 +112,18 @@ def emit(program: Program) -> str:
         lines.append(f"    static {TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)};")
     for buffer in (*program.inputs, *program.outputs, *temporaries):
         lines += partition(buffer)
-    for nest in program.nests:
-        arguments = ", ".join(legal(buffer.name) for buffer in stored(nest))
-        lines.append(f"    {kernel_name(program.name, nest)}({arguments});")
+    for group in program.groups():
+        nests = [program.nests[number] for number in group]
+        rounds = nests[0].rounds
+        if rounds > 1:
+            lines.append(f"    for (int round = 0; round < {rounds}; ++round) {{")
+        for nest in nests:
+            arguments = ", ".join(
+                (*(["round"] if rounds > 1 else []), *(legal(buffer.name) for buffer in stored(nest)))
+            )
+            lines.append(f"{'    ' * (1 + (rounds > 1))}{kernel_name(program.name, nest)}({arguments});")
+        if rounds > 1:
+            lines.append("    }")
     return "\n".join([*lines, "}", ""])
 
 
@@ -184,6 +194,9 @@ class NestEmitter:
         nest = self.nest
         written = {store.buffer for store in nest.stores()}
         ports = ", ".join(argument(buffer, buffer not in written) for buffer in stored(nest))
+        loops = nest.loops
+        if nest.fused:
+            ports, loops = f"int {legal(loops[0].variable.name)}, {ports}", loops[1:]
         where = f"  // {nest.source}" if nest.source else ""
         out = [f"static void {kernel_name(self.top, nest)}({ports}) {{{where}"]
         out += ["#pragma HLS INLINE off", *(line for buffer in stored(nest) for line in partition(buffer))]
@@ -193,7 +206,7 @@ class NestEmitter:
             for carried in stage.carried:
                 out.append(f"    {TYPES[carried.type]} {carried.name}_state{sizes};")
                 out.append(f"#pragma HLS ARRAY_PARTITION variable={carried.name}_state complete dim=0")
-        for depth, loop in enumerate(nest.loops):
+        for depth, loop in enumerate(loops):
             name = legal(loop.variable.name)
             head = f"for (int {name} = 0; {name} < {loop.extent}; ++{name}) {{"
             out.append("    " * (depth + 1) + f"{nest.name}_{name}: {head}")
@@ -207,9 +220,9 @@ class NestEmitter:
         body = self.stage(0)
         if nest.domain:
             body = [f"if ({self.holds(nest.domain)}) {{", *indented(body), "}"]
-        pad = "    " * (len(nest.loops) + 1)
+        pad = "    " * (len(loops) + 1)
         out += [pad + line for line in body]
-        out += ["    " * depth + "}" for depth in range(len(nest.loops), 0, -1)]
+        out += ["    " * depth + "}" for depth in range(len(loops), 0, -1)]
         return [*out, "}"]
 
     def stage(self, number: int) -> list[str]:
@@ -287,6 +300,8 @@ class NestEmitter:
             return f"{operands[0]} ? {operands[1]} : {operands[2]}"
         if name == "arith.negf":
             return f"-{operands[0]}"
+        if name == RECTIFIER:
+            return f"({operands[0]} > 0 || {operands[0]} != {operands[0]}) ? {operands[0]} : 0"
         if name in CASTS or (name == "arith.uitofp" and operation.operand_types == ("i1",)):
             return f"({TYPES[operation.type]}){operands[0]}"
         if name == "arith.cmpf" and operation.predicate:

@@ -5,7 +5,7 @@ After:   scf.for … { … arith.mulf … {cycle = 1 : i64} … } {interval = 1 
 
 needs: loops in execution order (after `interleave-reductions`), a unit in the library for every operation.
 leaves: for each nest its start, its II, the cycle in which every operation starts, and its depth; which units are
-    shared. Nests start once the one before has ended.
+    shared. Nests start once the one before has ended, in each round of fused ones too.
 refuses: an operation without hardware, as UnsupportedOperation.
 The data is `ScheduledProgram`; its text is the scheduled affine program after upstream's lower-affine; it runs.
 """
@@ -27,6 +27,7 @@ class ScheduledProgram:
     program: Program
     schedules: tuple[Schedule, ...]
     starts: tuple[int, ...]  # of each nest, in cycles after the first one's
+    periods: tuple[int, ...]  # of each nest, cycles from one round to the next; 0 of those that are not fused
     shared: Mapping[str, int]  # units that nests take turns with: how many of each, by the unit's name
     library: Any = field(repr=False)
 
@@ -36,20 +37,32 @@ class ScheduledProgram:
     @property
     def ends(self) -> tuple[int, ...]:
         """The cycle after each nest's last store."""
-        nests = zip(self.starts, self.program.nests, self.schedules, strict=True)
-        return tuple(start + plan.latency_cycles(nest.trip_count) for start, nest, plan in nests)
+        nests = zip(self.starts, self.periods, self.program.nests, self.schedules, strict=True)
+        return tuple(
+            start + (nest.rounds - 1) * period + plan.latency_cycles(nest.round_trips)
+            for start, period, nest, plan in nests
+        )
 
     @property
     def latency_cycles(self) -> int:
-        return max(self.ends, default=0)
+        return max([*self.ends, *(start + cycles for start, cycles in self.spans)], default=0)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """For every group of nests (`Program.groups`) its first cycle, and how many cycles its rounds take: until
+        then no nest of another group may start. 0 for a nest by itself."""
+        nests = self.program.nests
+        return [
+            (self.starts[group[0]], nests[group[0]].rounds * self.periods[group[0]]) for group in self.program.groups()
+        ]
 
     def plan(self) -> str:
-        """Start, interval and depth of every nest as an attribute."""
-        nests = zip(self.program.nests, self.starts, self.schedules, strict=True)
+        """Start, interval and depth of every nest as an attribute, and the period of those that run in rounds."""
+        nests = zip(self.program.nests, self.starts, self.periods, self.schedules, strict=True)
         entries = [
             f"{nest.name} = {{start = {start} : i64, interval = {plan.interval_cycles} : i64, "
-            f"depth = {plan.depth_cycles} : i64}}"
-            for nest, start, plan in nests
+            f"depth = {plan.depth_cycles} : i64" + (f", period = {period} : i64}}" if nest.fused else "}")
+            for nest, start, period, plan in nests
         ]
         return f"{{{', '.join(entries)}}}"
 
@@ -75,6 +88,13 @@ class ScheduledProgram:
 def lower(program: Program, library: Any, share: bool = True) -> ScheduledProgram:
     """Schedules every nest; `share` lets kernels take turns with units. Kernels run one after the other for now."""
     plans = tuple(schedule(nest, lambda operation: latency_of(operation, library)) for nest in program.nests)
-    latencies = [plan.latency_cycles(nest.trip_count) for nest, plan in zip(program.nests, plans, strict=True)]
-    starts = tuple(accumulate(latencies, initial=0))[:-1]
-    return ScheduledProgram(program, plans, starts, shared_units(program.nests, library) if share else {}, library)
+    latencies = [plan.latency_cycles(nest.round_trips) for nest, plan in zip(program.nests, plans, strict=True)]
+    starts, periods, now = [], [], 0
+    for group in program.groups():
+        *offsets, period = accumulate((latencies[number] for number in group), initial=0)
+        starts += [now + offset for offset in offsets]
+        fused = bool(program.nests[group[0]].fused)
+        periods += [period if fused else 0] * len(group)
+        now += program.nests[group[0]].rounds * period
+    shared = shared_units(program.nests, library) if share else {}
+    return ScheduledProgram(program, plans, tuple(starts), tuple(periods), shared, library)

@@ -4,7 +4,7 @@ Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer
 that is written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its
 result. Constants are ROMs inside, stored in the order in which the nest reads them.
 
-Control: static_seq { static_repeat trip_count { issue }; static_repeat … { drain } }. Pipeline registers always
+Control: static_seq { static_repeat round_trips { issue }; static_repeat … { drain } }. Pipeline registers always
 advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time: it lasts
 until the parent starts the next kernel, and is left out where that is before the last iteration starts.
 """
@@ -70,7 +70,7 @@ class KernelComponent:
     and number) whose use the parent must be told of, because others use them at other times.
 
     The component runs for `control_cycles`, at least as long as it starts iterations; those in flight end by
-    themselves.
+    themselves. A fused nest's runs for one round; its counters go on from there in the next.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class KernelComponent:
         self.component = Component(design, name, nest.source)
         self.numbers = {use.result: number for use, _, number in shared_uses(nest, library, shared)}
         self.announced = announced
-        self.control_cycles = max(control_cycles, nest.trip_count * schedule.interval_cycles)
+        self.control_cycles = max(control_cycles, nest.round_trips * schedule.interval_cycles)
         self.shared: list[SharedUnit] = []
         self.reads: dict[tuple[Buffer, int], ReadPort] = {}
         self.writes: dict[tuple[Buffer, int], WritePort] = {}
@@ -100,7 +100,8 @@ class KernelComponent:
 
     @property
     def latency_cycles(self) -> int:
-        return self.schedule.latency_cycles(self.nest.trip_count)
+        """From go to the last store of a round."""
+        return self.schedule.latency_cycles(self.nest.round_trips)
 
     def build(self) -> None:
         component, interval = self.component, self.schedule.interval_cycles
@@ -124,10 +125,10 @@ class KernelComponent:
         for (number, store), cycle in zip(self.numbered_stores(), self.schedule.store_cycles, strict=True):
             self.store(number, store, cycle)
         self.connect_ports()
-        drain = self.control_cycles - self.nest.trip_count * interval
+        drain = self.control_cycles - self.nest.round_trips * interval
         component.control = [
             "calyx.static_seq {",
-            f"  calyx.static_repeat {self.nest.trip_count} {{",
+            f"  calyx.static_repeat {self.nest.round_trips} {{",
             "    calyx.enable @issue",
             "  }",
         ]

@@ -1,7 +1,8 @@
 """Scheduled program → Calyx: one component a kernel, and a top component that holds memories and shared units.
 
 The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
-and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. Where several
+and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. Fused kernels
+are started in every round of a `static_repeat`. Where several
 kernels use a memory's read port or a unit, the one whose turn it is says so; the last of them has what is left. The
 host's ports reach the memories while no kernel runs.
 """
@@ -9,6 +10,7 @@ host's ports reach the memories while no kernel runs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer
@@ -18,6 +20,8 @@ from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit, bank
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
+
+Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that start in the first of them
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,9 @@ class _Top:
         busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
         phases = self.phases()
         announced = self.announced()
+        every = [phase for _, inner in phases for phase in inner]
         for number, (nest, schedule) in enumerate(zip(program.nests, self.scheduled.schedules, strict=True)):
-            alone = next((length for length, numbers in phases if numbers == [number]), 0)
+            alone = next((length for length, numbers in every if numbers == [number]), 0)
             kernel = KernelComponent(
                 self.design,
                 f"{program.name}_{nest.name}",
@@ -68,14 +73,21 @@ class _Top:
             self.design.components += kernel.component.text()
             self.kernels.append(kernel)
             self.ports.append(top.subcomponent(kernel.component, nest.name))
-        groups = []
-        for length, numbers in phases:
-            group = top.static_group(f"run_{'_'.join(program.nests[number].name for number in numbers)}", length)
-            groups.append(group)
-            start = top.cycle(group, 0) if length > 1 else None
-            for number in numbers:
-                top.assign(self.ports[number]["go"], top.constant(1, 1), group, start)
-            top.assign(busy["in"], top.constant(1, 1), group)
+        control = []
+        for rounds, inner in phases:
+            enables = []
+            for length, numbers in inner:
+                names = [program.nests[number].name for number in numbers]
+                group = top.static_group("_".join(["run", *names] if names else ["drain"]), length)
+                enables.append(f"calyx.enable @{group}")
+                start = top.cycle(group, 0) if length > 1 else None
+                for number in numbers:
+                    top.assign(self.ports[number]["go"], top.constant(1, 1), group, start)
+                top.assign(busy["in"], top.constant(1, 1), group)
+            if rounds > 1:
+                enables = ["calyx.static_seq {", *("  " + line for line in enables), "}"]
+                enables = [f"calyx.static_repeat {rounds} {{", *("  " + line for line in enables), "}"]
+            control += enables
         self.connect_units()
         idle = top.negation(busy["out"])
         for buffer in program.buffers():
@@ -83,21 +95,33 @@ class _Top:
                 self.table(buffer)
             elif buffer.kind != "constant":
                 self.memory(buffer, host.get(buffer, {}), idle)
-        top.control = ["calyx.static_seq {", *(f"  calyx.enable @{group}" for group in groups), "}"]
+        top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
         self.design.components += top.text()
         definitions = {name: item.definition for name, item in self.design.primitives.items()}
-        latency = sum(length for length, _ in phases)
+        latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
         assert latency == self.scheduled.latency_cycles
         return CalyxProgram(self.design.text(), definitions, latency, tuple(self.kernels), self.scheduled)
 
-    def phases(self) -> list[tuple[int, list[int]]]:
-        """The cycles between starts and the numbers of the kernels that start at the beginning of each."""
-        starts = sorted(set(self.scheduled.starts))
-        ends = [*starts[1:], self.scheduled.latency_cycles]
-        return [
-            (end - start, [number for number, other in enumerate(self.scheduled.starts) if other == start])
-            for start, end in zip(starts, ends, strict=True)
-        ]
+    def phases(self) -> list[tuple[int, list[Phase]]]:
+        """How often what is done, in order: phases once, and those of fused kernels in every round."""
+        scheduled, nests = self.scheduled, self.program.nests
+        groups = list(zip(self.program.groups(), scheduled.spans, strict=True))
+        fused = {start: (group, cycles) for group, (start, cycles) in groups if cycles}
+        alone = [number for number, nest in enumerate(nests) if not nest.fused]
+        starts = sorted({*(scheduled.starts[number] for number in alone), *fused})
+        found: list[tuple[int, list[Phase]]] = []
+        for start, end in pairwise([*starts, scheduled.latency_cycles]):
+            if start not in fused:
+                found.append((1, [(end - start, [number for number in alone if scheduled.starts[number] == start])]))
+                continue
+            group, cycles = fused[start]
+            period = scheduled.periods[group[0]]
+            within = pairwise([*sorted({scheduled.starts[number] for number in group}), start + period])
+            inner = [(b - a, [number for number in group if scheduled.starts[number] == a]) for a, b in within]
+            found.append((nests[group[0]].rounds, inner))
+            if start + cycles < end:
+                found.append((1, [(end - start - cycles, [])]))
+        return found
 
     def announced(self) -> list[set[tuple[Buffer | str, int]]]:
         """For each kernel the banks that it reads and the units it uses, where it must say when: all users but the

@@ -2,7 +2,7 @@
 
 For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
 shared unit gets operands from one of them in a cycle, a port of a bank is asked for by one, and what the first in the
-order of the program does to an element comes before what the second does to it.
+order of the program does to an element comes before what the second does to it. A round of a fused nest is a nest here.
 """
 
 from __future__ import annotations
@@ -46,11 +46,7 @@ class Running:
 
 def overlap_faults(program: ScheduledProgram) -> Iterator[str]:
     """What two nests that run at the same time do wrong, a line each."""
-    running = [
-        Running(*each)
-        for each in zip(program.program.nests, program.schedules, program.starts, program.ends, strict=True)
-    ]
-    for left, right in itertools.combinations(running, 2):
+    for left, right in itertools.combinations(in_order(program), 2):
         first, last = max(left.start, right.start), min(left.end, right.end)
         names = f"{left.nest.name} and {right.nest.name}"
         if right.end <= left.start:
@@ -59,6 +55,19 @@ def overlap_faults(program: ScheduledProgram) -> Iterator[str]:
             continue
         for text in (*unit_faults(program, left, right), *access_faults(left, right, first, last)):
             yield f"{names}: {text}"
+
+
+def in_order(program: ScheduledProgram) -> list[Running]:
+    """All that runs, in the order of the program."""
+    found = []
+    for group in program.program.groups():
+        for number in range(program.program.nests[group[0]].rounds):
+            for k in group:
+                nest, plan = program.program.nests[k], program.schedules[k]
+                start = program.starts[k] + number * program.periods[k]
+                once = nest.round(number) if nest.fused else nest
+                found.append(Running(once, plan, start, start + plan.latency_cycles(nest.round_trips)))
+    return found
 
 
 def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Iterator[str]:

@@ -57,12 +57,12 @@ def faults(program: ScheduledProgram) -> Iterator[str]:
         if buffer.kind != "constant":
             yield from storage_faults(buffer)
     for nest, plan in zip(program.program.nests, program.schedules, strict=True):
-        uses = accesses(nest, plan)
-        for access in uses:
+        for access in accesses(nest, plan):
             yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
-        for left, right in itertools.combinations(uses, 2):
-            if left.buffer is right.buffer and not ordered(nest, plan, left, right):
-                yield f"{nest.name}: {left} and {right} collide"
+        for once in [nest.round(number) for number in range(nest.rounds)] if nest.fused else [nest]:
+            for left, right in itertools.combinations(accesses(once, plan), 2):
+                if left.buffer is right.buffer and not ordered(once, plan, left, right):
+                    yield f"{nest.name}: {left} and {right} collide"
     yield from overlap_faults(program)
 
 

@@ -5,8 +5,9 @@ After:   for i, jo { for k { for ji < T { acc[i, jo·T + ji] += … } } }       
 
 needs: affine programs; the hardware library (latency of each operation).
 leaves: in each nest the loops in execution order: outer parallel, reductions (last stage outermost), inner parallel.
-    Where a nest has too few independent outputs, the reduction is split into partial sums that a nest of their own adds
-    up; that changes the order of summation (declared). Where not even that pays, the schedule gets a larger II.
+    The outermost loop of fused nests stays where it is. Where a nest has too few independent outputs, the reduction is
+    split into partial sums that a nest of their own adds up; that changes the order of summation (declared). Where not
+    even that pays, the schedule gets a larger II.
 refuses: nothing.
 why: the value that an iteration adds to is ready T·II cycles after it was last used; with T·II equal to the adder's
     latency the accumulator is the adder's own pipeline, and needs no other register. The order of each sum is kept.
@@ -92,7 +93,7 @@ def order_loops(nest: Nest, inner: tuple[Variable, ...]) -> Nest:
 
 def interleave(nest: Nest, latency: int) -> Nest:
     """`nest` with at least `latency` independent outputs inside its reduction, or all of them if there are fewer."""
-    loops = nest.parallel_loops()
+    loops = nest.parallel_loops()[1:] if nest.fused else nest.parallel_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:
         return order_loops(nest, tuple(loop.variable for loop in loops))

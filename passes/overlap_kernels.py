@@ -9,6 +9,7 @@ leaves: start times that keep, for every two nests in the order of the program:
     - an element is read after it was written, and overwritten after it was read;
     - a shared unit and a memory port belong to one nest from the first to the last cycle in which it uses them;
     - of two nests with data in common, no more than PROVABLE_CYCLES are shared, which `check-ports` goes through.
+    All that holds of the rounds of fused nests, which follow each other in a fixed period.
 refuses: nothing.
 why: every schedule is static, so when an element is written and read is known and no handshake is needed. The cycle of
     an access is a sum over the loops, and so is what each dimension's index contributes: for every value of an index
@@ -47,22 +48,62 @@ class OverlapKernels:
     def run(self, program: ScheduledProgram, context: Any) -> tuple[ScheduledProgram, dict[str, Any]]:
         if not context.options.overlap or len(program.starts) < 2:
             return program, {}
-        starts = earliest_starts(program)
-        if starts == program.starts:
+        after = overlapped(program)
+        if (after.starts, after.periods) == (program.starts, program.periods):
             return program, {}
-        overlapped = replace(program, starts=starts)
-        ends = zip(overlapped.ends, starts[1:], program.program.nests[1:], strict=False)
-        report = {nest.name: f"{end - start} cycles earlier" for end, start, nest in ends if end > start}
-        return overlapped, report
+        following = zip(after.ends, after.starts[1:], program.program.nests[1:], strict=False)
+        report: dict[str, Any] = {
+            nest.name: f"{end - start} cycles earlier"
+            for end, start, nest in following
+            if end > start and not nest.fused
+        }
+        for group in program.program.groups():
+            if program.program.nests[group[0]].fused:
+                names = " and ".join(program.program.nests[number].name for number in group)
+                report[names] = f"a round in {after.periods[group[0]]} cycles, not {program.periods[group[0]]}"
+        return after, report
 
 
-def earliest_starts(program: ScheduledProgram) -> tuple[int, ...]:
-    """The first cycle in which each nest can start, given those before it."""
-    nests = [Timed(nest, plan, program) for nest, plan in zip(program.program.nests, program.schedules, strict=True)]
+def overlapped(program: ScheduledProgram) -> ScheduledProgram:
+    """Every group of nests as early as those before it allow; and of fused nests every round."""
+    nests, plans = program.program.nests, program.schedules
     starts: list[int] = []
-    for later in nests:
-        starts.append(max([0, *(start + distance(nests[k], later) for k, start in enumerate(starts))]))
-    return tuple(starts)
+    periods: list[int] = []
+    before: list[Timed] = []
+    free = 0  # the first cycle in which a nest may start: rounds are not interrupted
+    for group in program.program.groups():
+        offsets, period = [0], 0
+        if nests[group[0]].fused:
+            rounds = [Timed(nests[number].round(0), plans[number], program) for number in group]
+            offsets, period = in_rounds(rounds)
+            free = max([free, *(start + 1 for start in starts)])
+        timed = [Timed(nests[number], plans[number], program, period) for number in group]
+        start = max(
+            [free]
+            + [
+                begun + distance(earlier, later) - offset
+                for earlier, begun in zip(before, starts, strict=True)
+                for later, offset in zip(timed, offsets, strict=True)
+            ]
+        )
+        free = max(free, start + nests[group[0]].rounds * period)
+        starts += [start + offset for offset in offsets]
+        periods += [period] * len(group)
+        before += timed
+    return replace(program, starts=tuple(starts), periods=tuple(periods))
+
+
+def in_rounds(rounds: list[Timed]) -> tuple[list[int], int]:
+    """When, in a round, each of the nests starts, and the cycles from one round to the next."""
+    offsets: list[int] = []
+    for later in rounds:
+        offsets.append(max([0, *(begun + distance(rounds[k], later) for k, begun in enumerate(offsets))]))
+    timed = list(zip(rounds, offsets, strict=True))
+    period = max(begun + each.issue_cycles for each, begun in timed)
+    for earlier, begun in timed:
+        for later, offset in timed:
+            period = max(period, begun + distance(earlier, later) - offset)
+    return offsets, max(period, -(-max(begun + each.cycles for each, begun in timed) // 2))
 
 
 @dataclass(frozen=True)
@@ -75,16 +116,21 @@ class Access:
 
 
 class Timed:
-    """A nest and when it does what, in cycles after its start."""
+    """A nest and when it does what, in cycles after its start; a fused one's rounds are `period` cycles apart."""
 
-    def __init__(self, nest: Nest, plan: Schedule, program: ScheduledProgram) -> None:
+    def __init__(self, nest: Nest, plan: Schedule, program: ScheduledProgram, period: int = 0) -> None:
         self.nest, self.plan, self.program = nest, plan, program
-        self.cycles = plan.latency_cycles(nest.trip_count)
+        self.issue_cycles = nest.round_trips * plan.interval_cycles
+        self.last_cycles = (nest.rounds - 1) * period + (nest.round_trips - 1) * plan.interval_cycles
+        self.cycles = self.last_cycles + plan.depth_cycles
         self.steps: dict[Variable, int] = {}  # cycles between one value of a loop's index and the next
         step = plan.interval_cycles
         for loop in reversed(nest.loops):
             self.steps[loop.variable] = step
             step *= loop.extent
+        if nest.fused:
+            self.steps[nest.loops[0].variable] = period
+        self.extremes: dict[tuple[int, tuple[int, ...], bool], dict[int, int]] = {}  # by the access's number
 
     @cached_property
     def reads(self) -> list[Access]:
@@ -107,8 +153,16 @@ class Timed:
         for key, cycle in self.uses():
             first, last = found.get(key, (cycle, cycle))
             found[key] = min(first, cycle), max(last, cycle)
-        rest = (self.nest.trip_count - 1) * self.plan.interval_cycles + 1
-        return {key: (first, last + rest) for key, (first, last) in found.items()}
+        return {key: (first, last + self.last_cycles + 1) for key, (first, last) in found.items()}
+
+    def extreme(self, access: Access, dimensions: list[int], loops: list[Variable], latest: bool) -> dict[int, int]:
+        """`extreme` of some dimensions of an access, computed once."""
+        key = id(access), tuple(dimensions), latest
+        if key not in self.extremes:
+            indices = [access.indices[dimension] for dimension in dimensions]
+            shape = [access.buffer.shape[dimension] for dimension in dimensions]
+            self.extremes[key] = extreme(indices, loops, self.steps, shape, latest)
+        return self.extremes[key]
 
     def uses(self) -> Iterator[tuple[tuple[Any, ...], int]]:
         for operation, unit, number in shared_uses(self.nest, self.program.library, self.program.shared):
@@ -152,9 +206,8 @@ def latest_minus_earliest(first: Timed, one: Access, second: Timed, other: Acces
         right -= set(used_right)
         known = not run_time & {v for index in (*a, *b) for v in index.variables()}
         if known and max(prod(v.extent for v in used_left), prod(v.extent for v in used_right)) <= GRID_LIMIT:
-            shape = [one.buffer.shape[d] for d in dimensions]
-            late = extreme(a, used_left, first.steps, shape, latest=True)
-            early = extreme(b, used_right, second.steps, shape, latest=False)
+            late = first.extreme(one, dimensions, used_left, latest=True)
+            early = second.extreme(other, dimensions, used_right, latest=False)
             common = late.keys() & early.keys()
             if not common:
                 return None

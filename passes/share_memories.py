@@ -29,29 +29,47 @@ class ShareMemories:
         if not context.options.share_memories:
             return program, {}
         nests = list(program.nests)
-        first: dict[Buffer, int] = {}
-        last: dict[Buffer, int] = {}
-        for position, nest in enumerate(nests):
-            for store in nest.stores():
-                first.setdefault(store.buffer, position)
-                last[store.buffer] = position
-            for load in nest.loads():
-                last[load.buffer] = position
+        first, last = lifetimes(program)
         temporaries = [buffer for buffer in program.buffers() if buffer.kind == "temporary"]
-        free_after: dict[Buffer, int] = {}  # a memory, and the last nest that uses it
+        free_after: dict[Buffer, float] = {}  # a memory, and the last nest that uses it
         place: dict[Buffer, Buffer] = {}
         current: dict[Buffer, Buffer] = {}  # a memory, and the buffer that is in it
         for buffer in sorted(temporaries, key=lambda b: (first[b], b.name)):
             for memory, end in free_after.items():
                 fits = (memory.shape, memory.factors, memory.dtype) == (buffer.shape, buffer.factors, buffer.dtype)
                 start = first[buffer]
-                if fits and (end < start or (end == start and elementwise(nests[start], current[memory], buffer))):
+                if fits and (end < start or (end == start and elementwise(nests[int(start)], current[memory], buffer))):
                     place[buffer], current[memory], free_after[memory] = memory, buffer, last[buffer]
                     break
             else:
                 free_after[buffer], current[buffer] = last[buffer], buffer
         shared = [with_buffers(nest, place) for nest in nests]
         return program.with_nests(shared), {buffer.name: f"in {memory.name}" for buffer, memory in place.items()}
+
+
+def lifetimes(program: Program) -> tuple[dict[Buffer, float], dict[Buffer, float]]:
+    """The first and the last position at which each buffer is needed. A buffer that only nests that are fused together
+    use lives in one round, and positions are nests; any other one lives from before all that are fused with its first
+    nest until after all that are fused with its last."""
+    first: dict[Buffer, float] = {}
+    last: dict[Buffer, float] = {}
+    groups: dict[Buffer, set[int]] = {}
+    every = program.groups()
+    for position, group in enumerate(every):
+        for number in group:
+            nest = program.nests[number]
+            stored = [store.buffer for store in nest.stores()]
+            for buffer in stored:
+                first.setdefault(buffer, number)
+            for buffer in (*stored, *(load.buffer for load in nest.loads())):
+                last[buffer] = number
+                groups.setdefault(buffer, set()).add(position)
+    for buffer, where in groups.items():
+        earliest, latest = every[min(where)], every[max(where)]
+        if len(where) > 1 or len(earliest) == 1:
+            first[buffer] = first.get(buffer, 0) if len(earliest) == 1 else earliest[0] - 0.25
+            last[buffer] = last[buffer] if len(latest) == 1 else latest[-1] + 0.25
+    return first, last
 
 
 def elementwise(nest: Nest, read: Buffer, written: Buffer) -> bool:

@@ -43,6 +43,7 @@ SIMPLIFIED = (
     "overlap",
     "share_units",
     "share_memories",
+    "fuse_loops",
     "subnormals",
     "clock_ns",
 )
@@ -86,6 +87,7 @@ def options_of(seed: int) -> Options:
         overlap=rng.random() < 0.9,
         share_units=rng.random() < 0.9,
         share_memories=rng.random() < 0.9,
+        fuse_loops=rng.random() < 0.9,
     )
 
 
@@ -97,7 +99,7 @@ def arguments_of(options: Options) -> str:
 
 def _argument(name: str, value: object) -> str:
     if value is False:
-        return f"--no-{name.replace('share_', 'shared_').replace('_', '-')}"
+        return f"--no-{name.replace('share_', 'shared_').replace('fuse_', 'fused_').replace('_', '-')}"
     return f"--{name.replace('_', '-')} {value}"
 
 

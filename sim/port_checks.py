@@ -42,10 +42,11 @@ def port_checks(scheduled: ScheduledProgram) -> str:
     ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
     written = [_bank(buffer, bank) for buffer, bank in built if _is_written(buffer)]
     body = [f"writes_{stem} = 0;" for stem in written]
-    for nest, start, plan in zip(scheduled.program.nests, scheduled.starts, scheduled.schedules, strict=True):
+    timing = zip(scheduled.program.nests, scheduled.starts, scheduled.periods, scheduled.schedules, strict=True)
+    for nest, start, period, plan in timing:
         for access in accesses(nest, plan):
             if not run_time(nest, access):
-                body += _access(nest, access, start + access.cycle, plan.interval_cycles, built)
+                body += _access(nest, access, start + access.cycle, plan.interval_cycles, period, built)
     for stem in written:
         body += _written(stem)
     names = {f"writes_{stem}" for stem in written}
@@ -109,16 +110,26 @@ def _is_written(buffer: Buffer) -> bool:
 
 
 def _access(
-    nest: Nest, access: Access, first_cycle: int, interval_cycles: int, built: Sequence[tuple[Buffer, int]]
+    nest: Nest,
+    access: Access,
+    first_cycle: int,
+    interval_cycles: int,
+    period_cycles: int,
+    built: Sequence[tuple[Buffer, int]],
 ) -> Iterator[str]:
     """Statements that check one access in the cycles in which it is made."""
     buffer, what = access.buffer, f"{nest.name}: {access}"
-    length = nest.trip_count * interval_cycles
-    due = f"now >= {first_cycle} && now < {first_cycle + length}"
+    length = nest.round_trips * interval_cycles
+    since, before = f"(now - {first_cycle})", ""
+    due = f"now >= {first_cycle} && now < {first_cycle + (nest.rounds - 1) * period_cycles + length}"
+    if nest.fused:
+        before = f"{since} / {period_cycles} * {nest.round_trips} + "
+        since = f"{since} % {period_cycles}"
+        due += f" && {since} < {length}"
     if interval_cycles > 1:
-        due += f" && (now - {first_cycle}) % {interval_cycles} == 0"
+        due += f" && {since} % {interval_cycles} == 0"
     yield f"if ({due}) begin"
-    yield f"  run = (now - {first_cycle}) / {interval_cycles};"
+    yield f"  run = {before}{since} / {interval_cycles};"
     inner = 1
     for loop in reversed(nest.loops):
         yield f"  {_name(loop.variable)} = run / {inner} % {loop.extent};"

@@ -1,6 +1,7 @@
 """Each kernel of a design among the memories and shared units it uses, and what the memories hold before and after.
 
-The contents come from running the program on the CPU up to and including the kernel's nest, every buffer an output.
+The contents come from running the program on the CPU up to and including the kernel's nest, every buffer an output. Of
+fused kernels one round is run, the first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from torch2hw.compiler import Compiled
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Program
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Nest, Program
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.kernel_component import KernelComponent, bank_name
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
@@ -25,12 +26,16 @@ from torch2hw.sim.reference import Reference
 def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, Any], str]:
     """Kernel name → its latencies and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
     program, kernels = compiled.at("scheduled"), compiled.at("calyx").kernels
-    state = {buffer: pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)}
+    inputs_packed = [pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)]
+    given = dict(zip(program.inputs, inputs_packed, strict=True))
+    subnormals = compiled.options.subnormals
     benches: dict[str, Any] = {}
     modules = []
     for number, kernel in enumerate(kernels):
-        before = state
-        state = before | contents_after(program, number + 1, before, compiled.options.subnormals)
+        done = nests_before(program, number)
+        before = given | contents_after(program, done, given, subnormals) if done else given
+        nest = kernel.nest.round(0) if kernel.nest.fused else kernel.nest
+        state = given | contents_after(program, [*done, nest], given, subnormals)
         memories = {}
         for buffer, bank in sorted({*kernel.reads, *kernel.writes}, key=lambda key: (key[0].name, key[1])):
             memories[bank_name(buffer, bank)] = {
@@ -47,9 +52,18 @@ def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, A
     return benches, "\n".join(modules)
 
 
-def contents_after(program: Program, nests: int, state: dict[Buffer, Array], subnormals: str) -> dict[Buffer, Array]:
-    """Every buffer that the first `nests` nests of the program use, after they have run on the inputs in `state`."""
-    part = program.with_nests(list(program.nests[:nests]))
+def nests_before(program: Program, number: int) -> list[Nest]:
+    """What has run when nest `number` starts for the first time."""
+    group = next(group for group in program.groups() if number in group)
+    begun = [program.nests[k].round(0) for k in group if k < number]
+    return [*program.nests[: group[0]], *begun]
+
+
+def contents_after(
+    program: Program, nests: list[Nest], state: dict[Buffer, Array], subnormals: str
+) -> dict[Buffer, Array]:
+    """Every buffer that these nests of the program use, after they have run on the inputs in `state`."""
+    part = program.with_nests(nests)
     inner = [buffer for buffer in part.buffers() if buffer.kind == "temporary"]
     outputs = (*program.outputs, *inner)
     reference = Reference(replace(part, outputs=outputs).text(), subnormals)

@@ -1,7 +1,8 @@
 """When each kernel ran, as simulated: a timeline in Chrome's trace format (Perfetto shows it), and a table.
 
-A kernel's slice is from the cycle in which it is started to the one of its last store; kernels may overlap, so each has
-a row of its own. Cycles count from the one in which go is high. Times are at the clock the design was made for.
+A kernel's slice is from the cycle in which it is started to the one of its last store; a fused kernel has one for each
+round. Kernels may overlap, so each has a row of its own. Cycles count from the one in which go is high. Times are at
+the clock the design was made for.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Timeline:
                             "first_cycle": first,
                             "last_cycle": last,
                             "stores": each.stores,
-                            "macs": nest.macs,
+                            "macs": nest.macs // nest.rounds,
                         },
                     }
                 )
@@ -98,10 +99,11 @@ class Timeline:
             for each in self.of_run(run):
                 nest = self.kernels[each.number].nest
                 cycles = each.last - each.first + 1
-                use = f"{nest.macs / (nest.lanes * cycles):.4f}" if nest.macs else ""
+                macs = nest.macs // nest.rounds
+                use = f"{macs / (nest.lanes * cycles):.4f}" if macs else ""
                 place = (each.first - begin, each.last - begin, cycles, f"{cycles / self.cycles[run]:.4f}")
-                lanes = nest.lanes if nest.macs else ""
-                writer.writerow((run + 1, nest.name, nest.source or "", *place, each.stores, nest.macs, lanes, use))
+                lanes = nest.lanes if macs else ""
+                writer.writerow((run + 1, nest.name, nest.source or "", *place, each.stores, macs, lanes, use))
         return text.getvalue()
 
     def _microseconds(self, cycles: int) -> float:

@@ -36,6 +36,7 @@ class Options:
     `float_lib`: `hardfloat:DIR`, the user's copy of HardFloat-1, whose units stand in for the library's; None: its own.
     `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
+    `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows.
     """
 
     partition: int = 1
@@ -50,6 +51,7 @@ class Options:
     float_lib: str | None = None
     share_units: bool = True
     share_memories: bool = True
+    fuse_loops: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:

@@ -24,6 +24,7 @@ from torch2hw.passes.choose_arms import ChooseArms
 from torch2hw.passes.choose_lanes import ChooseLanes
 from torch2hw.passes.fold_initial_values import FoldInitialValues
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
+from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
 from torch2hw.passes.fuse_rectifiers import FuseRectifiers
 from torch2hw.passes.fuse_windows import FuseWindows
 from torch2hw.passes.interleave_reductions import InterleaveReductions
@@ -107,6 +108,7 @@ STATIC: tuple[Pass, ...] = (
     CheckUnits(),  # before anything asks the library for a latency
     NameKernels(),  # once no nest will be fused any more
     ChooseLanes(),
+    FuseOuterLoops(),  # after the lanes, and before the loops within a round are ordered
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
     ShareMemories(),  # once no nest moves any more and layouts are fixed

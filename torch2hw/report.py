@@ -133,18 +133,19 @@ def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[Kernel, .
     kernels = []
     for kernel in compiled.at("calyx").kernels:
         nest, schedule, name = kernel.nest, kernel.schedule, kernel.component.name
+        cycles = nest.rounds * kernel.latency_cycles
         kernels.append(
             Kernel(
                 name,
                 str(nest.source) if nest.source else None,
-                kernel.latency_cycles,
+                cycles,
                 nest.macs,
-                _utilization(nest.macs, kernel.latency_cycles, nest.lanes),
+                _utilization(nest.macs, cycles, nest.lanes),
                 nest.lanes,
                 schedule.interval_cycles,
                 schedule.depth_cycles,
                 choices.get(nest.name),
-                _limit(nest.macs, nest.lanes, nest.trip_count, schedule.interval_cycles, kernel.latency_cycles),
+                _limit(nest.macs, nest.lanes, nest.trip_count, schedule.interval_cycles, cycles),
                 resources.get(name),
             )
         )

@@ -41,7 +41,7 @@ def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> S
     nest = Nest("copy", (Loop(r), Loop(c)), (Stage((), loads, stores),))
     cycles = {load.result: 0 for load in loads}
     plan = Schedule(1, dict(cycles), dict.fromkeys(cycles, 1), [3] * arms, 4)
-    return ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), (0,), {}, None)
+    return ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), (0,), (0,), {}, None)
 
 
 def test_enough_banks_are_enough() -> None:
@@ -75,7 +75,7 @@ def test_accesses_of_different_iterations_collide() -> None:
     nest = Nest("pairs", (Loop(i),), (Stage((), loads, stores),))
     for cycles, problems in (((0, 0), 0), ((0, 1), 0), ((1, 0), 1)):  # (0, 1): both read the same element
         plan = Schedule(1, dict(zip(("v0", "v1"), cycles, strict=True)), {}, [3, 3], 4)
-        program = ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), (0,), {}, None)
+        program = ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), (0,), (0,), {}, None)
         assert len(list(faults(program))) == problems, cycles
 
 
@@ -117,7 +117,10 @@ def test_a_value_overwritten_before_it_is_read_is_found() -> None:
             (Stage((), (Load("v", "f32", x, (variable(i) + read,)),), (Store(x, (variable(i) + write,), "v"),)),),
         )
         plan = Schedule(1, {"v": 0}, {"v": 1}, [1], 2)
-        assert len(list(faults(ScheduledProgram(Program("p", (), (), (nest,)), (plan,), (0,), {}, None)))) == problems
+        assert (
+            len(list(faults(ScheduledProgram(Program("p", (), (), (nest,)), (plan,), (0,), (0,), {}, None))))
+            == problems
+        )
 
 
 @pytest.mark.parametrize("seed", range(12))

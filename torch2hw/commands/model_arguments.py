@@ -79,6 +79,7 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
     parser.add_argument("--no-overlap", action="store_true", help="static: kernels wait for the one before to end")
     parser.add_argument("--no-shared-units", action="store_true", help="static: every kernel has units of its own")
     parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
+    parser.add_argument("--no-fused-loops", action="store_true", help="static: each kernel has all its loops by itself")
     parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
@@ -100,6 +101,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
         overlap=not parsed.no_overlap,
         share_units=not parsed.no_shared_units,
         share_memories=not parsed.no_shared_memories,
+        fuse_loops=not parsed.no_fused_loops,
     )
 
 

@@ -1,0 +1,238 @@
+"""fuse-outer-loops: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows.
+
+Before:  for i < 64 { n0: h[i, j] = … }   for i < 64 { n1: … h[i, j] … }
+After:   for t < 16 { for u < 4 { n0: h[u, j] = … }   for u < 4 { n1: … h[u, j] … } }           h has 4 rows, not 64
+
+needs: programs whose lanes are chosen (after `choose-lanes`), the outermost loop of a nest its first.
+leaves: nests that follow each other with one name in `fused`; temporaries of which only they know are contracted.
+refuses: nothing.
+why: between two kernels lies a whole tensor, mostly the largest memory of a design, and a static schedule knows when a
+    row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
+    them more often. Nests are fused if every access to what one of them stores and another one touches is to the rows
+    of its round, so that every value is what it was. A number of rounds is tried by scheduling the nests: it must not
+    cost more than MOST_CYCLES of their time and must make the memories between them cheaper.
+source of the prices: a block RAM counts as LUTS_PER_BLOCK, their ratio on the XCU50 (872 K LUTs, 1,344 BRAM36); up to
+    LUT_WORDS words are LUT RAM, 64 × 7 bits in eight LUTs (RAM64M8), as Yosys 0.70 decides for xcup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import gcd, prod
+from typing import Any
+
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program, Stage, Store, fixed
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.hwlib.block_plan import half_blocks
+from torch2hw.lowering.affine_to_scf import lower
+from torch2hw.passes.bank_memories import BankMemories
+from torch2hw.passes.interleave_reductions import InterleaveReductions, recurrence_latency
+from torch2hw.passes.overlap_kernels import overlapped
+from torch2hw.passes.share_memories import ShareMemories
+
+MOST_CYCLES = 0.002
+MOST_ROUNDS = 128
+MOST_TRIED = 2
+LUTS_PER_BLOCK = 650
+LUT_WORDS = 64
+
+
+@dataclass(frozen=True)
+class FuseOuterLoops:
+    name: str = "fuse-outer-loops"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        if not context.options.fuse_loops or len(program.nests) < 2:
+            return program, {}
+        before = laid_out(program, context)
+        banks = {buffer.name: buffer.factors for buffer in before.buffers()}
+        cycles, luts = cycles_of(before, context), storage_luts(before, context)
+        report: dict[str, Any] = {}
+        position = 0
+        while position < len(program.nests):
+            end = longest(program, position)
+            for group in cheaper(program, position, end, banks):
+                if not fast_enough(program, program.nests[position:end], group, context):
+                    continue
+                after = laid_out(with_group(program, position, group), context)
+                loss = cycles_of(after, context) - cycles
+                if loss <= cycles * MOST_CYCLES and storage_luts(after, context) < luts:
+                    program = with_group(program, position, group)
+                    cycles, luts = cycles + loss, storage_luts(after, context)
+                    report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
+                    position = end - 1
+                    break
+            position += 1
+        return program, report
+
+
+def fast_enough(program: Program, before: Sequence[Nest], after: Sequence[Nest], context: Any) -> bool:
+    """Whether fused nests, by themselves, have enough outputs in a round and take no more time."""
+    if not all(enough_outputs(nest, context.library) for nest in after):
+        return False
+    old, new = (cycles_of(laid_out(program.with_nests(list(each)), context), context) for each in (before, after))
+    return new <= old * (1 + MOST_CYCLES)
+
+
+def with_group(program: Program, position: int, group: Sequence[Nest]) -> Program:
+    rest = program.nests[position + len(group) :]
+    return program.with_nests([*program.nests[:position], *group, *rest])
+
+
+def laid_out(program: Program, context: Any) -> Program:
+    """The program with its loops in order and its memories in banks."""
+    for each in (InterleaveReductions(), BankMemories()):
+        program, _ = each.run(program, context)
+    return program
+
+
+def cycles_of(program: Program, context: Any) -> int:
+    scheduled = lower(program, context.library, context.options.share_units)
+    return (overlapped(scheduled) if context.options.overlap else scheduled).latency_cycles
+
+
+def storage_luts(program: Program, context: Any) -> float:
+    """What the temporaries are worth in LUTs."""
+    program, _ = ShareMemories().run(program, context)
+    return sum(luts_of(buffer, buffer.factors) for buffer in program.buffers() if buffer.kind == "temporary")
+
+
+def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
+    """What a memory is worth in LUTs if it has these banks, or fewer in a dimension that is smaller."""
+    width = DTYPE_BITS[buffer.dtype]
+    banked = replace(buffer, factors=tuple(map(min, factors, buffer.shape)))
+    if banked.bank_elements <= LUT_WORDS:
+        return banked.banks * 8 * -(-width // 7)
+    words = 1 << (banked.bank_elements - 1).bit_length()
+    return banked.banks * half_blocks(words, width) * LUTS_PER_BLOCK / 2
+
+
+# -- what can be fused -------------------------------------------------------------------------------------------------
+def longest(program: Program, first: int) -> int:
+    """The end of the longest run of nests from `first` on that can be fused."""
+    end, common = first, 0
+    while end < len(program.nests):
+        nest = program.nests[end]
+        if not nest.loops or nest.loops[0].reduced_by is not None or nest.fused:
+            break
+        common = gcd(common, nest.loops[0].extent)
+        if common == 1 or (end > first and not handed_on(program, first, end + 1)):
+            break
+        end += 1
+    return end
+
+
+def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int, int]]:
+    """The buffers that only the nests `first` … `end` - 1 know, and which one of them stores and another one touches:
+    the dimension of the rows that they hand on, and how many rows that are in all. None of them, where a nest touches
+    rows, of what another one stores, that do not follow from the iteration of its own outermost loop."""
+    nests = program.nests[first:end]
+    known = {buffer for nest in (*program.nests[:first], *program.nests[end:]) for buffer in touched(nest)}
+    found: dict[Buffer, tuple[int, int]] = {}
+    for buffer in dict.fromkeys(store.buffer for nest in nests for store in nest.stores()):
+        users = [nest for nest in nests if buffer in touched(nest)]
+        if len(users) == 1:
+            continue
+        rows = rows_of(buffer, users)
+        if rows is None:
+            return {}
+        if buffer.kind == "temporary" and buffer not in known:
+            found[buffer] = rows
+    return found
+
+
+def touched(nest: Nest) -> set[Buffer]:
+    return {load.buffer for load in nest.loads()} | {store.buffer for store in nest.stores()}
+
+
+def rows_of(buffer: Buffer, nests: Sequence[Nest]) -> tuple[int, int] | None:
+    """A dimension, and the number of rows in it, such that the outermost loop of each nest divides the rows evenly
+    among its iterations."""
+    accesses: list[tuple[Variable, tuple[Index, ...]]] = []
+    for nest in nests:
+        outer = nest.loops[0].variable
+        accesses += [(outer, load.indices) for load in nest.loads() if load.buffer is buffer]
+        accesses += [(outer, store.indices) for store in nest.stores() if store.buffer is buffer]
+    for dimension in range(len(buffer.shape)):
+        rows = {indices[dimension].coefficient(outer) * outer.extent for outer, indices in accesses}
+        if len(rows) == 1 and min(rows) > 0 and all(stays(outer, indices, dimension) for outer, indices in accesses):
+            return dimension, rows.pop()
+    return None
+
+
+def stays(outer: Variable, indices: Sequence[Index], dimension: int) -> bool:
+    """An access is to the rows of its iteration of the outermost loop, as many as the step between two iterations."""
+    step = indices[dimension].coefficient(outer)
+    rest = indices[dimension] - variable(outer) * step
+    low, high = rest.bounds()
+    others = (index for k, index in enumerate(indices) if k != dimension)
+    return low >= 0 and high < step and all(outer not in index.variables() for index in (rest, *others))
+
+
+# -- in how many rounds ------------------------------------------------------------------------------------------------
+def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]]) -> list[list[Nest]]:
+    """The nests fused in numbers of rounds that save half a block RAM, the cheapest first. `banks` are factors by the
+    buffer's name."""
+    if end < first + 2:
+        return []
+    rows = handed_on(program, first, end)
+    nests = program.nests[first:end]
+    common = gcd(*(nest.loops[0].extent for nest in nests))
+    before = sum(luts_of(buffer, banks[buffer.name]) for buffer in rows)
+    tries: list[tuple[float, int, dict[Buffer, tuple[int, Buffer]]]] = []
+    for rounds in range(2, min(common, MOST_ROUNDS) + 1):
+        if common % rounds:
+            continue
+        contracted = {}
+        for buffer, (dimension, number) in rows.items():
+            shape = tuple(number // rounds if k == dimension else size for k, size in enumerate(buffer.shape))
+            contracted[buffer] = dimension, replace(buffer, shape=shape)
+        after = sum(luts_of(buffer, banks[buffer.name]) for _, buffer in contracted.values())
+        if before - after >= LUTS_PER_BLOCK / 2:
+            tries.append((after, rounds, contracted))
+    groups = []
+    for _, rounds, contracted in sorted(tries, key=lambda each: each[:2])[:MOST_TRIED]:
+        split = [in_rounds(nest, rounds, nests[0].name) for nest in nests]
+        groups.append([with_contracted(nest, contracted) for nest in split])
+    return groups
+
+
+def in_rounds(nest: Nest, rounds: int, name: str) -> Nest:
+    """`nest` with its outermost loop as two; the outer one, of `rounds` iterations, is that of the group `name`."""
+    outermost = nest.loops[0].variable
+    outer = Variable(f"{outermost.name}t", rounds)
+    inner = Variable(f"{outermost.name}u", outermost.extent // rounds)
+    place = variable(outer) * inner.extent
+    if inner.extent > 1:
+        place = place + variable(inner)
+    moved = fixed(nest, {outermost: place})
+    loops = (Loop(outer), *((Loop(inner),) if inner.extent > 1 else ()), *moved.loops)
+    return replace(moved, loops=loops, fused=name)
+
+
+def enough_outputs(nest: Nest, library: Any) -> bool:
+    """Whether a round's independent outputs fill the latency of a reduction."""
+    latency = recurrence_latency(nest, library)
+    return latency <= 1 or prod(loop.extent for loop in nest.parallel_loops()[1:]) >= latency
+
+
+def with_contracted(nest: Nest, contracted: Mapping[Buffer, tuple[int, Buffer]]) -> Nest:
+    """`nest` with accesses to the contracted buffers, where every round uses the same rows."""
+    outer = variable(nest.loops[0].variable)
+
+    def moved(access: Any) -> Any:
+        if not isinstance(access, Load | Store) or access.buffer not in contracted:
+            return access
+        dimension, buffer = contracted[access.buffer]
+        size = buffer.shape[dimension]
+        indices = tuple(i - outer * size if k == dimension else i for k, i in enumerate(access.indices))
+        return replace(access, buffer=buffer, indices=indices)
+
+    stages = tuple(
+        Stage(stage.carried, tuple(map(moved, stage.statements)), tuple(map(moved, stage.stores)))
+        for stage in nest.stages
+    )
+    return replace(nest, stages=stages)
