@@ -33,7 +33,6 @@ from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
-from torch2hw.passes.fuse_rectifiers import RECTIFIER
 
 TYPES = {"f32": "float", "i1": "bool", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"}
 TYPES |= {"index": "int64_t"}
@@ -300,8 +299,6 @@ class NestEmitter:
             return f"{operands[0]} ? {operands[1]} : {operands[2]}"
         if name == "arith.negf":
             return f"-{operands[0]}"
-        if name == RECTIFIER:
-            return f"({operands[0]} > 0 || {operands[0]} != {operands[0]}) ? {operands[0]} : 0"
         if name in CASTS or (name == "arith.uitofp" and operation.operand_types == ("i1",)):
             return f"({TYPES[operation.type]}){operands[0]}"
         if name == "arith.cmpf" and operation.predicate:

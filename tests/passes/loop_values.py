@@ -47,8 +47,10 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
         elif buffer.kind != "input":
             memory[buffer] = np.full(buffer.shape, np.nan if buffer.dtype == "f32" else POISON, STORED[buffer.dtype])
     with np.errstate(all="ignore"):
-        for nest in program.nests:
-            _NestRun(nest, memory).run()
+        for group in program.groups():
+            for number in range(program.nests[group[0]].rounds):
+                for nest in (program.nests[k] for k in group):
+                    _NestRun(nest.round(number) if nest.fused else nest, memory).run()
     return [memory[buffer] for buffer in program.outputs]
 
 
