@@ -28,7 +28,7 @@ from torch2hw.sim.verilator import Trace, build
 RESET, IDLE, WRITE, RUN, START, READ = range(1, 7)
 RESET_MODES = {"zeros": 0, "ones": 1, "random": 2}
 TIMEOUT_STATUS = 3
-MOST_TOLD = 10
+MOST_TOLD = 32  # violations in an error: more than the bench and the port checks print
 UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
 
 
