@@ -242,7 +242,8 @@ class Component:
         self.sources.append((target, (value,) if guard is None else (value, guard)))
 
     def static_group(self, name: str, latency_cycles: int) -> str:
-        self.groups[self.unique(name)] = (latency_cycles, [])
+        name = self.unique(name)
+        self.groups[name] = (latency_cycles, [])
         return name
 
     def cycle(self, group: str, number: int) -> Wire:

@@ -11,8 +11,8 @@ why: between two kernels lies a whole tensor, mostly the largest memory of a des
     them more often. Nests are fused if every access to what one of them stores and another one touches is to the rows
     of its round, so that every value is what it was. A number of rounds is tried by scheduling the nests: it must not
     cost more than MOST_CYCLES of their time and must make the memories between them cheaper.
-source of the prices: a block RAM counts as LUTS_PER_BLOCK, their ratio on the XCU50 (872 K LUTs, 1,344 BRAM36); up to
-    LUT_WORDS words are LUT RAM, 64 × 7 bits in eight LUTs (RAM64M8), as Yosys 0.70 decides for xcup.
+source of the prices: a block RAM counts as LUTS_PER_BLOCK, their ratio on the XCU50 (872 K LUTs, 1,344 BRAM36). Up to
+    64 words are LUT RAM, as Yosys 0.70 decides for xcup: eight LUTs hold 32 × 14 bits (RAM32M16) or 64 × 7 (RAM64M8).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST_CYCLES = 0.002
 MOST_ROUNDS = 128
 MOST_TRIED = 2
 LUTS_PER_BLOCK = 650
-LUT_WORDS = 64
+LUT_RAMS = ((32, 14), (64, 7))  # words, and bits in eight LUTs
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,59 @@ class FuseOuterLoops:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         if not context.options.fuse_loops or len(program.nests) < 2:
             return program, {}
-        before = laid_out(program, context)
-        banks = {buffer.name: buffer.factors for buffer in before.buffers()}
-        cycles, luts = cycles_of(before, context), storage_luts(before, context)
+        search = Search(program, context)
         report: dict[str, Any] = {}
         position = 0
-        while position < len(program.nests):
-            end = longest(program, position)
-            for group in cheaper(program, position, end, banks):
-                if not fast_enough(program, program.nests[position:end], group, context):
-                    continue
-                after = laid_out(with_group(program, position, group), context)
-                loss = cycles_of(after, context) - cycles
-                if loss <= cycles * MOST_CYCLES and storage_luts(after, context) < luts:
-                    program = with_group(program, position, group)
-                    cycles, luts = cycles + loss, storage_luts(after, context)
-                    report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
-                    position = end - 1
-                    break
-            position += 1
-        return program, report
+        while position + 1 < len(program.nests):
+            end = search.grow(position)
+            if end > position:
+                group = search.best.program.nests[position:end]
+                report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
+            position = max(end, position + 1)
+        return search.best.program, report
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A program, its cycles, and what its temporaries are worth in LUTs."""
+
+    program: Program
+    cycles: int
+    luts: float
+
+    @staticmethod
+    def of(program: Program, context: Any) -> Tried:
+        ready = laid_out(program, context)
+        return Tried(program, cycles_of(ready, context), storage_luts(ready, context))
+
+
+class Search:
+    """The best program so far, and how it is made better."""
+
+    def __init__(self, program: Program, context: Any) -> None:
+        self.context = context
+        self.best = Tried.of(program, context)
+        self.banks = {buffer.name: buffer.factors for buffer in laid_out(program, context).buffers()}
+
+    def grow(self, position: int) -> int:
+        """Fuses the nest at `position` with the next one, then with one more as long as that makes memories cheaper.
+        The end of what is fused, or `position`."""
+        alone, end = self.best, position
+        for further in range(position + 2, longest(alone.program, position) + 1):
+            tried = self.fused(alone, position, further)
+            if tried is None:
+                break
+            self.best, end = tried, further
+        return end
+
+    def fused(self, alone: Tried, position: int, end: int) -> Tried | None:
+        before = alone.program.nests[position:end]
+        for group in cheaper(alone.program, position, end, self.banks):
+            if fast_enough(alone.program, before, group, self.context):
+                tried = Tried.of(with_group(alone.program, position, group), self.context)
+                if tried.cycles <= alone.cycles * (1 + MOST_CYCLES) and tried.luts < self.best.luts:
+                    return tried
+        return None
 
 
 def fast_enough(program: Program, before: Sequence[Nest], after: Sequence[Nest], context: Any) -> bool:
@@ -104,8 +137,9 @@ def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
     """What a memory is worth in LUTs if it has these banks, or fewer in a dimension that is smaller."""
     width = DTYPE_BITS[buffer.dtype]
     banked = replace(buffer, factors=tuple(map(min, factors, buffer.shape)))
-    if banked.bank_elements <= LUT_WORDS:
-        return banked.banks * 8 * -(-width // 7)
+    for most, bits in LUT_RAMS:
+        if banked.bank_elements <= most:
+            return banked.banks * 8 * -(-width // bits)
     words = 1 << (banked.bank_elements - 1).bit_length()
     return banked.banks * half_blocks(words, width) * LUTS_PER_BLOCK / 2
 

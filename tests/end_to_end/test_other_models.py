@@ -46,6 +46,33 @@ def test_bit_exact(kind: type[nn.Module], partition: int) -> None:
         torch.testing.assert_close(hardware, expected, rtol=1e-5, atol=1e-6)
 
 
+class TwoChainsOfRows(nn.Module):
+    """Two groups of fused kernels, with kernels between them and after: both waits were once called drain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down, self.norm = nn.Linear(6, 50), nn.Linear(50, 10), nn.LayerNorm(10)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = self.down(torch.relu(self.up(x)))
+        return self.norm(y), y.argmax(-1)
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("partition", [1, 2])
+def test_rows_are_handed_on(partition: int) -> None:
+    torch.manual_seed(1)
+    model, x = TwoChainsOfRows(), torch.randn(60, 6)
+    design = torch2hw.compile(model, (x,), partition=partition)
+    nests = design.compiled.at("scheduled").nests
+    assert max(nest.rounds for nest in nests) > 1
+    if partition == 1:
+        assert len({nest.fused for nest in nests if nest.fused}) == 2
+    result = design.simulate(x, runs=3)
+    result.check()
+    torch.testing.assert_close(result.outputs[0], model(x)[0], rtol=1e-5, atol=1e-6)
+
+
 class NamedLikeABank(nn.Module):
     """An argument with the name that a bank of another one would have."""
 
