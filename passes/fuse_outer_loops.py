@@ -56,12 +56,14 @@ class FuseOuterLoops:
                 group = search.best.program.nests[position:end]
                 report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
             position = max(end, position + 1)
+        if shared_luts(search.best.program, context) >= shared_luts(program, context):
+            return program, {}  # without it the same memories are shared
         return search.best.program, report
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A program, its cycles, and what its temporaries are worth in LUTs."""
+    """A program, its cycles, and what its temporaries are worth in LUTs, each in a memory of its own."""
 
     program: Program
     cycles: int
@@ -70,7 +72,7 @@ class Tried:
     @staticmethod
     def of(program: Program, context: Any) -> Tried:
         ready = laid_out(program, context)
-        return Tried(program, cycles_of(ready, context), storage_luts(ready, context))
+        return Tried(program, cycles_of(ready, context), storage_luts(ready))
 
 
 class Search:
@@ -94,7 +96,7 @@ class Search:
 
     def fused(self, alone: Tried, position: int, end: int) -> Tried | None:
         before = alone.program.nests[position:end]
-        for group in cheaper(alone.program, position, end, self.banks):
+        for group in cheaper(alone.program, position, end, self.banks, self.context.library):
             if fast_enough(alone.program, before, group, self.context):
                 tried = Tried.of(with_group(alone.program, position, group), self.context)
                 if tried.cycles <= alone.cycles * (1 + MOST_CYCLES) and tried.luts < self.best.luts:
@@ -103,9 +105,7 @@ class Search:
 
 
 def fast_enough(program: Program, before: Sequence[Nest], after: Sequence[Nest], context: Any) -> bool:
-    """Whether fused nests, by themselves, have enough outputs in a round and take no more time."""
-    if not all(enough_outputs(nest, context.library) for nest in after):
-        return False
+    """Whether fused nests, by themselves, take no more time."""
     old, new = (cycles_of(laid_out(program.with_nests(list(each)), context), context) for each in (before, after))
     return new <= old * (1 + MOST_CYCLES)
 
@@ -127,9 +127,14 @@ def cycles_of(program: Program, context: Any) -> int:
     return (overlapped(scheduled) if context.options.overlap else scheduled).latency_cycles
 
 
-def storage_luts(program: Program, context: Any) -> float:
+def shared_luts(program: Program, context: Any) -> float:
+    """What the temporaries are worth in LUTs in the memories that they share."""
+    shared, _ = ShareMemories().run(laid_out(program, context), context)
+    return storage_luts(shared)
+
+
+def storage_luts(program: Program) -> float:
     """What the temporaries are worth in LUTs."""
-    program, _ = ShareMemories().run(program, context)
     return sum(luts_of(buffer, buffer.factors) for buffer in program.buffers() if buffer.kind == "temporary")
 
 
@@ -207,9 +212,11 @@ def stays(outer: Variable, indices: Sequence[Index], dimension: int) -> bool:
 
 
 # -- in how many rounds ------------------------------------------------------------------------------------------------
-def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]]) -> list[list[Nest]]:
-    """The nests fused in numbers of rounds that save half a block RAM, the cheapest first. `banks` are factors by the
-    buffer's name."""
+def cheaper(
+    program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]], library: Any
+) -> list[list[Nest]]:
+    """The nests fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the cheapest
+    first. `banks` are factors by the buffer's name."""
     if end < first + 2:
         return []
     rows = handed_on(program, first, end)
@@ -227,10 +234,11 @@ def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[in
         after = sum(luts_of(buffer, banks[buffer.name]) for _, buffer in contracted.values())
         if before - after >= LUTS_PER_BLOCK / 2:
             tries.append((after, rounds, contracted))
-    groups = []
-    for _, rounds, contracted in sorted(tries, key=lambda each: each[:2])[:MOST_TRIED]:
+    groups: list[list[Nest]] = []
+    for _, rounds, contracted in sorted(tries, key=lambda each: each[:2]):
         split = [in_rounds(nest, rounds, nests[0].name) for nest in nests]
-        groups.append([with_contracted(nest, contracted) for nest in split])
+        if len(groups) < MOST_TRIED and all(enough_outputs(nest, library) for nest in split):
+            groups.append([with_contracted(nest, contracted) for nest in split])
     return groups
 
 

@@ -51,11 +51,11 @@ class TwoChainsOfRows(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.up, self.down, self.norm = nn.Linear(6, 50), nn.Linear(50, 10), nn.LayerNorm(10)
+        self.first, self.second = (nn.Sequential(nn.Linear(n, 50), nn.ReLU(), nn.Linear(50, 10)) for n in (6, 10))
+        self.norm = nn.LayerNorm(10)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        y = self.down(torch.relu(self.up(x)))
-        return self.norm(y), y.argmax(-1)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.second(self.norm(self.first(x))))
 
 
 @pytest.mark.simulation
@@ -65,12 +65,10 @@ def test_rows_are_handed_on(partition: int) -> None:
     model, x = TwoChainsOfRows(), torch.randn(60, 6)
     design = torch2hw.compile(model, (x,), partition=partition)
     nests = design.compiled.at("scheduled").nests
-    assert max(nest.rounds for nest in nests) > 1
-    if partition == 1:
-        assert len({nest.fused for nest in nests if nest.fused}) == 2
+    assert len({nest.fused for nest in nests if nest.fused}) >= 2
     result = design.simulate(x, runs=3)
     result.check()
-    torch.testing.assert_close(result.outputs[0], model(x)[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(result.outputs, model(x), rtol=1e-5, atol=1e-6)
 
 
 class NamedLikeABank(nn.Module):
