@@ -6,7 +6,8 @@ After:   n0: for i, j { for k { acc } ; y[i, j] = max(acc, 0) }
 needs: affine programs; nests are single-assignment (each element of a buffer is written once).
 leaves: as many nests fewer as were fused; buffers that nothing reads any more go with `remove-dead-code`.
 refuses: nothing.
-why: a nest is a pass over memory and a component of its own; an epilogue is a few pipeline stages.
+why: a nest is a pass over memory and a component of its own; an epilogue is a few pipeline stages. But an epilogue that
+    reads what the reduction reads, elsewhere, would take its read port in every second cycle: II 2 for all iterations.
 The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between do no harm.
 """
 
@@ -108,7 +109,7 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
             continue
         statements.append(moved)
     last = producer.stages[-1]
-    if last.carried:
+    if last.carried or any(isinstance(s, Load) and s.buffer in _reduced(producer) for s in statements):
         return None
     merged = replace(
         last,
@@ -116,6 +117,12 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
         stores=(*last.stores, *(substitute_store(store, indices, rename) for store in stage.stores)),
     )
     return replace(producer, stages=(*producer.stages[:-1], merged), macs=producer.macs + consumer.macs)
+
+
+def _reduced(nest: Nest) -> set[Buffer]:
+    """The buffers in memory that a reduction of the nest reads."""
+    loads = (load for stage in nest.stages[:-1] for load in stage.statements if isinstance(load, Load))
+    return {load.buffer for load in loads if load.buffer.kind != "constant"}
 
 
 def _loads_by_place(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:

@@ -1,0 +1,39 @@
+"""fuse-epilogues: what is added to a product is added where it is made, unless that takes the product's read port."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.passes.compiled import context
+from tests.passes.loop_values import program_values
+from tests.passes.test_fuse_outer_loops import buffer, product
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.passes.fuse_epilogues import FuseEpilogues
+
+
+def added(left: Buffer, right: Buffer, written: Buffer) -> Nest:
+    row, column = Variable("r", written.shape[0]), Variable("c", written.shape[1])
+    at = (variable(row), variable(column))
+    statements = (
+        Load("a", "f32", left, at),
+        Load("b", "f32", right, at),
+        Operation("s", "f32", "arith.addf", ("a", "b"), ("f32", "f32")),
+    )
+    return Nest("add", (Loop(row), Loop(column)), (Stage((), statements, (Store(written, at, "s"),)),))
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_an_epilogue_reads_other_memories_than_the_reduction(same: bool) -> None:
+    x, z = buffer("x", 4, 4, "input"), buffer("z", 4, 4, "input")
+    middle, out = buffer("m", 4, 4), buffer("y", 4, 4, "output")
+    words = np.arange(16, dtype=np.float32).view(np.uint32).reshape(4, 4)
+    weights = Buffer("w", (4, 4), "f32", "constant", words)
+    nests = (product("n", x, weights, middle), added(middle, x if same else z, out))
+    program = Program("p", (x, z), (out,), nests)
+    fused, _ = FuseEpilogues().run(program, context(1))
+    assert len(fused.nests) == (2 if same else 1)
+    inputs = [np.arange(16, dtype=np.float32).reshape(4, 4), np.ones((4, 4), np.float32)]
+    for got, wanted in zip(program_values(fused, inputs), program_values(program, inputs), strict=True):
+        np.testing.assert_array_equal(got, wanted)
