@@ -228,8 +228,8 @@ class Nest:
         return self.trip_count // self.rounds
 
     def round(self, number: int) -> Nest:
-        """One round of a fused nest, as a nest."""
-        return fixed(self, {self.loops[0].variable: Index((), number)})
+        """What runs without a pause, as a nest: one round of a fused nest, all of another one."""
+        return fixed(self, {self.loops[0].variable: Index((), number)}) if self.fused else self
 
     def statements(self) -> Iterator[Statement]:
         for stage in self.stages:
@@ -328,6 +328,12 @@ def substitute_statement(statement: Statement, indices: dict[Variable, Index], n
 
 def fixed(nest: Nest, indices: dict[Variable, Index]) -> Nest:
     """`nest` without the loops of these variables, which are index expressions of other loops, or constants; alone."""
+    loops = tuple(loop for loop in nest.loops if loop.variable not in indices)
+    return replace(substitute_nest(nest, indices), loops=loops, fused="")
+
+
+def substitute_nest(nest: Nest, indices: dict[Variable, Index]) -> Nest:
+    """`nest` with loop variables replaced in its domain and its stages; its loops are as they were."""
     stages = tuple(
         replace(
             stage,
@@ -336,9 +342,7 @@ def fixed(nest: Nest, indices: dict[Variable, Index]) -> Nest:
         )
         for stage in nest.stages
     )
-    loops = tuple(loop for loop in nest.loops if loop.variable not in indices)
-    domain = tuple(index.substitute(indices) for index in nest.domain)
-    return replace(nest, loops=loops, stages=stages, domain=domain, fused="")
+    return replace(nest, stages=stages, domain=tuple(index.substitute(indices) for index in nest.domain))
 
 
 def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:

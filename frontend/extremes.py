@@ -16,6 +16,8 @@ from typing import Any
 
 from torch_mlir import ir
 
+from torch2hw.frontend.walking import operations_named
+
 ORDERED = {2: "gt", 3: "ge", 4: "lt", 5: "le"}
 UNORDERED = 7
 """arith.cmpf's numbers of predicates: those that are true of a NaN are so much higher."""
@@ -23,15 +25,7 @@ UNORDERED = 7
 
 def rewrite_extremes(module: Any) -> None:
     """Rewrite `module` in place."""
-    found: list[Any] = []
-
-    def visit(operation: Any) -> Any:
-        if operation.name == "arith.select":
-            found.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
-    for select in found:
+    for select in operations_named(module, "arith.select"):
         _rewrite(select)
 
 

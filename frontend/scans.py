@@ -15,18 +15,14 @@ from typing import Any
 
 from torch_mlir import ir
 
+from torch2hw.frontend.walking import operations_named
+
 
 def rewrite_scans(module: Any) -> None:
     """Rewrite `module` in place."""
-    found: list[Any] = []
-
-    def visit(operation: Any) -> Any:
-        if operation.name == "tm_tensor.scan" and bool(ir.BoolAttr(operation.attributes["inclusive"]).value):
-            found.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
-    for operation in found:
+    for operation in operations_named(module, "tm_tensor.scan"):
+        if not ir.BoolAttr(operation.attributes["inclusive"]).value:
+            continue
         with ir.InsertionPoint(operation), operation.location:
             generic = _generic(operation)
         for old, new in zip(operation.results, generic.results, strict=True):

@@ -30,6 +30,7 @@ from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
+from torch2hw.frontend.walking import operations_named
 from torch2hw.isolate import run_native
 
 TO_BACKEND = (
@@ -150,30 +151,18 @@ def _refusals(error: Any, sources: Sources) -> list[Torch2HWError]:
 
 def _drop_assertions(module: Any) -> None:
     """Remove checks of index bounds: hardware has nobody to tell."""
-    assertions: list[Any] = []
-
-    def visit(operation: Any) -> Any:
-        if operation.name == "cf.assert":
-            assertions.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
-    for operation in assertions:
+    for operation in operations_named(module, "cf.assert"):
         operation.erase()
 
 
 def _drop_casts(module: Any) -> None:
     """Give tensor.concat its operands' real shapes: torch-mlir forgets those of roll's, and a cast hides them."""
 
-    def visit(operation: Any) -> Any:
-        if operation.name == "tensor.concat":
-            for number, operand in enumerate(operation.operands):
-                producer = operand.owner
-                if isinstance(producer, ir.Operation | ir.OpView) and producer.name == "tensor.cast":
-                    operation.operands[number] = producer.operands[0]
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
+    for operation in operations_named(module, "tensor.concat"):
+        for number, operand in enumerate(operation.operands):
+            producer = operand.owner
+            if isinstance(producer, ir.Operation | ir.OpView) and producer.name == "tensor.cast":
+                operation.operands[number] = producer.operands[0]
 
 
 def _rebuild_locations(module: Any) -> None:

@@ -2,9 +2,8 @@
 
 The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
 and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. Fused kernels
-are started in every round of a `static_repeat`. Where several
-kernels use a memory's read port or a unit, the one whose turn it is says so; the last of them has what is left. The
-host's ports reach the memories while no kernel runs.
+are started in every round of a `static_repeat`. Where several kernels use a memory's read port or a unit, the one whose
+turn it is says so; the last of them has what is left. The host's ports reach the memories while no kernel runs.
 """
 
 from __future__ import annotations

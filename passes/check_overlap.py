@@ -63,10 +63,9 @@ def in_order(program: ScheduledProgram) -> list[Running]:
     for group in program.program.groups():
         for number in range(program.program.nests[group[0]].rounds):
             for k in group:
-                nest, plan = program.program.nests[k], program.schedules[k]
+                nest, plan = program.program.nests[k].round(number), program.schedules[k]
                 start = program.starts[k] + number * program.periods[k]
-                once = nest.round(number) if nest.fused else nest
-                found.append(Running(once, plan, start, start + plan.latency_cycles(nest.round_trips)))
+                found.append(Running(nest, plan, start, start + plan.latency_cycles(nest.trip_count)))
     return found
 
 

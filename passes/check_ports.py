@@ -59,7 +59,7 @@ def faults(program: ScheduledProgram) -> Iterator[str]:
     for nest, plan in zip(program.program.nests, program.schedules, strict=True):
         for access in accesses(nest, plan):
             yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
-        for once in [nest.round(number) for number in range(nest.rounds)] if nest.fused else [nest]:
+        for once in map(nest.round, range(nest.rounds)):
             for left, right in itertools.combinations(accesses(once, plan), 2):
                 if left.buffer is right.buffer and not ordered(once, plan, left, right):
                     yield f"{nest.name}: {left} and {right} collide"

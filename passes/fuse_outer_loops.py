@@ -56,58 +56,65 @@ class FuseOuterLoops:
                 group = search.best.program.nests[position:end]
                 report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
             position = max(end, position + 1)
-        if shared_luts(search.best.program, context) >= shared_luts(program, context):
+        if not report or search.best.shared_luts(context) >= search.alone.shared_luts(context):
             return program, {}  # without it the same memories are shared
         return search.best.program, report
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A program, its cycles, and what its temporaries are worth in LUTs, each in a memory of its own."""
+    """A program, the same with its loops in order and its memories in banks, its cycles, and what its temporaries are
+    worth in LUTs, each in a memory of its own."""
 
     program: Program
+    laid_out: Program
     cycles: int
     luts: float
 
     @staticmethod
     def of(program: Program, context: Any) -> Tried:
         ready = laid_out(program, context)
-        return Tried(program, cycles_of(ready, context), storage_luts(ready))
+        return Tried(program, ready, cycles_of(ready, context), storage_luts(ready))
+
+    def shared_luts(self, context: Any) -> float:
+        """What the temporaries are worth in the memories that they share."""
+        shared, _ = ShareMemories().run(self.laid_out, context)
+        return storage_luts(shared)
 
 
 class Search:
-    """The best program so far, and how it is made better."""
+    """The program as it was, the best so far, and how that is made better."""
 
     def __init__(self, program: Program, context: Any) -> None:
         self.context = context
-        self.best = Tried.of(program, context)
-        self.banks = {buffer.name: buffer.factors for buffer in laid_out(program, context).buffers()}
+        self.alone = self.best = Tried.of(program, context)
+        self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
 
     def grow(self, position: int) -> int:
         """Fuses the nest at `position` with the next one, then with one more as long as that makes memories cheaper.
         The end of what is fused, or `position`."""
-        alone, end = self.best, position
-        for further in range(position + 2, longest(alone.program, position) + 1):
-            tried = self.fused(alone, position, further)
+        before, end = self.best, position
+        for further in range(position + 2, longest(before.program, position) + 1):
+            tried = self.fused(before, position, further)
             if tried is None:
                 break
             self.best, end = tried, further
         return end
 
-    def fused(self, alone: Tried, position: int, end: int) -> Tried | None:
-        before = alone.program.nests[position:end]
-        for group in cheaper(alone.program, position, end, self.banks, self.context.library):
-            if fast_enough(alone.program, before, group, self.context):
-                tried = Tried.of(with_group(alone.program, position, group), self.context)
-                if tried.cycles <= alone.cycles * (1 + MOST_CYCLES) and tried.luts < self.best.luts:
+    def fused(self, before: Tried, position: int, end: int) -> Tried | None:
+        groups = cheaper(before.program, position, end, self.banks, self.context.library)
+        if not groups:
+            return None
+        most = self.cycles_by_themselves(before.program, before.program.nests[position:end]) * (1 + MOST_CYCLES)
+        for group in groups:
+            if self.cycles_by_themselves(before.program, group) <= most:
+                tried = Tried.of(with_group(before.program, position, group), self.context)
+                if tried.cycles <= before.cycles * (1 + MOST_CYCLES) and tried.luts < self.best.luts:
                     return tried
         return None
 
-
-def fast_enough(program: Program, before: Sequence[Nest], after: Sequence[Nest], context: Any) -> bool:
-    """Whether fused nests, by themselves, take no more time."""
-    old, new = (cycles_of(laid_out(program.with_nests(list(each)), context), context) for each in (before, after))
-    return new <= old * (1 + MOST_CYCLES)
+    def cycles_by_themselves(self, program: Program, nests: Sequence[Nest]) -> int:
+        return cycles_of(laid_out(program.with_nests(list(nests)), self.context), self.context)
 
 
 def with_group(program: Program, position: int, group: Sequence[Nest]) -> Program:
@@ -116,7 +123,6 @@ def with_group(program: Program, position: int, group: Sequence[Nest]) -> Progra
 
 
 def laid_out(program: Program, context: Any) -> Program:
-    """The program with its loops in order and its memories in banks."""
     for each in (InterleaveReductions(), BankMemories()):
         program, _ = each.run(program, context)
     return program
@@ -125,12 +131,6 @@ def laid_out(program: Program, context: Any) -> Program:
 def cycles_of(program: Program, context: Any) -> int:
     scheduled = lower(program, context.library, context.options.share_units)
     return (overlapped(scheduled) if context.options.overlap else scheduled).latency_cycles
-
-
-def shared_luts(program: Program, context: Any) -> float:
-    """What the temporaries are worth in LUTs in the memories that they share."""
-    shared, _ = ShareMemories().run(laid_out(program, context), context)
-    return storage_luts(shared)
 
 
 def storage_luts(program: Program) -> float:

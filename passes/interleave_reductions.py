@@ -34,6 +34,7 @@ from torch2hw.dialects.loops import (
     Statement,
     Store,
     operand_names,
+    substitute_nest,
     substitute_statement,
     substitute_store,
 )
@@ -144,27 +145,10 @@ def strip_mine(nest: Nest, loop: Variable, factor: int) -> tuple[Nest, Variable,
     loops: list[Loop] = []
     for item in nest.loops:
         loops += [Loop(outer, item.reduced_by), Loop(within, item.reduced_by)] if item.variable == loop else [item]
-    domain = [index.substitute(indices) for index in nest.domain]
-    if loop.extent % factor:
-        domain.append(value * -1 + (loop.extent - 1))
-    stages = tuple(
-        replace(
-            stage,
-            statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
-            stores=tuple(substitute_store(s, indices, {}) for s in stage.stores),
-        )
-        for stage in nest.stages
-    )
-    return (
-        replace(
-            nest,
-            loops=tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None),
-            domain=tuple(domain),
-            stages=stages,
-        ),
-        outer,
-        within,
-    )
+    mined = substitute_nest(nest, indices)
+    beyond = (value * -1 + (loop.extent - 1),) if loop.extent % factor else ()
+    kept = tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None)
+    return replace(mined, loops=kept, domain=(*mined.domain, *beyond)), outer, within
 
 
 def split_reduction(nest: Nest, latency: int) -> list[Nest]:

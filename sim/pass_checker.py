@@ -184,15 +184,17 @@ def written(program: Program, inputs: Sequence[Array], subnormals: str) -> list[
     found = []
     packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
     for number, nest in enumerate(program.nests):
-        for buffer, array in contents_after(program, number + 1, packed, subnormals).items():
+        for buffer, array in contents_after(program, program.nests[: number + 1], packed, subnormals).items():
             if any(store.buffer is buffer for store in nest.stores()):
                 found.append((nest, buffer, unpack(array, buffer.shape, buffer.bank_factors)))
     return found
 
 
-def contents_after(program: Program, nests: int, packed: Sequence[Array], subnormals: str) -> dict[Buffer, Array]:
-    """Every output and temporary, in its banks, after the first `nests` nests have run on the inputs in their banks."""
-    part = program.with_nests(list(program.nests[:nests]))
+def contents_after(
+    program: Program, nests: Sequence[Nest], packed: Sequence[Array], subnormals: str
+) -> dict[Buffer, Array]:
+    """Every output and temporary, in its banks, after these nests of it have run on the inputs in their banks."""
+    part = program.with_nests(list(nests))
     inner = [buffer for buffer in part.buffers() if buffer.kind == "temporary"]
     outputs = (*program.outputs, *inner)
     reference = Reference(replace(part, outputs=outputs).text(), subnormals)

@@ -6,7 +6,6 @@ fused kernels one round is run, the first.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,22 +19,24 @@ from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import FORMATS, Array, to_words
-from torch2hw.sim.reference import Reference
+from torch2hw.sim.pass_checker import contents_after
 
 
 def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, Any], str]:
     """Kernel name → its latencies and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
     program, kernels = compiled.at("scheduled"), compiled.at("calyx").kernels
-    inputs_packed = [pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)]
-    given = dict(zip(program.inputs, inputs_packed, strict=True))
+    packed = [pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)]
+    given = dict(zip(program.inputs, packed, strict=True))
     subnormals = compiled.options.subnormals
     benches: dict[str, Any] = {}
     modules = []
+    ran: list[Nest] = []
+    state = given  # when those have run
     for number, kernel in enumerate(kernels):
         done = nests_before(program, number)
-        before = given | contents_after(program, done, given, subnormals) if done else given
-        nest = kernel.nest.round(0) if kernel.nest.fused else kernel.nest
-        state = given | contents_after(program, [*done, nest], given, subnormals)
+        before = state if done == ran else given | contents_after(program, done, packed, subnormals)
+        ran = [*done, kernel.nest.round(0)]
+        state = given | contents_after(program, ran, packed, subnormals)
         memories = {}
         for buffer, bank in sorted({*kernel.reads, *kernel.writes}, key=lambda key: (key[0].name, key[1])):
             memories[bank_name(buffer, bank)] = {
@@ -57,18 +58,6 @@ def nests_before(program: Program, number: int) -> list[Nest]:
     group = next(group for group in program.groups() if number in group)
     begun = [program.nests[k].round(0) for k in group if k < number]
     return [*program.nests[: group[0]], *begun]
-
-
-def contents_after(
-    program: Program, nests: list[Nest], state: dict[Buffer, Array], subnormals: str
-) -> dict[Buffer, Array]:
-    """Every buffer that these nests of the program use, after they have run on the inputs in `state`."""
-    part = program.with_nests(nests)
-    inner = [buffer for buffer in part.buffers() if buffer.kind == "temporary"]
-    outputs = (*program.outputs, *inner)
-    reference = Reference(replace(part, outputs=outputs).text(), subnormals)
-    results = reference.run([state[buffer] for buffer in program.inputs])
-    return dict(zip(outputs, results, strict=True))
 
 
 def _bank(state: dict[Buffer, Array], buffer: Buffer, bank: int) -> list[str]:

@@ -50,7 +50,7 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
         for group in program.groups():
             for number in range(program.nests[group[0]].rounds):
                 for nest in (program.nests[k] for k in group):
-                    _NestRun(nest.round(number) if nest.fused else nest, memory).run()
+                    _NestRun(nest.round(number), memory).run()
     return [memory[buffer] for buffer in program.outputs]
 
 
