@@ -10,9 +10,7 @@ why: between two kernels lies a whole tensor, mostly the largest memory of a des
     row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
     them more often. Nests are fused if every access to what one of them stores and another one touches is to the rows
     of its round, so that every value is what it was. A number of rounds is tried by scheduling the nests: it must not
-    cost more than MOST_CYCLES of their time and must make the memories between them cheaper.
-source of the prices: a block RAM counts as LUTS_PER_BLOCK, their ratio on the XCU50 (872 K LUTs, 1,344 BRAM36). Up to
-    64 words are LUT RAM, as Yosys 0.70 decides for xcup: eight LUTs hold 32 × 14 bits (RAM32M16) or 64 × 7 (RAM64M8).
+    cost more than MOST_CYCLES of their time and must make the memories between them cheaper (`lane_costs.bank`).
 """
 
 from __future__ import annotations
@@ -24,18 +22,17 @@ from typing import Any
 
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program, Stage, Store, fixed
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.hwlib.block_plan import half_blocks
+from torch2hw.hwlib.block_plan import BLOCK_LUTS
 from torch2hw.lowering.affine_to_scf import lower
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.interleave_reductions import InterleaveReductions, recurrence_latency
+from torch2hw.passes.lane_costs import bank
 from torch2hw.passes.overlap_kernels import overlapped
 from torch2hw.passes.share_memories import ShareMemories
 
 MOST_CYCLES = 0.002
 MOST_ROUNDS = 128
 MOST_TRIED = 2
-LUTS_PER_BLOCK = 650
-LUT_RAMS = ((32, 14), (64, 7))  # words, and bits in eight LUTs
 
 
 @dataclass(frozen=True)
@@ -142,11 +139,7 @@ def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
     """What a memory is worth in LUTs if it has these banks, or fewer in a dimension that is smaller."""
     width = DTYPE_BITS[buffer.dtype]
     banked = replace(buffer, factors=tuple(map(min, factors, buffer.shape)))
-    for most, bits in LUT_RAMS:
-        if banked.bank_elements <= most:
-            return banked.banks * 8 * -(-width // bits)
-    words = 1 << (banked.bank_elements - 1).bit_length()
-    return banked.banks * half_blocks(words, width) * LUTS_PER_BLOCK / 2
+    return banked.banks * bank(banked.bank_elements, width)
 
 
 # -- what can be fused -------------------------------------------------------------------------------------------------
@@ -232,7 +225,7 @@ def cheaper(
             shape = tuple(number // rounds if k == dimension else size for k, size in enumerate(buffer.shape))
             contracted[buffer] = dimension, replace(buffer, shape=shape)
         after = sum(luts_of(buffer, banks[buffer.name]) for _, buffer in contracted.values())
-        if before - after >= LUTS_PER_BLOCK / 2:
+        if before - after >= BLOCK_LUTS / 2:
             tries.append((after, rounds, contracted))
     groups: list[list[Nest]] = []
     for _, rounds, contracted in sorted(tries, key=lambda each: each[:2]):

@@ -160,8 +160,11 @@ def memory(buffer: Buffer, factors: tuple[int, ...]) -> float:
     width = DTYPE_BITS[buffer.dtype]
     banks = prod(factors)
     words = prod(-(-size // factor) for size, factor in zip(buffer.shape, factors, strict=True))
+    return banks * (bank(words, width) + (BANK_LUTS if banks > 1 else 0))
+
+
+def bank(words: int, width: int) -> float:
+    """LUTs of one memory."""
     if words <= 64:
-        each = width * (0.75 if words <= 32 else 1.25)
-    else:
-        each = half_blocks(1 << (words - 1).bit_length(), width) * BLOCK_LUTS / 2
-    return banks * (each + (BANK_LUTS if banks > 1 else 0))
+        return width * (0.75 if words <= 32 else 1.25)
+    return half_blocks(1 << (words - 1).bit_length(), width) * BLOCK_LUTS / 2
