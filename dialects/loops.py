@@ -200,8 +200,8 @@ class Nest:
     """Nests that follow each other with the same `arm_of` (not empty) are the arms of one parallel nest of that name:
     no arm reads or writes what another one writes.
 
-    Nests that follow each other with the same `fused` (not empty) share their outermost loop, which is parallel and has
-    one extent: in each of its iterations (a round) all of them run, one after the other.
+    Nests that follow each other with the same `fused` (not empty) share their outermost loop, which is nobody's
+    reduction and has one extent: in each of its iterations (a round) all of them run, one after the other.
     """
 
     name: str
@@ -247,6 +247,10 @@ class Nest:
 
     def parallel_loops(self) -> list[Loop]:
         return [loop for loop in self.loops if loop.reduced_by is None]
+
+    def independent_loops(self) -> list[Loop]:
+        """The parallel loops of one round: their iterations may come in any order."""
+        return self.parallel_loops()[1:] if self.fused else self.parallel_loops()
 
     def state_loops(self, stage: int) -> list[Loop]:
         """The loops whose indices tell apart the values that `stage` carries at one time."""

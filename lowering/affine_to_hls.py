@@ -74,7 +74,8 @@ KEYWORDS = frozenset(
     "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
     "friend goto if inline int long main namespace new operator private protected public register return short signed "
     "sizeof static std struct switch template this throw true try typedef union unsigned using virtual void volatile "
-    "while maximum minimum round floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root".split()
+    "while maximum minimum floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root "
+    "round".split()  # the loop's variable of fused nests
 )
 HEADER = """\
 #include <algorithm>

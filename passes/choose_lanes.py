@@ -215,7 +215,7 @@ def all_choices(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
     divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
     options: list[tuple[Variable, list[int]]] = []
     joinable = reducible(nest)
-    for loop in nest.loops:
+    for loop in nest.loops[1:] if nest.fused else nest.loops:
         if loop.reduced_by is None:
             options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
         elif loop.reduced_by == 0 and joinable:

@@ -38,18 +38,17 @@ class FuseEpilogues:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         fused: list[str] = []
         nests = list(program.nests)
-        changed = True
-        while changed:
-            changed = False
-            for position, consumer in enumerate(nests):
-                found = _producer_for(nests, position)
-                if found is not None:
-                    where, merged = found
-                    fused.append(f"{consumer.name} into {nests[where].name}")
-                    nests[where] = merged
-                    del nests[position]
-                    changed = True
-                    break
+        position = 0
+        while position < len(nests):
+            found = _producer_for(nests, position)
+            if found is None:
+                position += 1
+                continue
+            where, merged = found
+            fused.append(f"{nests[position].name} into {nests[where].name}")
+            nests[where] = merged
+            del nests[position]
+            position = where + 1  # for those before, nothing has changed
         return program.with_nests(nests), {"fused": fused} if fused else {}
 
 

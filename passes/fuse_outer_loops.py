@@ -251,7 +251,7 @@ def in_rounds(nest: Nest, rounds: int, name: str) -> Nest:
 def enough_outputs(nest: Nest, library: Any) -> bool:
     """Whether a round's independent outputs fill the latency of a reduction."""
     latency = recurrence_latency(nest, library)
-    return latency <= 1 or prod(loop.extent for loop in nest.parallel_loops()[1:]) >= latency
+    return latency <= 1 or prod(loop.extent for loop in nest.independent_loops()) >= latency
 
 
 def with_contracted(nest: Nest, contracted: Mapping[Buffer, tuple[int, Buffer]]) -> Nest:

@@ -60,7 +60,7 @@ class InterleaveReductions:
                 continue
             parts = (
                 split_reduction(nest, latency)
-                if prod(loop.extent for loop in nest.parallel_loops()) < latency
+                if prod(loop.extent for loop in nest.independent_loops()) < latency
                 else [nest]
             )
             if len(parts) > 1:
@@ -94,7 +94,7 @@ def order_loops(nest: Nest, inner: tuple[Variable, ...]) -> Nest:
 
 def interleave(nest: Nest, latency: int) -> Nest:
     """`nest` with at least `latency` independent outputs inside its reduction, or all of them if there are fewer."""
-    loops = nest.parallel_loops()[1:] if nest.fused else nest.parallel_loops()
+    loops = nest.independent_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:
         return order_loops(nest, tuple(loop.variable for loop in loops))
@@ -154,7 +154,7 @@ def strip_mine(nest: Nest, loop: Variable, factor: int) -> tuple[Nest, Variable,
 def split_reduction(nest: Nest, latency: int) -> list[Nest]:
     """`nest` as partial sums and a nest that adds them up, where that is faster than waiting for the operator."""
     reductions = nest.reduction_loops(0)
-    outputs = prod(loop.extent for loop in nest.parallel_loops())
+    outputs = prod(loop.extent for loop in nest.independent_loops())
     wanted = -(-latency // outputs)
     trips = prod(loop.extent for loop in reductions)
     fitting = [
@@ -201,7 +201,7 @@ def _outer_statements(nest: Nest) -> tuple[Statement, ...] | None:
 
 def _partials(nest: Nest, factor: int) -> list[Buffer]:
     """A buffer for the partial sums of each carried value."""
-    shape = (*(loop.extent for loop in nest.parallel_loops()), factor)
+    shape = (*(loop.extent for loop in nest.independent_loops()), factor)
     return [
         Buffer(f"{nest.name}_partial{number or ''}", shape, carried.type, "temporary", None, nest.source)
         for number, carried in enumerate(nest.stages[0].carried)
@@ -210,7 +210,7 @@ def _partials(nest: Nest, factor: int) -> list[Buffer]:
 
 def _places(nest: Nest, within: Variable) -> tuple[Index, ...]:
     """Where a partial sum is in its buffer."""
-    return tuple(variable(v) for v in (*(loop.variable for loop in nest.parallel_loops()), within))
+    return tuple(variable(v) for v in (*(loop.variable for loop in nest.independent_loops()), within))
 
 
 def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
@@ -249,4 +249,5 @@ def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[St
         for item in nest.stages[1:]
     )
     loops = (*nest.parallel_loops(), Loop(within, 0))
-    return Nest(nest.name, loops, (Stage(tuple(carried), tuple(statements)), *later), (), nest.source)
+    stages = (Stage(tuple(carried), tuple(statements)), *later)
+    return Nest(nest.name, loops, stages, (), nest.source, fused=nest.fused)

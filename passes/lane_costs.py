@@ -58,7 +58,7 @@ class Lanes:
         self.nest, self.text, self.latency = nest, text, latency
         self.accesses = accesses_of(nest)
         self.buffers = [access.buffer for access in self.accesses]
-        self.outputs = prod(loop.extent for loop in nest.parallel_loops())
+        self.outputs = prod(loop.extent for loop in nest.independent_loops())  # of a round
         self.known: dict[tuple[tuple[int, ...], ...], tuple[int, float]] = {}
         self.intervals: dict[tuple[int, tuple[int, ...]], int] = {}
 
@@ -71,7 +71,8 @@ class Lanes:
 
     def cycles(self, factors: Factors) -> int:
         """With the II that memory ports force."""
-        interval, latency, trips, depth = 1, self.latency, self.nest.trip_count, self.depth
+        rounds = self.nest.rounds
+        interval, latency, trips, depth = 1, self.latency, self.nest.trip_count, rounds * self.depth
         for number, access in enumerate(self.accesses):
             key = number, factors[access.buffer]
             if key not in self.intervals:
@@ -79,7 +80,8 @@ class Lanes:
             interval = max(interval, self.intervals[key])
         if self.nest.stages[0].carried and self.outputs * interval < latency:
             waiting = trips * -(-latency // self.outputs)
-            split = trips * interval + -(-latency // self.outputs) * self.outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
+            adding_up = -(-latency // self.outputs) * self.outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
+            split = trips * interval + rounds * adding_up
             return min(waiting, split) + depth
         return self.interleaved[0] * interval + depth
 
@@ -93,7 +95,7 @@ class Lanes:
     @cached_property
     def least(self) -> tuple[int, float]:
         """What cycles and LUTs are not below, whatever the banks."""
-        return self.nest.trip_count + self.depth, self.fixed_luts
+        return self.nest.trip_count + self.nest.rounds * self.depth, self.fixed_luts
 
     @cached_property
     def interleaved(self) -> tuple[int, int]:

@@ -37,6 +37,7 @@ class NameKernels:
         counts: Counter[str] = Counter()
         taken = {buffer.name for buffer in (*program.inputs, *program.outputs)}
         renamed: dict[Buffer, Buffer] = {}
+        groups: dict[str, str] = {}  # the name of fused nests, and that of the first of them now
         nests: list[Nest] = []
         for nest in program.nests:
             stem = kind_of(nest)
@@ -51,7 +52,8 @@ class NameKernels:
                         fresh, number = f"{name}_out{number}", number + 1
                     taken.add(fresh)
                     renamed[store.buffer] = replace(store.buffer, name=fresh)
-            nests.append(replace(nest, name=name))
+            fused = groups.setdefault(nest.fused, name) if nest.fused else ""
+            nests.append(replace(nest, name=name, fused=fused))
         constants = [b for b in program.buffers() if b.kind == "constant"]
         for number, buffer in enumerate(constants):
             fresh = f"weights{number}"

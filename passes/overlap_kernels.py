@@ -74,8 +74,9 @@ def overlapped(program: ScheduledProgram) -> ScheduledProgram:
     for group in program.program.groups():
         offsets, period = [0], 0
         if nests[group[0]].fused:
-            rounds = [Timed(nests[number].round(0), plans[number], program) for number in group]
-            offsets, period = in_rounds(rounds)
+            offsets, period = in_rounds(
+                *([Timed(nests[number].round(k), plans[number], program) for number in group] for k in (0, 1))
+            )
             free = max([free, *(start + 1 for start in starts)])
         timed = [Timed(nests[number], plans[number], program, period) for number in group]
         start = max(
@@ -93,15 +94,16 @@ def overlapped(program: ScheduledProgram) -> ScheduledProgram:
     return replace(program, starts=tuple(starts), periods=tuple(periods))
 
 
-def in_rounds(rounds: list[Timed]) -> tuple[list[int], int]:
-    """When, in a round, each of the nests starts, and the cycles from one round to the next."""
+def in_rounds(first: list[Timed], second: list[Timed]) -> tuple[list[int], int]:
+    """When, in a round, each of the nests starts, and the cycles from one round to the next, from the first two rounds;
+    of rounds further apart than that, one ends before the other starts."""
     offsets: list[int] = []
-    for later in rounds:
-        offsets.append(max([0, *(begun + distance(rounds[k], later) for k, begun in enumerate(offsets))]))
-    timed = list(zip(rounds, offsets, strict=True))
+    for later in first:
+        offsets.append(max([0, *(begun + distance(first[k], later) for k, begun in enumerate(offsets))]))
+    timed = list(zip(first, offsets, strict=True))
     period = max(begun + each.issue_cycles for each, begun in timed)
     for earlier, begun in timed:
-        for later, offset in timed:
+        for later, offset in zip(second, offsets, strict=True):
             period = max(period, begun + distance(earlier, later) - offset)
     return offsets, max(period, -(-max(begun + each.cycles for each, begun in timed) // 2))
 

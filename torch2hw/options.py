@@ -36,7 +36,8 @@ class Options:
     `float_lib`: `hardfloat:DIR`, the user's copy of HardFloat-1, whose units stand in for the library's; None: its own.
     `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
-    `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows.
+    `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows; the
+    steps of a recurrence are rounds of one step's kernels.
     """
 
     partition: int = 1

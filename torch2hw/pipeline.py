@@ -31,6 +31,7 @@ from torch2hw.passes.interleave_reductions import InterleaveReductions
 from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.overlap_kernels import OverlapKernels
 from torch2hw.passes.remove_dead_code import RemoveDeadCode
+from torch2hw.passes.reroll_loops import RerollLoops
 from torch2hw.passes.share_constants import ShareConstants
 from torch2hw.passes.share_memories import ShareMemories
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
@@ -106,7 +107,8 @@ STATIC: tuple[Pass, ...] = (
     SimplifyArithmetic(),
     RemoveDeadCode(),  # of what the two before it left unread
     CheckUnits(),  # before anything asks the library for a latency
-    NameKernels(),  # once no nest will be fused any more
+    RerollLoops(),  # once no nest is fused with another one any more, and before any is made different from its equals
+    NameKernels(),
     ChooseLanes(),
     FuseOuterLoops(),  # after the lanes, and before the loops within a round are ordered
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs

@@ -71,6 +71,35 @@ def test_rows_are_handed_on(partition: int) -> None:
     torch.testing.assert_close(result.outputs, model(x), rtol=1e-5, atol=1e-6)
 
 
+class Recurrent(nn.Module):
+    """A network that keeps all its states, read backwards, and a recurrence of second order written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.RNN(5, 7, batch_first=True, bidirectional=True)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        states, _ = self.network(x)
+        older, newer = x[:, 0], x[:, 1]
+        for step in range(2, x.shape[1]):
+            older, newer = newer, torch.sin(x[:, step] + older - newer)
+        return states.flip(1), newer
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("partition", [1, 3])
+def test_a_recurrence_has_the_kernels_of_a_few_steps(partition: int) -> None:
+    torch.manual_seed(1)
+    model, x = Recurrent(), torch.randn(2, 9, 5)
+    design = torch2hw.compile(model, (x,), partition=partition)
+    nests = design.compiled.at("affine").nests
+    assert len([nest for nest in nests if nest.rounds > 5]) == 2 and len(nests) < 20
+    result = design.simulate(x, runs=3)
+    result.check()
+    for hardware, expected in zip(result.outputs, model(x), strict=True):
+        torch.testing.assert_close(hardware, expected, rtol=1e-5, atol=1e-6)
+
+
 class NamedLikeABank(nn.Module):
     """An argument with the name that a bank of another one would have."""
 

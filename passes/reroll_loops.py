@@ -1,0 +1,383 @@
+"""reroll-loops: nests that repeat, as the steps of a recurrence that PyTorch writes out, become rounds of one step.
+
+Before:  n0: g1 = f(h0, x[1])   n1: h1 = u(g1)   n2: g2 = f(h1, x[2])   n3: h2 = u(g2)   …
+After:   for t < 9 { n0: g = f(h, x[t + 1])   n1: h = u(g) }
+
+needs: affine programs whose nests will not be fused any more; no loop of a nest is shared yet (`Nest.fused`).
+leaves: nests with one name in `fused`, their outermost loop the steps. What a step keeps to itself is one buffer. What
+    it hands to the next one is one buffer too, if nobody reads the old value after the new one's first write; else, and
+    where later steps or nests elsewhere read the values of several, a buffer with a row for each. Constants that change
+    from step to step (the weights of equal layers) have a row for each. Nests that only repeat, with nothing handed on
+    (the parts of a concatenation), become one nest with one loop more.
+refuses: nothing.
+why: the hardware of a step serves all steps, so neither area nor time to compile grow with the length of a sequence.
+    Steps are in the order that they had, so every value is what it was.
+source: the search for equal statements at equal distances is loop rerolling, as LLVM's LoopReroll has it for scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+
+from torch2hw.dialects.loops import (
+    Buffer,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Program,
+    Stage,
+    Store,
+    substitute_statement,
+    substitute_store,
+)
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.passes.share_memories import elementwise
+
+FEWEST_STEPS = 3
+Access = TypeVar("Access", Load, Store)
+
+
+@dataclass(frozen=True)
+class RerollLoops:
+    name: str = "reroll-loops"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        report: dict[str, Any] = {}
+        if not context.options.fuse_loops:
+            return program, report
+        forms = forms_of(program)
+        position = 0
+        while position < len(program.nests):
+            found = longest_repeat(program, forms, position)
+            if found is None:
+                position += 1
+                continue
+            program = found.rerolled()
+            forms = forms_of(program)
+            what = f"{found.nests} nests in {found.steps} steps" if found.handed_on else f"{found.steps} nests in one"
+            report[found.first_nest.name] = what
+            position = found.start + found.nests
+        return program, report
+
+
+# -- what a nest is, but for constants in its indices and the buffers that it touches ----------------------------------
+@dataclass(frozen=True)
+class Form:
+    """`key` is equal for nests that do the same to buffers of the same kinds and shapes. `offsets` are the constants of
+    all its indices, in the order of `Repeat._round`."""
+
+    key: Hashable
+    offsets: tuple[int, ...]
+    loaded: tuple[Buffer, ...]
+    stored: tuple[Buffer, ...]
+
+
+def forms_of(program: Program) -> list[Form]:
+    """The forms of all nests; their keys are numbers."""
+    numbers: dict[Hashable, int] = {}
+    forms = [form_of(nest) for nest in program.nests]
+    return [replace(form, key=numbers.setdefault(form.key, len(numbers))) for form in forms]
+
+
+def form_of(nest: Nest) -> Form:
+    places: dict[Variable, Index] = {
+        loop.variable: variable(Variable(f"i{number}", loop.extent)) for number, loop in enumerate(nest.loops)
+    }
+    names: dict[str, str] = {}
+    for stage in nest.stages:
+        for name in (*(carried.name for carried in stage.carried), *(s.result for s in stage.statements)):
+            names[name] = f"v{len(names)}"
+    offsets: list[int] = []
+
+    def shape_of(indices: Sequence[Index]) -> Hashable:
+        offsets.extend(index.constant for index in indices)
+        return tuple(index.terms for index in indices)
+
+    def kind(buffer: Buffer) -> Hashable:
+        return buffer.kind, buffer.shape, buffer.dtype
+
+    key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in nest.loops), nest.lanes, nest.arm_of]
+    key.append(shape_of([index.substitute(places) for index in nest.domain]))
+    for stage in nest.stages:
+        key.append(tuple((names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried))
+        for old in stage.statements:
+            new = substitute_statement(old, places, names)
+            if isinstance(new, Load):
+                places_read = shape_of(new.indices), shape_of(new.guard)
+                key.append((new.result, new.type, kind(new.buffer), *places_read, new.otherwise_bits))
+            elif isinstance(new, IndexValue):
+                key.append((new.result, new.type, shape_of([new.index])))
+            else:
+                key.append(replace(new, source=None) if isinstance(new, Operation) else new)
+        for store in stage.stores:
+            moved = substitute_store(store, places, names)
+            key.append((moved.value, kind(moved.buffer), shape_of(moved.indices), shape_of(moved.guard)))
+    loaded = tuple(load.buffer for load in nest.loads())
+    return Form(tuple(key), tuple(offsets), loaded, tuple(store.buffer for store in nest.stores()))
+
+
+# -- where nests repeat ------------------------------------------------------------------------------------------------
+def longest_repeat(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
+    """The repetition that saves the most nests of those that begin at `start`, or within its first step; of equal ones
+    that which hands on the fewest buffers, then the first."""
+    best = _longest_from(program, forms, start)
+    if best is None:
+        return None
+    others = (_longest_from(program, forms, start + k) for k in range(1, best.nests))
+    return min([best, *(o for o in others if o is not None)], key=lambda r: (-r.saved, len(r.handed_on), r.start))
+
+
+def _longest_from(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
+    best: Repeat | None = None
+    for nests in range(1, (len(forms) - start) // FEWEST_STEPS + 1):
+        end = start + nests
+        while end < len(forms) and forms[end].key == forms[end - nests].key:
+            end += 1
+        for steps in range((end - start) // nests, FEWEST_STEPS - 1, -1):
+            if best is not None and nests * (steps - 1) <= best.saved:
+                break
+            repeat = Repeat(program, forms, start, nests, steps)
+            if repeat.valid:
+                best = repeat
+                break
+    return best
+
+
+@dataclass(frozen=True)
+class Home:
+    """The buffer that another one has become, and in which of its rows it is, if it has rows."""
+
+    buffer: Buffer
+    rows: tuple[Index, ...] = ()
+
+
+def at_home(access: Access, home: Home | None) -> Access:
+    if home is None:
+        return access
+    return replace(access, buffer=home.buffer, indices=home.rows + access.indices)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A buffer of each step, `written` there, and those that steps `before` would have written, oldest first."""
+
+    written: tuple[Buffer, ...]
+    before: tuple[Buffer, ...]
+
+    def seen(self, lag: int) -> tuple[Buffer, ...]:
+        """In every step the buffer of the step `lag` before."""
+        first = len(self.before) - lag
+        return (*self.before, *self.written)[first : first + len(self.written)]
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """`steps` times `nests` nests from `start` on, of equal forms."""
+
+    program: Program
+    forms: Sequence[Form]
+    start: int
+    nests: int
+    steps: int
+
+    @property
+    def saved(self) -> int:
+        return self.nests * (self.steps - 1)
+
+    @property
+    def first_nest(self) -> Nest:
+        return self.program.nests[self.start]
+
+    def at(self, nest: int, step: int) -> int:
+        return self.start + step * self.nests + nest
+
+    def steps_of(self, nest: int) -> list[Form]:
+        return [self.forms[self.at(nest, step)] for step in range(self.steps)]
+
+    @cached_property
+    def outside(self) -> list[tuple[int, Nest]]:
+        end = self.at(0, self.steps)
+        return [(k, nest) for k, nest in enumerate(self.program.nests) if not self.start <= k < end]
+
+    @cached_property
+    def loaded(self) -> list[list[tuple[Buffer, ...]]]:
+        """For every nest and each of its loads the buffer in every step."""
+        return [in_steps(form.loaded for form in self.steps_of(n)) for n in range(self.nests)]
+
+    @cached_property
+    def stored(self) -> list[list[tuple[Buffer, ...]]]:
+        return [in_steps(form.stored for form in self.steps_of(n)) for n in range(self.nests)]
+
+    @cached_property
+    def chains(self) -> list[Chain] | None:
+        """What the steps write, each in a buffer of its own; None if it cannot be told from where they read."""
+        written = dict.fromkeys(each for nest in self.stored for each in nest if not same(each))
+        known = {buffer for each in written for buffer in each}
+        if len(known) < len(written) * self.steps or any(each[0].kind != "temporary" for each in written):
+            return None
+        before: dict[tuple[Buffer, ...], dict[int, Buffer]] = {each: {} for each in written}
+        for each in (each for nest in self.loaded for each in nest):
+            if (same(each) and each[0] not in known) or each in written:
+                continue
+            found = self._source(each, list(written))
+            if found is not None:
+                chain, lag = found
+                for step, buffer in enumerate(each[:lag]):
+                    if before[chain].setdefault(lag - step, buffer) is not buffer:
+                        return None
+            elif any(buffer.kind != "constant" for buffer in each):
+                return None
+        earlier = [buffer for lags in before.values() for buffer in lags.values()]
+        if len(set(earlier)) < len(earlier) or known & set(earlier):
+            return None
+        if any(buffer.kind != "temporary" for buffer in earlier):
+            return None
+        return [Chain(each, tuple(lags[k] for k in sorted(lags, reverse=True))) for each, lags in before.items()]
+
+    def _source(
+        self, read: tuple[Buffer, ...], written: Sequence[tuple[Buffer, ...]]
+    ) -> tuple[tuple[Buffer, ...], int] | None:
+        """The buffers of which a load reads those of an earlier step, and how many steps earlier."""
+        for each in written:
+            for lag in range(1, self.steps):
+                if read[lag:] == each[: self.steps - lag]:
+                    return each, lag
+        return None
+
+    @cached_property
+    def handed_on(self) -> list[Chain]:
+        return [chain for chain in self.chains or [] if chain.before]
+
+    @cached_property
+    def valid(self) -> bool:
+        if self.chains is None or any(nest.fused for nest in self.program.nests[self.start : self.at(0, self.steps)]):
+            return False
+        for nest in range(self.nests):
+            rows = np.array([form.offsets for form in self.steps_of(nest)])
+            if rows.size and (np.diff(rows, axis=0) != rows[1] - rows[0]).any():
+                return False
+        if self.handed_on:
+            return True
+        alone = self.nests == 1 and all(map(same, (*self.loaded[0], *self.stored[0])))
+        return alone and not set(self.loaded[0]) & set(self.stored[0])
+
+    # -- what it becomes -----------------------------------------------------------------------------------------------
+    def rerolled(self) -> Program:
+        """The program with one step's nests, in rounds."""
+        step = Variable("it", self.steps)
+        moved, elsewhere = self._homes(variable(step))
+        group = [self._round(nest, step, moved) for nest in range(self.nests)]
+        kept = {k: with_places(nest, elsewhere) for k, nest in self.outside}
+        before, after = (k for k in kept if k < self.start), (k for k in kept if k > self.start)
+        return self.program.with_nests([*map(kept.__getitem__, before), *group, *map(kept.__getitem__, after)])
+
+    def _homes(self, step: Index) -> tuple[dict[tuple[Buffer, ...], Home], dict[Buffer, Home]]:
+        """Where the buffers of the steps are in the steps' nests, and where each is elsewhere."""
+        moved: dict[tuple[Buffer, ...], Home] = {}
+        elsewhere: dict[Buffer, Home] = {}
+        for each in (each for nest in self.loaded for each in nest):
+            if not same(each) and all(buffer.kind == "constant" for buffer in each):
+                data = np.stack([buffer.data for buffer in each if buffer.data is not None])
+                rows = replace(each[0], shape=(self.steps, *each[0].shape), data=data)
+                moved.setdefault(each, Home(rows, (step,)))
+        for chain in self.chains or []:
+            every = (*chain.before, *chain.written)
+            lags = range(len(chain.before) + 1)
+            if self._stays(chain):
+                moved |= {chain.seen(lag): Home(chain.written[0]) for lag in lags}
+                elsewhere |= {buffer: Home(chain.written[0]) for buffer in every}
+                continue
+            rows = replace(chain.written[0], shape=(len(every), *chain.written[0].shape))
+            moved |= {chain.seen(lag): Home(rows, (step + (len(chain.before) - lag),)) for lag in lags}
+            elsewhere |= {buffer: Home(rows, (Index((), row),)) for row, buffer in enumerate(every)}
+        return moved, elsewhere
+
+    def _stays(self, chain: Chain) -> bool:
+        """Whether one buffer is enough: no value is wanted any more when the next step's is written over it."""
+        for position, nest in self.outside:
+            read, written = ({access.buffer for access in accesses} for accesses in (nest.loads(), nest.stores()))
+            if read & set(chain.written[:-1]) or written & set(chain.written):
+                return False
+            if position > self.start and (read | written) & set(chain.before):
+                return False
+        if len(chain.before) != 1:
+            return not chain.before
+        every = (*chain.before, *chain.written)
+        writers = [n for n in range(self.nests) if chain.written in self.stored[n]]
+        readers = [n for n in range(self.nests) if chain.seen(1) in self.loaded[n]]
+        return all(
+            reader < writers[0]
+            or (
+                reader == writers[0]
+                and all(
+                    elementwise(self.program.nests[self.at(reader, step)], every[step], every[step + 1])
+                    for step in (0, 1)
+                )
+            )
+            for reader in readers
+        )
+
+    def _round(self, number: int, step: Variable, moved: dict[tuple[Buffer, ...], Home]) -> Nest:
+        """A nest of the first step with the loop over the steps around it."""
+        nest = self.program.nests[self.at(number, 0)]
+        first, second = self.steps_of(number)[:2]
+        strides = iter([later - earlier for earlier, later in zip(first.offsets, second.offsets, strict=True)])
+        loaded = iter(self.loaded[number])
+        stored = iter(self.stored[number])
+
+        def shifted(indices: Sequence[Index]) -> tuple[Index, ...]:
+            return tuple(index + variable(step) * next(strides) for index in indices)
+
+        domain = shifted(nest.domain)
+        stages = []
+        for stage in nest.stages:
+            statements = []
+            for statement in stage.statements:
+                if isinstance(statement, Load):
+                    read = replace(statement, indices=shifted(statement.indices), guard=shifted(statement.guard))
+                    statement = at_home(read, moved.get(next(loaded)))
+                elif isinstance(statement, IndexValue):
+                    (index,) = shifted([statement.index])
+                    statement = replace(statement, index=index)
+                statements.append(statement)
+            stores = []
+            for store in stage.stores:
+                write = replace(store, indices=shifted(store.indices), guard=shifted(store.guard))
+                stores.append(at_home(write, moved.get(next(stored))))
+            stages.append(Stage(stage.carried, tuple(statements), tuple(stores)))
+        macs = sum(self.program.nests[self.at(number, k)].macs for k in range(self.steps))
+        fused = self.first_nest.name if self.handed_on else ""
+        return replace(
+            nest, loops=(Loop(step), *nest.loops), stages=tuple(stages), domain=domain, macs=macs, fused=fused
+        )
+
+
+def in_steps(accesses: Iterable[tuple[Buffer, ...]]) -> list[tuple[Buffer, ...]]:
+    """For every access the buffers of all steps, from those of every step the buffers of all accesses."""
+    return list(zip(*accesses, strict=True))
+
+
+def same(buffers: Sequence[Buffer]) -> bool:
+    return all(buffer is buffers[0] for buffer in buffers)
+
+
+def with_places(nest: Nest, homes: dict[Buffer, Home]) -> Nest:
+    """`nest` with its accesses where the buffers are now."""
+    stages = tuple(
+        Stage(
+            stage.carried,
+            tuple(at_home(s, homes.get(s.buffer)) if isinstance(s, Load) else s for s in stage.statements),
+            tuple(at_home(s, homes.get(s.buffer)) for s in stage.stores),
+        )
+        for stage in nest.stages
+    )
+    return replace(nest, stages=stages)
