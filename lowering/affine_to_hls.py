@@ -13,6 +13,7 @@ refuses: an operation that C++ has no function for, as UnsupportedOperation at t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
+from torch2hw.passes.name_kernels import with_buffers
 
 TYPES = {"f32": "float", "i1": "bool", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"}
 TYPES |= {"index": "int64_t"}
@@ -74,8 +76,7 @@ KEYWORDS = frozenset(
     "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
     "friend goto if inline int long main namespace new operator private protected public register return short signed "
     "sizeof static std struct switch template this throw true try typedef union unsigned using virtual void volatile "
-    "while maximum minimum floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root "
-    "round".split()  # the loop's variable of fused nests
+    "while maximum minimum floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root".split()
 )
 HEADER = """\
 #include <algorithm>
@@ -100,6 +101,7 @@ static inline int remainder_of(int a, int b) { return a - b * floor_divided(a, b
 
 def emit(program: Program) -> str:
     """The C++ of a scheduled program."""
+    program = with_names_apart(program)
     buffers = program.buffers()
     temporaries = [b for b in buffers if b.kind == "temporary" and b not in program.outputs]
     lines = [HEADER]
@@ -125,6 +127,29 @@ def emit(program: Program) -> str:
         if rounds > 1:
             lines.append("    }")
     return "\n".join([*lines, "}", ""])
+
+
+def with_names_apart(program: Program) -> Program:
+    """`program` without buffers that are called as a loop or a value is: in C++ it would hide them."""
+    inner = {loop.variable.name for nest in program.nests for loop in nest.loops} | {"round"}
+    for nest in program.nests:
+        inner |= {statement.result for statement in nest.statements()}
+        inner |= {carried.name for stage in nest.stages for carried in stage.carried}
+    taken = inner | {buffer.name for buffer in program.buffers()}
+    renamed: dict[Buffer, Buffer] = {}
+    for buffer in program.buffers():
+        name = buffer.name
+        while (name != buffer.name and name in taken) or name in inner:
+            name += "_"
+        if name != buffer.name:
+            taken.add(name)
+            renamed[buffer] = replace(buffer, name=name)
+    return replace(
+        program,
+        inputs=tuple(renamed.get(buffer, buffer) for buffer in program.inputs),
+        outputs=tuple(renamed.get(buffer, buffer) for buffer in program.outputs),
+        nests=tuple(with_buffers(nest, renamed) for nest in program.nests),
+    )
 
 
 def stored(nest: Nest) -> list[Buffer]:

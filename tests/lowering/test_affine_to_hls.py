@@ -85,6 +85,30 @@ def test_units_for_which_cpp_has_no_operator(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, Gate()(x).numpy(), atol=1e-7)
 
 
+class Steps(torch.nn.Module):
+    """Its arguments have the names that loops, those over rounds too, and values have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.linspace(-1, 1, 9).reshape(3, 3))
+
+    def forward(self, it: torch.Tensor, round: torch.Tensor, v0: torch.Tensor, i1: torch.Tensor) -> torch.Tensor:
+        state = v0
+        for step in range(9):
+            state = torch.relu(state @ self.weights + round[step] - it * i1)
+        return state
+
+
+def test_rounds(tmp_path: Path) -> None:
+    inputs = (*torch.linspace(-1, 2, 9).reshape(3, 3), torch.linspace(-2, 2, 27).reshape(9, 3))
+    inputs = (inputs[0], inputs[3], inputs[1], inputs[2])
+    program = torch2hw.compile(Steps(), inputs).compiled.at("scheduled")
+    text = emit(program)
+    assert "for (int round = 0; round < 7; ++round) {" in text
+    (got,) = ran(text, program, [x.numpy() for x in inputs], tmp_path)
+    np.testing.assert_allclose(got, Steps()(*inputs).detach().numpy(), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [
