@@ -27,6 +27,7 @@ from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, se
 READ_LATENCY_CYCLES = 2  # a memory's own register and one behind it: what follows does not share its access time
 STATE_LATENCY_CYCLES = 1  # of the memories that hold carried values of later stages
 CHAIN_LIMIT = 2
+MOST_DELAYS = 4  # of a read, before a larger interval is tried
 
 Latency = Callable[[Operation], int]
 
@@ -54,11 +55,14 @@ def iteration_distance(nest: Nest, stage: int) -> int:
 
 def schedule(nest: Nest, latency: Latency) -> Schedule:
     interval = _least_interval(nest)
+    operations = [statement for statement in nest.statements() if isinstance(statement, Operation)]
+    enough = interval + sum(map(latency, operations)) + 4 * sum(1 for _ in nest.statements())  # one after the other
     while True:
         result = _attempt(nest, latency, interval)
         if isinstance(result, Schedule):
             return result
         interval = max(interval + 1, result)
+        assert interval <= enough, f"{nest.name} has no schedule"
 
 
 def _least_interval(nest: Nest) -> int:
@@ -97,18 +101,37 @@ class _Ports:
 
 def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
+    not_before: dict[str, int] = {}  # reads at places computed at run time that found their port taken
+    for _ in range(MOST_DELAYS * sum(1 for _ in nest.loads()) + 1):
+        result = _timed(nest, latency, interval, not_before)
+        if not isinstance(result, Delayed):
+            return result
+        not_before[result.load] = result.cycle
+    return interval + 1
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """A read whose port is free only in a later cycle than the one in which its place and its users want it."""
+
+    load: str
+    cycle: int
+
+
+def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str, int]) -> Schedule | Delayed | int:
+    """A schedule with this interval, a read to be delayed for it, or a larger interval to try."""
     result = Schedule(interval)
     chain: dict[str, int] = {}  # operations without a register that a value has behind it in its cycle
     users: dict[str, list[str]] = {}
     for number, stage in enumerate(nest.stages):
         early, late = stage.in_order()
         for statement in early:
-            _place(statement, result, chain, latency)
+            _place(statement, result, chain, latency, not_before)
         for carried in stage.carried:  # for now as early as can be; a memory holds those of later stages
             result.ready[carried.name] = max(result.ready.get(carried.init, 0), min(number, STATE_LATENCY_CYCLES))
             chain[carried.name] = chain.get(carried.init, 0)
         for statement in late:
-            _place(statement, result, chain, latency)
+            _place(statement, result, chain, latency, not_before)
         for statement in stage.statements:
             for name in operand_names(statement):
                 users.setdefault(name, []).append(statement.result)
@@ -120,15 +143,18 @@ def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
             done = result.ready.get(carried.next, 0) + (2 if number else 0)
             if done > read + distance * interval:
                 return interval + -(-(done - read - distance * interval) // distance)
-    if not _delay_loads(nest, result, users):
-        return interval + 1
+    blocked = _delay_loads(nest, result, users)
+    if blocked is not None:
+        return blocked
     _place_stores(nest, result)
     result.depth_cycles = max([interval, *(cycle + 1 for cycle in result.store_cycles)])
     return result
 
 
-def _place(statement: Statement, result: Schedule, chain: dict[str, int], latency: Latency) -> None:
-    """Starts a statement as soon as its operands are ready."""
+def _place(
+    statement: Statement, result: Schedule, chain: dict[str, int], latency: Latency, not_before: Mapping[str, int]
+) -> None:
+    """Starts a statement as soon as its operands are ready, a read not before the cycle given for it."""
     name = statement.result
     if isinstance(statement, Constant):
         return
@@ -138,7 +164,7 @@ def _place(statement: Statement, result: Schedule, chain: dict[str, int], latenc
     operands = operand_names(statement)
     start = max([0, *(result.ready[operand] for operand in operands if operand in result.ready)])
     if isinstance(statement, Load):
-        start = max(start, 1) if needs_arithmetic(statement) else start
+        start = max(start, not_before.get(name, 0), 1 if needs_arithmetic(statement) else 0)
         result.start[name], result.ready[name] = start, start + READ_LATENCY_CYCLES
         chain[name] = 1 if statement.guard else 0
         return
@@ -161,12 +187,13 @@ def needs_arithmetic(load: Load) -> bool:
     )
 
 
-def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -> bool:
+def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -> Delayed | int | None:
     """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port.
 
-    False if there is no free cycle.
+    Where there is none: a larger interval, or the cycle in which a read at a place computed at run time finds one.
     """
-    ports = _Ports(result.interval_cycles)
+    interval = result.interval_cycles
+    ports = _Ports(interval)
     uses: dict[str, list[int]] = {name: [result.start[user] for user in found] for name, found in users.items()}
     for stage in nest.stages:
         for carried in stage.carried:
@@ -183,19 +210,23 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
     for load in sorted(nest.loads(), key=latest):
         runtime = any(name in result.ready for name in operand_names(load))
         last = latest(load)
-        earliest = result.start[load.result] if runtime else last - 64 * result.interval_cycles
+        earliest = result.start[load.result] if runtime else last - 64 * interval
         for start in range(last, earliest - 1, -1):
             if load.buffer.kind == "constant" or ports.take(load.buffer, load.indices, start):
                 result.start[load.result], result.ready[load.result] = start, start + READ_LATENCY_CYCLES
                 break
         else:
-            return False
+            later = (
+                cycle for cycle in range(last + 1, last + interval) if ports.take(load.buffer, load.indices, cycle)
+            )
+            cycle = next(later, None) if runtime else None
+            return interval + 1 if cycle is None else Delayed(load.result, cycle)
     lowest = min([0, *result.start.values()])
     if lowest < 0:  # reads moved in front of the first cycle: shift everything
         for table in (result.start, result.ready):
             for name in table:
                 table[name] -= lowest
-    return True
+    return None
 
 
 def _place_stores(nest: Nest, result: Schedule) -> None:

@@ -19,9 +19,9 @@ from torch2hw.dialects.loops import (
     Store,
     operand_names,
 )
-from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering import affine_to_scf
-from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance, schedule
 from torch2hw.passes.check_ports import faults
 
 
@@ -86,3 +86,24 @@ def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
     program = affine_to_scf.lower(Program("p", (x,), (y,), (nest,)), LIBRARY)
     assert program.schedules[0].interval_cycles == 1
     assert not list(faults(program))
+
+
+def test_reads_at_computed_places_wait_for_each_other() -> None:
+    """Two elements of one memory, at places that are ready in the same cycle, are stored at once."""
+    places, table = Buffer("places", (6, 2), "index", "input"), Buffer("table", (9,), "f32", "input")
+    result = Buffer("y", (6, 2), "f32", "output")
+    i = Variable("i", 6)
+    statements, stores = [], []
+    for n in range(2):
+        here = (variable(i), Index((), n))
+        statements += [
+            Load(f"place{n}", "index", places, here),
+            Load(f"element{n}", "f32", table, (variable(Variable(f"place{n}", 9)),)),
+        ]
+        stores.append(Store(result, here, f"element{n}"))
+    nest = Nest("n", (Loop(i),), (Stage((), tuple(statements), tuple(stores)),))
+    plan = schedule(nest, lambda operation: 0)
+    assert plan.interval_cycles == 2
+    check_order(nest, plan)
+    scheduled_program = affine_to_scf.lower(Program("p", (places, table), (result,), (nest,)), LIBRARY)
+    assert not list(faults(scheduled_program))
