@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-faults", action="store_true", help="plant no faults")
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
+    parsed.output.mkdir(parents=True, exist_ok=True)
     file = parsed.output / "testbenches.json"
     points: dict[str, Point] = {point["model"]: point for point in read_points(file)}
     for name in parsed.only:

@@ -5,7 +5,7 @@ After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218
 
 needs: affine programs.
 leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant; whole powers
-    as products, powers of two as exp2.
+    as products up to LARGEST_POWER, higher ones as powf; powers of two as exp2.
 refuses: nothing.
 why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the
 quotient by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
@@ -61,8 +61,12 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
         return [replace(statement, name="math.exp2", operands=statement.operands[1:], operand_types=(kind,))]
     if statement.name in ("math.fpowi", "math.powf") and statement.operands[1] in constants:
         exponent = _whole_exponent(constants[statement.operands[1]])
-        if exponent is not None:
+        if exponent is not None and abs(exponent) <= LARGEST_POWER:
             return _power(statement, exponent)
+        if exponent is not None and statement.name == "math.fpowi":
+            as_float = Constant(f"{statement.result}_exponent", kind, _bits_of(exponent, kind))
+            operands = (statement.operands[0], as_float.result)
+            return [as_float, replace(statement, name="math.powf", operands=operands, operand_types=(kind, kind))]
     if statement.name == "arith.divf" and statement.operands[1] in constants:
         bits = _reciprocal(constants[statement.operands[1]])
         if bits is not None:
@@ -72,10 +76,10 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
 
 
 def _whole_exponent(exponent: Constant) -> int | None:
-    """The value of a constant exponent that is a whole number of at most `LARGEST_POWER` in magnitude."""
+    """The value of a constant exponent that is a whole number, or None."""
     bits = np.array([exponent.bits], dtype=BITS_TYPES[exponent.type])
     value = float(bits_to_array(bits, exponent.type)[0])
-    return int(value) if abs(value) <= LARGEST_POWER and value == int(value) else None
+    return int(value) if value.is_integer() else None
 
 
 def _power(statement: Operation, exponent: int) -> list[Statement]:

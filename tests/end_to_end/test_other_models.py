@@ -21,7 +21,7 @@ class Powers(nn.Module):
     """Whole powers become products."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return x.pow(2), x**3, x**-1, x**-2, x**1, x**0, x**5
+        return x.pow(2), x**3, x**-1, x**-2, x**1, x**0, x**5, x**20, x**-17
 
 
 class PlacesByTable(nn.Module):
