@@ -1,7 +1,6 @@
 """One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit along with it.
 
-Ports towards the parent: for a memory that is read `<buffer>_addr` → `<buffer>_data` two cycles later; for a memory
-that is written `<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`; for a unit that the parent owns its operands → its
+Ports towards the parent: those of memories (`kernel_ports.py`), and for a unit that the parent owns its operands → its
 result. Constants are ROMs inside, stored in the order in which the nest reads them.
 
 Control: static_seq { static_repeat round_trips { issue }; static_repeat … { drain } }. Pipeline registers always
@@ -12,7 +11,7 @@ until the parent starts the next kernel, and is left out where that is before th
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,26 +32,10 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.index_streams import IndexStreams, bits_for
+from torch2hw.lowering.kernel_ports import KernelPorts, select
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES, Schedule, iteration_distance
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
-
-
-@dataclass
-class ReadPort:
-    address: Wire
-    data: Wire
-    requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
-    cycles: set[int] = field(default_factory=set)  # of an iteration, in which it may be used
-    turn: str | None = None  # the kernel's port that is high while it reads, if that is announced
-
-
-@dataclass
-class WritePort:
-    address: Wire
-    data: Wire
-    enable: Wire
-    requests: list[tuple[Wire, Wire, Wire]] = field(default_factory=list)  # (enable, address, data)
 
 
 @dataclass
@@ -90,8 +73,7 @@ class KernelComponent:
         self.announced = announced
         self.control_cycles = max(control_cycles, nest.round_trips * schedule.interval_cycles)
         self.shared: list[SharedUnit] = []
-        self.reads: dict[tuple[Buffer, int], ReadPort] = {}
-        self.writes: dict[tuple[Buffer, int], WritePort] = {}
+        self.ports = KernelPorts(self.component)
         self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
         self.valids: list[Wire] = []
         self.turns: dict[str, Wire] = {}
@@ -124,7 +106,10 @@ class KernelComponent:
             self.close_state(number, carried, wire)
         for (number, store), cycle in zip(self.numbered_stores(), self.schedule.store_cycles, strict=True):
             self.store(number, store, cycle)
-        self.connect_ports()
+        for key, port in self.ports.reads.items():
+            if key in self.announced:
+                port.turn = self.turn(*sorted(port.cycles))
+        self.ports.connect()
         drain = self.control_cycles - self.nest.round_trips * interval
         component.control = [
             "calyx.static_seq {",
@@ -265,7 +250,7 @@ class KernelComponent:
         banks = [bank_number(bank, factors) for bank in selection(load.indices, factors)]
         phase = [self.valid(start)] if self.schedule.interval_cycles > 1 else []
         if len(banks) == 1:
-            port = self.read_port(buffer, banks[0], start)
+            port = self.ports.read(buffer, banks[0], start)
             port.requests.append((self.component.conjunction(*phase), address))
             return port.data
         number = linearise([i.remainder(f) for i, f in zip(load.indices, factors, strict=True)], factors)
@@ -273,7 +258,7 @@ class KernelComponent:
         chosen = self.stream_at(number, width, start)
         ports = []
         for bank in banks:
-            port = self.read_port(buffer, bank, start)
+            port = self.ports.read(buffer, bank, start)
             here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
             port.requests.append((self.component.conjunction(*phase, here), address))
             ports.append((bank, port.data))
@@ -351,25 +336,6 @@ class KernelComponent:
         )
 
     # -- memories of the parent ----------------------------------------------------------------------------------------
-    def read_port(self, buffer: Buffer, bank: int, cycle: int) -> ReadPort:
-        if (buffer, bank) not in self.reads:
-            stem = bank_name(buffer, bank)
-            address = self.component.output(f"{stem}_addr", address_bits(buffer.bank_elements))
-            data = self.component.input(f"{stem}_data", DTYPE_BITS[buffer.dtype])
-            self.reads[buffer, bank] = ReadPort(address, data)
-        self.reads[buffer, bank].cycles.add(cycle)
-        return self.reads[buffer, bank]
-
-    def write_port(self, buffer: Buffer, bank: int) -> WritePort:
-        if (buffer, bank) not in self.writes:
-            stem = bank_name(buffer, bank)
-            self.writes[buffer, bank] = WritePort(
-                self.component.output(f"{stem}_waddr", address_bits(buffer.bank_elements)),
-                self.component.output(f"{stem}_wdata", DTYPE_BITS[buffer.dtype]),
-                self.component.output(f"{stem}_we", 1),
-            )
-        return self.writes[buffer, bank]
-
     def store(self, number: int, store: Store, cycle: int) -> None:
         """Writes to the bank that the element is in; where that is no constant, its number enables one of them."""
         buffer, factors = store.buffer, store.buffer.bank_factors
@@ -388,44 +354,7 @@ class KernelComponent:
                     "eq", self.stream_at(place, width, cycle), self.component.constant(bank, width), 1
                 )
                 here = self.component.conjunction(enable, chosen)
-            self.write_port(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))
-
-    def connect_ports(self) -> None:
-        component = self.component
-        for key, read in self.reads.items():
-            if key in self.announced:
-                read.turn = self.turn(*sorted(read.cycles))
-            distinct = list(dict.fromkeys(read.requests))
-            address = distinct[-1][1]
-            for selected, other in reversed(distinct[:-1]):
-                address = component.mux(selected, other, address)
-            component.assign(read.address, address)
-        for write in self.writes.values():
-            enable, address, data = write.requests[-1]
-            for flag, other_address, other_data in reversed(write.requests[:-1]):
-                address, data = component.mux(flag, other_address, address), component.mux(flag, other_data, data)
-                enable = component.operator("or", enable, flag)
-            component.assign(write.enable, enable)
-            component.assign(write.address, address)
-            component.assign(write.data, data)
-
-
-def bank_name(buffer: Buffer, bank: int) -> str:
-    """The stem of a bank's ports and cells: the buffer's name where there is one bank."""
-    return buffer.name if buffer.banks == 1 else f"{buffer.name}_b{bank}"
-
-
-def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
-    """The value whose number is `chosen` (one is): a tree of multiplexers over the number's bits, highest first."""
-    if len(values) == 1:
-        return values[0][1]
-    bit = max((values[0][0] ^ number).bit_length() for number, _ in values[1:]) - 1
-    low = [(number, wire) for number, wire in values if not number >> bit & 1]
-    high = [(number, wire) for number, wire in values if number >> bit & 1]
-    flag = chosen
-    if bit:
-        flag = component.operator("rsh", chosen, component.constant(bit, chosen.width))
-    return component.mux(component.resize(flag, 1), select(component, chosen, high), select(component, chosen, low))
+            self.ports.write(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))
 
 
 def rom_contents(load: Load, loops: list[Loop]) -> list[int]:

@@ -15,7 +15,8 @@ from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer
 from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit, bank_name, select
+from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit
+from torch2hw.lowering.kernel_ports import bank_name, select
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
@@ -224,8 +225,8 @@ class _Top:
         found: list[tuple[Wire | None, Wire]] = []
         stem = bank_name(buffer, bank)
         for kernel, ports in zip(self.kernels, self.ports, strict=True):
-            if (buffer, bank) in kernel.reads:
-                found.append((turn_of(kernel.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
+            if (buffer, bank) in kernel.ports.reads:
+                found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
                 self.top.assign(ports[f"{stem}_data"], self.top.delayed(data, READ_LATENCY_CYCLES - 1))
         return found
 
@@ -239,7 +240,7 @@ class _Top:
         writes: list[tuple[Wire, dict[str, Wire]]] = [
             (ports[f"{stem}_we"], ports)
             for kernel, ports in zip(self.kernels, self.ports, strict=True)
-            if (buffer, bank) in kernel.writes
+            if (buffer, bank) in kernel.ports.writes
         ]
         if outside:
             enable = host["re"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Nest
-from torch2hw.lowering.kernel_component import bank_name
+from torch2hw.lowering.kernel_ports import bank_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Seen:
 
 def watched(calyx: Any) -> list[Watched]:
     """The kernels of a statically scheduled design, in program order."""
-    return [Watched(kernel.component.name, kernel.nest, tuple(kernel.writes)) for kernel in calyx.kernels]
+    return [Watched(kernel.component.name, kernel.nest, tuple(kernel.ports.writes)) for kernel in calyx.kernels]
 
 
 def monitor_text(kernels: Sequence[Watched], every_store: bool) -> str:

@@ -75,7 +75,7 @@ bind {top} {top}_port_checks port_checks({wires});
 
 
 def _bank(buffer: Buffer, bank: int) -> str:
-    from torch2hw.lowering.kernel_component import bank_name
+    from torch2hw.lowering.kernel_ports import bank_name
 
     return bank_name(buffer, bank)
 

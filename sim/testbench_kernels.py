@@ -14,7 +14,8 @@ import numpy as np
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Nest, Program
 from torch2hw.hwlib.memories import address_bits
-from torch2hw.lowering.kernel_component import KernelComponent, bank_name
+from torch2hw.lowering.kernel_component import KernelComponent
+from torch2hw.lowering.kernel_ports import bank_name
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
@@ -38,7 +39,7 @@ def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, A
         ran = [*done, kernel.nest.round(0)]
         state = given | contents_after(program, ran, packed, subnormals)
         memories = {}
-        for buffer, bank in sorted({*kernel.reads, *kernel.writes}, key=lambda key: (key[0].name, key[1])):
+        for buffer, bank in sorted({*kernel.ports.reads, *kernel.ports.writes}, key=lambda key: (key[0].name, key[1])):
             memories[bank_name(buffer, bank)] = {
                 "dtype": buffer.dtype,
                 "before": _bank(before, buffer, bank),
@@ -86,15 +87,15 @@ def bench_module(kernel: KernelComponent) -> str:
     name = kernel.component.name
     body: list[str] = []
     ports = [".clk(clk)", ".reset(reset)", ".go(go)", ".done(done)"]
-    for buffer, bank in sorted({*kernel.reads, *kernel.writes}, key=lambda key: (key[0].name, key[1])):
+    for buffer, bank in sorted({*kernel.ports.reads, *kernel.ports.writes}, key=lambda key: (key[0].name, key[1])):
         stem, data = bank_name(buffer, bank), f"[{DTYPE_BITS[buffer.dtype] - 1}:0]"
         address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
         body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")
-        if (buffer, bank) in kernel.reads:
+        if (buffer, bank) in kernel.ports.reads:
             body += [f"  wire {address} {stem}_addr;", f"  wire {data} {stem}_data;"]
             body += delayed(f"{stem}_data", f"{stem}[{stem}_addr]", data, READ_LATENCY_CYCLES)
             ports += [f".{stem}_addr({stem}_addr)", f".{stem}_data({stem}_data)"]
-        if (buffer, bank) in kernel.writes:
+        if (buffer, bank) in kernel.ports.writes:
             body += [f"  wire {address} {stem}_waddr;", f"  wire {data} {stem}_wdata;", f"  wire {stem}_we;"]
             body.append(f"  always @(posedge clk) if ({stem}_we) {stem}[{stem}_waddr] <= {stem}_wdata;")
             ports += [f".{stem}_{port}({stem}_{port})" for port in ("waddr", "wdata", "we")]

@@ -1,0 +1,94 @@
+"""A kernel's ports towards the memories of its parent, one for each bank, and the requests that share them.
+
+For a memory that is read `<buffer>_addr` → `<buffer>_data` two cycles later; for a memory that is written
+`<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch2hw.dialects.calyx_builder import Component, Wire
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.hwlib.memories import address_bits
+
+
+@dataclass
+class ReadPort:
+    address: Wire
+    data: Wire
+    requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
+    cycles: set[int] = field(default_factory=set)  # of an iteration, in which it may be used
+    turn: str | None = None  # the kernel's port that is high while it reads, if that is announced
+
+
+@dataclass
+class WritePort:
+    address: Wire
+    data: Wire
+    enable: Wire
+    requests: list[tuple[Wire, Wire, Wire]] = field(default_factory=list)  # (enable, address, data)
+
+
+class KernelPorts:
+    """The ports of one component, made when they are first asked for."""
+
+    def __init__(self, component: Component) -> None:
+        self.component = component
+        self.reads: dict[tuple[Buffer, int], ReadPort] = {}
+        self.writes: dict[tuple[Buffer, int], WritePort] = {}
+
+    def read(self, buffer: Buffer, bank: int, cycle: int) -> ReadPort:
+        if (buffer, bank) not in self.reads:
+            stem = bank_name(buffer, bank)
+            address = self.component.output(f"{stem}_addr", address_bits(buffer.bank_elements))
+            data = self.component.input(f"{stem}_data", DTYPE_BITS[buffer.dtype])
+            self.reads[buffer, bank] = ReadPort(address, data)
+        self.reads[buffer, bank].cycles.add(cycle)
+        return self.reads[buffer, bank]
+
+    def write(self, buffer: Buffer, bank: int) -> WritePort:
+        if (buffer, bank) not in self.writes:
+            stem = bank_name(buffer, bank)
+            self.writes[buffer, bank] = WritePort(
+                self.component.output(f"{stem}_waddr", address_bits(buffer.bank_elements)),
+                self.component.output(f"{stem}_wdata", DTYPE_BITS[buffer.dtype]),
+                self.component.output(f"{stem}_we", 1),
+            )
+        return self.writes[buffer, bank]
+
+    def connect(self) -> None:
+        """Drives every port with what is asked for in its cycle."""
+        component = self.component
+        for read in self.reads.values():
+            distinct = list(dict.fromkeys(read.requests))
+            address = distinct[-1][1]
+            for selected, other in reversed(distinct[:-1]):
+                address = component.mux(selected, other, address)
+            component.assign(read.address, address)
+        for write in self.writes.values():
+            enable, address, data = write.requests[-1]
+            for flag, other_address, other_data in reversed(write.requests[:-1]):
+                address, data = component.mux(flag, other_address, address), component.mux(flag, other_data, data)
+                enable = component.operator("or", enable, flag)
+            component.assign(write.enable, enable)
+            component.assign(write.address, address)
+            component.assign(write.data, data)
+
+
+def bank_name(buffer: Buffer, bank: int) -> str:
+    """The stem of a bank's ports and cells: the buffer's name where there is one bank."""
+    return buffer.name if buffer.banks == 1 else f"{buffer.name}_b{bank}"
+
+
+def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
+    """The value whose number is `chosen` (one is): a tree of multiplexers over the number's bits, highest first."""
+    if len(values) == 1:
+        return values[0][1]
+    bit = max((values[0][0] ^ number).bit_length() for number, _ in values[1:]) - 1
+    low = [(number, wire) for number, wire in values if not number >> bit & 1]
+    high = [(number, wire) for number, wire in values if number >> bit & 1]
+    flag = chosen
+    if bit:
+        flag = component.operator("rsh", chosen, component.constant(bit, chosen.width))
+    return component.mux(component.resize(flag, 1), select(component, chosen, high), select(component, chosen, low))
