@@ -6,9 +6,10 @@ After:   for t < 9 { n0: g = f(h, x[t + 1])   n1: h = u(g) }
 needs: affine programs whose nests will not be fused any more; no loop of a nest is shared yet (`Nest.fused`).
 leaves: nests with one name in `fused`, their outermost loop the steps. What a step keeps to itself is one buffer. What
     it hands to the next one is one buffer too, if nobody reads the old value after the new one's first write; else, and
-    where later steps or nests elsewhere read the values of several, a buffer with a row for each. Constants that change
-    from step to step (the weights of equal layers) have a row for each. Nests that only repeat, with nothing handed on
-    (the parts of a concatenation), become one nest with one loop more.
+    where later steps read it as well, a buffer with as many rows as are wanted at a time, used in turns; where nests
+    elsewhere read the values of several steps, one with a row for each. Constants that change from step to step (the
+    weights of equal layers) have a row for each. Nests that only repeat, with nothing handed on (the parts of a
+    concatenation), become one nest with one loop more.
 refuses: nothing.
 why: the hardware of a step serves all steps, so neither area nor time to compile grow with the length of a sequence.
     Steps are in the order that they had, so every value is what it was.
@@ -296,34 +297,38 @@ class Repeat:
                 moved |= {chain.seen(lag): Home(chain.written[0]) for lag in lags}
                 elsewhere |= {buffer: Home(chain.written[0]) for buffer in every}
                 continue
-            rows = replace(chain.written[0], shape=(len(every), *chain.written[0].shape))
-            moved |= {chain.seen(lag): Home(rows, (step + (len(chain.before) - lag),)) for lag in lags}
-            elsewhere |= {buffer: Home(rows, (Index((), row),)) for row, buffer in enumerate(every)}
+            count = len(lags) if self._unread_elsewhere(chain) else len(every)
+            rows = replace(chain.written[0], shape=(count, *chain.written[0].shape))
+            for lag in lags:
+                moved[chain.seen(lag)] = Home(rows, ((step + (len(chain.before) - lag)).remainder(count),))
+            elsewhere |= {buffer: Home(rows, (Index((), row % count),)) for row, buffer in enumerate(every)}
         return moved, elsewhere
 
-    def _stays(self, chain: Chain) -> bool:
-        """Whether one buffer is enough: no value is wanted any more when the next step's is written over it."""
+    def _unread_elsewhere(self, chain: Chain) -> bool:
+        """Whether nests elsewhere only write what is before the first step, and only read what the last one writes."""
         for position, nest in self.outside:
             read, written = ({access.buffer for access in accesses} for accesses in (nest.loads(), nest.stores()))
             if read & set(chain.written[:-1]) or written & set(chain.written):
                 return False
             if position > self.start and (read | written) & set(chain.before):
                 return False
-        if len(chain.before) != 1:
-            return not chain.before
-        every = (*chain.before, *chain.written)
-        writers = [n for n in range(self.nests) if chain.written in self.stored[n]]
+        return True
+
+    def _stays(self, chain: Chain) -> bool:
+        """Whether one buffer is enough: no value is wanted any more when the next step's is written over it."""
+        if not self._unread_elsewhere(chain) or len(chain.before) > 1:
+            return False
+        if not chain.before:
+            return True
+        writer = next(n for n in range(self.nests) if chain.written in self.stored[n])
         readers = [n for n in range(self.nests) if chain.seen(1) in self.loaded[n]]
+        return all(reader < writer or (reader == writer and self._in_place(chain, writer)) for reader in readers)
+
+    def _in_place(self, chain: Chain, nest: int) -> bool:
+        """Whether every iteration of a nest reads the old value only where it writes the new one."""
+        every = (*chain.before, *chain.written)
         return all(
-            reader < writers[0]
-            or (
-                reader == writers[0]
-                and all(
-                    elementwise(self.program.nests[self.at(reader, step)], every[step], every[step + 1])
-                    for step in (0, 1)
-                )
-            )
-            for reader in readers
+            elementwise(self.program.nests[self.at(nest, step)], every[step], every[step + 1]) for step in (0, 1)
         )
 
     def _round(self, number: int, step: Variable, moved: dict[tuple[Buffer, ...], Home]) -> Nest:
