@@ -6,7 +6,8 @@ computation, not on the pass. The yardstick is PyTorch in float64. A tensor's *s
 - the distance of the values before the pass from float64,
 - the distance that float64 itself moves when every input, weight and result on the way is moved by half an ulp of
   float32, at random (`PERTURBATIONS` times): a sum whose terms cancel moves far. A sum of n terms is moved by sqrt(n)
-  halves of an ulp, for it is rounded n times (Higham, Accuracy and Stability of Numerical Algorithms, section 2.8),
+  halves of an ulp, for it is rounded n times (Higham, Accuracy and Stability of Numerical Algorithms, section 2.8);
+  mean and variance of a normalisation are results on the way,
 - one ulp of float32 of the tensor's largest magnitude, and the smallest normal number.
 
 Values after the pass may be `FACTOR` scales from float64. Elements that are not finite, or so large that a partial sum
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -36,6 +38,10 @@ ULP = 2.0**-23
 SMALLEST_NORMAL = 2.0**-126
 LARGEST_COMPARED = 2.0**124
 Values = npt.NDArray[np.float64]
+aten = torch.ops.aten
+NORMALISATIONS = get_decompositions(
+    [aten.native_group_norm, aten.native_layer_norm, aten.native_batch_norm, aten._native_batch_norm_legit]
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,9 @@ class MovedResults(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if func in NORMALISATIONS:
+            with self:
+                return NORMALISATIONS[func](*args, **(kwargs or {}))
         results = func(*args, **(kwargs or {}))
         if any(given.alias_info is not None for given in func._schema.returns):
             return results

@@ -168,6 +168,23 @@ def test_the_yardstick_knows_how_often_a_sum_is_rounded() -> None:
     assert yardstick.scales(0, right, right * np.float32(1.0001), "f32")[0] > FACTOR
 
 
+def test_the_yardstick_knows_what_is_inside_a_normalisation() -> None:
+    """A tenth many times and once something else: the mean, rounded in each addition, is off by much of the spread."""
+    x = torch.full((1, 1, 300), 0.1)
+    x[0, 0, 7] = 0.10001
+    mean = np.float32(0)
+    for value in x.reshape(-1).numpy():
+        mean += value
+    mean /= np.float32(300)
+    apart = x.numpy() - mean
+    one_by_one = apart / np.sqrt(np.mean(apart * apart, dtype=np.float32) + np.float32(1e-12))
+    norm = torch.nn.GroupNorm(1, 1, eps=1e-12)
+    right = norm.double()(x.double()).detach().float().numpy()
+    yardstick = Yardstick.of(norm.float(), (x,))
+    assert yardstick.scales(0, right, one_by_one, "f32")[0] < FACTOR
+    assert yardstick.scales(0, right, right * np.float32(4), "f32")[0] > FACTOR
+
+
 def test_whole_powers_run_at_every_level(tmp_path: Path) -> None:
     model = tmp_path / "cube.py"
     lines = ("import torch", "model = type('Cube', (torch.nn.Module,), {'forward': lambda self, x: x**3 + x**-5})()")
