@@ -156,8 +156,8 @@ def markdown(points: Sequence[Mapping[str, Any]]) -> str:
         "N = 1, run on both simulators (the design, every kernel, every unit), and faults planted in the design.",
         table((*TITLES, *FAULTS), rows),
         "Designs and kernels of more than 500,000 cycles (on Icarus Verilog, 100,000) are run once, after a run that a "
-        "reset ends; shorter ones with all sets of inputs, runs in a row, resets, and a host that writes and raises go meanwhile. The machine "
-        "did other things, too, in those seconds.",
+        "reset ends; shorter ones with all sets of inputs, runs in a row, resets, and a host that writes and raises go "
+        "meanwhile. The machine did other things, too, in those seconds.",
     ]
     return "\n\n".join(parts) + "\n"
 
