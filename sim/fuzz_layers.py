@@ -234,10 +234,36 @@ def attention(chain: Chain, rng: random.Random) -> None:
 
 
 def recurrence(chain: Chain, rng: random.Random) -> None:
-    """An LSTM or GRU."""
-    size = rng.choice((1, 2, 3, 5))
-    chain.layer(f"nn.{rng.choice(('LSTM', 'GRU'))}({chain.shape[2]}, {size}, batch_first=True)", "self.{name}(x)[0]")
-    chain.shape = (*chain.shape[:2], size)
+    """An LSTM, GRU or plain recurrent network, some read from both ends."""
+    size, both = rng.choice((1, 2, 3, 5)), rng.random() < 0.2
+    kind = f"nn.{rng.choice(('LSTM', 'GRU', 'RNN'))}({chain.shape[2]}, {size}, batch_first=True, bidirectional={both})"
+    chain.layer(kind, "self.{name}(x)[0]")
+    chain.shape = (*chain.shape[:2], size * (1 + both))
+
+
+STEPS = ("torch.tanh({0})", "x + torch.relu({0})", "0.5 * {0} - x", "torch.relu({0})")
+
+
+def steps(chain: Chain, rng: random.Random) -> None:
+    """A layer three to six times in a row: the same one, or an equal one each time."""
+    width = chain.shape[-1]
+    _in_a_row(chain, rng, f"nn.Linear({width}, {width})")
+
+
+def conv_steps(chain: Chain, rng: random.Random) -> None:
+    """A convolution that keeps the shape, three to six times in a row."""
+    channels, taps = chain.shape[1], rng.choice((1, 3))
+    _in_a_row(chain, rng, f"nn.Conv2d({channels}, {channels}, {taps}, padding={taps // 2})")
+
+
+def _in_a_row(chain: Chain, rng: random.Random, constructor: str) -> None:
+    count, call = rng.randint(3, 6), rng.choice(STEPS).format("self.{name}(x)")
+    if rng.random() < 0.5:
+        chain.layer(constructor, call)
+        chain.forward += chain.forward[-1:] * (count - 1)
+    else:
+        for _ in range(count):
+            chain.layer(constructor, call)
 
 
 def transpose(chain: Chain, rng: random.Random) -> None:
@@ -293,6 +319,7 @@ LAYERS: dict[str, tuple[tuple[str, Build], ...]] = {
         ("layer norm", layer_norm),
         ("softmax", softmax),
         ("residual", residual),
+        ("layers in a row", steps),
         ("slice", cut),
         ("concatenation", concatenate),
         ("row reduction", row_reduction),
@@ -304,6 +331,7 @@ LAYERS: dict[str, tuple[tuple[str, Build], ...]] = {
         ("batch norm", batch_norm),
         ("transposed convolution", transposed_conv),
         ("group norm", group_norm),
+        ("convolutions in a row", conv_steps),
         ("pooling", pool),
         ("global average", global_average),
         ("upsampling", upsample),
@@ -318,6 +346,7 @@ LAYERS: dict[str, tuple[tuple[str, Build], ...]] = {
         ("attention", attention),
         ("causal attention", causal_attention),
         ("recurrence", recurrence),
+        ("layers in a row", steps),
         ("convolution 1d", conv1d),
         ("positional bias", positional_bias),
         ("flip", flip),

@@ -6,12 +6,13 @@ Grammar (a model is a chain of 1 to 5 layers over one of four kinds of tensor; s
     input     = x | x, y of one shape, joined by +, -, · or maximum
     output    = x | x and what an earlier layer computed | a dictionary of both
     vector    [B, F]        linear, layer norm, softmax, residual, slice with a step, concatenation, row reduction
-                            (sum, mean, maximum, minimum, variance), matrix product with its own transpose
+                            (sum, mean, maximum, minimum, variance), matrix product with its own transpose, one linear
+                            layer or equal ones several times in a row
     image     [B, C, H, W]  convolution (kernel, stride, padding, dilation, groups), transposed convolution, batch norm,
                             group norm, maximum and average pooling, global average, nearest upsampling, channel gate,
-                            padding, softmax, flatten
-    sequence  [B, L, D]     linear, layer norm, multi-head attention, causal attention, LSTM, GRU, one-dimensional
-                            convolution, positional bias, transpose, flip, mean, flatten
+                            padding, softmax, flatten, convolutions in a row
+    sequence  [B, L, D]     linear, layer norm, multi-head attention, causal attention, LSTM, GRU, RNN, one-dimensional
+                            convolution, positional bias, transpose, flip, mean, flatten, linear layers in a row
     tokens    [B, L]        of integers: an embedding makes a sequence of them
     any       activation (ReLU, LeakyReLU, ELU, SiLU, GELU, softplus, hard swish, tanh, sigmoid, clamp), function (exp,
               log, square root, its reciprocal, sine, cosine, powers, quotients), chain of two to four of these
