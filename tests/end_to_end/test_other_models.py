@@ -33,9 +33,20 @@ class PlacesByTable(nn.Module):
         return x.roll(2, 1), mirrored, nn.functional.adaptive_avg_pool2d(image, (2, 3)), x.to(torch.int32).abs()
 
 
+class PaddedUpsampling(nn.Module):
+    """A pattern of MLIR's once moved the padded tensor by the padding without the transposed convolution's stride."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(1, 2, 3, stride=2)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self.up(nn.functional.pad(x[None, None], (2, 1, 1, 2))),)
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize("partition", [1, 3])
-@pytest.mark.parametrize("kind", [ExponentialsOfTwoKinds, Powers, PlacesByTable])
+@pytest.mark.parametrize("kind", [ExponentialsOfTwoKinds, Powers, PlacesByTable, PaddedUpsampling])
 def test_bit_exact(kind: type[nn.Module], partition: int) -> None:
     model = kind()
     torch.manual_seed(1)
