@@ -18,9 +18,10 @@ Values are named strings, unique in their nest. Types are MLIR's names: f32, i64
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,6 +243,9 @@ class Nest:
         for stage in self.stages:
             yield from stage.stores
 
+    def buffers(self) -> set[Buffer]:
+        return {load.buffer for load in self.loads()} | {store.buffer for store in self.stores()}
+
     def reduction_loops(self, stage: int) -> list[Loop]:
         return [loop for loop in self.loops if loop.reduced_by == stage]
 
@@ -281,6 +285,15 @@ class Program:
 
     def with_nests(self, nests: list[Nest]) -> Program:
         return replace(self, nests=tuple(nests))
+
+    def with_buffers(self, instead: Mapping[Buffer, Buffer]) -> Program:
+        """The program with other buffers, those of its ports too."""
+        return replace(
+            self,
+            inputs=tuple(instead.get(buffer, buffer) for buffer in self.inputs),
+            outputs=tuple(instead.get(buffer, buffer) for buffer in self.outputs),
+            nests=tuple(with_buffers(nest, instead) for nest in self.nests),
+        )
 
     def groups(self) -> list[list[int]]:
         """The numbers of the nests in execution order; those that are fused together in one list."""
@@ -347,6 +360,24 @@ def substitute_nest(nest: Nest, indices: dict[Variable, Index]) -> Nest:
         for stage in nest.stages
     )
     return replace(nest, stages=stages, domain=tuple(index.substitute(indices) for index in nest.domain))
+
+
+def with_accesses(nest: Nest, changed: Callable[[Any], Any]) -> Nest:
+    """`nest` with what `changed` makes of each load and each store."""
+    stages = tuple(
+        Stage(
+            stage.carried,
+            tuple(changed(s) if isinstance(s, Load) else s for s in stage.statements),
+            tuple(map(changed, stage.stores)),
+        )
+        for stage in nest.stages
+    )
+    return replace(nest, stages=stages)
+
+
+def with_buffers(nest: Nest, instead: Mapping[Buffer, Buffer]) -> Nest:
+    """`nest` with accesses to other buffers."""
+    return with_accesses(nest, lambda access: replace(access, buffer=instead.get(access.buffer, access.buffer)))
 
 
 def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:

@@ -34,7 +34,6 @@ from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
-from torch2hw.passes.name_kernels import with_buffers
 
 TYPES = {"f32": "float", "i1": "bool", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"}
 TYPES |= {"index": "int64_t"}
@@ -137,19 +136,13 @@ def with_names_apart(program: Program) -> Program:
         inner |= {carried.name for stage in nest.stages for carried in stage.carried}
     taken = inner | {buffer.name for buffer in program.buffers()}
     renamed: dict[Buffer, Buffer] = {}
-    for buffer in program.buffers():
+    for buffer in (buffer for buffer in program.buffers() if buffer.name in inner):
         name = buffer.name
-        while (name != buffer.name and name in taken) or name in inner:
+        while name in taken:
             name += "_"
-        if name != buffer.name:
-            taken.add(name)
-            renamed[buffer] = replace(buffer, name=name)
-    return replace(
-        program,
-        inputs=tuple(renamed.get(buffer, buffer) for buffer in program.inputs),
-        outputs=tuple(renamed.get(buffer, buffer) for buffer in program.outputs),
-        nests=tuple(with_buffers(nest, renamed) for nest in program.nests),
-    )
+        taken.add(name)
+        renamed[buffer] = replace(buffer, name=name)
+    return program.with_buffers(renamed)
 
 
 def stored(nest: Nest) -> list[Buffer]:

@@ -38,6 +38,10 @@ class KernelPorts:
         self.reads: dict[tuple[Buffer, int], ReadPort] = {}
         self.writes: dict[tuple[Buffer, int], WritePort] = {}
 
+    def banks(self) -> list[tuple[Buffer, int]]:
+        """Every bank that has a port, by name."""
+        return sorted({*self.reads, *self.writes}, key=lambda key: (key[0].name, key[1]))
+
     def read(self, buffer: Buffer, bank: int, cycle: int) -> ReadPort:
         if (buffer, bank) not in self.reads:
             stem = bank_name(buffer, bank)

@@ -20,7 +20,6 @@ from typing import Any
 from torch2hw.dialects.loops import Buffer, Program
 from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, selection
 from torch2hw.passes.choose_lanes import merged_factors
-from torch2hw.passes.name_kernels import with_buffers
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,9 @@ class BankMemories:
             for buffer, banks in factors.items()
             if prod(banks) > 1
         }
-        nests = [with_buffers(nest, banked) for nest in program.nests]
-        changed = replace(
-            program,
-            nests=tuple(nests),
-            inputs=tuple(banked.get(b, b) for b in program.inputs),
-            outputs=tuple(banked.get(b, b) for b in program.outputs),
-        )
+        changed = program.with_buffers(banked)
         report: dict[str, Any] = {b.name: list(b.factors) for b in banked.values()}
-        for nest in nests:
+        for nest in changed.nests:
             for access in accesses_of(nest):
                 moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]
                 if max(moving, default=1) > 1:

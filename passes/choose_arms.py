@@ -25,7 +25,6 @@ from torch2hw.dialects.loops import Buffer, Nest, Program, Stage, substitute_sta
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.bank_analysis import run_time_dimensions, selection, wanted_factors
 from torch2hw.passes.choose_lanes import all_choices
-from torch2hw.passes.name_kernels import with_buffers
 from torch2hw.passes.unroll_lanes import unroll
 
 BEAM = 32  # choices for the nests so far that are kept
@@ -58,13 +57,8 @@ class ChooseArms:
             if dynamic := search.dynamic(nest, choice, factors):
                 report[f"{nest.name} selects banks at run time"] = dynamic
         banked = {b: replace(b, factors=f) for b, f in factors.items() if prod(f) > 1}
-        changed = replace(
-            program,
-            nests=tuple(with_buffers(nest, banked) for nest in nests),
-            inputs=tuple(banked.get(b, b) for b in program.inputs),
-            outputs=tuple(banked.get(b, b) for b in program.outputs),
-        )
-        return changed, report | {b.name: list(b.factors) for b in banked.values()}
+        banks = {b.name: list(b.factors) for b in banked.values()}
+        return program.with_nests(nests).with_buffers(banked), report | banks
 
 
 @dataclass(frozen=True)

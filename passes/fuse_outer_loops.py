@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program, Stage, Store, fixed
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Loop, Nest, Program, fixed, with_accesses
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
 from torch2hw.lowering.affine_to_scf import lower
@@ -162,10 +162,10 @@ def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int,
     the dimension of the rows that they hand on, and how many rows that are in all. None of them, where a nest touches
     rows, of what another one stores, that do not follow from the iteration of its own outermost loop."""
     nests = program.nests[first:end]
-    known = {buffer for nest in (*program.nests[:first], *program.nests[end:]) for buffer in touched(nest)}
+    known = {buffer for nest in (*program.nests[:first], *program.nests[end:]) for buffer in nest.buffers()}
     found: dict[Buffer, tuple[int, int]] = {}
     for buffer in dict.fromkeys(store.buffer for nest in nests for store in nest.stores()):
-        users = [nest for nest in nests if buffer in touched(nest)]
+        users = [nest for nest in nests if buffer in nest.buffers()]
         if len(users) == 1:
             continue
         rows = rows_of(buffer, users)
@@ -174,10 +174,6 @@ def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int,
         if buffer.kind == "temporary" and buffer not in known:
             found[buffer] = rows
     return found
-
-
-def touched(nest: Nest) -> set[Buffer]:
-    return {load.buffer for load in nest.loads()} | {store.buffer for store in nest.stores()}
 
 
 def rows_of(buffer: Buffer, nests: Sequence[Nest]) -> tuple[int, int] | None:
@@ -259,15 +255,11 @@ def with_contracted(nest: Nest, contracted: Mapping[Buffer, tuple[int, Buffer]])
     outer = variable(nest.loops[0].variable)
 
     def moved(access: Any) -> Any:
-        if not isinstance(access, Load | Store) or access.buffer not in contracted:
+        if access.buffer not in contracted:
             return access
         dimension, buffer = contracted[access.buffer]
         size = buffer.shape[dimension]
         indices = tuple(i - outer * size if k == dimension else i for k, i in enumerate(access.indices))
         return replace(access, buffer=buffer, indices=indices)
 
-    stages = tuple(
-        Stage(stage.carried, tuple(map(moved, stage.statements)), tuple(map(moved, stage.stores)))
-        for stage in nest.stages
-    )
-    return replace(nest, stages=stages)
+    return with_accesses(nest, moved)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Operation, Program, Stage, Statement
+from torch2hw.dialects.loops import Buffer, Nest, Operation, Program
 
 ELEMENTWISE = (
     ("math.exp", "exp"),
@@ -60,7 +60,7 @@ class NameKernels:
             while fresh in taken:
                 fresh += "_"
             renamed[buffer] = replace(buffer, name=fresh)
-        return program.with_nests([with_buffers(nest, renamed) for nest in nests]), {}
+        return program.with_nests(nests).with_buffers(renamed), {}
 
 
 def kind_of(nest: Nest) -> str:
@@ -89,22 +89,3 @@ def _slides(nest: Nest) -> bool:
             if steps and reach and min(step for step in steps) <= max(reach):
                 return True
     return False
-
-
-def with_buffers(nest: Nest, renamed: dict[Buffer, Buffer]) -> Nest:
-    """`nest` with accesses to other buffers."""
-
-    def statement(old: Statement) -> Statement:
-        return replace(old, buffer=renamed.get(old.buffer, old.buffer)) if isinstance(old, Load) else old
-
-    return replace(
-        nest,
-        stages=tuple(
-            Stage(
-                stage.carried,
-                tuple(map(statement, stage.statements)),
-                tuple(replace(store, buffer=renamed.get(store.buffer, store.buffer)) for store in stage.stores),
-            )
-            for stage in nest.stages
-        ),
-    )

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -34,15 +34,15 @@ from torch2hw.dialects.loops import (
     Operation,
     Program,
     Stage,
-    Store,
+    Statement,
     substitute_statement,
     substitute_store,
+    with_accesses,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.share_memories import elementwise
 
 FEWEST_STEPS = 3
-Access = TypeVar("Access", Load, Store)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Home:
     rows: tuple[Index, ...] = ()
 
 
-def at_home(access: Access, home: Home | None) -> Access:
+def at_home(access: Any, home: Home | None) -> Any:
     if home is None:
         return access
     return replace(access, buffer=home.buffer, indices=home.rows + access.indices)
@@ -277,7 +277,11 @@ class Repeat:
         step = Variable("it", self.steps)
         moved, elsewhere = self._homes(variable(step))
         group = [self._round(nest, step, moved) for nest in range(self.nests)]
-        kept = {k: with_places(nest, elsewhere) for k, nest in self.outside}
+
+        def at_place(access: Any) -> Any:
+            return at_home(access, elsewhere.get(access.buffer))
+
+        kept = {k: with_accesses(nest, at_place) for k, nest in self.outside}
         before, after = (k for k in kept if k < self.start), (k for k in kept if k > self.start)
         return self.program.with_nests([*map(kept.__getitem__, before), *group, *map(kept.__getitem__, after)])
 
@@ -304,15 +308,18 @@ class Repeat:
             elsewhere |= {buffer: Home(rows, (Index((), row % count),)) for row, buffer in enumerate(every)}
         return moved, elsewhere
 
+    @cached_property
+    def touched_elsewhere(self) -> tuple[set[Buffer], set[Buffer], set[Buffer]]:
+        """The buffers that other nests read, those that they write, and those that the ones after the steps touch."""
+        read = {load.buffer for _, nest in self.outside for load in nest.loads()}
+        written = {store.buffer for _, nest in self.outside for store in nest.stores()}
+        after = (nest.buffers() for position, nest in self.outside if position > self.start)
+        return read, written, set().union(*after)
+
     def _unread_elsewhere(self, chain: Chain) -> bool:
         """Whether nests elsewhere only write what is before the first step, and only read what the last one writes."""
-        for position, nest in self.outside:
-            read, written = ({access.buffer for access in accesses} for accesses in (nest.loads(), nest.stores()))
-            if read & set(chain.written[:-1]) or written & set(chain.written):
-                return False
-            if position > self.start and (read | written) & set(chain.before):
-                return False
-        return True
+        read, written, after = self.touched_elsewhere
+        return not (read & set(chain.written[:-1]) or written & set(chain.written) or after & set(chain.before))
 
     def _stays(self, chain: Chain) -> bool:
         """Whether one buffer is enough: no value is wanted any more when the next step's is written over it."""
@@ -336,34 +343,29 @@ class Repeat:
         nest = self.program.nests[self.at(number, 0)]
         first, second = self.steps_of(number)[:2]
         strides = iter([later - earlier for earlier, later in zip(first.offsets, second.offsets, strict=True)])
-        loaded = iter(self.loaded[number])
-        stored = iter(self.stored[number])
+        homes = {True: iter(self.loaded[number]), False: iter(self.stored[number])}
 
         def shifted(indices: Sequence[Index]) -> tuple[Index, ...]:
             return tuple(index + variable(step) * next(strides) for index in indices)
 
+        def in_rounds(access: Any) -> Any:
+            there = replace(access, indices=shifted(access.indices), guard=shifted(access.guard))
+            return at_home(there, moved.get(next(homes[isinstance(access, Load)])))
+
+        def statement(old: Statement) -> Statement:
+            if isinstance(old, IndexValue):
+                (index,) = shifted([old.index])
+                return replace(old, index=index)
+            return in_rounds(old) if isinstance(old, Load) else old
+
         domain = shifted(nest.domain)
-        stages = []
-        for stage in nest.stages:
-            statements = []
-            for statement in stage.statements:
-                if isinstance(statement, Load):
-                    read = replace(statement, indices=shifted(statement.indices), guard=shifted(statement.guard))
-                    statement = at_home(read, moved.get(next(loaded)))
-                elif isinstance(statement, IndexValue):
-                    (index,) = shifted([statement.index])
-                    statement = replace(statement, index=index)
-                statements.append(statement)
-            stores = []
-            for store in stage.stores:
-                write = replace(store, indices=shifted(store.indices), guard=shifted(store.guard))
-                stores.append(at_home(write, moved.get(next(stored))))
-            stages.append(Stage(stage.carried, tuple(statements), tuple(stores)))
+        stages = tuple(
+            Stage(stage.carried, tuple(map(statement, stage.statements)), tuple(map(in_rounds, stage.stores)))
+            for stage in nest.stages
+        )
         macs = sum(self.program.nests[self.at(number, k)].macs for k in range(self.steps))
         fused = self.first_nest.name if self.handed_on else ""
-        return replace(
-            nest, loops=(Loop(step), *nest.loops), stages=tuple(stages), domain=domain, macs=macs, fused=fused
-        )
+        return replace(nest, loops=(Loop(step), *nest.loops), stages=stages, domain=domain, macs=macs, fused=fused)
 
 
 def in_steps(accesses: Iterable[tuple[Buffer, ...]]) -> list[tuple[Buffer, ...]]:
@@ -373,16 +375,3 @@ def in_steps(accesses: Iterable[tuple[Buffer, ...]]) -> list[tuple[Buffer, ...]]
 
 def same(buffers: Sequence[Buffer]) -> bool:
     return all(buffer is buffers[0] for buffer in buffers)
-
-
-def with_places(nest: Nest, homes: dict[Buffer, Home]) -> Nest:
-    """`nest` with its accesses where the buffers are now."""
-    stages = tuple(
-        Stage(
-            stage.carried,
-            tuple(at_home(s, homes.get(s.buffer)) if isinstance(s, Load) else s for s in stage.statements),
-            tuple(at_home(s, homes.get(s.buffer)) for s in stage.stores),
-        )
-        for stage in nest.stages
-    )
-    return replace(nest, stages=stages)

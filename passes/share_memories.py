@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Nest, Program
-from torch2hw.passes.name_kernels import with_buffers
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ class ShareMemories:
                     break
             else:
                 free_after[buffer], current[buffer] = last[buffer], buffer
-        shared = [with_buffers(nest, place) for nest in nests]
-        return program.with_nests(shared), {buffer.name: f"in {memory.name}" for buffer, memory in place.items()}
+        return program.with_buffers(place), {buffer.name: f"in {memory.name}" for buffer, memory in place.items()}
 
 
 def lifetimes(program: Program) -> tuple[dict[Buffer, float], dict[Buffer, float]]:

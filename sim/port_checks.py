@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+from torch2hw.lowering.kernel_ports import bank_name
 from torch2hw.passes.port_accesses import Access, accesses, run_time
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def port_checks(scheduled: ScheduledProgram) -> str:
     stored = [buffer for buffer in scheduled.program.buffers() if buffer.kind != "constant"]
     built = _built(scheduled, stored)
     ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
-    written = [_bank(buffer, bank) for buffer, bank in built if _is_written(buffer)]
+    written = [bank_name(buffer, bank) for buffer, bank in built if _is_written(buffer)]
     body = [f"writes_{stem} = 0;" for stem in written]
     timing = zip(scheduled.program.nests, scheduled.starts, scheduled.periods, scheduled.schedules, strict=True)
     for nest, start, period, plan in timing:
@@ -74,12 +75,6 @@ bind {top} {top}_port_checks port_checks({wires});
 """
 
 
-def _bank(buffer: Buffer, bank: int) -> str:
-    from torch2hw.lowering.kernel_ports import bank_name
-
-    return bank_name(buffer, bank)
-
-
 def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
     """The banks that have a memory: all of an output, and of other buffers those that some load reads."""
     from torch2hw.passes.bank_analysis import bank_number, selection
@@ -96,7 +91,7 @@ def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[
 
 def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
     """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
-    stem = _bank(buffer, bank)
+    stem = bank_name(buffer, bank)
     found = {f"{stem}_read": f"int'({stem}_memory.{'addr' if buffer.kind == 'table' else 'read_addr'})"}
     if _is_written(buffer):
         found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
@@ -150,7 +145,7 @@ def _access(
     yield f"    place = {_row_major(places, buffer.bank_shape)};"
     yield "    case (bank)"
     for bank in _banks(access):
-        stem = _bank(buffer, bank)
+        stem = bank_name(buffer, bank)
         if (buffer, bank) not in built:
             yield f"      {bank}: ;  // nothing reads it, and it has no memory"
         elif access.writes:

@@ -39,7 +39,7 @@ def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, A
         ran = [*done, kernel.nest.round(0)]
         state = given | contents_after(program, ran, packed, subnormals)
         memories = {}
-        for buffer, bank in sorted({*kernel.ports.reads, *kernel.ports.writes}, key=lambda key: (key[0].name, key[1])):
+        for buffer, bank in kernel.ports.banks():
             memories[bank_name(buffer, bank)] = {
                 "dtype": buffer.dtype,
                 "before": _bank(before, buffer, bank),
@@ -87,7 +87,7 @@ def bench_module(kernel: KernelComponent) -> str:
     name = kernel.component.name
     body: list[str] = []
     ports = [".clk(clk)", ".reset(reset)", ".go(go)", ".done(done)"]
-    for buffer, bank in sorted({*kernel.ports.reads, *kernel.ports.writes}, key=lambda key: (key[0].name, key[1])):
+    for buffer, bank in kernel.ports.banks():
         stem, data = bank_name(buffer, bank), f"[{DTYPE_BITS[buffer.dtype] - 1}:0]"
         address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
         body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
+
+from tests.passes.loop_values import Array, program_values
 from torch2hw.dialects.loops import Program
 from torch2hw.hwlib import Library
 from torch2hw.lowering import affine_to_scf
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.options import Options
+from torch2hw.passes.check_ports import faults
 from torch2hw.passes.overlap_kernels import OverlapKernels
 from torch2hw.pipeline import STATIC
+from torch2hw.sim.banked import pack
+from torch2hw.sim.reference import Reference
 
 LOOP_PASSES = tuple(step for step in STATIC if step.source == "affine")
 LIBRARY = Library()
@@ -25,3 +33,32 @@ def scheduled(program: Program, partition: int) -> ScheduledProgram:
         program, _ = step.run(program, context(partition))  # type: ignore[arg-type]
     result, _ = OverlapKernels().run(affine_to_scf.lower(program, LIBRARY), context(partition))
     return result
+
+
+def whole_numbers(program: Program) -> list[Array]:
+    """Values for the inputs whose sums and products are exact."""
+    return [np.random.default_rng(1).integers(-9, 10, b.shape).astype(np.float32) for b in program.inputs]
+
+
+def kept_by_every_pass(program: Program, partition: int) -> ScheduledProgram:
+    """The schedule. Every pass keeps the values, no port is asked for twice, and the text computes the same."""
+    inputs = whole_numbers(program)
+    expected, changed = program_values(program, inputs), program
+    for step in LOOP_PASSES:
+        changed, _ = step.run(changed, context(partition))  # type: ignore[arg-type]
+        equal(program_values(changed, inputs), expected, step.name)
+    plan = scheduled(program, partition)
+    assert not list(faults(plan))
+    packed = [pack(x, b.bank_factors) for x, b in zip(inputs, plan.program.inputs, strict=True)]
+    equal(Reference(plan.text()).run(packed), Reference(plan.program.text()).run(packed), "affine-to-scf")
+    return plan
+
+
+def equal(results: Sequence[Array], expected: Sequence[Array], where: str) -> None:
+    for got, wanted in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted, where)
+
+
+def rounds_a_cycle_earlier(plan: ScheduledProgram) -> ScheduledProgram:
+    """`plan` with every round of fused nests one cycle too early."""
+    return replace(plan, periods=tuple(max(0, period - 1) for period in plan.periods))

@@ -27,11 +27,11 @@ from torch2hw.dialects.loops import (
     Stage,
     Statement,
     Store,
+    with_buffers,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.tensor_views import View
-from torch2hw.passes.name_kernels import with_buffers
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.reference import Reference
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.passes.compiled import context, scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
@@ -21,7 +21,6 @@ from torch2hw.passes.check_ports import (
     never_meet,
     read_first,
 )
-from torch2hw.passes.name_kernels import with_buffers
 from torch2hw.passes.port_accesses import Access, accesses
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.passes.compiled import LIBRARY, LOOP_PASSES, context, scheduled
-from tests.passes.loop_values import program_values
+from tests.passes.compiled import (
+    LIBRARY,
+    LOOP_PASSES,
+    context,
+    kept_by_every_pass,
+    rounds_a_cycle_earlier,
+    scheduled,
+)
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering import affine_to_scf
@@ -19,8 +24,6 @@ from torch2hw.passes import fuse_outer_loops
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
 from torch2hw.passes.overlap_kernels import overlapped
-from torch2hw.sim.banked import pack
-from torch2hw.sim.reference import Reference
 
 
 def buffer(name: str, rows: int, columns: int, kind: str = "temporary") -> Buffer:
@@ -90,28 +93,10 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuse_outer_loops, "luts_of", lambda buffer, factors: 1000.0 * buffer.elements)
 
 
-def inputs_of(program: Program) -> list[np.ndarray]:  # type: ignore[type-arg]
-    (x,) = program.inputs
-    return [np.random.default_rng(1).integers(-9, 10, x.shape).astype(np.float32)]
-
-
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("seed", range(24))
 def test_values_are_kept_in_less_memory(seed: int) -> None:
-    program = random_rows(seed)
-    expected = program_values(program, inputs_of(program))
-    partition = 1 + seed % 4
-    fused = program
-    for step in LOOP_PASSES:
-        fused, _ = step.run(fused, context(partition))  # type: ignore[arg-type]
-        for got, wanted in zip(program_values(fused, inputs_of(program)), expected, strict=True):
-            np.testing.assert_array_equal(got, wanted, step.name)
-    plan = scheduled(program, partition)
-    assert not list(faults(plan))
-    packed = [pack(x, b.bank_factors) for x, b in zip(inputs_of(program), plan.program.inputs, strict=True)]
-    got, wanted = (Reference(text).run(packed) for text in (plan.text(), plan.program.text()))
-    for one, other in zip(got, wanted, strict=True):
-        np.testing.assert_array_equal(one, other)
+    kept_by_every_pass(random_rows(seed), 1 + seed % 4)
 
 
 @pytest.mark.usefixtures("always")
@@ -133,7 +118,7 @@ def test_a_round_that_comes_a_cycle_earlier_is_found() -> None:
     assert len(fused) >= 3
     for plan in fused:
         assert not list(faults(plan))
-        assert list(faults(replace(plan, periods=tuple(max(0, period - 1) for period in plan.periods))))
+        assert list(faults(rounds_a_cycle_earlier(plan)))
 
 
 @pytest.mark.usefixtures("always")

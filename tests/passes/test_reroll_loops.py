@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.passes.compiled import LOOP_PASSES, context, scheduled
-from tests.passes.loop_values import Array, program_values
+from tests.passes.compiled import context, kept_by_every_pass, rounds_a_cycle_earlier, scheduled, whole_numbers
+from tests.passes.loop_values import program_values
 from torch2hw.dialects.loops import (
     Buffer,
     Carried,
@@ -24,12 +24,9 @@ from torch2hw.dialects.loops import (
     Store,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.options import Options
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.reroll_loops import RerollLoops
-from torch2hw.sim.banked import pack
-from torch2hw.sim.reference import Reference
 
 BOUND = 64  # of every value: whole numbers, exact in any order of summation
 
@@ -133,10 +130,6 @@ def recurrence(seed: int) -> Program:
     return Program("p", (x,), (every, last) if stacked else (last,), tuple(nests))
 
 
-def inputs_of(program: Program) -> list[Array]:
-    return [np.random.default_rng(1).integers(-9, 10, b.shape).astype(np.float32) for b in program.inputs]
-
-
 def rerolled(program: Program) -> Program:
     return RerollLoops().run(program, context(1))[0]
 
@@ -157,28 +150,13 @@ def narrow() -> Program:
 
 
 def test_sums_that_are_split_within_a_step() -> None:
-    plan = values_are_kept(narrow(), 1)
+    plan = kept_by_every_pass(narrow(), 1)
     assert [nest.name for nest in plan.program.nests if nest.fused] == ["matmul0_partial", "matmul0", "matmul1"]
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_values_are_kept(seed: int) -> None:
-    values_are_kept(recurrence(seed), 1 + seed % 3)
-
-
-def values_are_kept(program: Program, partition: int) -> ScheduledProgram:
-    expected = program_values(program, inputs_of(program))
-    changed = program
-    for step in LOOP_PASSES:
-        changed, _ = step.run(changed, context(partition))  # type: ignore[arg-type]
-        for got, wanted in zip(program_values(changed, inputs_of(program)), expected, strict=True):
-            np.testing.assert_array_equal(got, wanted, step.name)
-    plan = scheduled(program, partition)
-    assert not list(faults(plan))
-    packed = [pack(x, b.bank_factors) for x, b in zip(inputs_of(program), plan.program.inputs, strict=True)]
-    for got, wanted in zip(Reference(plan.text()).run(packed), Reference(plan.program.text()).run(packed), strict=True):
-        np.testing.assert_array_equal(got, wanted)
-    return plan
+    kept_by_every_pass(recurrence(seed), 1 + seed % 3)
 
 
 def test_nearly_all_of_them_have_the_nests_of_a_few_steps() -> None:
@@ -196,7 +174,7 @@ def test_a_step_that_comes_a_cycle_earlier_is_found() -> None:
     plans = [plan for plan in plans if any(plan.periods)]
     assert len(plans) >= 8
     for plan in plans:
-        assert list(faults(replace(plan, periods=tuple(max(0, period - 1) for period in plan.periods))))
+        assert list(faults(rounds_a_cycle_earlier(plan)))
 
 
 def steps_of(count: int, fused_read: bool = False, keep: int | None = None) -> Program:
@@ -252,7 +230,7 @@ def test_parts_of_a_concatenation_are_one_nest() -> None:
     program = Program("p", (x,), (y,), tuple(mapped(f"n{k}", [(x, 9 - k)], [(y, k)]) for k in range(10)))
     changed = rerolled(program)
     assert len(changed.nests) == 1 and not changed.nests[0].fused
-    for got, wanted in zip(*(program_values(each, inputs_of(each)) for each in (changed, program)), strict=True):
+    for got, wanted in zip(*(program_values(each, whole_numbers(each)) for each in (changed, program)), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 

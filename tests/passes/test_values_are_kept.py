@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.passes.compiled import LIBRARY, LOOP_PASSES, context, scheduled
+from tests.passes.compiled import LIBRARY, LOOP_PASSES, context, equal, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, random_case, values
 from torch2hw.lowering import affine_to_scf
@@ -23,13 +23,8 @@ def check_passes(case: Case, partition: int) -> None:
         before = program
         program, _ = step.run(program, context(partition))  # type: ignore[arg-type]
         if program is not before:
-            same(program_values(program, inputs), expected, step.name)
-    same(values(program, inputs), expected, "on the CPU")
-
-
-def same(results: list[np.ndarray], expected: list[np.ndarray], where: str) -> None:  # type: ignore[type-arg]
-    for got, wanted in zip(results, expected, strict=True):
-        np.testing.assert_array_equal(got, wanted, where)
+            equal(program_values(program, inputs), expected, step.name)
+    equal(values(program, inputs), expected, "on the CPU")
 
 
 @pytest.mark.parametrize("partition", [1, 2, 3, 4, 5])
@@ -50,7 +45,7 @@ def test_more_random_programs(seed: int) -> None:
 def test_the_definition_is_what_the_text_computes(seed: int) -> None:
     case = random_case(seed, 4)
     inputs = case.inputs(1)
-    same(values(case.program, inputs), program_values(case.program, inputs), "before any pass")
+    equal(values(case.program, inputs), program_values(case.program, inputs), "before any pass")
 
 
 def test_the_scheduled_text_computes_the_same_values() -> None:
