@@ -47,6 +47,8 @@ class Hardware(Protocol):
     @property
     def inputs(self) -> Sequence[HardwarePort]: ...
     @property
+    def controls(self) -> Sequence[HardwarePort]: ...
+    @property
     def output(self) -> HardwarePort: ...
     @property
     def latency_cycles(self) -> int: ...
@@ -68,7 +70,7 @@ def primitive(hardware: Hardware) -> Primitive:
     """A record of the hardware library as a Calyx primitive; it has a clock if it has latency."""
     return Primitive(
         hardware.name,
-        tuple((port.name, port.width_bits) for port in hardware.inputs),
+        tuple((port.name, port.width_bits) for port in (*hardware.inputs, *hardware.controls)),
         ((hardware.output.name, hardware.output.width_bits),),
         hardware.latency_cycles > 0,
         hardware.definition(),

@@ -96,7 +96,9 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Operation:
-    """`result = name(operands)`: an arith or math operation on scalars. `callee` names its software model, if any."""
+    """`result = name(operands)`: an arith or math operation on scalars. `callee` names its software model, if any; an
+    `iterative` one has a unit that takes operands every so many cycles only (`choose-units`).
+    """
 
     result: str
     type: str
@@ -106,6 +108,7 @@ class Operation:
     predicate: str | None = None
     callee: str | None = None
     source: Source | None = None
+    iterative: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,10 @@ class Nest:
     def statements(self) -> Iterator[Statement]:
         for stage in self.stages:
             yield from stage.statements
+
+    def stage_of(self, statement: Statement) -> int:
+        """The number of the stage that it belongs to."""
+        return next(number for number, stage in enumerate(self.stages) if statement in stage.statements)
 
     def loads(self) -> Iterator[Load]:
         return (statement for statement in self.statements() if isinstance(statement, Load))

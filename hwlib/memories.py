@@ -29,6 +29,7 @@ class Memory:
     output: Port
     latency_cycles: int
     text: str
+    controls: tuple[Port, ...] = ()
 
     def definition(self) -> str:
         return self.text

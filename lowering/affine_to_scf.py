@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from torch2hw.dialects.loops import Operation, Program
+from torch2hw.dialects.loops import Nest, Operation, Program
 from torch2hw.lowering.modulo_schedule import Schedule, schedule
-from torch2hw.lowering.units import latency_of, shared_units, unit_of
+from torch2hw.lowering.units import latency_of, shared_units, spacing_of, unit_of
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,14 @@ class ScheduledProgram:
             return str(module.operation.get_asm())
 
 
+def planned(nest: Nest, library: Any) -> Schedule:
+    """The schedule of a nest with the units that its operations have."""
+    return schedule(nest, lambda each: latency_of(each, library), lambda each: spacing_of(each, library))
+
+
 def lower(program: Program, library: Any, share: bool = True) -> ScheduledProgram:
     """Schedules every nest; `share` lets kernels take turns with units. Kernels run one after the other for now."""
-    plans = tuple(schedule(nest, lambda operation: latency_of(operation, library)) for nest in program.nests)
+    plans = tuple(planned(nest, library) for nest in program.nests)
     latencies = [plan.latency_cycles(nest.round_trips) for nest, plan in zip(program.nests, plans, strict=True)]
     starts, periods, now = [], [], 0
     for group in program.groups():

@@ -34,7 +34,7 @@ from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.kernel_ports import KernelPorts, select
 from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES, Schedule, iteration_distance
-from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
+from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses, unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
 
 
@@ -97,11 +97,11 @@ class KernelComponent:
         for number, stage in enumerate(self.nest.stages):
             early, late = stage.in_order()
             for statement in early:
-                self.statement(statement)
+                self.statement(number, statement)
             for carried in stage.carried:
                 self.open_state(number, carried)
             for statement in late:
-                self.statement(statement)
+                self.statement(number, statement)
         for number, carried, wire in self.states:
             self.close_state(number, carried, wire)
         for (number, store), cycle in zip(self.numbered_stores(), self.schedule.store_cycles, strict=True):
@@ -173,7 +173,7 @@ class KernelComponent:
         return self.component.conjunction(self.valid(cycle), *flags)
 
     # -- statements ----------------------------------------------------------------------------------------------------
-    def statement(self, statement: Any) -> None:
+    def statement(self, stage: int, statement: Any) -> None:
         name = statement.result
         if isinstance(statement, Constant):
             self.values[name] = self.component.constant(statement.bits, DTYPE_BITS[statement.type]), 0
@@ -183,14 +183,15 @@ class KernelComponent:
         elif isinstance(statement, Load):
             self.load(statement)
         else:
-            self.operation(statement)
+            self.operation(stage, statement)
 
-    def operation(self, operation: Operation) -> None:
+    def operation(self, stage: int, operation: Operation) -> None:
         start = self.schedule.start[operation.result]
-        unit = self.library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
+        unit = unit_of(operation, self.library)
         operands = {
             port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)
         }
+        operands |= {port.name: self.runs(stage, start) for port in unit.controls}  # when there are operands
         wait = operand_register_cycles(unit)
         self.values[operation.result] = self.place(unit, operands, operation, start), start + wait + unit.latency_cycles
 
@@ -198,9 +199,9 @@ class KernelComponent:
         if operation.result in self.numbers:
             number = self.numbers[operation.result]
             stem = shared_name(unit, number)
-            ports = {port.name: self.component.output(f"{stem}_{port.name}", port.width_bits) for port in unit.inputs}
-            for port, wire in operands.items():
-                self.component.assign(ports[port], wire)
+            for port in (*unit.inputs, *unit.controls):
+                output = self.component.output(f"{stem}_{port.name}", port.width_bits)
+                self.component.assign(output, operands[port.name])
             result = self.component.input(f"{stem}_out", unit.output.width_bits)
             turn = self.turn(start) if (unit.name, number) in self.announced else None
             self.shared.append(SharedUnit(unit, number, turn))

@@ -8,7 +8,8 @@ Constraints:
   value is;
 - a memory has one read port and one write port: two accesses of one iteration to it start in different cycles modulo
   II;
-- at most two operations without a register follow each other in a cycle.
+- at most two operations without a register follow each other in a cycle;
+- an iterative unit gets operands no sooner than its spacing after the last ones: it runs where its stage runs.
 
 II is the least for which this holds. Operations start as early as they can, memory reads as late as their first use
 allows, so that few registers hold operands.
@@ -16,7 +17,7 @@ allows, so that few registers hold operands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
@@ -53,8 +54,19 @@ def iteration_distance(nest: Nest, stage: int) -> int:
     return prod(loop.extent for loop in nest.loops[positions[-1] + 1 :])
 
 
-def schedule(nest: Nest, latency: Latency) -> Schedule:
-    interval = _least_interval(nest)
+def runs_apart(nest: Nest, stage: int) -> int:
+    """Iterations from one run of `stage` to the next, at least: those of the innermost loops that end before it."""
+    trips = 1
+    for loop in reversed(nest.loops):
+        if loop.reduced_by is None or loop.reduced_by >= stage:
+            break
+        trips *= loop.extent
+    return trips
+
+
+def schedule(nest: Nest, latency: Latency, spacing: Latency = lambda _: 1) -> Schedule:
+    """`latency` and `spacing` of an operation's unit: cycles to its result, and to the next operands it can take."""
+    interval = max(_least_interval(nest), *_unit_intervals(nest, spacing))
     operations = [statement for statement in nest.statements() if isinstance(statement, Operation)]
     enough = interval + sum(map(latency, operations)) + 4 * sum(1 for _ in nest.statements())  # one after the other
     while True:
@@ -72,6 +84,15 @@ def _least_interval(nest: Nest) -> int:
         factors = access.buffer.bank_factors
         worst = max(worst, conflicts(access.reads, factors), conflicts(access.writes, factors))
     return worst
+
+
+def _unit_intervals(nest: Nest, spacing: Latency) -> Iterator[int]:
+    """The II that each unit forces."""
+    yield 1
+    for number, stage in enumerate(nest.stages):
+        for statement in stage.statements:
+            if isinstance(statement, Operation):
+                yield -(-spacing(statement) // runs_apart(nest, number))
 
 
 class _Ports:

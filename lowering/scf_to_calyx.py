@@ -9,6 +9,7 @@ turn it is says so; the last of them has what is left. The host's ports reach th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import pairwise
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
@@ -175,6 +176,10 @@ class _Top:
                 choices = [(turn_of(unit.turn, ports), ports[f"{stem}_{port.name}"]) for unit, ports in found]
                 operand = self.top.delayed(self.taken_in_turns(choices), operand_register_cycles(hardware))
                 self.top.assign(cell[port.name], operand)
+            for port in hardware.controls:
+                flags = [ports[f"{stem}_{port.name}"] for _, ports in found]
+                flag = reduce(lambda one, other: self.top.operator("or", one, other), flags)
+                self.top.assign(cell[port.name], self.top.delayed(flag, operand_register_cycles(hardware)))
             for _, ports in found:
                 self.top.assign(ports[f"{stem}_out"], cell["out"])
 

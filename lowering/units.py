@@ -17,8 +17,9 @@ from torch2hw.lowering.refusals import unsupported
 
 
 def unit_of(operation: Operation, library: Any) -> Any:
+    shape = "iterative" if operation.iterative else "pipelined"
     try:
-        return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate)
+        return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate, shape=shape)
     except NoUnit as problem:
         raise unsupported(operation.name, operation.source) from problem
 
@@ -32,6 +33,11 @@ def latency_of(operation: Operation, library: Any) -> int:
     """Cycles from an operation's operands to its result, its operand registers included."""
     unit = unit_of(operation, library)
     return int(unit.latency_cycles) + operand_register_cycles(unit)
+
+
+def spacing_of(operation: Operation, library: Any) -> int:
+    """Cycles from one set of operands to the next."""
+    return int(unit_of(operation, library).interval_cycles)
 
 
 def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:

@@ -41,9 +41,14 @@ def only_inverses(program: Program) -> set[str]:
     for nest in program.nests:
         ones = ones_of(nest)
         for statement in nest.statements():
-            if isinstance(statement, Operation) and statement.name == "arith.divf":
+            if isinstance(statement, Operation) and pipelined_division(statement):
                 dividing[statement.operands[0] in ones].add(statement.type)
     return dividing[True] - dividing[False]
+
+
+def pipelined_division(operation: Operation) -> bool:
+    """An iterative divider is smaller than a reciprocal."""
+    return operation.name == "arith.divf" and not operation.iterative
 
 
 def ones_of(nest: Nest) -> frozenset[str]:
@@ -67,8 +72,8 @@ def bind(nest: Nest, library: Any, models: dict[str, str], inverses: frozenset[s
         statements = []
         for statement in stage.statements:
             if isinstance(statement, Operation):
-                inverse = statement.name == "arith.divf" and statement.operands[0] in ones
-                if inverse and statement.type in inverses and library.inverse(statement.type) is not None:
+                inverts = pipelined_division(statement) and statement.operands[0] in ones
+                if inverts and statement.type in inverses and library.inverse(statement.type) is not None:
                     _, divisor = statement.operands
                     statement = replace(
                         statement,

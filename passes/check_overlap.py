@@ -1,8 +1,9 @@
 """Part of check-ports: nests that run at the same time do not get into each other's way.
 
 For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
-shared unit gets operands from one of them in a cycle, a port of a bank is asked for by one, and what the first in the
-order of the program does to an element comes before what the second does to it. A round of a fused nest is a nest here.
+shared unit gets operands from one of them in a cycle (an iterative one, in as many as it is busy), a port of a bank is
+asked for by one, and what the first in the order of the program does to an element comes before what the second does
+to it. A round of a fused nest is a nest here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Nest, Operation
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.lowering.units import shared_uses
@@ -73,14 +74,39 @@ def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Ite
     first, last = max(left.start, right.start), min(left.end, right.end)
     uses = [
         {
-            (unit.name, number): each.cycles(each.plan.start[operation.result], first, last)
+            (unit.name, number, unit.interval_cycles): fed(each, operation, first - unit.interval_cycles, last)
             for operation, unit, number in shared_uses(each.nest, program.library, program.shared)
         }
         for each in (left, right)
     ]
     for key in uses[0].keys() & uses[1].keys():
-        if len(np.intersect1d(uses[0][key], uses[1][key], assume_unique=True)):
+        cycles = np.concatenate([uses[0][key], uses[1][key]])
+        order = np.argsort(cycles, kind="stable")
+        turns = order[1:] < len(uses[0][key])  # whether the later of two in a row is the left one's
+        changes = turns != (order[:-1] < len(uses[0][key]))
+        if (changes & (np.diff(cycles[order]) < key[2])).any():
             yield f"both feed number {key[1]} of {key[0]}"
+
+
+def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
+    """The cycles `first` … `last` - 1 in which an operation's unit gets operands: an iterative one where its stage
+    runs, a pipelined one in every iteration."""
+    nest, cycle = running.nest, running.plan.start[operation.result]
+    cycles = running.cycles(cycle, first, last)
+    if not operation.iterative:
+        return cycles
+    return cycles[runs(nest, nest.stage_of(operation), running.iterations(cycle, first, last))]
+
+
+def runs(nest: Nest, stage: int, found: range) -> Array:
+    """In which of these iterations a stage runs, the domain aside."""
+    extents = tuple(loop.extent for loop in nest.loops)
+    number = np.arange(found.start, found.stop)
+    inside = np.ones(number.shape, bool)
+    for loop, at in zip(nest.loops, np.unravel_index(number, extents) if extents else (), strict=True):
+        if loop.reduced_by is not None and loop.reduced_by < stage:
+            inside &= at == loop.extent - 1
+    return inside
 
 
 def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:

@@ -10,7 +10,8 @@ leaves: nothing changed. What it shows, for every nest and every buffer that the
       expressions that the hardware evaluates agree with plain arithmetic);
     - two reads of one bank in one cycle are of one address, and no two writes of one bank are in one cycle, whatever
       iterations they belong to;
-    - where a nest overwrites what it reads, an element is not read after it was written.
+    - where a nest overwrites what it reads, an element is not read after it was written;
+    - an iterative unit gets operands no sooner than it takes them.
 refuses: nothing that a user writes: what cannot be shown is a fault of ours, an assertion that names the accesses.
 why: the schedule is static, so nothing at run time would notice a collision. This is a second implementation, by
     residues and by enumeration of iterations, that shares no reasoning with `bank_analysis` and `modulo_schedule`.
@@ -27,12 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Nest, Operation
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
+from torch2hw.lowering.units import unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
-from torch2hw.passes.check_overlap import overlap_faults
+from torch2hw.passes.check_overlap import overlap_faults, runs
 from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
 
 EXACT_LIMIT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, of some drawn ones
@@ -63,7 +65,19 @@ def faults(program: ScheduledProgram) -> Iterator[str]:
             for left, right in itertools.combinations(accesses(once, plan), 2):
                 if left.buffer is right.buffer and not ordered(once, plan, left, right):
                     yield f"{nest.name}: {left} and {right} collide"
+        yield from (f"{nest.name}: {text}" for text in spacing_faults(nest, plan, program.library))
     yield from overlap_faults(program)
+
+
+def spacing_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]:
+    """Operations whose unit is busy when they come, by going through the first iterations."""
+    for number, stage in enumerate(nest.stages):
+        for statement in stage.statements:
+            if isinstance(statement, Operation) and statement.iterative:
+                unit = unit_of(statement, library)
+                found = np.flatnonzero(runs(nest, number, range(min(nest.round_trips, EXACT_LIMIT))))
+                if (np.diff(found) * plan.interval_cycles < unit.interval_cycles).any():
+                    yield f"{statement.result} comes while {unit.name} is busy"
 
 
 # -- where elements are ------------------------------------------------------------------------------------------------

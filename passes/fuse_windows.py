@@ -4,17 +4,18 @@ Before:  n0: for o, r, c { for k { acc } ; t[o, r, c] = relu(acc) }
          n1: for o, p, q { for u, v { m = max(m, t[o, 2p+u, 3q+v]) } }
 After:   n0: for o, p, q { for u, v { for k { acc } ; m = max(m, relu(acc)) } }
 
-needs: affine programs.
+needs: affine programs whose operations have units.
 leaves: no buffer between a convolution and its pooling; elements that no window covers are not computed.
 refuses: nothing.
 why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is
-computed twice; the consumer becomes later stages of the producer's nest.
+computed twice; the consumer becomes later stages of the producer's nest. But only its outputs are left to be computed
+at the same time, while an addition takes its cycles: with few, as of a mean over whole channels, the lanes would wait.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 from torch2hw.dialects.loops import (
@@ -30,6 +31,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.passes.fuse_epilogues import invert
+from torch2hw.passes.interleave_reductions import recurrence_latency
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class FuseWindows:
         nests = list(program.nests)
         position = 0
         while position < len(nests):
-            found = _producer_for(nests, position, program)
+            found = _producer_for(nests, position, program, context)
             if found is None:
                 position += 1
                 continue
@@ -55,7 +57,7 @@ class FuseWindows:
         return program.with_nests(nests), {"fused": fused} if fused else {}
 
 
-def _producer_for(nests: list[Nest], position: int, program: Program) -> tuple[int, Nest] | None:
+def _producer_for(nests: list[Nest], position: int, program: Program, context: Any) -> tuple[int, Nest] | None:
     consumer = nests[position]
     if not consumer.reduction_loops(0) or consumer.domain:
         return None
@@ -71,9 +73,21 @@ def _producer_for(nests: list[Nest], position: int, program: Program) -> tuple[i
         if len(list(producer.stores())) != 1 or any(other.buffer in written for other in producer.loads()):
             continue
         merged = fuse(producer, consumer, load.buffer, load)
-        if merged is not None:
+        if merged is not None and is_faster(merged, producer, consumer, context.options.partition**2, context.library):
             return writers[0], merged
     return None
+
+
+def is_faster(merged: Nest, producer: Nest, consumer: Nest, lanes: int, library: Any) -> bool:
+    """Whether one nest takes no more cycles than the two, on so many lanes: those that a reduction's loops take evenly
+    add to one output, each of the others needs outputs of its own for as long as an addition takes."""
+
+    def cycles(nest: Nest) -> float:
+        outputs = prod(loop.extent for loop in nest.parallel_loops())
+        terms = prod(loop.extent for loop in nest.reduction_loops(0))
+        return nest.trip_count * max(1 / lanes, recurrence_latency(nest, library) / (outputs * gcd(terms, lanes)))
+
+    return cycles(merged) <= cycles(producer) + cycles(consumer)
 
 
 def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | None:

@@ -30,7 +30,7 @@ import numpy as np
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.modulo_schedule import Schedule
+from torch2hw.lowering.modulo_schedule import Schedule, runs_apart
 from torch2hw.lowering.units import shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
 
@@ -150,12 +150,12 @@ class Timed:
 
     @cached_property
     def windows(self) -> dict[tuple[Any, ...], tuple[int, int]]:
-        """For each shared unit and each port of each bank the first cycle and the one after the last."""
+        """For each shared unit and each port of each bank the first cycle and the one in which it is free again."""
         found: dict[tuple[Any, ...], tuple[int, int]] = {}
-        for key, cycle in self.uses():
-            first, last = found.get(key, (cycle, cycle))
-            found[key] = min(first, cycle), max(last, cycle)
-        return {key: (first, last + self.last_cycles + 1) for key, (first, last) in found.items()}
+        for key, used, released in self.uses():
+            first, free = found.get(key, (used, released))
+            found[key] = min(first, used), max(free, released)
+        return {key: (first, free + self.last_cycles) for key, (first, free) in found.items()}
 
     def extreme(self, access: Access, dimensions: list[int], loops: list[Variable], latest: bool) -> dict[int, int]:
         """`extreme` of some dimensions of an access, computed once."""
@@ -166,14 +166,18 @@ class Timed:
             self.extremes[key] = extreme(indices, loops, self.steps, shape, latest)
         return self.extremes[key]
 
-    def uses(self) -> Iterator[tuple[tuple[Any, ...], int]]:
+    def uses(self) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+        """What is used, from which cycle of the first iteration until which of the last one."""
         for operation, unit, number in shared_uses(self.nest, self.program.library, self.program.shared):
-            yield (unit.name, number), self.plan.start[operation.result]
+            cycle, waits = self.plan.start[operation.result], 0
+            if operation.iterative:  # fed when its stage runs for the first time
+                waits = (runs_apart(self.nest, self.nest.stage_of(operation)) - 1) * self.plan.interval_cycles
+            yield (unit.name, number), cycle + waits, cycle + unit.interval_cycles
         for kind, accesses in (("read", self.reads), ("write", self.writes)):
             for access in accesses:
                 factors = access.buffer.bank_factors
                 for bank in selection(access.indices, factors):
-                    yield (kind, access.buffer, bank_number(bank, factors)), access.cycle
+                    yield (kind, access.buffer, bank_number(bank, factors)), access.cycle, access.cycle + 1
 
 
 def distance(first: Timed, second: Timed) -> int:

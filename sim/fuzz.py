@@ -44,6 +44,7 @@ SIMPLIFIED = (
     "share_units",
     "share_memories",
     "fuse_loops",
+    "iterative_units",
     "subnormals",
     "clock_ns",
 )
@@ -88,6 +89,7 @@ def options_of(seed: int) -> Options:
         share_units=rng.random() < 0.9,
         share_memories=rng.random() < 0.9,
         fuse_loops=rng.random() < 0.9,
+        iterative_units=rng.random() < 0.9,
     )
 
 

@@ -103,14 +103,15 @@ def bench_module(kernel: KernelComponent) -> str:
         unit = shared.hardware
         stem = shared_name(unit, shared.number)
         clock = [".clk(clk)"] if unit.latency_cycles else []
-        connections = [*clock, *(f".{port.name}({stem}_{port.name}_in)" for port in unit.inputs), f".out({stem}_out)"]
-        body += [f"  wire [{port.width_bits - 1}:0] {stem}_{port.name};" for port in (*unit.inputs, unit.output)]
-        for port in unit.inputs:
+        given = (*unit.inputs, *unit.controls)
+        connections = [*clock, *(f".{port.name}({stem}_{port.name}_in)" for port in given), f".out({stem}_out)"]
+        body += [f"  wire [{port.width_bits - 1}:0] {stem}_{port.name};" for port in (*given, unit.output)]
+        for port in given:
             data, operand = f"[{port.width_bits - 1}:0]", f"{stem}_{port.name}"
             body.append(f"  wire {data} {operand}_in;")
             body += delayed(f"{operand}_in", operand, data, operand_register_cycles(unit))
         body.append(f"  {unit.name} {stem}_unit ({', '.join(connections)});")
-        ports += [f".{stem}_{port.name}({stem}_{port.name})" for port in (*unit.inputs, unit.output)]
+        ports += [f".{stem}_{port.name}({stem}_{port.name})" for port in (*given, unit.output)]
     lines = [f"module bench_{name} (input wire clk, input wire reset, input wire go, output wire done);", *body]
     lines += [f"  {name} kernel (", ",\n".join(f"    {port}" for port in ports), "  );", "endmodule", ""]
     return "\n".join(lines)

@@ -42,7 +42,9 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
         (result,) = Reference(program.text(), compiled.options.subnormals).run(columns)
         units[name] = {
             "inputs": [port.name for port in unit.inputs],
+            "controls": [port.name for port in unit.controls],
             "latency_cycles": unit.latency_cycles,
+            "interval_cycles": unit.interval_cycles,
             "dtype": operation.type,
             "vectors": f"unit_{name}.hex",
         }

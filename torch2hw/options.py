@@ -38,6 +38,7 @@ class Options:
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
     `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows; the
     steps of a recurrence are rounds of one step's kernels.
+    `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     """
 
     partition: int = 1
@@ -53,6 +54,7 @@ class Options:
     share_units: bool = True
     share_memories: bool = True
     fuse_loops: bool = True
+    iterative_units: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:

@@ -22,6 +22,7 @@ from torch2hw.passes.check_ports import CheckPorts
 from torch2hw.passes.check_units import CheckUnits
 from torch2hw.passes.choose_arms import ChooseArms
 from torch2hw.passes.choose_lanes import ChooseLanes
+from torch2hw.passes.choose_units import ChooseUnits
 from torch2hw.passes.fold_initial_values import FoldInitialValues
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
 from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
@@ -103,10 +104,10 @@ STATIC: tuple[Pass, ...] = (
     FuseEpilogues(),
     RemoveDeadCode(),
     FoldInitialValues(),
-    FuseWindows(),
     SimplifyArithmetic(),
     RemoveDeadCode(),  # of what the two before it left unread
     CheckUnits(),  # before anything asks the library for a latency
+    FuseWindows(),
     RerollLoops(),  # once no nest is fused with another one any more, and before any is made different from its equals
     NameKernels(),
     ChooseLanes(),
@@ -114,6 +115,7 @@ STATIC: tuple[Pass, ...] = (
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
     ShareMemories(),  # once no nest moves any more and layouts are fixed
+    ChooseUnits(),  # once the banks say how often an iteration can start
     ShareConstants(),  # in the order in which the nests read them
     BindUnits(),
     FuseRectifiers(),  # the last of the loop level: the result is the design's reference

@@ -1,4 +1,7 @@
-"""One function unit: a vector goes in every cycle, and its result comes out `latency_cycles` cycles later."""
+"""One function unit: a vector goes in every cycle, and its result comes out `latency_cycles` cycles later.
+
+An iterative unit takes a vector every `interval_cycles` cycles, told by `start`.
+"""
 
 import os
 from pathlib import Path
@@ -26,15 +29,19 @@ async def every_vector(dut):
         cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
         await FallingEdge(dut.clk)
     ports = [getattr(dut, name) for name in UNIT["inputs"]]
-    latency = UNIT["latency_cycles"]
-    for cycle in range(len(VECTORS) + latency):
-        if cycle < len(VECTORS):
-            for port, word in zip(ports, VECTORS[cycle], strict=False):
+    controls = [getattr(dut, name) for name in UNIT["controls"]]
+    latency, interval = UNIT["latency_cycles"], UNIT["interval_cycles"]
+    for cycle in range(len(VECTORS) * interval + latency):
+        number, waited = divmod(cycle, interval)
+        for port in controls:
+            port.value = int(waited == 0 and number < len(VECTORS))
+        if waited == 0 and number < len(VECTORS):
+            for port, word in zip(ports, VECTORS[number], strict=False):
                 port.value = word
         if latency == 0:
             await one_cycle(dut)
-        if cycle >= latency:
-            check(dut.out, VECTORS[cycle - latency])
+        if cycle >= latency and (cycle - latency) % interval == 0:
+            check(dut.out, VECTORS[(cycle - latency) // interval])
         if latency > 0:
             await one_cycle(dut)
 

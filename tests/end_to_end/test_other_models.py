@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -18,10 +20,11 @@ class ExponentialsOfTwoKinds(nn.Module):
 
 
 class Powers(nn.Module):
-    """Whole powers become products."""
+    """Whole powers become products, those to a half roots."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return x.pow(2), x**3, x**-1, x**-2, x**1, x**0, x**5, x**20, x**-17
+        roots = (x.abs() ** 0.5, x.abs() ** -0.5)
+        return x.pow(2), x**3, x**-1, x**-2, x**1, x**0, x**5, x**20, x**-17, *roots
 
 
 class PlacesByTable(nn.Module):
@@ -55,6 +58,52 @@ def test_bit_exact(kind: type[nn.Module], partition: int) -> None:
     result.check()
     for hardware, expected in zip(result.outputs, model(x), strict=True):
         torch.testing.assert_close(hardware, expected, rtol=1e-5, atol=1e-6)
+
+
+class Classifier(nn.Module):
+    """Divides and takes roots a few times: means of 572 places, a length, a softmax over 5 classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(4, 12, 3, padding=1)
+        self.classes = nn.Linear(12, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        means = torch.relu(self.features(x)).mean((2, 3))
+        return torch.softmax(self.classes(means / means.norm(dim=1, keepdim=True)), -1)
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize(
+    ("partition", "options"), [(1, {}), (1, {"subnormals": "keep", "share_units": False}), (2, {"overlap": False})]
+)
+def test_rare_divisions_and_roots(partition: int, options: dict[str, Any]) -> None:
+    torch.manual_seed(2)
+    model, x = Classifier(), torch.randn(2, 4, 26, 22)
+    design = torch2hw.compile(model, (x,), partition=partition, **options)
+    for unit in ("f32_div_iterative", "f32_sqrt_iterative"):
+        assert f"module {unit}(" in design.verilog
+    result = design.simulate(x, runs=3)
+    result.check()
+    torch.testing.assert_close(result.outputs, model(x), rtol=1e-5, atol=1e-6)
+
+
+class FewMeans(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 7, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.features(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize("partition", [1, 2, 4])
+def test_lanes_do_not_wait_for_few_means(partition: int) -> None:
+    """7 sums of 108 are too few for the adders of many lanes, so the convolution has a kernel of its own there."""
+    design = torch2hw.compile(FewMeans(), (torch.randn(1, 3, 12, 9),), partition=partition)
+    lanes = 1 if partition == 1 else 7 / 8 * partition**2  # 7 channels on an even number of lanes
+    work = 7 * 108 * 27 / lanes
+    assert design.manifest["latency_cycles"] < 1.25 * work + 108 * 7
 
 
 class TwoChainsOfRows(nn.Module):

@@ -71,6 +71,29 @@ def test_a_sequential_design_has_benches_of_its_top_and_units(tmp_path: Path) ->
     assert set(units) >= {"f32_add", "f32_mul"}
 
 
+class Quotients(torch.nn.Module):
+    """Divides twice, in two kernels that share an iterative unit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = torch.nn.Linear(40, 30)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        largest = torch.tanh(self.inside(x)).amax(1)
+        return torch.softmax(largest / (largest.sum() + 40), 0)
+
+
+@needs_icarus
+def test_iterative_units_have_benches(tmp_path: Path) -> None:
+    x = torch.randn(4, 40)
+    write_testbench(torch2hw.compile(Quotients(), (x,)).compiled, (x,), tmp_path / "bench")
+    units = json.loads((tmp_path / "bench" / "vectors" / "units.json").read_text())
+    assert units["f32_div_iterative"]["interval_cycles"] == 27
+    passed, output = run(tmp_path / "bench", "icarus and div")
+    assert passed, output
+    assert {name for name in re.findall(r"\w*div\w*", output) if "divide" in name}, "kernels that divide"
+
+
 @needs_icarus
 def test_contents_of_memories_in_files_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_files, "LIMIT_BYTES", 64)

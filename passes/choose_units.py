@@ -1,0 +1,99 @@
+"""choose-units: divisions and square roots that are needed rarely get iterative units.
+
+Before:  %q = arith.divf %x, %sum : f32, on a divider that takes operands in every cycle
+After:   the same on one that takes them every 27 cycles: 162 LUTs, not 764
+
+needs: loops in execution order with banks and memories fixed: what is left to decide changes no nest's timing.
+leaves: operations marked `iterative`, all of an operation and type or none: with one of them pipelined there would be
+    no saving. The values are the same: both kinds of unit round correctly.
+refuses: nothing.
+why: a softmax over ten classes or a mean over 49 places divides a few times in a run; the divider would be as large as
+    the multiplier and the adder together. The cycles that waiting costs are weighed against the LUTs (`time_and_area`).
+source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch2hw.dialects.loops import Nest, Operation, Program
+from torch2hw.hwlib.formats import float_format
+from torch2hw.lowering.affine_to_scf import planned
+from torch2hw.passes.time_and_area import luts_of_all_time
+
+SAVED_LUTS = {"arith.divf": 1.0, "math.sqrt": 0.55}  # by a unit, times the square of the significand's bits
+Key = tuple[str, str]  # an operation's name and type
+
+
+@dataclass(frozen=True)
+class ChooseUnits:
+    name: str = "choose-units"
+    source: str = "affine"
+    target: str = "affine"
+
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        if not context.options.iterative_units:
+            return program, {}
+        report: dict[str, Any] = {}
+        for key in sorted({key_of(each) for nest in program.nests for each in candidates(nest)}):
+            changed = program.with_nests([with_iterative(nest, key) for nest in program.nests])
+            cycles = added_cycles(program, changed, context.library)
+            if cycles * cycle_luts(program) < saved_luts(program, key, context.options.share_units):
+                program = changed
+                report[" ".join(key)] = f"iterative, {cycles} cycles more at most"
+        return program, report
+
+
+def candidates(nest: Nest) -> list[Operation]:
+    """The operations that the library has iterative units for."""
+    operations = (each for each in nest.statements() if isinstance(each, Operation))
+    return [each for each in operations if each.name in SAVED_LUTS and float_format(each.type) is not None]
+
+
+def key_of(operation: Operation) -> Key:
+    return operation.name, operation.type
+
+
+def with_iterative(nest: Nest, key: Key) -> Nest:
+    """`nest` with every such operation on an iterative unit."""
+    chosen = {each.result for each in candidates(nest) if key_of(each) == key}
+    if not chosen:
+        return nest
+    stages = tuple(
+        replace(
+            stage,
+            statements=tuple(
+                replace(each, iterative=True) if isinstance(each, Operation) and each.result in chosen else each
+                for each in stage.statements
+            ),
+        )
+        for stage in nest.stages
+    )
+    return replace(nest, stages=stages)
+
+
+def added_cycles(before: Program, after: Program, library: Any) -> int:
+    """Cycles that the nests which differ take more, one after the other."""
+    pairs = [(old, new) for old, new in zip(before.nests, after.nests, strict=True) if old is not new]
+    return sum(latency_cycles(new, library) - latency_cycles(old, library) for old, new in pairs)
+
+
+def latency_cycles(nest: Nest, library: Any) -> int:
+    return nest.rounds * planned(nest, library).latency_cycles(nest.round_trips)
+
+
+def cycle_luts(program: Program) -> float:
+    """LUTs that one cycle is worth."""
+    cycles = sum(nest.trip_count for nest in program.nests)
+    return luts_of_all_time(max(nest.lanes for nest in program.nests)) / cycles
+
+
+def saved_luts(program: Program, key: Key, shared: bool) -> float:
+    """By all units: as many as the nest with most of them needs, or where none are shared as all nests need."""
+    name, type_name = key
+    form = float_format(type_name)
+    assert form is not None
+    counts = [sum(1 for each in candidates(nest) if key_of(each) == key) for nest in program.nests]
+    units = max(counts) if shared else sum(counts)
+    return SAVED_LUTS[name] * form.significand_bits**2 * units

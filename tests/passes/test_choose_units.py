@@ -1,0 +1,105 @@
+"""choose-units: what is divided rarely is divided slowly, by units that nobody disturbs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.passes.compiled import LIBRARY, context
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.lowering import affine_to_scf
+from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.options import Options
+from torch2hw.passes.check_ports import faults
+from torch2hw.passes.choose_units import ChooseUnits
+from torch2hw.passes.overlap_kernels import OverlapKernels
+
+TYPES = ("f32", "f32")
+
+
+def sums_divided(name: str, sums: int, terms: int, divide: bool = True) -> Nest:
+    """y[i] = (x[i, 0] + x[i, 1] + …) / d[i], or the sums alone."""
+    x, d = Buffer(f"{name}_x", (sums, terms), "f32", "input"), Buffer(f"{name}_d", (sums,), "f32", "input")
+    y = Buffer(f"{name}_y", (sums,), "f32", "output")
+    i, k = Variable("i", sums), Variable("k", terms)
+    add = Operation("next", "f32", "arith.addf", ("acc", "term"), TYPES)
+    term, divisor = Load("term", "f32", x, (variable(i), variable(k))), Load("by", "f32", d, (variable(i),))
+    first = Stage((Carried("acc", "f32", "zero", "next"),), (Constant("zero", "f32", 0), term, add))
+    quotient = Operation("quotient", "f32", "arith.divf", ("next", "by"), TYPES)
+    statements = (divisor, quotient) if divide else ()
+    last = Stage((), statements, (Store(y, (variable(i),), "quotient" if divide else "next"),))
+    return Nest(name, (Loop(i), Loop(k, 0)), (first, last), macs=sums * terms)
+
+
+def program_of(*nests: Nest) -> Program:
+    inputs = {load.buffer: None for nest in nests for load in nest.loads()}
+    outputs = {store.buffer: None for nest in nests for store in nest.stores()}
+    return Program("p", tuple(inputs), tuple(outputs), nests)
+
+
+def chosen(program: Program, options: Options | None = None) -> Program:
+    settings = context(1)
+    settings.options = options or settings.options
+    return ChooseUnits().run(program, settings)[0]  # type: ignore[arg-type]
+
+
+def iterative(program: Program) -> list[bool]:
+    operations = (each for nest in program.nests for each in nest.statements() if isinstance(each, Operation))
+    return [each.iterative for each in operations if each.name == "arith.divf"]
+
+
+def test_what_is_rare_takes_its_time() -> None:
+    work = sums_divided("work", 100, 100, divide=False)
+    assert iterative(chosen(program_of(work, sums_divided("few", 10, 2)))) == [True]
+    assert iterative(chosen(program_of(work, sums_divided("many", 2000, 2)))) == [False]
+    few, many = sums_divided("few", 10, 2), sums_divided("many", 2000, 2)
+    assert iterative(chosen(program_of(work, few, many))) == [False, False], "the pipeline is there for both"
+    assert iterative(chosen(program_of(work, few), Options(iterative_units=False))) == [False]
+
+
+@pytest.mark.parametrize(("terms", "interval"), [(2, 14), (9, 6), (30, 6)])
+def test_the_unit_is_fed_where_a_sum_has_ended(terms: int, interval: int) -> None:
+    """27 cycles a division are 14 an iteration of 2, and with 9 terms fewer than the 6 that the adder needs."""
+    program = divided(sums_divided("n", 5, terms))
+    assert program.schedules[0].interval_cycles == interval
+    assert not list(faults(program))
+
+
+def divided(*nests: Nest) -> ScheduledProgram:
+    """Scheduled and overlapped with every division on an iterative unit."""
+    every = [
+        replace(
+            nest,
+            stages=tuple(
+                replace(
+                    stage,
+                    statements=tuple(
+                        replace(each, iterative=True)
+                        if isinstance(each, Operation) and each.name == "arith.divf"
+                        else each
+                        for each in stage.statements
+                    ),
+                )
+                for stage in nest.stages
+            ),
+        )
+        for nest in nests
+    ]
+    return OverlapKernels().run(affine_to_scf.lower(program_of(*every), LIBRARY), context(1))[0]  # type: ignore[arg-type]
+
+
+def test_operands_that_come_too_early_are_seen() -> None:
+    program = divided(sums_divided("n", 5, 2))
+    hasty = replace(program.schedules[0], interval_cycles=13)
+    assert list(faults(replace(program, schedules=(hasty,)))) == ["n: quotient comes while f32_div_iterative is busy"]
+
+
+def test_kernels_leave_each_other_the_unit() -> None:
+    """They have nothing else in common, so the second starts when the unit is free."""
+    program = divided(sums_divided("a", 3, 9), sums_divided("b", 3, 1))
+    assert program.starts[1] < program.ends[0]
+    assert not list(faults(program))
+    hasty = replace(program, starts=(0, program.starts[1] - 1))
+    assert any("f32_div_iterative" in text for text in faults(hasty))
