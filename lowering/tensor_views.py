@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer
-from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise
+from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise, variable
 from torch2hw.lowering.scalar_folding import BITS_TYPES, Array
 
 
@@ -101,7 +101,7 @@ def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View |
 
     def element(at: list[Index]) -> Element:
         inner = [index - before for index, before in zip(at, low, strict=True)]
-        found = view.element(inner)
+        found = _inside(view, inner)
         guard = list(found.guard)
         for index, before, size, padded in zip(inner, low, view.shape, shape, strict=True):
             least, greatest = index.bounds()
@@ -113,6 +113,24 @@ def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View |
 
     probe = view.element([Index(((Variable(f"p{d}", size), 1),), 0) for d, size in enumerate(view.shape)])
     return None if probe.guard and probe.otherwise_bits != bits else View(shape, view.dtype, element)
+
+
+def _inside(view: View, at: list[Index]) -> Element:
+    """The element, its indices simplified as if `at` were inside the view: elsewhere they do not matter."""
+    taken = {v.name for index in at for v in index.variables()}
+    ranges: dict[Variable, Index] = {}
+    known = list(at)
+    for dimension, (index, size) in enumerate(zip(at, view.shape, strict=True)):
+        least, greatest = index.bounds()
+        if size > 1 and (least < 0 or greatest >= size):
+            name = f"inside{dimension}"
+            while name in taken:
+                name += "_"
+            ranges[Variable(name, size)] = index
+            known[dimension] = variable(Variable(name, size))
+    found = view.element(known)
+    indices, guard = (tuple(index.substitute(ranges) for index in each) for each in (found.indices, found.guard))
+    return Element(found.buffer, indices, guard, found.otherwise_bits)
 
 
 def evaluate(view: View) -> Array | None:

@@ -106,6 +106,30 @@ def test_lanes_do_not_wait_for_few_means(partition: int) -> None:
     assert design.manifest["latency_cycles"] < 1.25 * work + 108 * 7
 
 
+class ShuffledChannels(nn.Module):
+    """Padding after a reshape: inside the image the places are plain sums of the loops' indices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups = nn.Conv2d(6, 6, 1, groups=3)
+        self.shuffle = nn.ChannelShuffle(3)
+        self.each = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.each(self.shuffle(self.groups(x))))
+
+
+@pytest.mark.simulation
+def test_padding_after_a_reshape_keeps_the_lanes_busy() -> None:
+    torch.manual_seed(3)
+    model, x = ShuffledChannels(), torch.randn(1, 6, 6, 6)
+    design = torch2hw.compile(model, (x,), partition=2)
+    result = design.simulate(x, runs=2)
+    result.check()
+    torch.testing.assert_close(result.outputs, model(x), rtol=1e-5, atol=1e-6)
+    assert result.cycles[0] < 1.15 * design.manifest["macs"] / 4
+
+
 class TwoChainsOfRows(nn.Module):
     """Two groups of fused kernels, with kernels between them and after: both waits were once called drain."""
 
