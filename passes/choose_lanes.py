@@ -179,8 +179,8 @@ class Search:
             factors = (1,) * len(buffer.shape)
             for user in self.users[buffer]:
                 lanes = chosen[user]
-                if lanes is not None:
-                    factors = merged(factors, self.needs_of(lanes)[buffer], self.limit)
+                if lanes is not None:  # some do not read it: their lanes are all in the padding
+                    factors = merged(factors, self.needs_of(lanes).get(buffer, factors), self.limit)
             result[buffer] = factors
         return result
 

@@ -18,6 +18,7 @@ from torch2hw.dialects.loops import (
     Carried,
     Constant,
     IndexValue,
+    Load,
     Nest,
     Operation,
     Stage,
@@ -70,6 +71,7 @@ class _Stage:
 
     def add(self, statement: Statement, outer: list[_Stage]) -> str:
         """Adds a statement unless an equal one is there (in this or an earlier stage); returns its result's name."""
+        statement = settled(statement)
         key = _key(statement)
         for stage in (self, *outer):
             if key in stage.seen:
@@ -77,6 +79,16 @@ class _Stage:
         self.seen[key] = statement.result
         self.statements.append(statement)
         return statement.result
+
+
+def settled(statement: Statement) -> Statement:
+    """A load whose guard holds never (a lane that is always in the padding) is its constant, and asks for no port."""
+    if not isinstance(statement, Load) or not statement.guard:
+        return statement
+    guard = tuple(index for index in statement.guard if index.bounds()[0] < 0)
+    if any(index.bounds()[1] < 0 for index in guard):
+        return Constant(statement.result, statement.type, statement.otherwise_bits)
+    return replace(statement, guard=guard)
 
 
 def _key(statement: Statement) -> object:

@@ -1,4 +1,4 @@
-"""Lanes of a reduction, where later stages use more than its result."""
+"""Lanes of a reduction, where later stages use more than its result; lanes beside the data."""
 
 from __future__ import annotations
 
@@ -48,3 +48,16 @@ def test_a_running_sum_that_something_else_uses_stays_in_one_lane() -> None:
     highest = Operation("high_next", "f32", "arith.maximumf", ("high", "next"), ADD)
     plain = nest((zero, highest), (Carried("high", "f32", "zero", "high_next"),), "high_next")  # type: ignore[arg-type]
     assert not reducible(plain)
+
+
+def test_a_lane_in_the_padding_reads_nothing() -> None:
+    """x[i - 1] for i >= 1, else 2.0, on a lane for each i: the first is a constant, the others need no guard."""
+    x, y = Buffer("x", (3,), "f32", "input"), Buffer("y", (4,), "f32", "output")
+    i = Variable("i", 4)
+    before = variable(i) - 1
+    load = Load("a", "f32", x, (before,), (before,), otherwise_bits=0x40000000)
+    one = Nest("n", (Loop(i),), (Stage((), (load,), (Store(y, (variable(i),), "a"),)),))
+    statements = list(unroll(one, {i: 4}).statements())
+    assert [s.bits for s in statements if isinstance(s, Constant)] == [0x40000000]
+    loads = [s for s in statements if isinstance(s, Load)]
+    assert [(s.indices[0].constant, s.guard) for s in loads] == [(0, ()), (1, ()), (2, ())]
