@@ -185,6 +185,16 @@ def test_the_yardstick_knows_what_is_inside_a_normalisation() -> None:
     assert yardstick.scales(0, right, right * np.float32(4), "f32")[0] > FACTOR
 
 
+def test_the_yardstick_takes_infinities() -> None:
+    class Inverse(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 1 / x
+
+    yardstick = Yardstick.of(Inverse(), (torch.tensor([0.0, 3.0]),))
+    assert np.isinf(yardstick.exact[0][0])
+    assert 0 < yardstick.moved[0] < 1e-6
+
+
 def test_whole_powers_run_at_every_level(tmp_path: Path) -> None:
     model = tmp_path / "cube.py"
     lines = ("import torch", "model = type('Cube', (torch.nn.Module,), {'forward': lambda self, x: x**3 + x**-5})()")
