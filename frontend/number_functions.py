@@ -129,7 +129,10 @@ def isfinite(x: Tensor) -> Tensor:
 
 
 def power(x: Tensor, exponent: float) -> Tensor:
-    """Integers to a whole power of 0 or more; others are torch-mlir's."""
+    """Integers to a whole power of 0 or more; roots as PyTorch takes them, where the exponent is a number; others are
+    torch-mlir's."""
+    if x.is_floating_point() and exponent in (0.5, -0.5):
+        return torch.sqrt(x) if exponent > 0 else torch.rsqrt(x)
     if x.is_floating_point() or not isinstance(exponent, int) or exponent < 0:
         return NotImplemented  # type: ignore[no-any-return]
     result, square = torch.ones_like(x), x
@@ -164,6 +167,15 @@ def xor_scalar(x: Tensor, y: int) -> Tensor:
     return torch.bitwise_xor(x, torch.full_like(x, y))
 
 
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: list[int] | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    """The Euclidean one by a root; of others torch-mlir's powers."""
+    if ord != 2 or dtype is not None or not x.is_floating_point():
+        return NotImplemented  # type: ignore[no-any-return]
+    return torch.sqrt(torch.sum(x * x, dim, keepdim))
+
+
 def distances(x: Tensor, y: Tensor, p: float, compute_mode: int | None = None) -> Tensor:
     """cdist: between every row of x and every row of y."""
     found: Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
@@ -186,6 +198,7 @@ NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.copysign.Scalar: copysign,
     _aten.isfinite.default: isfinite,
     _aten.pow.Tensor_Scalar: power,
+    _aten.linalg_vector_norm.default: vector_norm,
     _aten.bitwise_xor.Scalar: xor_scalar,
     _aten._cdist_forward.default: distances,
     _aten.lt.Scalar: _comparison(torch.lt),

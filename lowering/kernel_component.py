@@ -203,7 +203,12 @@ class KernelComponent:
                 output = self.component.output(f"{stem}_{port.name}", port.width_bits)
                 self.component.assign(output, operands[port.name])
             result = self.component.input(f"{stem}_out", unit.output.width_bits)
-            turn = self.turn(start) if (unit.name, number) in self.announced else None
+            turn = None
+            if (
+                unit.name,
+                number,
+            ) in self.announced:  # an iterative unit's turn is when it starts
+                turn = f"{stem}_{unit.controls[0].name}" if unit.controls else self.turn(start)
             self.shared.append(SharedUnit(unit, number, turn))
             return result
         hint = f"{operation.name.split('.')[1]}_{operation.result}"

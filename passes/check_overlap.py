@@ -89,8 +89,8 @@ def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Ite
 
 
 def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
-    """The cycles `first` … `last` - 1 in which an operation's unit gets operands: an iterative one where its stage
-    runs, a pipelined one in every iteration."""
+    """The cycles `first` … `last` - 1 in which a nest has the turn at an operation's unit: at an iterative one where
+    its stage runs, at a pipelined one in every iteration."""
     nest, cycle = running.nest, running.plan.start[operation.result]
     cycles = running.cycles(cycle, first, last)
     if not operation.iterative:

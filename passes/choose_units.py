@@ -20,9 +20,11 @@ from typing import Any
 from torch2hw.dialects.loops import Nest, Operation, Program
 from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.affine_to_scf import planned
+from torch2hw.passes.bind_units import only_inverses
 from torch2hw.passes.time_and_area import luts_of_all_time
 
 SAVED_LUTS = {"arith.divf": 1.0, "math.sqrt": 0.55}  # by a unit, times the square of the significand's bits
+INVERSE_LUTS = 0.2  # where every division is one of 1, which has a smaller unit (`bind-units`), likewise
 Key = tuple[str, str]  # an operation's name and type
 
 
@@ -39,7 +41,7 @@ class ChooseUnits:
         for key in sorted({key_of(each) for nest in program.nests for each in candidates(nest)}):
             changed = program.with_nests([with_iterative(nest, key) for nest in program.nests])
             cycles = added_cycles(program, changed, context.library)
-            if cycles * cycle_luts(program) < saved_luts(program, key, context.options.share_units):
+            if cycles * cycle_luts(program) < saved_luts(program, key, context):
                 program = changed
                 report[" ".join(key)] = f"iterative, {cycles} cycles more at most"
         return program, report
@@ -89,11 +91,13 @@ def cycle_luts(program: Program) -> float:
     return luts_of_all_time(max(nest.lanes for nest in program.nests)) / cycles
 
 
-def saved_luts(program: Program, key: Key, shared: bool) -> float:
+def saved_luts(program: Program, key: Key, context: Any) -> float:
     """By all units: as many as the nest with most of them needs, or where none are shared as all nests need."""
     name, type_name = key
     form = float_format(type_name)
     assert form is not None
     counts = [sum(1 for each in candidates(nest) if key_of(each) == key) for nest in program.nests]
-    units = max(counts) if shared else sum(counts)
-    return SAVED_LUTS[name] * form.significand_bits**2 * units
+    units = max(counts) if context.options.share_units else sum(counts)
+    inverts = name == "arith.divf" and type_name in only_inverses(program)
+    each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else SAVED_LUTS[name]
+    return each * form.significand_bits**2 * units

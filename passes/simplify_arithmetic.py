@@ -5,7 +5,7 @@ After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218
 
 needs: affine programs.
 leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant; whole powers
-    as products up to LARGEST_POWER, higher ones as powf; powers to ±1/2 as roots, as in PyTorch; powers of two as exp2.
+    as products up to LARGEST_POWER, higher ones as powf; powers of two as exp2.
 refuses: nothing.
 why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the
 quotient by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
@@ -22,7 +22,6 @@ from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, S
 from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array
 
 LARGEST_POWER = 16
-ROOTS = {0.5: "math.sqrt", -0.5: "math.rsqrt"}
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,6 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
     if statement.name == "math.powf" and base is not None and base.bits == _bits_of(2.0, base.type):
         return [replace(statement, name="math.exp2", operands=statement.operands[1:], operand_types=(kind,))]
     if statement.name in ("math.fpowi", "math.powf") and statement.operands[1] in constants:
-        root = ROOTS.get(_value(constants[statement.operands[1]]))
-        if root is not None:
-            return [replace(statement, name=root, operands=statement.operands[:1], operand_types=(kind,))]
         exponent = _whole_exponent(constants[statement.operands[1]])
         if exponent is not None and abs(exponent) <= LARGEST_POWER:
             return _power(statement, exponent)
@@ -79,14 +75,10 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
     return [statement]
 
 
-def _value(constant: Constant) -> float:
-    bits = np.array([constant.bits], dtype=BITS_TYPES[constant.type])
-    return float(bits_to_array(bits, constant.type)[0])
-
-
 def _whole_exponent(exponent: Constant) -> int | None:
     """The value of a constant exponent that is a whole number, or None."""
-    value = _value(exponent)
+    bits = np.array([exponent.bits], dtype=BITS_TYPES[exponent.type])
+    value = float(bits_to_array(bits, exponent.type)[0])
     return int(value) if value.is_integer() else None
 
 

@@ -116,6 +116,27 @@ def test_a_condition_that_chooses_twice_is_kept_in_between() -> None:
     torch.testing.assert_close(result.outputs, nn.functional.elu(x), rtol=1e-6, atol=1e-7)
 
 
+class QuotientsInRounds(nn.Module):
+    """Two kernels of one round share an iterative divider; the first is at its next round's sums before the second has
+    divided."""
+
+    def forward(self, x: torch.Tensor, by: torch.Tensor, each: torch.Tensor) -> torch.Tensor:
+        largest = x.amax(2) / by
+        picked = nn.functional.max_pool1d(largest[:, None, :], 28, stride=243, dilation=9)[:, 0]
+        return torch.exp(picked) / each[:, None]
+
+
+@pytest.mark.simulation
+def test_an_iterative_unit_takes_the_operands_of_who_starts_it() -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(2, 512, 160), torch.rand(512) + 1, torch.rand(2) + 1
+    design = torch2hw.compile(QuotientsInRounds(), inputs)
+    assert "f32_div_iterative_0_start" in design.verilog
+    result = design.simulate(*inputs)
+    result.check()
+    torch.testing.assert_close(result.outputs, QuotientsInRounds()(*inputs), rtol=1e-6, atol=1e-7)
+
+
 class ShuffledChannels(nn.Module):
     """Padding after a reshape: inside the image the places are plain sums of the loops' indices."""
 

@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from torch2hw.frontend.decompositions import decompositions
 from torch2hw.frontend.elementary_functions import ELEMENTARY
+from torch2hw.frontend.number_functions import NUMBERS
 
 aten = torch.ops.aten
 SPECIAL = (0.0, -0.0, 1.0, -1.0, torch.inf, -torch.inf, torch.nan, 3.4e38, -3.4e38, 1.2e-38, 89.0, -88.8, 8192.5, 1e-7)
@@ -71,6 +72,8 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.copysign.Scalar, (FLOATS, -0.0), {}),
     (aten.isfinite.default, (FLOATS,), {}),
     (aten.pow.Tensor_Scalar, (WHOLE, 3), {}),
+    *((aten.pow.Tensor_Scalar, (FLOATS, half), {}) for half in (0.5, -0.5)),
+    (aten.linalg_vector_norm.default, (torch.tensor([[3.0, 4.0], [0.0, -0.0], [5.0, -12.0]]), 2, [1], True), {}),
     (aten.bitwise_xor.Scalar, (WHOLE, 5), {}),
     *((operation, (FLOATS, dim), {}) for operation in (aten.cummax.default, aten.cummin.default) for dim in (0, 1)),
     (aten.cummax.default, (WHOLE, 0), {}),
@@ -103,6 +106,14 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
 def test_other_functions(operation: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     got = decompositions()[operation](*arguments, **options)
     assert same(got, operation(*arguments, **options))
+
+
+def test_a_power_to_a_half_is_a_root_where_the_exponent_is_a_number() -> None:
+    """(-0)^½ is -0 and (-inf)^½ NaN for a number, +0 and +inf for a tensor, which is left alone."""
+    zeros = torch.tensor([0.0, -0.0])
+    got = decompositions()[aten.pow.Tensor_Scalar](zeros, 0.5)
+    assert torch.equal(got.signbit(), (zeros**0.5).signbit())
+    assert aten.pow.Tensor_Tensor not in NUMBERS
 
 
 def test_running_log_sums_do_not_overflow() -> None:
