@@ -24,6 +24,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "arith.subf": np.subtract,
     "arith.mulf": np.multiply,
     "arith.divf": np.divide,
+    "math.sqrt": np.sqrt,
     "arith.maximumf": np.maximum,
     "arith.minimumf": np.minimum,
     "arith.negf": np.negative,

@@ -37,7 +37,8 @@ from torch2hw.sim.reference import Reference
 
 LIMIT = 1 << 22
 SIZES = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 11, 24)
-MINUS_INFINITY, PLUS_INFINITY = 0xFF800000, 0x7F800000
+MINUS_INFINITY, PLUS_INFINITY, ONE = 0xFF800000, 0x7F800000, 0x3F800000
+MAPS = ("arith.addf", "arith.mulf", "arith.subf", "arith.maximumf", "relu", "double", "clamp")
 Array = np.ndarray[Any, Any]
 
 
@@ -259,12 +260,7 @@ class _Generator:
 
     def map(self, left: Tensor | None = None) -> None:
         steps = (
-            [
-                self.rng.choice(["arith.addf", "arith.mulf", "arith.subf", "arith.maximumf", "relu", "double", "clamp"])
-                for _ in range(self.rng.randint(1, 2))
-            ]
-            if left is None
-            else ["arith.addf", "relu"]
+            [self.rng.choice(MAPS) for _ in range(self.rng.randint(1, 2))] if left is None else ["arith.addf", "relu"]
         )
         left = left or self.any_tensor()
         nest = _Nest(left.view.shape)
@@ -276,6 +272,14 @@ class _Generator:
                 result = nest.add("arith.select", above, result, zero, types=("i1", "f32", "f32"))
             elif kind == "double":
                 result, bound = nest.add("arith.divf", result, nest.constant(0x3F000000)), bound * 2
+            elif kind == "quotient":  # by y·0 + 1
+                right = nest.load(self.shaped(left.view.shape).view, nest.at)
+                one = nest.add("arith.addf", nest.add("arith.mulf", right, nest.constant(0)), nest.constant(ONE))
+                result = nest.add("arith.divf", result, one)
+            elif kind == "root":  # of the square
+                result = nest.add("math.sqrt", nest.add("arith.mulf", result, result), types=("f32",))
+                if bound * bound > LIMIT:
+                    return
             elif kind == "clamp":
                 result, bound = nest.add("arith.minimumf", result, nest.constant(f32_bits(5))), max(bound, 5)
             else:

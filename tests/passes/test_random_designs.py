@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.passes import random_programs
 from tests.passes.compiled import scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, joined, random_case, values
 from torch2hw.lowering import calyx_to_hw, hw_to_sv, scf_to_calyx
 from torch2hw.lowering.manifest import manifest
+from torch2hw.passes import choose_units
 from torch2hw.passes.check_ports import faults
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.simulation import Conditions, simulate
@@ -48,6 +50,16 @@ def check_design(case: Case, partition: int, folder: Path) -> None:
 @pytest.mark.parametrize("partition", [1, 2, 3])
 def test_random_programs(partition: int, tmp_path: Path) -> None:
     check_design(joined([random_case(100 * partition + seed, 2) for seed in range(3)]), partition, tmp_path)
+
+
+@pytest.mark.simulation
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_random_programs_on_iterative_units(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every division and root, however often it is needed."""
+    monkeypatch.setattr(random_programs, "MAPS", ("arith.addf", "arith.mulf", "quotient", "root"))
+    monkeypatch.setattr(choose_units, "SAVED_LUTS", dict.fromkeys(choose_units.SAVED_LUTS, 1e12))
+    check_design(joined([random_case(5000 + 8 * seed + part, 4) for part in range(8)]), 1 + seed % 3, tmp_path)
 
 
 @pytest.mark.simulation
