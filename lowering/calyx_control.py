@@ -74,10 +74,14 @@ class DynamicRun:
         self.body, self.hint, self.start, self.done = body, hint, start, done
 
     @cached_property
+    def running(self) -> str:
+        """Active in the cycle before, too."""
+        return self.body.name(f"{self.hint}_running")
+
+    @cached_property
     def active(self) -> str:
-        running = self.body.name(f"{self.hint}_running")
-        active = self.body.call(self.body.any_of(self.start, running), f"{self.hint}_active")
-        self.body.register(running, self.body.all_of(active, self.body.invert(self.done())), 1)
+        active = self.body.call(self.body.any_of(self.start, self.running), f"{self.hint}_active")
+        self.body.register(self.running, self.body.all_of(active, self.body.invert(self.done())), 1)
         return active
 
     @cached_property

@@ -54,6 +54,7 @@ class Wires:
         self.control: ControlLowering
         self.drivers: dict[PortOf, list[_Driver]] = defaultdict(list)
         self.known: dict[PortOf, str] = {}
+        self.answers: set[PortOf] = set()  # an instance's inputs that say that a cell bound to it is done
         self.widths = {PortOf("", port.name): port.width_bits for port in component.ports}
         self.inputs = {PortOf("", port.name) for port in component.ports if not port.is_input}
         for cell in component.cells.values():
@@ -77,6 +78,8 @@ class Wires:
             starts = Assign(PortOf(cell.name, go.name), Literal(1, 1), None)
             for assign in (starts, *invoke.assigns, *self._bindings(invoke)):
                 self.drivers[assign.target].append(_Driver(assign, run=run))
+            bound = ((name, port) for name, cell in invoke.references for port in self.component.cells[cell].ports)
+            self.answers |= {PortOf(invoke.cell, f"{name}_{port.name}") for name, port in bound if port.role == "done"}
 
     def _bindings(self, invoke: Invoke) -> list[Assign]:
         """The ports of the ref cells that `invoke` binds, as assignments between the instance and this component's
@@ -168,6 +171,9 @@ class Wires:
         drivers, width = self.drivers[target], self.widths[target]
         if not drivers:
             return self.body.constant(0, width)
+        if target in self.answers:  # before, a cell is done with what others asked of it
+            answers = [(self.value(each.assign.source), each.run.running) for each in drivers if each.run is not None]
+            return self.body.any_of(*(self.body.all_of(done, running) for done, running in answers))
         sources: dict[str, list[_Driver]] = defaultdict(list)
         for driver in drivers:
             sources[self.value(driver.assign.source, driver.group)].append(driver)

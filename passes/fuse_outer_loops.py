@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import gcd, prod
 from typing import Any
 
@@ -53,7 +54,7 @@ class FuseOuterLoops:
                 group = search.best.program.nests[position:end]
                 report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
             position = max(end, position + 1)
-        if not report or search.best.shared_luts(context) >= search.alone.shared_luts(context):
+        if not report or search.best.shared_luts >= search.alone.shared_luts:
             return program, {}  # without it the same memories are shared
         return search.best.program, report
 
@@ -64,18 +65,24 @@ class Tried:
     worth in LUTs, each in a memory of its own."""
 
     program: Program
-    laid_out: Program
-    cycles: int
-    luts: float
+    context: Any
 
-    @staticmethod
-    def of(program: Program, context: Any) -> Tried:
-        ready = laid_out(program, context)
-        return Tried(program, ready, cycles_of(ready, context), storage_luts(ready))
+    @cached_property
+    def laid_out(self) -> Program:
+        return laid_out(self.program, self.context)
 
-    def shared_luts(self, context: Any) -> float:
+    @cached_property
+    def cycles(self) -> int:
+        return cycles_of(self.laid_out, self.context)
+
+    @cached_property
+    def luts(self) -> float:
+        return storage_luts(self.laid_out)
+
+    @cached_property
+    def shared_luts(self) -> float:
         """What the temporaries are worth in the memories that they share."""
-        shared, _ = ShareMemories().run(self.laid_out, context)
+        shared, _ = ShareMemories().run(self.laid_out, self.context)
         return storage_luts(shared)
 
 
@@ -84,7 +91,7 @@ class Search:
 
     def __init__(self, program: Program, context: Any) -> None:
         self.context = context
-        self.alone = self.best = Tried.of(program, context)
+        self.alone = self.best = Tried(program, context)
         self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
 
     def grow(self, position: int) -> int:
@@ -105,8 +112,8 @@ class Search:
         most = self.cycles_by_themselves(before.program, before.program.nests[position:end]) * (1 + MOST_CYCLES)
         for group in groups:
             if self.cycles_by_themselves(before.program, group) <= most:
-                tried = Tried.of(with_group(before.program, position, group), self.context)
-                if tried.cycles <= before.cycles * (1 + MOST_CYCLES) and tried.luts < self.best.luts:
+                tried = Tried(with_group(before.program, position, group), self.context)
+                if tried.luts < self.best.luts and tried.cycles <= before.cycles * (1 + MOST_CYCLES):
                     return tried
         return None
 

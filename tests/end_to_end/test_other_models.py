@@ -137,6 +137,16 @@ def test_an_iterative_unit_takes_the_operands_of_who_starts_it() -> None:
     torch.testing.assert_close(result.outputs, QuotientsInRounds()(*inputs), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.simulation
+def test_a_word_written_just_before_go_is_read() -> None:
+    """The sequential schedule took a memory's answer to the host for its own first step's (fuzz seed 78045)."""
+    torch.manual_seed(4)
+    model, word = nn.Embedding(2, 2), torch.tensor([[1]])
+    result = torch2hw.compile(model, (word,), schedule="sequential", partition=2).simulate(word, runs=3)
+    result.check()
+    assert torch.equal(result.outputs, model(word))
+
+
 class ShuffledChannels(nn.Module):
     """Padding after a reshape: inside the image the places are plain sums of the loops' indices."""
 
