@@ -27,6 +27,7 @@ TO_LLVM = (
     "convert-to-llvm,reconcile-unrealized-casts)"
 )
 
+OPTIMISATION = 1  # LLVM's second level read a wrong element of a small group norm (fuzz seed 78293); 0, 1 and 3 do not
 FLOATS = (ir.F16Type, ir.BF16Type, ir.F32Type, ir.F64Type)
 CHOICE_NAME = "reference_choice_"
 CHOICE = """
@@ -57,7 +58,7 @@ class Reference:
             for operation in module.body.operations:
                 if operation.operation.attributes["sym_name"].value.startswith(CHOICE_NAME):
                     operation.operation.attributes["no_inline"] = ir.UnitAttr.get()
-        self._engine = ExecutionEngine(module, opt_level=2)
+        self._engine = ExecutionEngine(module, opt_level=OPTIMISATION)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The results for one set of inputs, each in its stored form (`formats`), shapes exactly `main`'s."""

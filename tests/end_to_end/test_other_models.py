@@ -147,6 +147,26 @@ def test_a_word_written_just_before_go_is_read() -> None:
     assert torch.equal(result.outputs, model(word))
 
 
+class NormTwice(nn.Module):
+    """LLVM's second level of optimisation read an element of it that was never written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch, self.group = nn.BatchNorm2d(1), nn.GroupNorm(1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.group(self.batch(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.simulation
+def test_the_reference_is_compiled_plainly() -> None:
+    torch.manual_seed(78293)
+    model, x = NormTwice().eval(), torch.randn(2, 1, 1, 7)
+    result = torch2hw.compile(model, (x,), partition=3).simulate(x)
+    result.check()
+    torch.testing.assert_close(result.outputs, model(x), rtol=1e-5, atol=1e-5)
+
+
 class ShuffledChannels(nn.Module):
     """Padding after a reshape: inside the image the places are plain sums of the loops' indices."""
 
