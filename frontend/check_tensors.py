@@ -94,7 +94,15 @@ def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[
             ("buffer", module.named_buffers(recurse=False)),
         ):
             for name, tensor in tensors:
-                yield from check_tensor(tensor, f"{kind} {path + '.' if path else ''}{name}", here)
+                what = f"{kind} {path + '.' if path else ''}{name}"
+                if dtype_name(tensor.dtype) == "bfloat16":
+                    yield UnsupportedDtype(
+                        f"{what} is bfloat16",
+                        location=here,
+                        why="weights are float32 or float16, integers or booleans",
+                        fix="convert with .float(), which changes no value",
+                    )
+                yield from check_tensor(tensor, what, here)
 
 
 def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
@@ -157,6 +165,23 @@ def check_random(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Itera
                 operation=name,
                 why="the same inputs must give the same outputs, bit for bit",
                 fix="pass the random numbers as an input, or make them a buffer",
+            )
+
+
+def check_effects(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
+    """Refusals, in a decomposed graph, of operators that do more than compute: they check values or print them."""
+    import torch
+
+    for node in graph.nodes:
+        if isinstance(node.target, torch._ops.HigherOrderOperator):
+            inner = [each for each in node.args if isinstance(each, torch._ops.OpOverload)]
+            name = operation_name(inner[0] if inner else node.target)
+            yield UnsupportedOperation(
+                f"{name} has no hardware",
+                location=place_of(node),
+                operation=name,
+                why="it looks at values while the model runs, to report or to refuse them",
+                fix="express the model without it",
             )
 
 

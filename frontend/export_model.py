@@ -20,13 +20,14 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
 
 from torch2hw.errors import Torch2HWError, raise_all
-from torch2hw.frontend.check_tensors import check_graph, check_random, check_tensor, check_weights
+from torch2hw.frontend.check_tensors import check_effects, check_graph, check_random, check_tensor, check_weights
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.refusals import (
@@ -99,8 +100,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program)
-    random = check_random(program.graph, lambda node: _place(node, sources))
-    raise_all([*random, *_check_state(program, place)])
+    checked = [check(program.graph, lambda node: _place(node, sources)) for check in (check_random, check_effects)]
+    raise_all([*chain.from_iterable(checked), *_check_state(program, place)])
     return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
 
 
@@ -183,7 +184,28 @@ def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, plac
 def _decompose(program: Any) -> Any:
     from torch2hw.frontend.decompositions import decompositions
 
-    return program.run_decompositions(decompositions())
+    program = program.run_decompositions(decompositions())
+    _copy_state_in_lists(program)
+    return program
+
+
+def _copy_state_in_lists(program: Any) -> None:
+    """Give lists of tensors copies of the parameters, buffers and constants in them: torch-mlir's importer takes no
+    others there (`torch.cat([self.token, x])`)."""
+    signature, graph = program.graph_signature, program.graph
+    names = set(signature.inputs_to_parameters) | set(signature.inputs_to_buffers)
+    names |= set(signature.inputs_to_lifted_tensor_constants)
+    first = next(node for node in graph.nodes if node.op != "placeholder")
+    for node in [each for each in graph.nodes if each.name in names]:
+        users = [user for user in node.users if any(isinstance(each, list | tuple) for each in user.args)]
+        users = [user for user in users if user.op == "call_function"]
+        if users:
+            with graph.inserting_before(first):
+                copy = graph.call_function(torch.ops.aten.clone.default, (node,))
+            copy.meta = {"val": node.meta["val"], "stack_trace": users[0].meta.get("stack_trace")}
+            for user in users:
+                user.replace_input_with(node, copy)
+    program.graph_module.recompile()
 
 
 def _check_state(program: Any, place: tuple[str, int]) -> Iterator[Torch2HWError]:

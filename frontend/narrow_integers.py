@@ -20,8 +20,10 @@ def in_i32(operation: Any, otherwise: Callable[..., Any] | None) -> Callable[...
         tensors = [each for each in arguments if isinstance(each, Tensor)]
         if not any(each.dtype in NARROW for each in tensors):
             return otherwise(*arguments, **options) if otherwise else NotImplemented
-        kind = functools.reduce(torch.promote_types, (each.dtype for each in tensors))
-        results = operation(*tree_map(_wide, arguments), **options)
+        kind = options.get("dtype") or functools.reduce(torch.promote_types, (each.dtype for each in tensors))
+        if kind in NARROW and "dtype" in options:
+            options["dtype"] = torch.int32
+        results = operation(*tree_map(_wide, arguments), **tree_map(_wide, options))
         return tree_map(lambda x: x.to(kind) if x.dtype == torch.int32 else x, results)
 
     return widened
@@ -31,7 +33,24 @@ def _wide(value: Any) -> Any:
     return value.to(torch.int32) if isinstance(value, Tensor) and value.dtype in NARROW else value
 
 
+def _truth(operation: Any) -> Callable[..., Any]:
+    """`any` or `all`, which of a uint8 tensor is one."""
+
+    def truth(x: Tensor, *arguments: Any, **options: Any) -> Any:
+        if x.dtype not in NARROW:
+            return NotImplemented
+        found = operation(x != 0, *arguments, **options)
+        return found.to(torch.uint8) if x.dtype == torch.uint8 else found
+
+    return truth
+
+
 _aten = torch.ops.aten
+TRUTHS = {
+    operation: _truth(operation)
+    for overloads in (_aten.any, _aten.all)
+    for operation in (overloads.default, overloads.dim, overloads.dims)
+}
 WIDENED = (
     _aten.add.Tensor,
     _aten.sub.Tensor,
@@ -43,6 +62,8 @@ WIDENED = (
     _aten.sum.dim_IntList,
     _aten.prod.default,
     _aten.prod.dim_int,
+    _aten.mean.default,
+    _aten.mean.dim,
     _aten.div.Tensor,
     _aten.lt.Scalar,
     _aten.le.Scalar,
@@ -65,6 +86,12 @@ WIDENED = (
     _aten.maximum.default,
     _aten.minimum.default,
     _aten.clamp.default,
+    _aten.clamp.Tensor,
+    _aten.mm.default,
+    _aten.bmm.default,
+    _aten.addmm.default,
+    _aten.mv.default,
+    _aten.dot.default,
     _aten.floor_divide.default,
     _aten.floor_divide.Scalar,
     _aten.remainder.Tensor,

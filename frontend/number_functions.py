@@ -113,6 +113,11 @@ def divide(x: Tensor | float, y: Tensor | float, *, rounding_mode: str | None = 
     return _quotient(left, right)
 
 
+def negative(x: Tensor) -> Tensor:
+    """Of integers; torch-mlir's goes through f32."""
+    return torch.zeros_like(x) - x if _whole(x) else NotImplemented
+
+
 def signbit(x: Tensor) -> Tensor:
     """Of a NaN: False. The reciprocal root of a negative zero is -∞."""
     return (x < 0) | (torch.rsqrt(x) < 0) if x.is_floating_point() else x < 0
@@ -167,6 +172,10 @@ def xor_scalar(x: Tensor, y: int) -> Tensor:
     return torch.bitwise_xor(x, torch.full_like(x, y))
 
 
+def or_scalar(x: Tensor, y: int) -> Tensor:
+    return torch.bitwise_or(x, torch.full_like(x, y))
+
+
 def vector_norm(
     x: Tensor, ord: float = 2, dim: list[int] | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Tensor:
@@ -193,6 +202,7 @@ NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.floor_divide.Scalar: floor_divide,
     _aten.div.Tensor_mode: divide,
     _aten.div.Scalar_mode: divide,
+    _aten.neg.default: negative,
     _aten.signbit.default: signbit,
     _aten.copysign.Tensor: copysign,
     _aten.copysign.Scalar: copysign,
@@ -200,6 +210,7 @@ NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.pow.Tensor_Scalar: power,
     _aten.linalg_vector_norm.default: vector_norm,
     _aten.bitwise_xor.Scalar: xor_scalar,
+    _aten.bitwise_or.Scalar: or_scalar,
     _aten._cdist_forward.default: distances,
     _aten.lt.Scalar: _comparison(torch.lt),
     _aten.le.Scalar: _comparison(torch.le),

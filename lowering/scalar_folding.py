@@ -63,7 +63,11 @@ def _erf(x: Array) -> Array:
 
 
 def _divide(a: Array, b: Array) -> Array:
-    return a / b if a.dtype.kind == "f" else (np.sign(a) * np.sign(b) * (abs(a) // abs(b))).astype(a.dtype)
+    """Of integers, rounded to zero; the absolute value of the least one is no number."""
+    floor = np.floor_divide(a, b)
+    inexact = (floor * b != a) & (b != 0)
+    quotient: Array = (floor + (inexact & ((a < 0) != (b < 0)))).astype(a.dtype)
+    return quotient
 
 
 BINARY: dict[str, Callable[[Array, Array], Array]] = {

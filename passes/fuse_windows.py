@@ -64,6 +64,8 @@ def _producer_for(nests: list[Nest], position: int, program: Program, context: A
     for load in consumer.stages[0].statements:
         if not isinstance(load, Load) or load.guard or load.buffer in program.outputs:
             continue
+        if load in consumer.stages[0].in_order()[0]:  # what the sums begin with
+            continue
         readers = [other for nest in nests for other in nest.loads() if other.buffer is load.buffer]
         writers = [k for k, nest in enumerate(nests) if any(store.buffer is load.buffer for store in nest.stores())]
         if len(readers) != 1 or len(writers) != 1 or writers[0] >= position:

@@ -240,7 +240,8 @@ class Repeat:
         earlier = [buffer for lags in before.values() for buffer in lags.values()]
         if len(set(earlier)) < len(earlier) or known & set(earlier):
             return None
-        if any(buffer.kind != "temporary" for buffer in earlier):
+        kept = {each[0] for nest in (*self.loaded, *self.stored) for each in nest if same(each)}
+        if any(buffer.kind != "temporary" or buffer in kept for buffer in earlier):
             return None
         return [Chain(each, tuple(lags[k] for k in sorted(lags, reverse=True))) for each, lags in before.items()]
 
@@ -269,7 +270,20 @@ class Repeat:
         if self.handed_on:
             return True
         alone = self.nests == 1 and all(map(same, (*self.loaded[0], *self.stored[0])))
-        return alone and not set(self.loaded[0]) & set(self.stored[0])
+        return alone and not set(self.loaded[0]) & set(self.stored[0]) and self._apart()
+
+    def _apart(self) -> bool:
+        """Whether no two steps of a nest store to one element: in some dimension each step has places of its own."""
+        first, second = (list(self.program.nests[self.at(0, step)].stores()) for step in (0, 1))
+        for buffer in {store.buffer for store in first}:
+            places = [
+                [(old, new.constant - old.constant) for old, new in zip(was.indices, now.indices, strict=True)]
+                for was, now in zip(first, second, strict=True)
+                if was.buffer is buffer
+            ]
+            if not any(map(_steps_apart, zip(*places, strict=True))):
+                return False
+        return True
 
     # -- what it becomes -----------------------------------------------------------------------------------------------
     def rerolled(self) -> Program:
@@ -366,6 +380,13 @@ class Repeat:
         macs = sum(self.program.nests[self.at(number, k)].macs for k in range(self.steps))
         fused = self.first_nest.name if self.handed_on else ""
         return replace(nest, loops=(Loop(step), *nest.loops), stages=stages, domain=domain, macs=macs, fused=fused)
+
+
+def _steps_apart(indices: Sequence[tuple[Index, int]]) -> bool:
+    """Whether the values of all these indices together, each moved by its stride, are apart from what they were."""
+    bounds = [index.bounds() for index, _ in indices]
+    strides = {stride for _, stride in indices}
+    return len(strides) == 1 and abs(strides.pop()) > max(high for _, high in bounds) - min(low for low, _ in bounds)
 
 
 def in_steps(accesses: Iterable[tuple[Buffer, ...]]) -> list[tuple[Buffer, ...]]:

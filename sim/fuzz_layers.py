@@ -1,6 +1,6 @@
-"""The layers that the fuzzer's models are made of: each adds itself to a `Chain`, fitted to the shape so far.
+"""A fuzzer's model under construction, and the layers that fit tensors of every kind.
 
-What they are and where they can stand is the grammar in fuzz_models.py.
+Each layer adds itself to a `Chain`, fitted to the shape so far. Which there are is the grammar in fuzz_models.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ Shape = tuple[int, ...]
 class Chain:
     """The model under construction: the shape after the layers so far, and the lines they need.
 
-    `early` is the number of lines of `forward` before the one that keeps a value for a second output.
+    `early` is the number of lines of `forward` before the one that keeps a value for a second output, `points` those
+    before each layer, with the shape there.
     """
 
     shape: Shape
@@ -26,12 +27,21 @@ class Chain:
     forward: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
     early: int = 0
+    points: list[tuple[int, Shape]] = field(default_factory=list)
 
     def layer(self, constructor: str, call: str = "self.{name}(x)") -> None:
         """A submodule, and its use."""
         name = f"l{len(self.made)}"
         self.made.append(f"self.{name} = {constructor}")
         self.forward.append("x = " + call.format(name=name))
+
+    def keep(self, point: tuple[int, Shape]) -> str:
+        """A name for the value that x had at a point."""
+        line, name = point[0], f"k{len(self.forward)}"
+        self.forward.insert(line, f"{name} = x")
+        self.points = [(at + (at > line), shape) for at, shape in self.points]
+        self.early += self.early > line
+        return name
 
 
 # -- layers of every kind --
@@ -117,128 +127,59 @@ def flatten(chain: Chain, rng: random.Random) -> None:
     chain.shape, chain.kind = (chain.shape[0], size), "vector"
 
 
-# -- vectors --
-def cut(chain: Chain, rng: random.Random) -> None:
-    """A slice with a step."""
-    size, step = chain.shape[1], rng.choice((1, 2, 3))
-    start = rng.randrange(size)
-    chain.forward.append(f"x = x[:, {start}::{step}]")
-    chain.shape = (chain.shape[0], len(range(start, size, step)))
+def join(chain: Chain, rng: random.Random) -> None:
+    """Joined with what x was before an earlier layer, where that has the same shape, or the same but for channels."""
+    alike = [point for point in chain.points if len(point[1]) == len(chain.shape)]
+    same = [point for point in alike if point[1] == chain.shape]
+    beside = [point for point in alike if (point[1][0], point[1][2:]) == (chain.shape[0], chain.shape[2:])]
+    if same and rng.random() < 0.7:
+        kept = chain.keep(rng.choice(same))
+        chain.forward.append(f"x = {rng.choice(('x + {}', '{} - x', 'x * {}', 'torch.maximum(x, {})')).format(kept)}")
+    elif beside:
+        point = rng.choice(beside)
+        chain.forward.append(f"x = torch.cat([{chain.keep(point)}, x], 1)")
+        chain.shape = (chain.shape[0], chain.shape[1] + point[1][1], *chain.shape[2:])
 
 
-def concatenate(chain: Chain, rng: random.Random) -> None:
-    """The vector and something made of it, side by side."""
-    chain.forward.append(f"x = torch.cat([x, {rng.choice(('x * 2', 'x.flip(1)', 'torch.relu(x)'))}], 1)")
-    chain.shape = (chain.shape[0], 2 * chain.shape[1])
+def injection(chain: Chain, rng: random.Random) -> None:
+    """Steps that all read what the first one started from."""
+    turned = rng.choice(("x", "x.flip(1)", "x.roll(1, -1)", "x * 0.5"))
+    chain.forward.append("start = x")
+    chain.forward += [f"x = torch.{rng.choice(('sin', 'tanh', 'relu'))}({turned}) + start"] * rng.randint(3, 6)
 
 
-def row_reduction(chain: Chain, rng: random.Random) -> None:
-    """One number a row."""
-    how = rng.choice(("sum", "mean", "amax", "amin", "var"))
-    chain.forward.append(f"x = x.{how}(1, keepdim=True)" if how != "var" else "x = x.var(1, False, keepdim=True)")
-    chain.shape = (chain.shape[0], 1)
+def patches(chain: Chain, rng: random.Random) -> None:
+    """Parts of the second dimension replaced one after the other; they may overlap, and read what they replaced."""
+    size = chain.shape[1]
+    width = rng.randint(1, min(3, size))
+    count, read = rng.randint(1, min(5, size - width + 1)), rng.choice(("x", "x", "z"))
+    stride = rng.randint(1, max(1, (size - width) // count))
+    first = rng.randint(0, size - width - stride * (count - 1))
+    part = f"[:, {{0}} : {{0}} + {width}]"
+    chain.forward += [
+        "z = x * 1.5",
+        f"for t in range({count}):",
+        f"    z{part.format(f'{first} + {stride} * t')} = torch.relu({read}{part.format(f't * {stride}')}) - 0.5",
+        "x = z",
+    ]
 
 
-def gram(chain: Chain, rng: random.Random) -> None:
-    """The rows' products with each other."""
-    chain.forward.append("x = x @ x.transpose(0, 1)")
-    chain.shape = (chain.shape[0], chain.shape[0])
+def ordering(chain: Chain, rng: random.Random) -> None:
+    """Sorted, or sums or extremes so far, along any dimension but the first."""
+    along = rng.randrange(1, len(chain.shape))
+    if chain.shape[along] > 1:
+        how = ("sort({0})[0]", "sort({0}, descending=True)[0]", "cumsum({0})", "cummax({0})[0]", "cummin({0})[0]")
+        chain.forward.append(f"x = x.{rng.choice(how).format(along)}")
 
 
-# -- images --
-def conv(chain: Chain, rng: random.Random) -> None:
-    """A Conv2d that fits."""
-    batch, channels, *place = chain.shape
-    groups = rng.choice([g for g in range(1, channels + 1) if channels % g == 0])
-    out = groups * rng.choice((1, 1, 2, 3))
-    kernel, stride, padding, dilation, sizes = [], [], [], [], []
-    for extent in place:
-        pad, gap = rng.choice((0, 0, 1, 2)), rng.choice((1, 1, 2))
-        largest = (extent + 2 * pad - 1) // gap + 1
-        taps = rng.randint(1, min(3, largest))
-        step = rng.choice((1, 1, 2, 3))
-        kernel.append(taps)
-        stride.append(step)
-        padding.append(pad)
-        dilation.append(gap)
-        sizes.append((extent + 2 * pad - gap * (taps - 1) - 1) // step + 1)
-    chain.layer(
-        f"nn.Conv2d({channels}, {out}, {tuple(kernel)}, stride={tuple(stride)}, padding={tuple(padding)}, "
-        f"dilation={tuple(dilation)}, groups={groups}, bias={rng.random() < 0.7})"
-    )
-    chain.shape = (batch, out, *sizes)
-
-
-def batch_norm(chain: Chain, rng: random.Random) -> None:
-    """A BatchNorm2d with statistics that are not trivial."""
-    chain.layer(f"nn.BatchNorm2d({chain.shape[1]})")
-    name = chain.made[-1].split(" ")[0]
-    chain.made += [f"{name}.running_mean.uniform_(-1, 1)", f"{name}.running_var.uniform_(0.5, 2)"]
-
-
-def pool(chain: Chain, rng: random.Random) -> None:
-    """Max or average pooling."""
-    batch, channels, height, width = chain.shape
-    size = rng.randint(1, min(3, height)), rng.randint(1, min(3, width))
-    step = tuple(rng.randint(1, extent) for extent in size)
-    chain.layer(f"nn.{rng.choice(('MaxPool2d', 'AvgPool2d'))}({size}, {step})")
-    chain.shape = (batch, channels, (height - size[0]) // step[0] + 1, (width - size[1]) // step[1] + 1)
-
-
-def transposed_conv(chain: Chain, rng: random.Random) -> None:
-    """A ConvTranspose2d."""
-    batch, channels, *place = chain.shape
-    out, taps, step = rng.choice((1, 2, 3)), rng.randint(1, 3), rng.randint(1, 2)
-    chain.layer(f"nn.ConvTranspose2d({channels}, {out}, {taps}, stride={step}, bias={rng.random() < 0.7})")
-    chain.shape = (batch, out, *((extent - 1) * step + taps for extent in place))
-
-
-def group_norm(chain: Chain, rng: random.Random) -> None:
-    """A GroupNorm."""
-    channels = chain.shape[1]
-    groups = rng.choice([g for g in range(1, channels + 1) if channels % g == 0])
-    chain.layer(f"nn.GroupNorm({groups}, {channels})")
-
-
-def global_average(chain: Chain, rng: random.Random) -> None:
-    """The mean of each channel."""
-    chain.forward.append("x = x.mean((2, 3))")
-    chain.shape, chain.kind = chain.shape[:2], "vector"
-
-
-def upsample(chain: Chain, rng: random.Random) -> None:
-    """Every pixel twice in both directions, where that stays small."""
-    if chain.shape[2] * chain.shape[3] <= 64:
-        chain.forward.append("x = nn.functional.interpolate(x, scale_factor=2, mode='nearest')")
-        chain.shape = (*chain.shape[:2], 2 * chain.shape[2], 2 * chain.shape[3])
-
-
-def gate(chain: Chain, rng: random.Random) -> None:
-    """Each channel scaled by a function of its mean."""
-    chain.forward.append("x = x * torch.sigmoid(x.mean((2, 3), keepdim=True))")
-
-
-def pad(chain: Chain, rng: random.Random) -> None:
-    """A border of a constant, not the same on every side."""
-    sides = [rng.randint(0, 2) for _ in range(4)]
-    chain.forward.append(f"x = nn.functional.pad(x, {tuple(sides)}, value={rng.choice((0.0, 1.0, -0.5))})")
-    chain.shape = (*chain.shape[:2], chain.shape[2] + sides[2] + sides[3], chain.shape[3] + sides[0] + sides[1])
-
-
-# -- sequences --
-def attention(chain: Chain, rng: random.Random) -> None:
-    """Self-attention."""
-    width = chain.shape[2]
-    heads = rng.choice([h for h in (1, 2, 3, 4) if width % h == 0])
-    chain.layer(f"nn.MultiheadAttention({width}, {heads}, batch_first=True)", "self.{name}(x, x, x)[0]")
-
-
-def recurrence(chain: Chain, rng: random.Random) -> None:
-    """An LSTM, GRU or plain recurrent network, some read from both ends."""
-    size, both = rng.choice((1, 2, 3, 5)), rng.random() < 0.2
-    kind = f"nn.{rng.choice(('LSTM', 'GRU', 'RNN'))}({chain.shape[2]}, {size}, batch_first=True, bidirectional={both})"
-    chain.layer(kind, "self.{name}(x)[0]")
-    chain.shape = (*chain.shape[:2], size * (1 + both))
+def rearranged(chain: Chain, rng: random.Random) -> None:
+    """Rolled, turned, or picked by a list of places, along the second dimension."""
+    size = chain.shape[1]
+    places = [rng.randrange(size) for _ in range(rng.randint(1, 6))]
+    how = rng.choice((f"x.roll({rng.randint(-2, 2)}, 1)", "x.flip(1)", f"x[:, {places}]"))
+    chain.forward.append(f"x = {how}")
+    if how.startswith("x["):
+        chain.shape = (chain.shape[0], len(places), *chain.shape[2:])
 
 
 STEPS = ("torch.tanh({0})", "x + torch.relu({0})", "0.5 * {0} - x", "torch.relu({0})")
@@ -247,16 +188,10 @@ STEPS = ("torch.tanh({0})", "x + torch.relu({0})", "0.5 * {0} - x", "torch.relu(
 def steps(chain: Chain, rng: random.Random) -> None:
     """A layer three to six times in a row: the same one, or an equal one each time."""
     width = chain.shape[-1]
-    _in_a_row(chain, rng, f"nn.Linear({width}, {width})")
+    in_a_row(chain, rng, f"nn.Linear({width}, {width})")
 
 
-def conv_steps(chain: Chain, rng: random.Random) -> None:
-    """A convolution that keeps the shape, three to six times in a row."""
-    channels, taps = chain.shape[1], rng.choice((1, 3))
-    _in_a_row(chain, rng, f"nn.Conv2d({channels}, {channels}, {taps}, padding={taps // 2})")
-
-
-def _in_a_row(chain: Chain, rng: random.Random, constructor: str) -> None:
+def in_a_row(chain: Chain, rng: random.Random, constructor: str) -> None:
     count, call = rng.randint(3, 6), rng.choice(STEPS).format("self.{name}(x)")
     if rng.random() < 0.5:
         chain.layer(constructor, call)
@@ -266,92 +201,18 @@ def _in_a_row(chain: Chain, rng: random.Random, constructor: str) -> None:
             chain.layer(constructor, call)
 
 
-def transpose(chain: Chain, rng: random.Random) -> None:
-    """Length and width exchanged."""
-    chain.forward.append("x = x.transpose(1, 2)")
-    chain.shape = (chain.shape[0], chain.shape[2], chain.shape[1])
-
-
-def causal_attention(chain: Chain, rng: random.Random) -> None:
-    """Attention of each place to those before it."""
-    chain.forward.append("x = nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)")
-
-
-def conv1d(chain: Chain, rng: random.Random) -> None:
-    """A Conv1d along the sequence, the width its channels."""
-    batch, length, width = chain.shape
-    out, taps, padding = rng.choice((1, 2, 4)), rng.randint(1, min(3, length)), rng.choice((0, 1))
-    chain.layer(
-        f"nn.Conv1d({width}, {out}, {taps}, padding={padding})", "self.{name}(x.transpose(1, 2)).transpose(1, 2)"
-    )
-    chain.shape = (batch, length + 2 * padding - taps + 1, out)
-
-
-def positional_bias(chain: Chain, rng: random.Random) -> None:
-    """A parameter added to every element of a batch."""
-    chain.layer(f"nn.Parameter(torch.randn({chain.shape[1]}, {chain.shape[2]}))", "x + self.{name}")
-
-
-def flip(chain: Chain, rng: random.Random) -> None:
-    """The sequence backwards."""
-    chain.forward.append("x = x.flip(1)")
-
-
-def embedding(chain: Chain, words: int, width: int) -> None:
-    """A table looked up by integers."""
-    chain.layer(f"nn.Embedding({words}, {width})")
-    chain.used.append("embedding")
-    chain.shape, chain.kind = (*chain.shape, width), "sequence"
-
-
-def mean(chain: Chain, rng: random.Random) -> None:
-    """The mean over the sequence."""
-    chain.forward.append("x = x.mean(1)")
-    chain.shape, chain.kind = (chain.shape[0], chain.shape[2]), "vector"
-
-
 Build = Callable[[Chain, random.Random], None]
-ANY: tuple[tuple[str, Build], ...] = (("activation", activation), ("function", function), ("chain", elementwise))
-LAYERS: dict[str, tuple[tuple[str, Build], ...]] = {
-    "vector": (
-        ("linear", linear),
-        ("linear", linear),
-        ("layer norm", layer_norm),
-        ("softmax", softmax),
-        ("residual", residual),
-        ("layers in a row", steps),
-        ("slice", cut),
-        ("concatenation", concatenate),
-        ("row reduction", row_reduction),
-        ("gram matrix", gram),
-    ),
-    "image": (
-        ("convolution", conv),
-        ("convolution", conv),
-        ("batch norm", batch_norm),
-        ("transposed convolution", transposed_conv),
-        ("group norm", group_norm),
-        ("convolutions in a row", conv_steps),
-        ("pooling", pool),
-        ("global average", global_average),
-        ("upsampling", upsample),
-        ("channel gate", gate),
-        ("padding", pad),
-        ("softmax", softmax),
-        ("flatten", flatten),
-    ),
-    "sequence": (
-        ("linear", linear),
-        ("layer norm", layer_norm),
-        ("attention", attention),
-        ("causal attention", causal_attention),
-        ("recurrence", recurrence),
-        ("layers in a row", steps),
-        ("convolution 1d", conv1d),
-        ("positional bias", positional_bias),
-        ("flip", flip),
-        ("transpose", transpose),
-        ("flatten", flatten),
-        ("mean", mean),
-    ),
-}
+ANY: tuple[tuple[str, Build], ...] = (
+    ("activation", activation),
+    ("activation", activation),
+    ("function", function),
+    ("function", function),
+    ("chain", elementwise),
+    ("chain", elementwise),
+    ("join", join),
+    ("join", join),
+    ("injection", injection),
+    ("patches", patches),
+    ("ordering", ordering),
+    ("rearranged", rearranged),
+)

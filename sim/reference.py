@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch_mlir import ir, passmanager
+from torch_mlir.dialects import arith
 from torch_mlir.dialects import memref as memref_dialect
 from torch_mlir.execution_engine import ExecutionEngine
 
@@ -51,6 +52,7 @@ class Reference:
             assert not main.type.results, "main returns its results as out-params"
             main.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
             _hide_constants(module)
+            _expand_absolutes(module)
             if self._flush:
                 _keep_choices_apart(module)
             passmanager.PassManager.parse(TO_LLVM).run(module.operation)
@@ -128,6 +130,25 @@ def _hide_constants(module: ir.Module) -> None:
                 global_ = memref_dialect.GetGlobalOp(memref, names[str(value)])
                 load = memref_dialect.LoadOp(global_.result, [])
         operation.results[0].replace_all_uses_with(load.result)
+        operation.erase()
+
+
+def _expand_absolutes(module: ir.Module) -> None:
+    """|x| of an integer is the greater of x and 0 - x: upstream's conversion refuses the operation."""
+    found: list[Any] = []
+
+    def visit(operation: ir.Operation) -> ir.WalkResult:
+        if operation.name == "math.absi":
+            found.append(operation)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    for operation in found:
+        x, type = operation.operands[0], operation.results[0].type
+        with ir.InsertionPoint(operation), operation.location:
+            zero = arith.ConstantOp(type, ir.IntegerAttr.get(type, 0))
+            greater = arith.MaxSIOp(x, arith.SubIOp(zero, x))
+        operation.results[0].replace_all_uses_with(greater.result)
         operation.erase()
 
 

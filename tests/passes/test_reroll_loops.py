@@ -106,6 +106,7 @@ def recurrence(seed: int) -> Program:
     shared = matrix("w", data, size, size)
     own, second, stacked, flipped, backwards, late = (rng.random() < 0.4 for _ in range(6))
     products = [rng.random() < 0.5 for _ in range(3)]
+    injected = rng.random() < 0.3  # every step reads the first state, too
     states: list[Buffer] = []
     nests: list[Nest] = [mapped("start", [(x, 0)], [(initial := Buffer("h", (size,), "f32", "temporary"), 0)])]
     state, older = initial, initial
@@ -115,7 +116,7 @@ def recurrence(seed: int) -> Program:
         middle = Buffer(f"m{step}", (size,), "f32", "temporary")
         writes = [(new, 0), (every, at)] if stacked else [(new, 0)]
         weights = matrix(f"w{step}", data, size, size) if own else shared
-        reads = [(state, 0), (x, at), *([(older, 0)] if second else [])]
+        reads = [(state, 0), (x, at), *([(older, 0)] if second else []), *([(initial, 0)] if injected else [])]
         if products[0]:
             nests.append(product(f"n{step}", weights, reads, [(middle, 0)]))
         else:
@@ -165,7 +166,7 @@ def test_nearly_all_of_them_have_the_nests_of_a_few_steps() -> None:
         program = recurrence(seed)
         written_out += len(program.nests)
         kept += len(rerolled(program).nests)
-    assert kept < 0.4 * written_out
+    assert kept < 0.42 * written_out  # with injection, one step more
 
 
 def test_a_step_that_comes_a_cycle_earlier_is_found() -> None:
@@ -232,6 +233,24 @@ def test_parts_of_a_concatenation_are_one_nest() -> None:
     assert len(changed.nests) == 1 and not changed.nests[0].fused
     for got, wanted in zip(*(program_values(each, whole_numbers(each)) for each in (changed, program)), strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+def patched(stride: int) -> Program:
+    """Three rows at a time are copied, four times, `stride` rows further each time."""
+    x, y = Buffer("x", (24, 2), "f32", "input"), Buffer("y", (12, 2), "f32", "output")
+    nests = []
+    for step in range(4):
+        row_, column = Variable(f"n{step}_r", 3), Variable(f"n{step}_c", 2)
+        load = Load("v", "f32", x, (variable(row_) * 2 + 3 * step, variable(column)))
+        store = Store(y, (variable(row_) + stride * step, variable(column)), "v")
+        nests.append(Nest(f"n{step}", (Loop(row_), Loop(column)), (Stage((), (load,), (store,)),)))
+    return Program("p", (x,), (y,), tuple(nests))
+
+
+@pytest.mark.parametrize("stride, nests", [(0, 4), (1, 4), (2, 4), (3, 1)])
+def test_what_overlaps_keeps_its_order(stride: int, nests: int) -> None:
+    assert len(rerolled(patched(stride)).nests) == nests
+    kept_by_every_pass(patched(stride), 2)
 
 
 @pytest.mark.parametrize("what", ["two steps", "uneven rows", "nothing handed on", "an input of each step"])

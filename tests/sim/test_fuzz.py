@@ -15,8 +15,8 @@ from torch2hw.commands.model_arguments import options_of
 from torch2hw.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
 from torch2hw.sim.fuzz import Outcome
-from torch2hw.sim.fuzz_layers import ANY, LAYERS
-from torch2hw.sim.fuzz_models import MOST_LAYERS, kinds, source
+from torch2hw.sim.fuzz_layers import ANY
+from torch2hw.sim.fuzz_models import LAYERS, MOST_LAYERS, kinds, source
 
 
 def run_text(text: str) -> list[torch.Tensor]:
