@@ -20,8 +20,9 @@ def in_i32(operation: Any, otherwise: Callable[..., Any] | None) -> Callable[...
         tensors = [each for each in arguments if isinstance(each, Tensor)]
         if not any(each.dtype in NARROW for each in tensors):
             return otherwise(*arguments, **options) if otherwise else NotImplemented
-        kind = options.get("dtype") or functools.reduce(torch.promote_types, (each.dtype for each in tensors))
-        if kind in NARROW and "dtype" in options:
+        wanted = options.get("dtype")
+        kind = wanted or functools.reduce(torch.promote_types, (each.dtype for each in tensors))
+        if wanted in NARROW:
             options["dtype"] = torch.int32
         results = operation(*tree_map(_wide, arguments), **tree_map(_wide, options))
         return tree_map(lambda x: x.to(kind) if x.dtype == torch.int32 else x, results)

@@ -96,7 +96,8 @@ def special_edges(dtype: str) -> Words:
 
 
 def operands(dtypes: tuple[str, ...], count: int, random: np.random.Generator) -> list[Array]:
-    """Vectors for a function unit: edges crossed with edges, close values, and any bits."""
+    """Vectors for a function unit: edges crossed with edges, close values, factors whose product is halfway between two
+    numbers, and any bits; for one float besides them numbers of the sizes that functions are computed for."""
     columns = [_operand(dtype, count, random) for dtype in dtypes]
     formats = [FORMATS[dtype] for dtype in dtypes]
     if len(formats) > 1 and formats[0] == formats[1] and formats[0].width_bits > 1:
@@ -105,6 +106,15 @@ def operands(dtypes: tuple[str, ...], count: int, random: np.random.Generator) -
         flip = random.integers(0, 2, count).astype(np.uint64) << np.uint64(formats[0].width_bits - 1)
         mask = np.uint64((1 << formats[0].width_bits) - 1)
         columns[1] = np.where(near, ((columns[0] + nudge) ^ flip) & mask, columns[1])
+        if formats[0].is_float:
+            halfway, length = (
+                random.random(count) < 0.1,
+                random.integers(2, formats[0].fraction_bits + 1, count).astype(np.uint64),
+            )
+            for column, bits in ((0, length), (1, np.uint64(formats[0].fraction_bits + 2) - length)):
+                columns[column] = np.where(halfway, _odd(columns[column], formats[0], bits), columns[column])
+    elif formats[0].is_float:
+        columns[0] = np.where(random.random(count) < 0.7, _of_usual_size(formats[0], count, random), columns[0])
     return [from_words(words, dtype, (count,)) for words, dtype in zip(columns, dtypes, strict=True)]
 
 
@@ -112,6 +122,22 @@ def _operand(dtype: str, count: int, random: np.random.Generator) -> Words:
     edges = np.unique(np.concatenate([finite_edges(dtype), special_edges(dtype)]))
     bits = _any_bits(FORMATS[dtype], count, random)
     return np.where(random.random(count) < 0.4, random.choice(edges, count), bits)
+
+
+def _odd(words: Words, format: Format, bits: Words) -> Words:
+    """Numbers of these signs and exponents whose significands are odd numbers of so many bits."""
+    unit = np.uint64(1) << (np.uint64(format.fraction_bits + 1) - bits.astype(np.uint64))
+    odd: Words = (words & ~(unit - np.uint64(1))) | unit
+    return odd
+
+
+def _of_usual_size(format: Format, count: int, random: np.random.Generator) -> Words:
+    """Numbers of both signs from 2^-12 to 2^8."""
+    bias = (1 << format.exponent_bits - 1) - 1
+    exponents = random.integers(max(1, bias - 12), bias + 8, count).astype(np.uint64)
+    sign = random.integers(0, 2, count).astype(np.uint64) << np.uint64(format.width_bits - 1)
+    fraction = random.integers(0, 1 << format.fraction_bits, count).astype(np.uint64)
+    return sign | exponents << np.uint64(format.fraction_bits) | fraction
 
 
 def _any_bits(format: Format, count: int, random: np.random.Generator) -> Words:

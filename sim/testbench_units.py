@@ -19,6 +19,7 @@ from torch2hw.sim.reference import Reference
 from torch2hw.sim.stimulus import operands
 
 VECTORS = 2000
+FUNCTION_VECTORS = 12_000  # of functions computed from tables, some for each entry
 UNDEFINED_IN_MLIR = ("arith.divsi", "arith.divui", "arith.remsi", "arith.remui", "arith.ceildivsi", "arith.floordivsi")
 SHIFTS = ("arith.shli", "arith.shrsi", "arith.shrui")
 
@@ -38,7 +39,7 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
             continue  # the sequential schedule computes some operations with units of others
         unit = unit_of(operation, compiled.library)
         columns = defined_operands(operation, random)
-        program = program_of(operation, design.functions)
+        program = program_of(operation, design.functions, len(columns[0]))
         (result,) = Reference(program.text(), compiled.options.subnormals).run(columns)
         units[name] = {
             "inputs": [port.name for port in unit.inputs],
@@ -55,7 +56,8 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
 
 def defined_operands(operation: Operation, random: np.random.Generator) -> list[Array]:
     """Operands for which MLIR defines the operation's result."""
-    columns = operands(operation.operand_types, VECTORS, random)
+    from_tables = operation.callee is not None and len(operation.operand_types) == 1
+    columns = operands(operation.operand_types, FUNCTION_VECTORS if from_tables else VECTORS, random)
     if operation.name in UNDEFINED_IN_MLIR:
         left, right = (column.astype(np.int64) for column in columns)
         lowest = -(1 << FORMATS[operation.type].width_bits - 1)
@@ -67,12 +69,12 @@ def defined_operands(operation: Operation, random: np.random.Generator) -> list[
     return columns
 
 
-def program_of(operation: Operation, functions: tuple[str, ...]) -> Program:
+def program_of(operation: Operation, functions: tuple[str, ...], vectors: int) -> Program:
     """out[i] = operation(in0[i], in1[i], …)."""
-    loop = Loop(Variable("i", VECTORS))
+    loop = Loop(Variable("i", vectors))
     index = (variable(loop.variable),)
-    inputs = [Buffer(f"in{k}", (VECTORS,), type, "input") for k, type in enumerate(operation.operand_types)]
-    out = Buffer("out", (VECTORS,), operation.type, "output")
+    inputs = [Buffer(f"in{k}", (vectors,), type, "input") for k, type in enumerate(operation.operand_types)]
+    out = Buffer("out", (vectors,), operation.type, "output")
     loads = [Load(f"a{k}", buffer.dtype, buffer, index) for k, buffer in enumerate(inputs)]
     names = tuple(load.result for load in loads)
     applied = Operation(

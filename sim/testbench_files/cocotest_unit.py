@@ -4,6 +4,7 @@ An iterative unit takes a vector every `interval_cycles` cycles, told by `start`
 """
 
 import os
+import random
 from pathlib import Path
 
 import cocotb
@@ -38,6 +39,9 @@ async def every_vector(dut):
         if waited == 0 and number < len(VECTORS):
             for port, word in zip(ports, VECTORS[number], strict=False):
                 port.value = word
+        elif waited > 0:  # an iterative unit keeps what it needs
+            for port in ports:
+                port.value = random.getrandbits(len(port))
         if latency == 0:
             await one_cycle(dut)
         if cycle >= latency and (cycle - latency) % interval == 0:

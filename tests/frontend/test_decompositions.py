@@ -57,6 +57,8 @@ def test_zeros_keep_their_sign() -> None:
 FLOATS = torch.tensor([[3.0, 1.0, torch.nan, 1.0, -0.0], [-torch.inf, 2.0, 2.0, 0.0, torch.inf]])
 WHOLE = torch.tensor([-9, -4, -1, 0, 1, 4, 9, 2**40 + 1])
 DIVISORS = torch.tensor([2, -3, 5, 7, -1, 3, -4, 3])
+LARGE = torch.tensor([2**53 + 1, -(2**31) + 1, 2**24 + 1, -(2**63)])
+BYTES = torch.tensor([200, 3, 255, 0], dtype=torch.uint8)
 TWICE = torch.tensor([[0, 2, 0], [3, 3, 1]])
 CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     *((operation, (WHOLE, by), {}) for operation in (aten.remainder.Scalar, aten.fmod.Scalar) for by in (7, -7, 8)),
@@ -99,6 +101,19 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.index_put.default, (FLOATS, [FLOATS > 0], torch.tensor(5.0)), {}),
     (aten.index_put.default, (FLOATS, [None, torch.tensor([-1, 1])], torch.zeros(2, 2)), {}),
     (aten.searchsorted.Tensor, (torch.arange(4.0), FLOATS), {"right": True}),
+    *((aten.neg.default, (x,), {}) for x in (LARGE, LARGE.to(torch.int32), BYTES)),
+    (aten.bitwise_or.Scalar, (WHOLE, 5), {}),
+    (aten.roll.default, (FLOATS, [3]), {}),
+    (aten.cat.default, ([BYTES, LARGE, BYTES],), {}),
+    *(
+        (aten.sum.dim_IntList, (BYTES, [0]), {"dtype": kind})
+        for kind in (torch.int32, torch.uint8, torch.float32, None)
+    ),
+    (aten.prod.default, (BYTES.to(torch.int8),), {"dtype": torch.int32}),
+    (aten.mean.default, (BYTES,), {"dtype": torch.float32}),
+    (aten.clamp.Tensor, (BYTES, BYTES.flip(0)), {}),
+    (aten.mm.default, (BYTES.reshape(2, 2), BYTES.reshape(2, 2)), {}),
+    *((operation, (BYTES, 0), {}) for operation in (aten.any.dim, aten.all.dim)),
 ]
 
 

@@ -137,3 +137,18 @@ def test_a_selection_gives_the_bits_it_chose(predicate: str) -> None:
     below = np.array([0, 0, 0, 1], bool)  # x < y, subnormals being zeros
     above = np.array([0, 0, 1, 0], bool)
     assert got.view(np.uint32).tolist() == np.where(above if "gt" in predicate else below, x, y).tolist()
+
+
+def test_the_size_of_an_integer() -> None:
+    text = """
+    func.func @main(%x: memref<4xi32>, %y: memref<4xi32>) {
+      affine.for %i = 0 to 4 {
+        %v = affine.load %x[%i] : memref<4xi32>
+        %r = math.absi %v : i32
+        affine.store %r, %y[%i] : memref<4xi32>
+      }
+      return
+    }
+    """
+    x = np.array([-(2**31), -7, 0, 2**31 - 1], np.int32)
+    np.testing.assert_array_equal(Reference(text).run([x])[0], np.abs(x))
