@@ -1,4 +1,4 @@
-"""Forms of `cat` and `roll` that torch-mlir gets wrong or does not lower."""
+"""Forms of `cat`, `roll` and adaptive pooling that torch-mlir gets wrong or does not lower."""
 
 from __future__ import annotations
 
@@ -20,9 +20,40 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
-    """Without dimensions: all elements in a row."""
-    return NotImplemented if dims else torch.roll(x.reshape(-1), list(shifts), [0]).reshape(x.shape)
+    """Without dimensions: all elements in a row. torch-mlir's has empty parts where nothing moves."""
+    if not dims:
+        return roll(x.reshape(-1), shifts, [0]).reshape(x.shape)
+    for shift, dim in zip(shifts, dims, strict=True):
+        first = -shift % x.shape[dim]
+        if first:
+            x = torch.cat([x.narrow(dim, first, x.shape[dim] - first), x.narrow(dim, 0, first)], dim)
+    return x.clone()
+
+
+def _windows(size: int, parts: int) -> Tensor:
+    """The places of each part, a row for each; where parts have different sizes the last place of one comes twice."""
+    number = torch.arange(parts)
+    first, end = number * size // parts, ((number + 1) * size + parts - 1) // parts
+    longest = max(-(-(k + 1) * size // parts) - k * size // parts for k in range(parts))
+    return torch.minimum(first.unsqueeze(1) + torch.arange(longest), end.unsqueeze(1) - 1)
+
+
+def adaptive_max_pool2d(x: Tensor, parts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Into parts that overlap; torch-mlir has those of one size."""
+    height, width = x.shape[-2:]
+    if height % parts[0] == 0 and width % parts[1] == 0:
+        return NotImplemented  # type: ignore[no-any-return]
+    rows, columns = _windows(height, parts[0]), _windows(width, parts[1])
+    places = rows.reshape(parts[0], 1, -1, 1) * width + columns.reshape(1, parts[1], 1, -1)
+    places = places.reshape(parts[0], parts[1], -1)
+    values = x.flatten(-2)[..., places]
+    chosen = values.argmax(-1)
+    return values.amax(-1), torch.gather(places.expand(values.shape), -1, chosen.unsqueeze(-1)).squeeze(-1)
 
 
 _aten = torch.ops.aten
-JOINING: dict[Any, Callable[..., Any]] = {_aten.cat.default: concatenate, _aten.roll.default: roll}
+JOINING: dict[Any, Callable[..., Any]] = {
+    _aten.cat.default: concatenate,
+    _aten.roll.default: roll,
+    _aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
+}

@@ -3,16 +3,25 @@
 Before:  n0 { t[i] = …; y[i] = … }  with t read by nobody       After:  n0 { y[i] = … }
 
 needs: affine programs.
-leaves: every store goes to a buffer that is read later or is an output; every value is used; no nest is empty.
+leaves: every store goes to a buffer that is read later or is an output, where several write it to elements that are
+    read (of buffers up to ELEMENTS); every value is used; no nest is empty.
 refuses: nothing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
-from torch2hw.dialects.loops import Nest, Program, operand_names
+import numpy as np
+from numpy.typing import NDArray
+
+from torch2hw.dialects.loops import Buffer, Load, Nest, Program, Store, operand_names
+
+ELEMENTS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -37,13 +46,46 @@ class RemoveDeadCode:
                 )
                 for nest in nests
             ]
-            kept = [nest for nest in kept if any(True for _ in nest.stores())]
+            kept = without_unread_elements([nest for nest in kept if any(True for _ in nest.stores())], program.outputs)
             if kept == nests:
                 break
             nests = kept
         before = sum(1 for nest in program.nests for _ in nest.stores())
         after = sum(1 for nest in nests for _ in nest.stores())
         return program.with_nests(nests), {"stores removed": before - after} if before != after else {}
+
+
+def without_unread_elements(nests: list[Nest], outputs: Sequence[Buffer]) -> list[Nest]:
+    """`nests` without those that write parts of buffers (`x[:, 3:5] = …`) that nobody reads."""
+    writers = Counter(store.buffer for nest in nests for store in nest.stores())
+    parted = {buffer for buffer, count in writers.items() if count > 1 and buffer.elements <= ELEMENTS}
+    parted -= set(outputs)
+    read: dict[Buffer, NDArray[np.bool_]] = {}
+    for nest in nests if parted else []:
+        for load in nest.loads():
+            if load.buffer in parted:
+                read[load.buffer] = read.get(load.buffer, False) | touched(nest, load)
+
+    def wanted(nest: Nest) -> bool:
+        return any(s.buffer not in parted or (touched(nest, s) & read[s.buffer]).any() for s in nest.stores())
+
+    return [nest for nest in nests if wanted(nest)]
+
+
+def touched(nest: Nest, access: Load | Store) -> NDArray[np.bool_]:
+    """The elements of its buffer that an access may touch, whatever its guard."""
+    shape = access.buffer.shape
+    variables = sorted({v for index in access.indices for v in index.variables()}, key=lambda v: v.name)
+    known = {loop.variable for loop in nest.loops}
+    if any(v not in known for v in variables) or prod(v.extent for v in variables) > ELEMENTS:
+        return np.ones(shape, bool)
+    grid = dict(zip(variables, np.indices([v.extent for v in variables]), strict=True))
+    values = np.broadcast_arrays(*(index.evaluate(grid.__getitem__) for index in access.indices), *grid.values())
+    places = [each.reshape(-1) for each in values[: len(shape)]]
+    inside = np.all([(each >= 0) & (each < size) for each, size in zip(places, shape, strict=True)], axis=0)
+    found = np.zeros(shape, bool)
+    found[tuple(each[inside] for each in places)] = True
+    return found
 
 
 def without_dead_values(nest: Nest) -> Nest:

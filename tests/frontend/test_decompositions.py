@@ -104,6 +104,8 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     *((aten.neg.default, (x,), {}) for x in (LARGE, LARGE.to(torch.int32), BYTES)),
     (aten.bitwise_or.Scalar, (WHOLE, 5), {}),
     (aten.roll.default, (FLOATS, [3]), {}),
+    *((aten.roll.default, (FLOATS, shifts, [0, 1]), {}) for shifts in ([1, -2], [2, 5], [-1, 13])),
+    (aten.adaptive_max_pool2d.default, (torch.arange(42.0).sin().reshape(1, 6, 7), [4, 5]), {}),
     (aten.cat.default, ([BYTES, LARGE, BYTES],), {}),
     *(
         (aten.sum.dim_IntList, (BYTES, [0]), {"dtype": kind})
