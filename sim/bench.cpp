@@ -39,6 +39,13 @@ using Trace = VerilatedFstC;
 #include <random>
 #include <vector>
 
+// Verilator's own flushes the waveforms once more, and waits for ever for a file on a full disk.
+void vl_fatal(const char* file, int line, const char*, const char* message) {
+    std::printf("%s:%d: %s\n", file, line, message);
+    std::fflush(stdout);
+    std::_Exit(1);
+}
+
 struct Timeout {};
 
 enum Operation : uint64_t { RESET = 1, IDLE, WRITE, RUN, START, READ };
@@ -136,6 +143,7 @@ public:
         context.traceEverOn(true);
         dut.trace(&trace, 99);  // how deep was said when the design was verilated
         trace.open(file);
+        if (!trace.isOpen()) vl_fatal(file, 0, "", "cannot be written");
         tracing = true;
     }
     ~Bench() { if (tracing) trace.close(); }

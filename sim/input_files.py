@@ -17,23 +17,30 @@ from torch2hw.sim.formats import FORMATS
 def read_inputs(path: Path, imported: TorchProgram) -> Any:
     """The arguments of `forward` in `path`. Raises UsageError where names, shapes or dtypes are not the design's."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive) if isinstance(archive, np.lib.npyio.NpzFile) else None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UsageError(f"--inputs {path}: cannot be read: {error}", fix="write it with numpy.savez") from None
+        held = np.load(path, allow_pickle=False)
+        arrays = None
+        if isinstance(held, np.lib.npyio.NpzFile):
+            with held:
+                arrays = dict(held)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        what = "it is no archive of arrays" if "pickle" in str(error) else error
+        raise UsageError(f"--inputs {path}: cannot be read: {what}", fix="write it with numpy.savez") from None
     wanted = ", ".join(info.name for info in imported.inputs)
     names = {info.name for info in imported.inputs}
     if arrays is None or set(arrays) != names:
-        held = "one array without a name" if arrays is None else ", ".join(sorted(arrays)) or "nothing"
+        names_held = "one array without a name" if arrays is None else ", ".join(sorted(arrays)) or "nothing"
         raise UsageError(
-            f"--inputs {path}: holds {held}, the inputs are {wanted}",
+            f"--inputs {path}: holds {names_held}, the inputs are {wanted}",
             fix=f"numpy.savez({path.name!r}, {', '.join(f'{info.name}=…' for info in imported.inputs)})",
         )
     given = []
     for info in imported.inputs:
         array, stored = arrays[info.name], FORMATS[info.dtype].numpy
         if array.shape != info.shape:
-            raise UsageError(f"--inputs {path}: {info.name} has shape {array.shape}, the design takes {info.shape}")
+            raise UsageError(
+                f"--inputs {path}: {info.name} has shape {array.shape}, the design takes {info.shape}",
+                fix="give an array of that shape, or compile the model with other example inputs",
+            )
         if array.dtype != stored:
             fix = f"{info.name}.astype(numpy.{stored})"
             raise UsageError(f"--inputs {path}: {info.name} is {array.dtype}, the design takes {stored}", fix=fix)

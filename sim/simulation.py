@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from torch2hw.errors import CheckError, InternalError, UsageError
+from torch2hw.output import appearing
 from torch2hw.sim import icarus
 from torch2hw.sim.formats import Array, Words, from_words, to_words
 from torch2hw.sim.manifest import Manifest
@@ -133,7 +134,11 @@ def simulate(
             program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors, depth)
             command = _bench(program, work, script, conditions)
         built = time.monotonic()
-        told = _play(command, directory, progress)
+        if conditions.trace is None:
+            told = _play(command, directory, progress)
+        else:
+            with appearing(conditions.trace) as trace:
+                told = _play([*command, trace.resolve()], directory, progress)
         if conditions.state == "unknown":
             answers = icarus.answers(work / "results", manifest, conditions.repeats)
         else:
@@ -178,8 +183,7 @@ def _bench(program: Path, work: Path, script: Words, conditions: Conditions) -> 
     """The command that plays the script, written to `work`, on a design made by `verilator.build`."""
     script.astype("<u8").tofile(work / "script")
     state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
-    trace = [] if conditions.trace is None else [str(conditions.trace.resolve())]
-    return [program, work / "script", work / "results", *state, *trace]
+    return [program, work / "script", work / "results", *state]
 
 
 def _play(command: Command, directory: Path, progress: Callable[[int, float], None] | None) -> dict[str, list[str]]:
@@ -201,6 +205,8 @@ def _play(command: Command, directory: Path, progress: Callable[[int, float], No
     if status == TIMEOUT_STATUS:
         *others, last = lines
         raise CheckError("the simulated design did not finish", why="; ".join([*others[:MOST_TOLD], last]))
+    if any("No space left on device" in text for text in lines):
+        raise UsageError("the simulation found no room for its files", fix="make room, or choose another place")
     if status != 0:
         raise InternalError(f"the simulation ended with status {status}: {'; '.join(lines)}")
     if broken := [text.removeprefix("violation: ") for text in lines if text.startswith("violation: ")]:

@@ -7,6 +7,7 @@ option answer at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import os
 import sys
@@ -69,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 - a fault of ours outside any pass
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            full = UsageError(f"{error.filename or 'a file'}: cannot write: no space left on device", fix="make room")
+            print(full, file=sys.stderr)
+            return full.exit_status
         from torch2hw.errors import InternalError
 
         print(InternalError(f"{type(error).__name__}: {error}", reproducer=_traceback_file(error)), file=sys.stderr)

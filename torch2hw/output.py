@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from torch2hw.errors import UsageError
+from torch2hw.errors import CheckError, UsageError
 
 
 def check_writable(path: Path) -> None:
@@ -61,6 +61,23 @@ def write_files(files: Mapping[Path, str]) -> None:
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A name beside `path` for a file that another program writes. It takes its place when the block is left, also by a
+    failed check, whose waveforms are wanted most; with any other error it is gone."""
+    check_writable(path)
+    beside = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    try:
+        try:
+            yield beside
+        except CheckError:
+            beside.replace(path)
+            raise
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -48,8 +48,10 @@ def run(parsed: argparse.Namespace) -> int:
     from torch2hw.progress import Progress
 
     written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
-    for path in written:
+    for path in (*written, *([parsed.trace] if parsed.trace else [])):
         check_writable(path)
+    if parsed.trace_depth and not parsed.trace:
+        raise UsageError("--trace-depth without --trace", fix="name the waveforms' file with --trace")
     if written and parsed.netlist:
         raise UsageError("a netlist has no kernels", fix="leave --timeline and --profile out, or --netlist")
     if written and parsed.schedule == "sequential":
