@@ -14,7 +14,7 @@ from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 from torch2hw.frontend.elementary_functions import ELEMENTARY
 from torch2hw.frontend.index_functions import INDEXED
 from torch2hw.frontend.joining_functions import JOINING
-from torch2hw.frontend.narrow_integers import TRUTHS, WIDENED, in_i32
+from torch2hw.frontend.narrow_integers import CONVERSIONS, TRUTHS, WIDENED, in_i32
 from torch2hw.frontend.number_functions import NUMBERS
 from torch2hw.frontend.ordering_functions import ORDERING
 from torch2hw.frontend.running_functions import RUNNING
@@ -22,6 +22,6 @@ from torch2hw.frontend.running_functions import RUNNING
 
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
-    ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | TRUTHS
+    ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | TRUTHS | CONVERSIONS
     table = {**get_decomposition_table(), **ours}
     return table | {operation: in_i32(operation, table.get(operation)) for operation in WIDENED}

@@ -46,7 +46,15 @@ def _truth(operation: Any) -> Callable[..., Any]:
     return truth
 
 
+def to_narrow(x: Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+    """A float as an 8-bit integer, by way of 32 bits as on x86; torch-mlir takes uint8 to end at 127."""
+    if dtype not in NARROW or not x.is_floating_point():
+        return NotImplemented  # type: ignore[no-any-return]
+    return x.to(torch.int32).to(dtype)
+
+
 _aten = torch.ops.aten
+CONVERSIONS = {_aten._to_copy.default: to_narrow}
 TRUTHS = {
     operation: _truth(operation)
     for overloads in (_aten.any, _aten.all)

@@ -47,9 +47,73 @@ class PaddedUpsampling(nn.Module):
         return (self.up(nn.functional.pad(x[None, None], (2, 1, 1, 2))),)
 
 
+class StepsThatBeginAlike(nn.Module):
+    """Every step reads where the first one began; a product is stored over part of the one before it."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        start = torch.tanh(x)
+        state = start
+        for _ in range(6):
+            state = torch.sin(state.flip(1)) + start
+        stacked = torch.zeros(8, 3)
+        for step in range(5):
+            stacked[step : step + 3] = x[:, :3] @ x[:, 2:].flip(0) * (step + 1)
+        return state, torch.relu(stacked)
+
+
+class PartsThatNobodyReads(nn.Module):
+    """The module of a kernel that stored only such parts was left over; sums of one term begin with other sums."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias, self.taps = nn.Linear(5, 3), nn.Parameter(torch.randn(3, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = x * 1.5
+        for step in range(2):
+            parts[:, 2 * step : 2 * step + 1] = torch.relu(parts[:, step : step + 1]) - 0.5
+        one = nn.functional.conv2d(x[:1, :1, None, None], self.taps, self.bias(x[0]))
+        return parts.unfold(1, 1, 4).sum(2), one
+
+
+class ParametersInLists(nn.Module):
+    """torch-mlir's importer takes no parameter in a list of tensors; parts of pooling may have different sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.places = nn.Parameter(torch.randn(2, 5)), nn.Buffer(torch.tensor([2, 0]))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = nn.functional.adaptive_max_pool2d(x[None], (2, 3), return_indices=True)
+        return torch.cat([self.token, x]), x[:, self.places], *parts, x.roll(3, 0), x.roll(1)
+
+
+class LargeIntegers(nn.Module):
+    """torch-mlir negates through f32, extends uint8 by its sign, and sums 8 bits in 8."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        large = (x * 100).to(torch.int32) * 1_000_001
+        small = (x * 60 + 120).to(torch.uint8)
+        sums = small.sum(0, dtype=torch.int32), small.sum(dtype=torch.uint8), small.any(1)
+        joined = torch.cat([small, large.to(torch.int64)])
+        return -large, large | 5, *sums, small @ small.T, joined, torch.clamp(small, min=small.flip(0))
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize("partition", [1, 3])
-@pytest.mark.parametrize("kind", [ExponentialsOfTwoKinds, Powers, PlacesByTable, PaddedUpsampling])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ExponentialsOfTwoKinds,
+        Powers,
+        PlacesByTable,
+        PaddedUpsampling,
+        StepsThatBeginAlike,
+        PartsThatNobodyReads,
+        ParametersInLists,
+        LargeIntegers,
+    ],
+)
 def test_bit_exact(kind: type[nn.Module], partition: int) -> None:
     model = kind()
     torch.manual_seed(1)

@@ -88,6 +88,12 @@ def saved(**arrays: np.ndarray) -> Callable[[Path], None]:  # type: ignore[type-
     return lambda path: np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
+def numpy_file(array: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def test_inputs_from_a_file(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.npz"
     saved(x=np.full((4, 6), 2, np.float32))(path)
@@ -104,10 +110,15 @@ def test_inputs_from_a_file(model: Path, tmp_path: Path, capsys: pytest.CaptureF
             saved(x=np.zeros((4, 6))),
             "x is float64, the design takes float32\n  fix: x.astype(numpy.float32)",
         ),
-        (lambda path: path.write_text("no"), "cannot be read: "),
+        (lambda path: path.write_text("no"), "cannot be read: it is no archive of arrays"),
+        (lambda path: path.touch(), "cannot be read: No data left in file"),
+        (
+            lambda path: path.write_bytes(numpy_file(np.zeros((4, 6), np.float32))),
+            "holds one array without a name, the inputs are x",
+        ),
         (lambda path: None, "cannot be read: [Errno 2] No such file or directory"),
     ],
-    ids=["names", "shape", "dtype", "format", "missing"],
+    ids=["names", "shape", "dtype", "format", "empty", "one array", "missing"],
 )
 def test_other_inputs_are_refused(
     model: Path, tmp_path: Path, write: Callable[[Path], None], message: str, capsys: pytest.CaptureFixture[str]

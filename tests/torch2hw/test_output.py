@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.errors import UsageError
-from torch2hw.output import check_writable, write_files
+from torch2hw.errors import CheckError, UsageError
+from torch2hw.output import appearing, check_writable, write_files
 
 
 def test_all_files_appear(tmp_path: Path) -> None:
@@ -46,3 +46,19 @@ def test_permissions(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="permission denied"):
         check_writable(tmp_path / "a.sv")
+
+
+@pytest.mark.parametrize(("stop", "there"), [(None, True), (CheckError("wrong"), True), (KeyboardInterrupt(), False)])
+def test_what_another_program_writes_appears_whole(tmp_path: Path, stop: BaseException | None, there: bool) -> None:
+    path = tmp_path / "a.vcd"
+    path.write_text("older")
+    try:
+        with appearing(path) as beside:
+            beside.write_text("newer")
+            assert path.read_text() == "older" and beside.suffix == ".vcd"
+            if stop is not None:
+                raise stop
+    except (CheckError, KeyboardInterrupt):
+        pass
+    assert path.read_text() == ("newer" if there else "older")
+    assert list(tmp_path.iterdir()) == [path]
