@@ -1,7 +1,7 @@
 """choose-units: divisions and square roots that are needed rarely get iterative units.
 
 Before:  %q = arith.divf %x, %sum : f32, on a divider that takes operands in every cycle
-After:   the same on one that takes them every 27 cycles: 162 LUTs, not 764
+After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
 
 needs: loops in execution order with banks and memories fixed: what is left to decide changes no nest's timing.
 leaves: operations marked `iterative`, all of an operation and type or none: with one of them pipelined there would be
