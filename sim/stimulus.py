@@ -24,27 +24,29 @@ class Tensor(Protocol):
         """Its extents."""
 
 
-def input_sets(ports: Sequence[Tensor], example: Sequence[Array], random: np.random.Generator) -> list[list[Array]]:
+def input_sets(
+    ports: Sequence[Tensor], example: Sequence[Array], random: np.random.Generator, free: Sequence[bool] = ()
+) -> list[list[Array]]:
     """The example; ordinary values; finite edges among them; infinities and NaNs here and there (`INPUT_SETS`).
 
-    Integers and booleans keep the example's values in another order, which keeps indices in range.
+    Integers and booleans keep the example's values in another order, which keeps indices in range, but for those that
+    are `free` (`free_inputs`): they get any bits, and the ends of their range.
     """
     assert len(example) == len(ports)
+    filled = [FORMATS[port.dtype].is_float or any(free[k : k + 1]) for k, port in enumerate(ports)]
 
-    def another(port: Tensor, array: Array) -> Array:
-        if FORMATS[port.dtype].is_float:
+    def another(port: Tensor, array: Array, fills: bool) -> Array:
+        if fills:
             return ordinary(port.dtype, port.shape, random)
         return random.permutation(array.reshape(-1)).reshape(port.shape)
 
-    plain = [another(port, array) for port, array in zip(ports, example, strict=True)]
+    plain = [another(port, array, fills) for port, array, fills in zip(ports, example, filled, strict=True)]
     sets = [list(example), plain]
     for share, edges in ((0.3, finite_edges), (0.02, special_edges)):
         sets.append(
             [
-                sprinkled(array, port.dtype, share, edges(port.dtype), random)
-                if FORMATS[port.dtype].is_float
-                else another(port, array)
-                for port, array in zip(ports, plain, strict=True)
+                sprinkled(array, port.dtype, share, edges(port.dtype), random) if fills else another(port, array, fills)
+                for port, array, fills in zip(ports, plain, filled, strict=True)
             ]
         )
     return sets

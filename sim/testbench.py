@@ -24,6 +24,7 @@ from torch2hw.frontend.signature import Structure
 from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.formats import FORMATS, Array, from_torch, to_words
+from torch2hw.sim.free_inputs import free_inputs
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.reference import Reference
 from torch2hw.sim.stimulus import input_sets
@@ -48,7 +49,7 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     random = np.random.default_rng(seed)
     design = design_texts(compiled, f"{compiled.top}.sv")
     ports = Manifest.from_json(design.manifest)
-    sets = input_sets(ports.inputs, [from_torch(tensor) for tensor in tensors], random)
+    sets = input_sets(ports.inputs, [from_torch(tensor) for tensor in tensors], random, free_inputs(compiled.reference))
     kernels, wrappers = kernel_benches(compiled, sets[0]) if compiled.options.schedule == "static" else ({}, "")
     units, vectors = unit_vectors(compiled, random)
     texts = {
