@@ -67,7 +67,8 @@ def without_unread_elements(nests: list[Nest], outputs: Sequence[Buffer]) -> lis
                 read[load.buffer] = read.get(load.buffer, False) | touched(nest, load)
 
     def wanted(nest: Nest) -> bool:
-        return any(s.buffer not in parted or (touched(nest, s) & read[s.buffer]).any() for s in nest.stores())
+        stores = [store for store in nest.stores() if store.buffer not in parted or store.buffer in read]
+        return any(s.buffer not in parted or (touched(nest, s) & read[s.buffer]).any() for s in stores)
 
     return [nest for nest in nests if wanted(nest)]
 

