@@ -250,6 +250,21 @@ class Nest:
         for stage in self.stages:
             yield from stage.stores
 
+    def needed_for(self, values: set[str]) -> set[str]:
+        """The names of `values` and of all that they are computed from, in any iteration."""
+        needed = set(values)
+        size = -1
+        while len(needed) != size:
+            size = len(needed)
+            for stage in self.stages:
+                for statement in reversed(stage.statements):
+                    if statement.result in needed:
+                        needed |= operand_names(statement)
+                for carried in stage.carried:
+                    if carried.name in needed or carried.next in needed:
+                        needed |= {carried.name, carried.init, carried.next}
+        return needed
+
     def buffers(self) -> set[Buffer]:
         return {load.buffer for load in self.loads()} | {store.buffer for store in self.stores()}
 

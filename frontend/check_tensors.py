@@ -152,8 +152,9 @@ def _check_result(node: fx.Node, name: str, place: Place) -> Iterator[Torch2HWEr
                     yield error
 
 
-def check_random(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
-    """Refusals of random numbers in a decomposed graph: before that, operators that may draw them are marked too."""
+def check_decomposed(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
+    """Refusals, in a decomposed graph, of operators that do more than compute: they draw random numbers (before that,
+    those that may are marked too), check values or print them."""
     import torch
 
     for node in graph.nodes:
@@ -166,14 +167,7 @@ def check_random(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Itera
                 why="the same inputs must give the same outputs, bit for bit",
                 fix="pass the random numbers as an input, or make them a buffer",
             )
-
-
-def check_effects(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:
-    """Refusals, in a decomposed graph, of operators that do more than compute: they check values or print them."""
-    import torch
-
-    for node in graph.nodes:
-        if isinstance(node.target, torch._ops.HigherOrderOperator):
+        elif isinstance(node.target, torch._ops.HigherOrderOperator):
             inner = [each for each in node.args if isinstance(each, torch._ops.OpOverload)]
             name = operation_name(inner[0] if inner else node.target)
             yield UnsupportedOperation(

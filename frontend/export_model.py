@@ -20,14 +20,13 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
 
 from torch2hw.errors import Torch2HWError, raise_all
-from torch2hw.frontend.check_tensors import check_effects, check_graph, check_random, check_tensor, check_weights
+from torch2hw.frontend.check_tensors import check_decomposed, check_graph, check_tensor, check_weights
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.refusals import (
@@ -100,8 +99,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program)
-    checked = [check(program.graph, lambda node: _place(node, sources)) for check in (check_random, check_effects)]
-    raise_all([*chain.from_iterable(checked), *_check_state(program, place)])
+    refused = check_decomposed(program.graph, lambda node: _place(node, sources))
+    raise_all([*refused, *_check_state(program, place)])
     return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
 
 

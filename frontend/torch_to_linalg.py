@@ -99,7 +99,6 @@ def _to_linalg(text: str, sources: Sources) -> str:
     module = _parse(text)
     _run(module, TO_LINALG, sources)
     _drop_assertions(module)
-    _drop_casts(module)
     rewrite_scans(module)
     rewrite_extremes(module)
     demote_f64(module)
@@ -157,16 +156,6 @@ def _drop_assertions(module: Any) -> None:
     """Remove checks of index bounds: hardware has nobody to tell."""
     for operation in operations_named(module, "cf.assert"):
         operation.erase()
-
-
-def _drop_casts(module: Any) -> None:
-    """Give tensor.concat its operands' real shapes: torch-mlir forgets those of roll's, and a cast hides them."""
-
-    for operation in operations_named(module, "tensor.concat"):
-        for number, operand in enumerate(operation.operands):
-            producer = operand.owner
-            if isinstance(producer, ir.Operation | ir.OpView) and producer.name == "tensor.cast":
-                operation.operands[number] = producer.operands[0]
 
 
 def _rebuild_locations(module: Any) -> None:

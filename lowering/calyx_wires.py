@@ -8,7 +8,7 @@ a gate, equal sources are one, and a multiplexer stands only between different o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch2hw.dialects.calyx_program import (
@@ -78,20 +78,24 @@ class Wires:
             starts = Assign(PortOf(cell.name, go.name), Literal(1, 1), None)
             for assign in (starts, *invoke.assigns, *self._bindings(invoke)):
                 self.drivers[assign.target].append(_Driver(assign, run=run))
-            bound = ((name, port) for name, cell in invoke.references for port in self.component.cells[cell].ports)
-            self.answers |= {PortOf(invoke.cell, f"{name}_{port.name}") for name, port in bound if port.role == "done"}
+            self.answers |= {there for there, _, port in self._bound(invoke) if port.role == "done"}
 
     def _bindings(self, invoke: Invoke) -> list[Assign]:
         """The ports of the ref cells that `invoke` binds, as assignments between the instance and this component's
         cells.
         """
-        found = []
+        return [
+            Assign(here, there, None) if port.is_input else Assign(there, here, None)
+            for there, here, port in self._bound(invoke)
+        ]
+
+    def _bound(self, invoke: Invoke) -> Iterator[tuple[PortOf, PortOf, Port]]:
+        """Ports of an instance that stand for those of the cells bound to it, and these."""
         for name, original in invoke.references:
             for port in self.component.cells[original].ports:
-                if PortOf(invoke.cell, f"{name}_{port.name}") in self.widths:
-                    there, here = PortOf(invoke.cell, f"{name}_{port.name}"), PortOf(original, port.name)
-                    found.append(Assign(here, there, None) if port.is_input else Assign(there, here, None))
-        return found
+                there = PortOf(invoke.cell, f"{name}_{port.name}")
+                if there in self.widths:
+                    yield there, PortOf(original, port.name), port
 
     # -- values
     def value(self, value: Value, group: str = "") -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Program, Store, operand_names
+from torch2hw.dialects.loops import Buffer, Load, Nest, Program, Store
 
 ELEMENTS = 1 << 16
 
@@ -91,19 +91,7 @@ def touched(nest: Nest, access: Load | Store) -> NDArray[np.bool_]:
 
 def without_dead_values(nest: Nest) -> Nest:
     """`nest` without statements and carried values that reach no store."""
-    needed = {store.value for store in nest.stores()}
-    stages = list(nest.stages)
-    while True:
-        size = len(needed)
-        for stage in stages:
-            for statement in reversed(stage.statements):
-                if statement.result in needed:
-                    needed |= operand_names(statement)
-            for carried in stage.carried:
-                if carried.name in needed or carried.next in needed:
-                    needed |= {carried.name, carried.init, carried.next}
-        if len(needed) == size:
-            break
+    needed = nest.needed_for({store.value for store in nest.stores()})
     return replace(
         nest,
         stages=tuple(
@@ -112,6 +100,6 @@ def without_dead_values(nest: Nest) -> Nest:
                 statements=tuple(s for s in stage.statements if s.result in needed),
                 carried=tuple(c for c in stage.carried if c.name in needed),
             )
-            for stage in stages
+            for stage in nest.stages
         ),
     )

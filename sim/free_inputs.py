@@ -36,14 +36,5 @@ def _confined(nest: Nest, confined: set[Buffer]) -> set[Buffer]:
         if isinstance(operation, Operation):
             places = CONFINED_OPERANDS.get(operation.name.removeprefix("arith."), ())
             names |= {operation.operands[place] for place in places}
-    size = -1
-    while len(names) != size:
-        size = len(names)
-        for stage in nest.stages:
-            for carried in stage.carried:
-                if carried.name in names or carried.next in names:
-                    names |= {carried.name, carried.init, carried.next}
-            for statement in reversed(stage.statements):
-                if isinstance(statement, Operation) and statement.result in names:
-                    names |= set(statement.operands)
+    names = nest.needed_for(names)
     return {load.buffer for load in nest.loads() if load.result in names}

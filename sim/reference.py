@@ -20,6 +20,7 @@ from torch_mlir.dialects import arith
 from torch_mlir.dialects import memref as memref_dialect
 from torch_mlir.execution_engine import ExecutionEngine
 
+from torch2hw.frontend.walking import operations_named
 from torch2hw.sim.formats import FORMATS, Array
 
 TO_LLVM = (
@@ -104,20 +105,14 @@ def _hide_constants(module: ir.Module) -> None:
     that the hardware's multiplier and FTZ|DAZ do; LLVM also folds constants without flushing. What it cannot see it
     leaves alone: a public, mutable global may be written from elsewhere.
     """
-    constants: list[Any] = []
-
-    def visit(operation: ir.Operation) -> ir.WalkResult:
-        if operation.name == "arith.constant" and isinstance(operation.attributes["value"], ir.FloatAttr):
-            constants.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
     for operation in module.body.operations:
         if operation.operation.name == "memref.global" and "constant" in operation.attributes:
             del operation.attributes["constant"]
             del operation.attributes["sym_visibility"]
     names: dict[str, str] = {}
-    for operation in constants:
+    for operation in operations_named(module, "arith.constant"):
+        if not isinstance(operation.attributes["value"], ir.FloatAttr):
+            continue
         type, value = operation.results[0].type, operation.attributes["value"]
         with operation.location:
             memref = ir.MemRefType.get([], type)
@@ -135,15 +130,7 @@ def _hide_constants(module: ir.Module) -> None:
 
 def _expand_absolutes(module: ir.Module) -> None:
     """|x| of an integer is the greater of x and 0 - x: upstream's conversion refuses the operation."""
-    found: list[Any] = []
-
-    def visit(operation: ir.Operation) -> ir.WalkResult:
-        if operation.name == "math.absi":
-            found.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
-    for operation in found:
+    for operation in operations_named(module, "math.absi"):
         x, type = operation.operands[0], operation.results[0].type
         with ir.InsertionPoint(operation), operation.location:
             zero = arith.ConstantOp(type, ir.IntegerAttr.get(type, 0))
@@ -157,16 +144,11 @@ def _keep_choices_apart(module: ir.Module) -> None:
 
     LLVM makes one `minss` of x < y ? x : y, which flushes; a selection gives the bits it chose, as hardware does.
     """
-    choices: list[Any] = []
-
-    def visit(operation: ir.Operation) -> ir.WalkResult:
-        if operation.name == "arith.select" and isinstance(operation.results[0].type, FLOATS):
-            condition = operation.operands[0].owner
-            if not isinstance(condition, ir.Block) and condition.operation.name == "arith.cmpf":
-                choices.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(visit)
+    choices = [
+        operation
+        for operation in operations_named(module, "arith.select")
+        if isinstance(operation.results[0].type, FLOATS) and _is_comparison(operation.operands[0].owner)
+    ]
     for type in {str(operation.results[0].type) for operation in choices}:
         alone = ir.Module.parse(CHOICE.format(type=type))
         module.body.append(next(iter(alone.body.operations)).operation.clone())
@@ -177,6 +159,10 @@ def _keep_choices_apart(module: ir.Module) -> None:
             called = ir.Operation.create("func.call", [type], list(operation.operands), callee)
         operation.results[0].replace_all_uses_with(called.results[0])
         operation.erase()
+
+
+def _is_comparison(owner: Any) -> bool:
+    return not isinstance(owner, ir.Block) and owner.operation.name == "arith.cmpf"
 
 
 def _forbid_vectors(module: ir.Module) -> None:

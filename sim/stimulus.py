@@ -25,15 +25,16 @@ class Tensor(Protocol):
 
 
 def input_sets(
-    ports: Sequence[Tensor], example: Sequence[Array], random: np.random.Generator, free: Sequence[bool] = ()
+    ports: Sequence[Tensor], example: Sequence[Array], random: np.random.Generator, free: Sequence[bool] | None = None
 ) -> list[list[Array]]:
     """The example; ordinary values; finite edges among them; infinities and NaNs here and there (`INPUT_SETS`).
 
     Integers and booleans keep the example's values in another order, which keeps indices in range, but for those that
-    are `free` (`free_inputs`): they get any bits, and the ends of their range.
+    are `free` (`free_inputs`; none by default): they get any bits, and the ends of their range.
     """
     assert len(example) == len(ports)
-    filled = [FORMATS[port.dtype].is_float or any(free[k : k + 1]) for k, port in enumerate(ports)]
+    free = [False] * len(ports) if free is None else free
+    filled = [FORMATS[port.dtype].is_float or any_bits for port, any_bits in zip(ports, free, strict=True)]
 
     def another(port: Tensor, array: Array, fills: bool) -> Array:
         if fills:

@@ -48,7 +48,7 @@ def run(parsed: argparse.Namespace) -> int:
     from torch2hw.progress import Progress
 
     written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
-    for path in (*written, *([parsed.trace] if parsed.trace else [])):
+    for path in filter(None, (*written, parsed.trace)):
         check_writable(path)
     if parsed.trace_depth and not parsed.trace:
         raise UsageError("--trace-depth without --trace", fix="name the waveforms' file with --trace")
