@@ -18,7 +18,7 @@ import logging
 import re
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     place = forward_place(loaded) or place
     flat = _Flat(loaded.model, arguments)
     with torch.no_grad(), quiet_third_parties(sources):
-        results = _run(flat, tensors, loaded)
+        results: Sequence[torch.Tensor] = run_model(flat, tensors, loaded)
         returned = flat.returned  # torch.export puts back what it finds changed
         assert returned is not None
         program = _export(flat, tensors, sources, place)
@@ -104,11 +104,12 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
 
 
-def _run(flat: _Flat, tensors: Sequence[torch.Tensor], loaded: LoadedModel) -> Sequence[torch.Tensor]:
-    """The model's results in PyTorch, or its exception as a refusal."""
+def run_model(
+    model: Callable[..., Any], tensors: Sequence[torch.Tensor], loaded: LoadedModel, which: str = "the example inputs"
+) -> Any:
+    """What the loaded model, as a function of flat tensors, gives in PyTorch; its exception as a refusal."""
     try:
-        results: Sequence[torch.Tensor] = flat(*(tensor.clone() for tensor in tensors))
-        return results
+        return model(*(tensor.clone() for tensor in tensors))
     except (KeyboardInterrupt, Torch2HWError):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
@@ -116,18 +117,19 @@ def _run(flat: _Flat, tensors: Sequence[torch.Tensor], loaded: LoadedModel) -> S
         place = loaded.sources.place(*frames[-1]) if frames else forward_place(loaded) or (loaded.source_file, 0)
         text = traceback.format_exception_only(error)[-1].strip()
         given = ", ".join(f"{tuple(tensor.shape)}" for tensor in tensors)
-        if isinstance(error, RuntimeError) and re.search(r"shape|size|dimension|channels|must match", text):
+        shapes = re.search(r"shape|size|dimension|channels|must match", text) and "out of bounds" not in text
+        if isinstance(error, RuntimeError) and shapes:
             raise ShapeMismatch(
                 f"shapes do not fit: {str(error).splitlines()[0]}",
                 location=place,
-                why=f"PyTorch itself cannot run the model on the example inputs, whose shapes are {given}",
+                why=f"PyTorch itself cannot run the model on {which}, whose shapes are {given}",
                 fix="give example inputs of the shapes that the model takes",
             ) from None
         raise ModelRaised(
             f"the model raised {text}",
             location=place,
-            why=f"PyTorch itself cannot run the model on the example inputs, whose shapes are {given}",
-            fix="make `model(*example_inputs)` run in PyTorch",
+            why=f"PyTorch itself cannot run the model on {which}, whose shapes are {given}",
+            fix=f"make the model run in PyTorch on {which}",
         ) from None
 
 

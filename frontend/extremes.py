@@ -1,9 +1,13 @@
-"""Maxima, minima and clamps give NaN where an operand is NaN, as in PyTorch; torch-mlir's give the other operand.
+"""Maxima, minima and clamps give NaN where an operand is NaN, as in PyTorch, and places of extremes that of the first
+NaN; torch-mlir's give the other operand, and the place of the greatest number.
 
 Before:  %c = arith.cmpf ogt, %x, %y ; %z = arith.select %c, %x, %y           torch.maximum
          %c = arith.cmpf ult, %x, %low ; %z = arith.select %c, %low, %x       torch.clamp
 After:   %z = arith.maximumf %x, %y
          %c = arith.cmpf olt, %x, %low ; %z = arith.select %c, %low, %x       %low a constant
+
+Before:  %m = arith.maximumf %x, %best ; %c = arith.cmpf ogt, %x, %best       torch.argmax
+After:   %m = arith.maximumf %x, %best ; %c = (arith.cmpf ugt, %x, %best) and (arith.cmpf ord, %best, %best)
 
 needs: elementwise operations not fused: a user's torch.where(x > y, x, y) is two operations, and stays as it is.
 leaves: the sign of a zero beside a constant zero (clamp keeps it); elsewhere +0 is greater than -0.
@@ -20,13 +24,40 @@ from torch2hw.frontend.walking import operations_named
 
 ORDERED = {2: "gt", 3: "ge", 4: "lt", 5: "le"}
 UNORDERED = 7
-"""arith.cmpf's numbers of predicates: those that are true of a NaN are so much higher."""
+BOTH_NUMBERS = 7
+"""arith.cmpf's numbers of predicates: those that are true of a NaN are so much higher; `ord`."""
 
 
 def rewrite_extremes(module: Any) -> None:
     """Rewrite `module` in place."""
     for select in operations_named(module, "arith.select"):
         _rewrite(select)
+    for name, predicate in (("maximumf", "gt"), ("minimumf", "lt")):
+        for extreme in operations_named(module, f"arith.{name}"):
+            _rewrite_place(extreme, predicate)
+
+
+def _rewrite_place(extreme: Any, relation: str) -> None:
+    """Comparisons of what `extreme` is taken of decide its place."""
+    taken = tuple(extreme.operands)
+    for compare in [each.operation for each in extreme.block.operations]:
+        if compare.name != "arith.cmpf" or tuple(compare.operands) != taken:
+            continue
+        predicate = ir.IntegerAttr(compare.attributes["predicate"]).value
+        if ORDERED.get(predicate) != relation:
+            continue
+        with ir.InsertionPoint(compare), compare.location:
+            kind, (x, best) = ir.IntegerType.get_signless(64), taken
+            beyond, known = (
+                ir.Operation.create("arith.cmpf", [compare.results[0].type], operands, {"predicate": number})
+                for operands, number in (
+                    ([x, best], ir.IntegerAttr.get(kind, predicate + UNORDERED)),
+                    ([best, best], ir.IntegerAttr.get(kind, BOTH_NUMBERS)),
+                )
+            )
+            both = ir.Operation.create("arith.andi", [compare.results[0].type], [beyond.result, known.result])
+        compare.results[0].replace_all_uses_with(both.result)
+        compare.erase()
 
 
 def _rewrite(select: Any) -> None:

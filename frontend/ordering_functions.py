@@ -68,12 +68,12 @@ def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[T
 
 
 def median_dim(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
-    """The lower of two medians; NaN where there is one, as PyTorch has it."""
+    """The lower of two medians; the first NaN where there is one, as PyTorch has it."""
     values, places = kthvalue(x, (x.shape[dim] + 1) // 2, dim, True)
     if x.is_floating_point():
-        last, last_place = kthvalue(x, x.shape[dim], dim, True)
-        unordered = last != last
-        values, places = torch.where(unordered, last, values), torch.where(unordered, last_place, places)
+        greatest, place = x.max(dim, True)
+        unordered = greatest != greatest
+        values, places = torch.where(unordered, greatest, values), torch.where(unordered, place, places)
     return (values, places) if keepdim else (values.squeeze(dim), places.squeeze(dim))
 
 

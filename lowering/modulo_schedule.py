@@ -11,8 +11,8 @@ Constraints:
 - at most two operations without a register follow each other in a cycle;
 - an iterative unit gets operands no sooner than its spacing after the last ones: it runs where its stage runs.
 
-II is the least for which this holds. Operations start as early as they can, memory reads as late as their first use
-allows, so that few registers hold operands.
+II is the least for which this holds. Operations start as early as they can, those on carried values as late as these
+must be read for that II, memory reads as late as their first use allows, so that few registers hold operands.
 """
 
 from __future__ import annotations
@@ -122,25 +122,31 @@ class _Ports:
 
 def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
-    not_before: dict[str, int] = {}  # reads at places computed at run time that found their port taken
-    for _ in range(MOST_DELAYS * sum(1 for _ in nest.loads()) + 1):
+    carried = {each.name for stage in nest.stages for each in stage.carried}
+    not_before: dict[str, int] = {}
+    delays = {True: len(carried) + 1, False: MOST_DELAYS * sum(1 for _ in nest.loads()) + 1}
+    while True:
         result = _timed(nest, latency, interval, not_before)
         if not isinstance(result, Delayed):
             return result
-        not_before[result.load] = result.cycle
-    return interval + 1
+        delays[result.name in carried] -= 1
+        if not delays[result.name in carried]:
+            return result.otherwise
+        not_before[result.name] = result.cycle
 
 
 @dataclass(frozen=True)
 class Delayed:
-    """A read whose port is free only in a later cycle than the one in which its place and its users want it."""
+    """A read that must come later than its users want it: of a memory at a place computed at run time whose port is
+    taken until then, or of a carried value that has not been computed; `otherwise`, a larger interval."""
 
-    load: str
+    name: str
     cycle: int
+    otherwise: int
 
 
 def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str, int]) -> Schedule | Delayed | int:
-    """A schedule with this interval, a read to be delayed for it, or a larger interval to try."""
+    """A schedule with this interval and these delays, another read to be delayed, or a larger interval to try."""
     result = Schedule(interval)
     chain: dict[str, int] = {}  # operations without a register that a value has behind it in its cycle
     users: dict[str, list[str]] = {}
@@ -149,7 +155,8 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
         for statement in early:
             _place(statement, result, chain, latency, not_before)
         for carried in stage.carried:  # for now as early as can be; a memory holds those of later stages
-            result.ready[carried.name] = max(result.ready.get(carried.init, 0), min(number, STATE_LATENCY_CYCLES))
+            soonest = max(min(number, STATE_LATENCY_CYCLES), not_before.get(carried.name, 0))
+            result.ready[carried.name] = max(result.ready.get(carried.init, 0), soonest)
             chain[carried.name] = chain.get(carried.init, 0)
         for statement in late:
             _place(statement, result, chain, latency, not_before)
@@ -163,7 +170,8 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
             result.start[carried.name] = result.ready[carried.name] = read
             done = result.ready.get(carried.next, 0) + (2 if number else 0)
             if done > read + distance * interval:
-                return interval + -(-(done - read - distance * interval) // distance)
+                larger = interval + -(-(done - read - distance * interval) // distance)
+                return Delayed(carried.name, done - distance * interval, larger)
     blocked = _delay_loads(nest, result, users)
     if blocked is not None:
         return blocked
@@ -241,7 +249,7 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
                 cycle for cycle in range(last + 1, last + interval) if ports.take(load.buffer, load.indices, cycle)
             )
             cycle = next(later, None) if runtime else None
-            return interval + 1 if cycle is None else Delayed(load.result, cycle)
+            return interval + 1 if cycle is None else Delayed(load.result, cycle, interval + 1)
     lowest = min([0, *result.start.values()])
     if lowest < 0:  # reads moved in front of the first cycle: shift everything
         for table in (result.start, result.ready):

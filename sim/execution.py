@@ -72,6 +72,11 @@ def arguments(program: TorchProgram, inputs: Sequence[Array]) -> Any:
     return program.input_structure.build(tensors)
 
 
+def accepted(model: torch.nn.Module, program: TorchProgram, sets: Sequence[list[Array]]) -> list[list[Array]]:
+    """`sets` of stored inputs; the first one in place of those on which PyTorch itself cannot run the model."""
+    return [each if pytorch.accepts(model, arguments(program, each)) else sets[0] for each in sets]
+
+
 def loop_outputs(program: Program, text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:
     """What the text of a loop program computes."""
     reference = compiled_reference(text, subnormals)

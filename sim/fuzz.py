@@ -156,7 +156,8 @@ def _fault(seed: int, text: str, options: Options, folder: Path) -> str:
         meddle=rng.random() < 0.8,
         hasty=latency < HASTY_BELOW_CYCLES,
     )
-    result = simulate_sets(compiled, sets_for(compiled.imported, loaded.example_inputs), conditions=hard)
+    sets = sets_for(loaded.model, compiled.imported, loaded.example_inputs)
+    result = simulate_sets(compiled, sets, conditions=hard)
     result.check()
     return ""
 

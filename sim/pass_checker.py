@@ -23,7 +23,7 @@ from torch2hw.frontend.signature import Structure
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.compare import Mismatch, first_mismatch
-from torch2hw.sim.execution import arguments, outputs_of, runs_on_cpu
+from torch2hw.sim.execution import accepted, arguments, outputs_of, runs_on_cpu
 from torch2hw.sim.formats import Array, from_torch, to_float64, to_words
 from torch2hw.sim.reference import Reference
 from torch2hw.sim.rounding import FACTOR, Yardstick
@@ -49,10 +49,14 @@ class Checked:
         return f"{self.name}: rounding moved values {self.scales:.2g} of the {FACTOR:.0f} scales allowed"
 
 
-def sets_for(imported: TorchProgram, example: tuple[Any, ...]) -> list[list[Array]]:
-    """The sets of inputs that every program, and the hardware at the end, is given; always the same."""
+def sets_for(model: torch.nn.Module, imported: TorchProgram, example: tuple[Any, ...]) -> list[list[Array]]:
+    """The sets of inputs that every program, and the hardware at the end, is given; always the same.
+
+    The example stands for a set on which PyTorch itself cannot run the model.
+    """
     _, tensors = Structure.of(example)
-    return input_sets(imported.inputs, [from_torch(tensor) for tensor in tensors], np.random.default_rng(1))
+    sets = input_sets(imported.inputs, [from_torch(tensor) for tensor in tensors], np.random.default_rng(1))
+    return accepted(model, imported, sets)
 
 
 class PassChecker:
@@ -62,7 +66,7 @@ class PassChecker:
         self, model: torch.nn.Module, imported: TorchProgram, example: tuple[Any, ...], subnormals: str
     ) -> None:
         self.model, self.imported, self.subnormals = model, imported, subnormals
-        self.sets = sets_for(imported, example)
+        self.sets = sets_for(model, imported, example)
         self.program: Any = imported
         self.outputs = self._run(imported, "torch")
         self.checked: list[Checked] = []

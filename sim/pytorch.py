@@ -16,6 +16,15 @@ def run(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
+def accepts(model: torch.nn.Module, inputs: Sequence[object]) -> bool:
+    """Whether the model runs on `inputs`: special values may lead it to places that are none."""
+    try:
+        run(model, inputs)
+    except Exception:  # noqa: BLE001 - whatever the user's code raises
+        return False
+    return True
+
+
 def run_float64(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor] | None:
     """The same with parameters, buffers and floating inputs in float64; None where the model fixes a dtype inside."""
     try:

@@ -1,8 +1,8 @@
 """Simulate a compiled design, and compare it with its reference and with PyTorch (contract section 6).
 
 The first run takes the given inputs; each further run takes random ones of the same shapes: normally distributed
-numbers, and the given integers and booleans in another order, which keeps indices valid. All runs follow each other
-without a reset in between.
+numbers, and the given integers and booleans in another order, which keeps indices valid; the given ones again where
+PyTorch cannot run the model on those. All runs follow each other without a reset in between.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch2hw.compiler import Compiled
 from torch2hw.design_files import write_design
 from torch2hw.errors import CheckError
+from torch2hw.frontend.export_model import run_model
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
@@ -104,12 +105,15 @@ def simulate_design(
     netlist: bool = False,
 ) -> SimulationResult:
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
-    _, tensors = Structure.of(arguments)
-    sets = [tensors]
+    loaded = compiled.loaded
+    structure, tensors = Structure.of(arguments)
+    with torch.no_grad():
+        run_model(lambda *given: loaded.model(*structure.build(given)), tensors, loaded, "these inputs")
     generator = torch.Generator().manual_seed(seed)
-    while len(sets) < runs:
-        sets.append([_another(tensor, generator) for tensor in tensors])
-    stored = [[from_torch(tensor) for tensor in tensors] for tensors in sets]
+    sets = [tensors, *([_another(tensor, generator) for tensor in tensors] for _ in range(runs - 1))]
+    stored = execution.accepted(
+        loaded.model, compiled.imported, [[from_torch(tensor) for tensor in each] for each in sets]
+    )
     return simulate_sets(
         compiled, stored, conditions=conditions, progress=progress, monitored=monitored, netlist=netlist
     )

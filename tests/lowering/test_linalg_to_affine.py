@@ -68,6 +68,13 @@ def extremes_of_what_may_be_nan(x: Any) -> Any:
     return *extremes, y.clamp(-1, 2), y.clamp(min=0), torch.clamp(y, z, z + 1), torch.where(y > z, y, z), y == y
 
 
+def places_of_what_may_be_nan(x: Any) -> Any:
+    y = torch.where((x == -2) | (x == 4), torch.nan, x)[:, [0, 2, 1, 0]]
+    z = torch.where(x.abs() < 5, torch.inf, y[:, :3])
+    both = [place for each in (y, z, -z) for dim in (0, 1) for place in (each.argmax(dim), each.argmin(dim))]
+    return *both, *y.max(1), *z.min(0), *y.median(1), *z.median(0), z.argmax(), torch.full_like(x, torch.nan).argmin()
+
+
 def eight_bits(x: Any) -> Any:
     y, z = (x * 20 + 125).to(torch.int32).to(torch.uint8), (x * 20).to(torch.int32).to(torch.int8)
     signed = z - 1, z // 7, z % 7, -z, z.amax(0), z > 3
@@ -85,6 +92,7 @@ def eight_bits(x: Any) -> Any:
         places_in_what_is_not_stored,
         comparisons_of_constants,
         extremes_of_what_may_be_nan,
+        places_of_what_may_be_nan,
         eight_bits,
     ],
 )

@@ -88,6 +88,25 @@ def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
     assert not list(faults(program))
 
 
+def test_what_needs_only_the_carried_value_waits_for_it() -> None:
+    """h = h·c + (x·x + x): the product with h starts when the last h is there, though its operands are no others."""
+    x, y, i = Buffer("x", (9,), "f32", "input"), Buffer("y", (1,), "f32", "output"), Variable("i", 9)
+    types = ("f32", "f32")
+    statements = (
+        Constant("c", "f32", 0x3F800000),
+        Load("e", "f32", x, (variable(i),)),
+        Operation("square", "f32", "arith.mulf", ("e", "e"), types),
+        Operation("term", "f32", "arith.addf", ("square", "e"), types),
+        Operation("scaled", "f32", "arith.mulf", ("h", "c"), types),
+        Operation("next", "f32", "arith.addf", ("scaled", "term"), types),
+    )
+    stores = (Store(y, (Index((), 0),), "next"),)
+    nest = Nest("n", (Loop(i, 0),), (Stage((Carried("h", "f32", "c", "next"),), statements), Stage((), (), stores)))
+    plan = schedule(nest, lambda operation: 4)
+    assert plan.interval_cycles == 8
+    check_order(nest, plan)
+
+
 def test_reads_at_computed_places_wait_for_each_other() -> None:
     """Two elements of one memory, at places that are ready in the same cycle, are stored at once."""
     places, table = Buffer("places", (6, 2), "index", "input"), Buffer("table", (9,), "f32", "input")

@@ -20,6 +20,7 @@ from torch2hw.frontend.load_model import load
 from torch2hw.options import Options
 from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
+from torch2hw.sim.pass_checker import sets_for
 from torch2hw.sim.rounding import FACTOR, Yardstick
 
 MODEL = """\
@@ -200,6 +201,25 @@ def test_whole_powers_run_at_every_level(tmp_path: Path) -> None:
     lines = ("import torch", "model = type('Cube', (torch.nn.Module,), {'forward': lambda self, x: x**3 + x**-5})()")
     model.write_text("\n".join((*lines, "example_inputs = (torch.randn(2, 3),)")))
     assert {found.name for found in check(model).checked} > {"torch-to-linalg", "linalg-to-affine"}
+
+
+def test_the_example_stands_for_what_pytorch_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """NaN leads this model to place -1."""
+    model, given = tmp_path / "last.py", tmp_path / "x.npz"
+    lines = ("import torch", "class Last(torch.nn.Module):", " def forward(self, x):")
+    lines += ("  return x.gather(-1, (x == x).sum(-1, keepdim=True) // 3 - 1)",)
+    lines += ("torch.manual_seed(1)", "model, example_inputs = Last(), (torch.randn(4, 3),)")
+    model.write_text("\n".join(lines))
+    loaded = load(str(model))
+    imported = compile_model(loaded, Options(), stop_at="linalg").imported
+    sets = sets_for(loaded.model, imported, loaded.example_inputs)
+    assert [sets[0] is each for each in sets] == [True, False, False, True]
+    assert {found.name for found in check(model).checked} > {"torch-to-linalg", "linalg-to-affine"}
+    np.savez(given, x=np.full((4, 3), np.nan, np.float32))
+    assert main(["simulate", str(model), "--inputs", str(given)]) == 1
+    error = capsys.readouterr().err
+    assert f"{model}:4: error[model-raised]: the model raised RuntimeError: index -1 is out of bounds" in error
+    assert "fix: make the model run in PyTorch on these inputs" in error
 
 
 def test_a_value_may_be_returned_twice(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ def check_hardware(compiled: Compiled, progress: Progress) -> None:
     from torch2hw.sim.pass_checker import sets_for
 
     progress.step("build the simulation")
-    sets = sets_for(compiled.imported, compiled.loaded.example_inputs)
+    loaded = compiled.loaded
+    sets = sets_for(loaded.model, compiled.imported, loaded.example_inputs)
     simulate_sets(compiled, sets, progress=progress.cycles).check()
 
 
