@@ -6,7 +6,9 @@ stimulus for such inputs must come from the example.
 
 from __future__ import annotations
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Operation, Program, Store
+from collections.abc import Set
+
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program, Store
 
 CONFINED_OPERANDS = {
     **dict.fromkeys(("divsi", "divui", "remsi", "remui", "ceildivsi", "floordivsi"), (0, 1)),
@@ -18,23 +20,33 @@ def free_inputs(program: Program) -> list[bool]:
     """For each input, whether it is free."""
     confined: set[Buffer] = set()
     while True:
-        found = confined.union(*(_confined(nest, confined) for nest in program.nests))
+        found = confined.union(*(confined_buffers(nest, confined) for nest in program.nests))
         if found == confined:
             return [buffer not in confined for buffer in program.inputs]
         confined = found
 
 
-def _confined(nest: Nest, confined: set[Buffer]) -> set[Buffer]:
-    """The buffers whose values a nest uses as places, or stores where they are used so."""
+def confined_buffers(nest: Nest, confined: Set[Buffer] = frozenset()) -> set[Buffer]:
+    """The buffers whose values a nest uses as places and the like, or stores in `confined` ones."""
     loops = {loop.variable.name for loop in nest.loops}
     names = {store.value for store in nest.stores() if store.buffer in confined}
+    harmless = {s.result for s in nest.statements() if isinstance(s, Constant) and s.bits not in _undefined(s.type)}
     accesses: list[Load | Store] = [*nest.loads(), *nest.stores()]
     for access in accesses:
         for index in (*access.indices, *access.guard):
             names |= {variable.name for variable in index.variables()} - loops
     for operation in nest.statements():
-        if isinstance(operation, Operation):
+        if isinstance(operation, Operation) and not _divides_by(operation, harmless):
             places = CONFINED_OPERANDS.get(operation.name.removeprefix("arith."), ())
             names |= {operation.operands[place] for place in places}
     names = nest.needed_for(names)
     return {load.buffer for load in nest.loads() if load.result in names}
+
+
+def _divides_by(operation: Operation, divisors: set[str]) -> bool:
+    return CONFINED_OPERANDS.get(operation.name.removeprefix("arith.")) == (0, 1) and operation.operands[1] in divisors
+
+
+def _undefined(type: str) -> tuple[int, int]:
+    """The bits of 0 and -1: of some number the quotient by these is undefined."""
+    return 0, (1 << DTYPE_BITS[type]) - 1

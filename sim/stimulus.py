@@ -74,6 +74,12 @@ def sprinkled(array: Array, dtype: str, share: float, words: Words, random: np.r
     return flat.reshape(array.shape)
 
 
+def negative_zeros(array: Array, dtype: str) -> Array:
+    """-0 everywhere, of which a sum keeps the sign if it starts with one; integers as they are."""
+    sign = np.uint64(1 << (FORMATS[dtype].width_bits - 1))
+    return from_words(np.full(array.size, sign), dtype, array.shape) if FORMATS[dtype].is_float else array
+
+
 def finite_edges(dtype: str) -> Words:
     """Zeros, subnormals, the smallest normals, one and its neighbours, the largest; for integers their extremes."""
     format = FORMATS[dtype]
@@ -132,6 +138,13 @@ def _odd(words: Words, format: Format, bits: Words) -> Words:
     unit = np.uint64(1) << (np.uint64(format.fraction_bits + 1) - bits.astype(np.uint64))
     odd: Words = (words & ~(unit - np.uint64(1))) | unit
     return odd
+
+
+def of_any_size(dtype: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    """Floats of both signs from 2^-12 to 2^8; any bits for integers."""
+    if not FORMATS[dtype].is_float:
+        return ordinary(dtype, shape, random)
+    return from_words(_of_usual_size(FORMATS[dtype], int(np.prod(shape)), random), dtype, shape)
 
 
 def _of_usual_size(format: Format, count: int, random: np.random.Generator) -> Words:

@@ -23,11 +23,12 @@ from torch2hw.design_files import design_texts
 from torch2hw.frontend.signature import Structure
 from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
+from torch2hw.sim.execution import accepted
 from torch2hw.sim.formats import FORMATS, Array, from_torch, to_words
 from torch2hw.sim.free_inputs import free_inputs
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.reference import Reference
-from torch2hw.sim.stimulus import input_sets
+from torch2hw.sim.stimulus import input_sets, negative_zeros
 from torch2hw.sim.testbench_kernels import kernel_benches
 from torch2hw.sim.testbench_units import unit_vectors
 
@@ -49,8 +50,11 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     random = np.random.default_rng(seed)
     design = design_texts(compiled, f"{compiled.top}.sv")
     ports = Manifest.from_json(design.manifest)
-    sets = input_sets(ports.inputs, [from_torch(tensor) for tensor in tensors], random, free_inputs(compiled.reference))
-    kernels, wrappers = kernel_benches(compiled, sets[0]) if compiled.options.schedule == "static" else ({}, "")
+    example = [from_torch(tensor) for tensor in tensors]
+    sets = input_sets(ports.inputs, example, random, free_inputs(compiled.reference))
+    sets.append([negative_zeros(array, port.dtype) for port, array in zip(ports.inputs, example, strict=True)])
+    sets = accepted(compiled.loaded.model, compiled.imported, sets)
+    kernels, wrappers = kernel_benches(compiled, sets[0], random) if compiled.options.schedule == "static" else ({}, "")
     units, vectors = unit_vectors(compiled, random)
     texts = {
         **{f"rtl/{name}": text for name, text in design.files.items()},

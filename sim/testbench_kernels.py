@@ -1,18 +1,21 @@
 """Each kernel of a design among the memories and shared units it uses, and what the memories hold before and after.
 
-The contents come from running the program on the CPU up to and including the kernel's nest, every buffer an output. Of
-fused kernels one round is run, the first.
+The first contents come from running the program on the CPU up to and including the kernel's nest, every buffer an
+output; of fused kernels the first round is run. Others are numbers of any size and special values, whatever the rest of
+the program would make, and only the kernel's nest is run on them: of fused kernels the rounds that follow.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from torch2hw.compiler import Compiled
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Nest, Program
+from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
+from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.kernel_component import KernelComponent
 from torch2hw.lowering.kernel_ports import bank_name
@@ -20,10 +23,16 @@ from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import FORMATS, Array, to_words
+from torch2hw.sim.free_inputs import confined_buffers
 from torch2hw.sim.pass_checker import contents_after
+from torch2hw.sim.reference import Reference
+from torch2hw.sim.stimulus import finite_edges, of_any_size, special_edges, sprinkled
+
+Contents = dict[Buffer, Array]
+SHARES = ((finite_edges, 0.05), (special_edges, 0.02))  # of the other contents: edges among numbers of any size
 
 
-def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, Any], str]:
+def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Generator) -> tuple[dict[str, Any], str]:
     """Kernel name → its latencies and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
     program, kernels = compiled.at("scheduled"), compiled.at("calyx").kernels
     packed = [pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)]
@@ -38,17 +47,22 @@ def kernel_benches(compiled: Compiled, inputs: list[Array]) -> tuple[dict[str, A
         before = state if done == ran else given | contents_after(program, done, packed, subnormals)
         ran = [*done, kernel.nest.round(0)]
         state = given | contents_after(program, ran, packed, subnormals)
-        memories = {}
-        for buffer, bank in kernel.ports.banks():
-            memories[bank_name(buffer, bank)] = {
-                "dtype": buffer.dtype,
-                "before": _bank(before, buffer, bank),
-                "after": _bank(state, buffer, bank),
-            }
+        runs = [(before, state)]
+        for share, (edges, part) in enumerate(SHARES, start=1):
+            nest = kernel.nest.round(share % kernel.nest.rounds)
+            other = _other_contents(nest, before, edges, part, random)
+            runs.append((other, other | contents_after_alone(program, nest, other, subnormals)))
         benches[kernel.component.name] = {
             "latency_cycles": kernel.control_cycles,  # from go to done
             "settle_cycles": max(0, kernel.latency_cycles - kernel.control_cycles),  # until the last store is over
-            "memories": memories,
+            "memories": {bank_name(buffer, bank): buffer.dtype for buffer, bank in kernel.ports.banks()},
+            "runs": [
+                [
+                    {bank_name(buffer, bank): _bank(each, buffer, bank) for buffer, bank in kernel.ports.banks()}
+                    for each in run
+                ]
+                for run in runs
+            ],
         }
         modules.append(bench_module(kernel))
     return benches, "\n".join(modules)
@@ -61,7 +75,42 @@ def nests_before(program: Program, number: int) -> list[Nest]:
     return [*program.nests[: group[0]], *begun]
 
 
-def _bank(state: dict[Buffer, Array], buffer: Buffer, bank: int) -> list[str]:
+def _other_contents(nest: Nest, before: Contents, edges: Any, part: float, random: np.random.Generator) -> Contents:
+    """What the buffers of a nest may hold; those that say places, divisors and amounts of shifts hold what they did."""
+    contents = {}
+    confined = confined_buffers(nest)
+    for buffer in sorted((b for b in nest.buffers() if b.data is None), key=lambda b: b.name):
+        if buffer in confined:
+            contents[buffer] = before.get(
+                buffer, pack(np.zeros(buffer.shape, FORMATS[buffer.dtype].numpy), buffer.bank_factors)
+            )
+        else:
+            numbers = of_any_size(buffer.dtype, buffer.shape, random)
+            numbers = sprinkled(numbers, buffer.dtype, part, edges(buffer.dtype), random)
+            contents[buffer] = pack(numbers, buffer.bank_factors)
+    return contents
+
+
+def contents_after_alone(program: Program, nest: Nest, before: Contents, subnormals: str) -> Contents:
+    """What the buffers that `nest` writes hold when it has run on these contents, all in their banks."""
+    written = tuple(dict.fromkeys(store.buffer for store in nest.stores()))
+    given = {buffer: replace(buffer, name=f"{buffer.name}_before", kind="input") for buffer in before}
+    copies = [_copy(f"copy{number}", given[buffer], buffer) for number, buffer in enumerate(written)]
+    reading = with_buffers(nest, {buffer: given[buffer] for buffer in before if buffer not in written})
+    nests = (*copies, replace(reading, arm_of=""))
+    alone = replace(program, inputs=tuple(given.values()), outputs=written, nests=nests)
+    results = Reference(alone.text(), subnormals).run(list(before.values()))
+    return dict(zip(written, results, strict=True))
+
+
+def _copy(name: str, source: Buffer, target: Buffer) -> Nest:
+    loops = tuple(Loop(Variable(f"{name}_{axis}", size)) for axis, size in enumerate(target.shape))
+    indices = tuple(variable(loop.variable) for loop in loops)
+    stage = Stage((), (Load("word", source.dtype, source, indices),), (Store(target, indices, "word"),))
+    return Nest(name, loops, (stage,))
+
+
+def _bank(state: Contents, buffer: Buffer, bank: int) -> list[str]:
     width = DTYPE_BITS[buffer.dtype]
     stored = state.get(buffer)
     if buffer.data is not None:

@@ -17,6 +17,7 @@ import json
 import math
 import random
 from collections import Counter
+from itertools import chain, repeat
 
 import cocotb
 from cocotb.clock import Clock
@@ -136,15 +137,17 @@ class Host:
         self.port(tensor, "enable").value = 0
 
     async def write_mixed(self, words_of):
-        """Write tensors, all of them at once: elements in any order, now and then none."""
+        """Write tensors, all of them at once: elements in any order, now and then none, in the first cycle one each."""
         left = {name: list(zip(addresses(self.inputs[name]), words, strict=True)) for name, words in words_of.items()}
         for name, elements in left.items():
             random.shuffle(elements)
             for _, word in elements:
                 self.coverage[f"input {name}: {classify(word, self.inputs[name]['dtype'])}"] += 1
-        while any(left.values()):
+        for share in chain([1], repeat(0.8)):
+            if not any(left.values()):
+                break
             for name, elements in left.items():
-                now = bool(elements) and random.random() < 0.8
+                now = bool(elements) and random.random() < share
                 self.port(self.inputs[name], "enable").value = now
                 if now:
                     address, word = elements.pop()
@@ -155,15 +158,17 @@ class Host:
             self.port(self.inputs[name], "enable").value = 0
 
     async def read_mixed(self):
-        """Read all outputs at once, elements in any order, now and then none: name -> words in row-major order."""
+        """Read all outputs at once, as `write_mixed` writes: name -> words in row-major order."""
         left = {name: list(enumerate(addresses(tensor))) for name, tensor in self.outputs.items()}
         words = {name: [None] * len(elements) for name, elements in left.items()}
         for elements in left.values():
             random.shuffle(elements)
-        while any(left.values()):
+        for share in chain([1], repeat(0.8)):
+            if not any(left.values()):
+                break
             asked = {}
             for name, elements in left.items():
-                now = bool(elements) and random.random() < 0.8
+                now = bool(elements) and random.random() < share
                 self.port(self.outputs[name], "enable").value = now
                 if now:
                     asked[name] = elements.pop()

@@ -11,13 +11,14 @@ from torch2hw.sim.stimulus import input_sets, operands
 
 
 class Places(torch.nn.Module):
-    """`place` is an index by way of a buffer, `divisor` a divisor; `whole` and `flag` are only computed with."""
+    """`place` is an index by way of a buffer, `divisor` a divisor; `whole`, which is divided by a constant that does no
+    harm, and `flag` are only computed with."""
 
     def forward(
         self, place: torch.Tensor, divisor: torch.Tensor, whole: torch.Tensor, flag: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         sums = place.cumsum(0)
-        return torch.arange(10.0)[sums], 7 // divisor, torch.where(flag, whole * 3, -whole)
+        return torch.arange(10.0)[sums], 7 // divisor, torch.where(flag, whole // 3, whole % 5)
 
 
 def test_inputs_that_are_no_places_are_free() -> None:
@@ -30,6 +31,16 @@ def test_inputs_that_are_no_places_are_free() -> None:
     sets = input_sets(compiled.reference.inputs, example, np.random.default_rng(1), free)
     assert all(set(arrays[0]) <= {1, 2} and set(arrays[1]) <= {1, 2, 3} for arrays in sets)
     assert len(np.unique([arrays[2] for arrays in sets[1:]])) > 3
+
+
+def test_a_dividend_is_free_only_where_its_quotient_is_defined() -> None:
+    class Quotients(torch.nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return x // -1, y // -2
+
+    whole = torch.tensor([1, 2, 3], dtype=torch.int32)
+    free = free_inputs(torch2hw.compile(Quotients(), (whole, whole)).compiled.reference)
+    assert free[1]
 
 
 def test_some_products_are_halfway_between_two_numbers() -> None:

@@ -152,6 +152,33 @@ def test_a_planted_fault_is_caught(bench: Path, tmp_path: Path, chosen: str, rig
     assert not passed and re.search(r"(every_vector|what_it_writes) +FAIL", output), output
 
 
+class Sums(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum(1)
+
+
+@needs_icarus
+@pytest.mark.parametrize(
+    ("chosen", "right", "wrong"),
+    [
+        ("sum0", r"\(x_data\)", "({x_data[31], 8'h7F, x_data[22:0]})"),
+        ("top", "32'h0", "32'h80000000"),
+    ],
+    ids=["an exponent that all example inputs have", "a sum that starts with -0"],
+)
+def test_a_fault_that_the_example_does_not_meet_is_caught(tmp_path: Path, chosen: str, right: str, wrong: str) -> None:
+    x = torch.rand(4, 6) + 1
+    bench = tmp_path / "bench"
+    write_testbench(torch2hw.compile(Sums(), (x,)).compiled, (x,), bench)
+    source = bench / "rtl" / "sums.sv"
+    before, kernel, after = re.split(r"(?ms)(^module sums_sum0\(.*?^endmodule)", source.read_text())
+    faulty, count = re.subn(right, wrong, kernel)
+    assert count
+    source.write_text(before + faulty + after)
+    passed, output = run(bench, f"icarus and {chosen}")
+    assert not passed and "expected" in output, output
+
+
 @needs_icarus
 def test_a_fault_in_a_unit_is_caught_by_its_own_bench(bench: Path, tmp_path: Path) -> None:
     text = (bench / "rtl" / "layers.sv").read_text()
