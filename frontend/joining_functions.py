@@ -1,4 +1,4 @@
-"""Forms of `cat`, `roll` and adaptive pooling that torch-mlir gets wrong or does not lower."""
+"""Forms of `cat`, `block_diag`, `roll` and adaptive pooling that torch-mlir gets wrong or does not lower."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         return NotImplemented  # type: ignore[no-any-return]
     kind = functools.reduce(torch.promote_types, kinds)
     return torch.cat([each.to(kind) for each in tensors], dim)
+
+
+def block_diag(tensors: Sequence[Tensor]) -> Tensor:
+    """Matrices (or rows, or numbers) one below and right of the other, among zeros."""
+    kind = functools.reduce(torch.promote_types, [each.dtype for each in tensors])
+    blocks = [each.to(kind).reshape(-1, each.shape[-1] if each.dim() else 1) for each in tensors]
+    width, rows, left = sum(block.shape[1] for block in blocks), [], 0
+    for block in blocks:
+        parts = [block.new_zeros(block.shape[0], left), block]
+        parts.append(block.new_zeros(block.shape[0], width - left - block.shape[1]))
+        rows.append(torch.cat([part for part in parts if part.shape[1]], 1))
+        left += block.shape[1]
+    return torch.cat(rows)
 
 
 def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
@@ -54,6 +67,7 @@ def adaptive_max_pool2d(x: Tensor, parts: Sequence[int]) -> tuple[Tensor, Tensor
 _aten = torch.ops.aten
 JOINING: dict[Any, Callable[..., Any]] = {
     _aten.cat.default: concatenate,
+    _aten.block_diag.default: block_diag,
     _aten.roll.default: roll,
     _aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
 }

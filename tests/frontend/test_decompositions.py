@@ -107,6 +107,7 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     *((aten.roll.default, (FLOATS, shifts, [0, 1]), {}) for shifts in ([1, -2], [2, 5], [-1, 13])),
     (aten.adaptive_max_pool2d.default, (torch.arange(42.0).sin().reshape(1, 6, 7), [4, 5]), {}),
     (aten.cat.default, ([BYTES, LARGE, BYTES],), {}),
+    (aten.block_diag.default, ([FLOATS, BYTES.reshape(2, 2), torch.tensor(3), WHOLE],), {}),
     *(
         (aten.sum.dim_IntList, (BYTES, [0]), {"dtype": kind})
         for kind in (torch.int32, torch.uint8, torch.float32, None)
