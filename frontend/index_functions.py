@@ -58,6 +58,30 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return _added(x, dim, _hits(x, dim, index), _with_index(src, index))
 
 
+def scatter_reduce(
+    x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Sums, products, means and extremes of all that an element is written, in order."""
+    if not _covers(x, dim, index):
+        return NotImplemented  # type: ignore[no-any-return]
+    hits, here = _hits(x, dim, index), x.movedim(dim, -1)
+    limits = torch.finfo(x.dtype) if x.is_floating_point() else torch.iinfo(x.dtype)
+    lowest, highest = (-torch.inf, torch.inf) if x.is_floating_point() else (limits.min, limits.max)
+    neutral = torch.full_like(here, {"prod": 1, "amax": lowest, "amin": highest}.get(reduce, 0))
+    values = _with_index(src, index).movedim(dim, -1).unsqueeze(-2)
+    start = here if include_self else neutral
+    terms = torch.cat([start.unsqueeze(-1), torch.where(hits, values, neutral.unsqueeze(-1))], -1)
+    if reduce in ("amax", "amin"):
+        result = terms.amax(-1) if reduce == "amax" else terms.amin(-1)
+    else:
+        result = terms.prod(-1, dtype=x.dtype) if reduce == "prod" else terms.sum(-1, dtype=x.dtype)
+    if reduce == "mean":
+        count = (hits.sum(-1) + include_self).clamp(min=1).to(x.dtype)
+        result = result / count if x.is_floating_point() else torch.div(result, count, rounding_mode="floor")
+    result = result if include_self else torch.where(hits.any(-1), result, here)
+    return result.movedim(-1, dim)
+
+
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     hits = index == torch.arange(x.shape[dim], device=x.device).unsqueeze(-1)
     return _added(x, dim, hits, source if alpha == 1 else source * alpha)
@@ -103,6 +127,7 @@ INDEXED: dict[Any, Callable[..., Any]] = {
     _aten.scatter.src: scatter,
     _aten.scatter.value: scatter_value,
     _aten.scatter_add.default: scatter_add,
+    _aten.scatter_reduce.two: scatter_reduce,
     _aten.index_add.default: index_add,
     _aten.index_copy.default: index_copy,
     _aten.index_fill.int_Scalar: index_fill,

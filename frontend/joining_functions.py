@@ -1,8 +1,9 @@
-"""Forms of `cat`, `block_diag`, `roll` and adaptive pooling that torch-mlir gets wrong or does not lower."""
+"""Forms of `cat`, `block_diag`, `roll`, `fold` and adaptive pooling that torch-mlir gets wrong or does not lower."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,10 +65,49 @@ def adaptive_max_pool2d(x: Tensor, parts: Sequence[int]) -> tuple[Tensor, Tensor
     return values.amax(-1), torch.gather(places.expand(values.shape), -1, chosen.unsqueeze(-1)).squeeze(-1)
 
 
+def adaptive_avg_pool3d(x: Tensor, parts: Sequence[int]) -> Tensor:
+    """Into parts of one size."""
+    sizes = x.shape[-3:]
+    if any(size % count for size, count in zip(sizes, parts, strict=True)):
+        return NotImplemented  # type: ignore[no-any-return]
+    split = [number for size, count in zip(sizes, parts, strict=True) for number in (count, size // count)]
+    return x.reshape(*x.shape[:-3], *split).mean((-5, -3, -1))
+
+
+def col2im(
+    x: Tensor,
+    output_size: Sequence[int],
+    kernel_size: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    stride: Sequence[int],
+) -> Tensor:
+    """What `fold` computes: patches added into an image, element after element of the kernel."""
+    if x.dim() == 2:
+        return col2im(x.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+    padded = [size + 2 * pad for size, pad in zip(output_size, padding, strict=True)]
+    reach = [step * (size - 1) + 1 for step, size in zip(dilation, kernel_size, strict=True)]
+    counts = [(size - far) // step + 1 for size, far, step in zip(padded, reach, stride, strict=True)]
+    parts = x.reshape(x.shape[0], -1, *kernel_size, *counts)
+    image = x.new_zeros(x.shape[0], parts.shape[1], *padded)
+    for i, j in itertools.product(*map(range, kernel_size)):
+        top, left = i * dilation[0], j * dilation[1]
+        bottom, right = (
+            first + (count - 1) * step + 1 for first, count, step in zip((top, left), counts, stride, strict=True)
+        )
+        rows = image[:, :, top : bottom : stride[0]]
+        sums = rows[..., left : right : stride[1]] + parts[:, :, i, j]
+        rows = torch.slice_scatter(rows, sums, 3, left, right, stride[1])
+        image = torch.slice_scatter(image, rows, 2, top, bottom, stride[0])
+    return image[:, :, padding[0] : padded[0] - padding[0], padding[1] : padded[1] - padding[1]].clone()
+
+
 _aten = torch.ops.aten
 JOINING: dict[Any, Callable[..., Any]] = {
     _aten.cat.default: concatenate,
     _aten.block_diag.default: block_diag,
     _aten.roll.default: roll,
+    _aten._adaptive_avg_pool3d.default: adaptive_avg_pool3d,
+    _aten.col2im.default: col2im,
     _aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
 }

@@ -95,6 +95,12 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.scatter.src, (torch.zeros(2, 4), 1, TWICE[:, 1:], FLOATS), {}),
     (aten.scatter.value, (torch.zeros(2, 4), 1, TWICE, 2.5), {}),
     (aten.scatter_add.default, (torch.ones(2, 4), 1, TWICE, torch.arange(6.0).reshape(2, 3) * 0.1), {}),
+    *(
+        (aten.scatter_reduce.two, (x, 1, TWICE, x[:, 1:] - 3, how), {"include_self": own})
+        for x in (FLOATS[:, 1:], WHOLE.reshape(2, 4))
+        for how in ("sum", "prod", "mean", "amax", "amin")
+        for own in (True, False)
+    ),
     (aten.index_add.default, (torch.ones(4, 2), 0, torch.tensor([1, 1]), torch.ones(2, 2) * 0.1), {"alpha": 3}),
     (aten.index_copy.default, (torch.ones(2, 4), 1, torch.tensor([3, 0]), torch.arange(4.0).reshape(2, 2)), {}),
     (aten.index_fill.int_Scalar, (FLOATS, 1, torch.tensor([0, 3]), -1.5), {}),
@@ -106,6 +112,15 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.roll.default, (FLOATS, [3]), {}),
     *((aten.roll.default, (FLOATS, shifts, [0, 1]), {}) for shifts in ([1, -2], [2, 5], [-1, 13])),
     (aten.adaptive_max_pool2d.default, (torch.arange(42.0).sin().reshape(1, 6, 7), [4, 5]), {}),
+    (aten._adaptive_avg_pool3d.default, (torch.arange(72.0).reshape(1, 4, 3, 6) * 36, [2, 1, 6]), {}),
+    *(
+        (aten.col2im.default, (torch.arange(2.0 * size * count).sin().reshape(-1, 2 * size, count), *shape), {})
+        for size, count, shape in (
+            (6, 9, ([4, 5], [2, 3], [1, 1], [0, 1], [1, 2])),
+            (4, 9, ([5, 5], [2, 2], [2, 2], [0, 0], [1, 1])),
+            (9, 4, ([4, 3], [3, 3], [1, 1], [1, 1], [2, 2])),
+        )
+    ),
     (aten.cat.default, ([BYTES, LARGE, BYTES],), {}),
     (aten.block_diag.default, ([FLOATS, BYTES.reshape(2, 2), torch.tensor(3), WHOLE],), {}),
     *(
