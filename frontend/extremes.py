@@ -1,5 +1,5 @@
-"""Maxima, minima and clamps give NaN where an operand is NaN, as in PyTorch, and places of extremes that of the first
-NaN; torch-mlir's give the other operand, and the place of the greatest number.
+"""Maxima, minima and clamps give NaN where an operand is NaN, as in PyTorch, and `argmax` and its like the place of the
+first NaN; torch-mlir's give the other operand, and the place of the greatest number.
 
 Before:  %c = arith.cmpf ogt, %x, %y ; %z = arith.select %c, %x, %y           torch.maximum
          %c = arith.cmpf ult, %x, %low ; %z = arith.select %c, %low, %x       torch.clamp
@@ -24,8 +24,9 @@ from torch2hw.frontend.walking import operations_named
 
 ORDERED = {2: "gt", 3: "ge", 4: "lt", 5: "le"}
 UNORDERED = 7
+"""arith.cmpf's numbers of predicates: those that are true of a NaN are so much higher."""
 BOTH_NUMBERS = 7
-"""arith.cmpf's numbers of predicates: those that are true of a NaN are so much higher; `ord`."""
+"""The number of predicate `ord`."""
 
 
 def rewrite_extremes(module: Any) -> None:

@@ -20,10 +20,17 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return torch.cat([each.to(kind) for each in tensors], dim)
 
 
+def _common_type(tensors: Sequence[Tensor]) -> torch.dtype:
+    """In which numbers that are no arrays count for their kind only: float16 and a float32 number give float16."""
+    arrays, numbers = ([each.dtype for each in tensors if (each.dim() > 0) == wanted] for wanted in (True, False))
+    kinds = [functools.reduce(torch.promote_types, each) for each in (arrays, numbers) if each]
+    return torch.result_type(torch.empty(1, dtype=kinds[0]), torch.empty((), dtype=kinds[-1]))
+
+
 def block_diag(tensors: Sequence[Tensor]) -> Tensor:
     """Matrices (or rows, or numbers) one below and right of the other, among zeros."""
-    kind = functools.reduce(torch.promote_types, [each.dtype for each in tensors])
-    blocks = [each.to(kind).reshape(-1, each.shape[-1] if each.dim() else 1) for each in tensors]
+    kind = _common_type(tensors)
+    blocks = [(each if each.dim() == 2 else each.reshape(1, each.numel())).to(kind) for each in tensors]
     width, rows, left = sum(block.shape[1] for block in blocks), [], 0
     for block in blocks:
         parts = [block.new_zeros(block.shape[0], left), block]

@@ -63,12 +63,16 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
 
 def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     values, places = _in_order(x, dim, False, k)
+    if x.dim() == 0:
+        return values, places
     chosen = values.narrow(dim, k - 1, 1), places.narrow(dim, k - 1, 1)
     return chosen if keepdim else (chosen[0].squeeze(dim), chosen[1].squeeze(dim))
 
 
 def median_dim(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     """The lower of two medians; the first NaN where there is one, as PyTorch has it."""
+    if x.dim() == 0:
+        return kthvalue(x, 1)
     values, places = kthvalue(x, (x.shape[dim] + 1) // 2, dim, True)
     if x.is_floating_point():
         greatest, place = x.max(dim, True)

@@ -11,8 +11,9 @@ Constraints:
 - at most two operations without a register follow each other in a cycle;
 - an iterative unit gets operands no sooner than its spacing after the last ones: it runs where its stage runs.
 
-II is the least for which this holds. Operations start as early as they can, those on carried values as late as these
-must be read for that II, memory reads as late as their first use allows, so that few registers hold operands.
+II is the least that is found for which this holds. Operations start as early as they can, those on carried values as
+late as these must be read for that II, memory reads as late as their first use allows, so that few registers hold
+operands.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, se
 READ_LATENCY_CYCLES = 2  # a memory's own register and one behind it: what follows does not share its access time
 STATE_LATENCY_CYCLES = 1  # of the memories that hold carried values of later stages
 CHAIN_LIMIT = 2
-MOST_DELAYS = 4  # of a read, before a larger interval is tried
+MOST_DELAYS = 4  # of a read of a memory, before a larger interval is tried
+MOST_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early at once
 
 Latency = Callable[[Operation], int]
 
@@ -122,27 +124,29 @@ class _Ports:
 
 def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
-    carried = {each.name for stage in nest.stages for each in stage.carried}
+    carried = [each for stage in nest.stages for each in stage.carried]
     not_before: dict[str, int] = {}
-    delays = {True: len(carried) + 1, False: MOST_DELAYS * sum(1 for _ in nest.loads()) + 1}
+    delays = {True: min(len(carried), MOST_CARRIED_DELAYS) + 1, False: MOST_DELAYS * sum(1 for _ in nest.loads()) + 1}
+    larger: list[int] = []
     while True:
         result = _timed(nest, latency, interval, not_before)
         if not isinstance(result, Delayed):
             return result
-        delays[result.name in carried] -= 1
-        if not delays[result.name in carried]:
-            return result.otherwise
-        not_before[result.name] = result.cycle
+        delays[result.of_carried] -= 1
+        larger.append(result.otherwise)
+        if not delays[result.of_carried]:
+            return min(larger)
+        not_before |= result.cycles
 
 
 @dataclass(frozen=True)
 class Delayed:
-    """A read that must come later than its users want it: of a memory at a place computed at run time whose port is
-    taken until then, or of a carried value that has not been computed; `otherwise`, a larger interval."""
+    """Reads that must come later than their users want them, in these cycles: of carried values that have not been
+    computed, or of a memory at a place computed at run time whose port is taken; `otherwise`, a larger interval."""
 
-    name: str
-    cycle: int
+    cycles: dict[str, int]
     otherwise: int
+    of_carried: bool
 
 
 def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str, int]) -> Schedule | Delayed | int:
@@ -163,15 +167,21 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
         for statement in stage.statements:
             for name in operand_names(statement):
                 users.setdefault(name, []).append(statement.result)
+    for carried in (each for stage in nest.stages for each in stage.carried):  # read when first used
+        read = min([result.start[user] for user in users.get(carried.name, [])] or [result.ready[carried.name]])
+        result.start[carried.name] = result.ready[carried.name] = read
+    late_reads: dict[str, int] = {}
+    larger: list[int] = []
     for number, stage in enumerate(nest.stages):
         distance = iteration_distance(nest, number) if stage.carried else 0
-        for carried in stage.carried:  # read when first used
-            read = min([result.start[user] for user in users.get(carried.name, [])] or [result.ready[carried.name]])
-            result.start[carried.name] = result.ready[carried.name] = read
-            done = result.ready.get(carried.next, 0) + (2 if number else 0)
-            if done > read + distance * interval:
-                larger = interval + -(-(done - read - distance * interval) // distance)
-                return Delayed(carried.name, done - distance * interval, larger)
+        for carried in stage.carried:
+            soonest = result.ready.get(carried.next, 0) + (2 if number else 0) - distance * interval
+            missing = soonest - result.start[carried.name]
+            if missing > 0:
+                late_reads[carried.name] = soonest
+                larger.append(interval + -(-missing // distance))
+    if late_reads:
+        return Delayed(late_reads, min(larger), of_carried=True)
     blocked = _delay_loads(nest, result, users)
     if blocked is not None:
         return blocked
@@ -249,7 +259,7 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
                 cycle for cycle in range(last + 1, last + interval) if ports.take(load.buffer, load.indices, cycle)
             )
             cycle = next(later, None) if runtime else None
-            return interval + 1 if cycle is None else Delayed(load.result, cycle, interval + 1)
+            return interval + 1 if cycle is None else Delayed({load.result: cycle}, interval + 1, of_carried=False)
     lowest = min([0, *result.start.values()])
     if lowest < 0:  # reads moved in front of the first cycle: shift everything
         for table in (result.start, result.ready):

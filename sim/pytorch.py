@@ -10,9 +10,9 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 
 def run(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
-    """The output tensors in the order in which they are returned, nested ones flattened."""
+    """The output tensors in the order in which they are returned, nested ones flattened; `inputs` stay as they are."""
     with torch.no_grad():
-        leaves, _ = tree_flatten(model(*inputs))
+        leaves, _ = tree_flatten(model(*tree_map(_copied, tuple(inputs))))
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
@@ -31,6 +31,10 @@ def run_float64(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.
         return run(copy.deepcopy(model).double(), tree_map(_widened, tuple(inputs)))
     except RuntimeError:
         return None
+
+
+def _copied(leaf: object) -> object:
+    return leaf.clone() if isinstance(leaf, torch.Tensor) else leaf
 
 
 def _widened(leaf: object) -> object:

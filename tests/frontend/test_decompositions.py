@@ -92,6 +92,10 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.kthvalue.default, (WHOLE, 3), {}),
     (aten.median.dim, (WHOLE, 0), {}),
     (aten.median.default, (FLOATS,), {}),
+    *(
+        (operation, (torch.tensor(2.0), *more), {})
+        for operation, more in ((aten.median.dim, (0,)), (aten.kthvalue.default, (1,)))
+    ),
     (aten.scatter.src, (torch.zeros(2, 4), 1, TWICE[:, 1:], FLOATS), {}),
     (aten.scatter.value, (torch.zeros(2, 4), 1, TWICE, 2.5), {}),
     (aten.scatter_add.default, (torch.ones(2, 4), 1, TWICE, torch.arange(6.0).reshape(2, 3) * 0.1), {}),
@@ -122,6 +126,9 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
         )
     ),
     (aten.cat.default, ([BYTES, LARGE, BYTES],), {}),
+    (aten.block_diag.default, ([FLOATS.half(), torch.tensor(0.1), torch.tensor(2)],), {}),
+    (aten.block_diag.default, ([WHOLE.to(torch.int32), torch.zeros(0), torch.tensor(2**31)],), {}),
+    (aten.block_diag.default, ([torch.tensor(1), torch.tensor(2.5)],), {}),
     (aten.block_diag.default, ([FLOATS, BYTES.reshape(2, 2), torch.tensor(3), WHOLE],), {}),
     *(
         (aten.sum.dim_IntList, (BYTES, [0]), {"dtype": kind})

@@ -107,6 +107,23 @@ def test_what_needs_only_the_carried_value_waits_for_it() -> None:
     check_order(nest, plan)
 
 
+def test_a_carried_value_may_be_the_next_of_another() -> None:
+    """late = the value that soon had an iteration before."""
+    x, y, i = Buffer("x", (9,), "f32", "input"), Buffer("y", (1,), "f32", "output"), Variable("i", 9)
+    types = ("f32", "f32")
+    statements = (
+        Constant("c", "f32", 0x3F800000),
+        Load("e", "f32", x, (variable(i),)),
+        Operation("early", "f32", "arith.addf", ("late", "c"), types),
+        Operation("square", "f32", "arith.mulf", ("e", "early"), types),
+        Operation("next", "f32", "arith.addf", ("soon", "square"), types),
+    )
+    stores = (Store(y, (Index((), 0),), "next"),)
+    carried = (Carried("late", "f32", "c", "soon"), Carried("soon", "f32", "c", "next"))
+    nest = Nest("n", (Loop(i, 0),), (Stage(carried, statements), Stage((), (), stores)))
+    check_order(nest, schedule(nest, lambda operation: 4))
+
+
 def test_reads_at_computed_places_wait_for_each_other() -> None:
     """Two elements of one memory, at places that are ready in the same cycle, are stored at once."""
     places, table = Buffer("places", (6, 2), "index", "input"), Buffer("table", (9,), "f32", "input")

@@ -105,3 +105,13 @@ def test_pytorch_runs_in_both_precisions() -> None:
     assert model.weight.dtype == torch.float32
     assert [tuple(y.shape) for y in pytorch.run(Fixed(), (x,))] == [(4, 3), (3,)]
     assert pytorch.run_float64(Fixed(), (x,)) is None
+
+
+def test_a_model_that_changes_its_input_in_place_leaves_it() -> None:
+    class Changes(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.add_(1)
+
+    x = torch.zeros(2)
+    pytorch.run(Changes(), (x,))
+    assert torch.equal(x, torch.zeros(2))
