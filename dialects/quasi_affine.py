@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import gcd
 from typing import Any
 
@@ -57,6 +57,14 @@ class Index:
 
     terms: tuple[tuple[Atom, int], ...]
     constant: int
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """An index is a key of many tables, and its atoms may be nested deeply."""
+        return hash((self.terms, self.constant))
 
     def __str__(self) -> str:
         parts = [str(atom) if coefficient == 1 else f"{atom} * {coefficient}" for atom, coefficient in self.terms]

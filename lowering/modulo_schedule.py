@@ -33,6 +33,7 @@ MOST_DELAYS = 4  # of a read of a memory, before a larger interval is tried
 MOST_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early at once
 
 Latency = Callable[[Operation], int]
+Uses = list[tuple[tuple[Index, ...], int]]  # indices and cycle of accesses
 
 
 @dataclass
@@ -98,11 +99,13 @@ def _unit_intervals(nest: Nest, spacing: Latency) -> Iterator[int]:
 
 
 class _Ports:
-    """Which cycles modulo II each bank's ports are taken in."""
+    """Which cycles modulo II each bank's ports are taken in: by buffer and cycle, for each bank the accesses that may
+    be to it, those that may be to the same set of banks together."""
 
     def __init__(self, interval: int) -> None:
         self.interval = interval
-        self.taken: dict[tuple[Buffer, int], list[tuple[tuple[Index, ...], int]]] = {}
+        self.sets: dict[tuple[tuple[int, ...], ...], int] = {}  # a number for each set of banks
+        self.taken: dict[tuple[Buffer, int], dict[tuple[int, ...], dict[int, Uses]]] = {}
 
     def take(self, buffer: Buffer, indices: tuple[Index, ...], cycle: int) -> bool:
         """Reserves the ports for an access in `cycle`, unless one may be in use.
@@ -111,14 +114,20 @@ class _Ports:
         cycles that are equal modulo II belong to different iterations, so the sets of banks they can ever touch must be
         disjoint.
         """
-        slot = self.taken.setdefault((buffer, cycle % self.interval), [])
+        slot = self.taken.setdefault((buffer, cycle % self.interval), {})
         factors = buffer.bank_factors
-        banks = set(selection(indices, factors))
-        for other, when in slot:
-            apart = when == cycle and (other == indices or never_meet(indices, other, factors))
-            if not apart and banks & set(selection(other, factors)):
+        banks = selection(indices, factors)
+        rivals: dict[int, Uses] = {}
+        for bank in banks:
+            rivals |= slot.get(bank, {})
+        for other, when in (use for uses in rivals.values() for use in uses):
+            if when != cycle or not (other == indices or never_meet(indices, other, factors)):
                 return False
-        slot.append((indices, cycle))
+        number = self.sets.setdefault(tuple(banks), len(self.sets))
+        own = rivals.get(number, [])
+        own.append((indices, cycle))
+        for bank in banks:
+            slot.setdefault(bank, {})[number] = own
         return True
 
 
@@ -272,14 +281,12 @@ def _place_stores(nest: Nest, result: Schedule) -> None:
     """Stores happen once their value is there and their bank's port is free; to one buffer in one cycle if possible,
     and after what the iteration reads from it."""
     ports = _Ports(result.interval_cycles)
-    together = {
-        store.buffer: max(
-            *(result.ready.get(other.value, 0) for other in nest.stores() if other.buffer is store.buffer),
-            *(result.start[load.result] + 1 for load in nest.loads() if load.buffer is store.buffer),
-            0,
-        )
-        for store in nest.stores()
-    }
+    together: dict[Buffer, int] = {}
+    for store in nest.stores():
+        together[store.buffer] = max(together.get(store.buffer, 0), result.ready.get(store.value, 0))
+    for load in nest.loads():
+        if load.buffer in together:
+            together[load.buffer] = max(together[load.buffer], result.start[load.result] + 1)
     for store in nest.stores():
         cycle = together[store.buffer]
         while not ports.take(store.buffer, store.indices, cycle):

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
+import numpy as np
+from numpy.typing import NDArray
+
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import Index, Variable
 
@@ -34,7 +37,8 @@ def possible_banks(index: Index, factor: int) -> tuple[int, ...]:
     step = factor
     for _, coefficient in index.terms:
         step = gcd(step, coefficient)
-    return tuple(sorted({value % factor for value in range(low, high + 1) if (value - index.constant) % step == 0}))
+    values = range(low, min(high + 1, low + factor))  # the others leave the same when divided by the factor
+    return tuple(sorted({value % factor for value in values if (value - index.constant) % step == 0}))
 
 
 def never_meet(left: Sequence[Index], right: Sequence[Index], factors: Sequence[int]) -> bool:
@@ -54,11 +58,29 @@ def apart(a: Index, b: Index, factor: int) -> bool:
 def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:
     """The most accesses (of different addresses) that may need one bank in one iteration: the II that they force."""
     distinct = list(dict.fromkeys(tuple(access) for access in accesses))
-    worst = 1
-    for position, access in enumerate(distinct):
-        rivals = sum(not never_meet(access, other, factors) for other in distinct[:position])
-        worst = max(worst, rivals + 1)
-    return worst
+    meet = np.tril(np.ones((len(distinct), len(distinct)), bool), -1)  # whether access k meets an earlier one
+    for dimension, factor in enumerate(factors):
+        if factor > 1:
+            meet &= ~all_apart([access[dimension] for access in distinct], factor)
+    return 1 + int(meet.sum(axis=1).max(initial=0))
+
+
+def all_apart(indices: Sequence[Index], factor: int) -> NDArray[np.bool_]:
+    """`apart` of every two of these indices. It depends on no more of an index than its terms and what its constant
+    leaves when divided by the factor, and on the latter alone where two have the same terms.
+    """
+    kinds: dict[tuple[object, int], int] = {}
+    kind = [kinds.setdefault((index.terms, index.constant % factor), len(kinds)) for index in indices]
+    terms: dict[object, int] = {}
+    groups = np.array([terms.setdefault(of, len(terms)) for of, _ in kinds], int)
+    rest = np.array([constant for _, constant in kinds], int)
+    result = rest[:, None] != rest[None, :]
+    examples = dict(zip(kind, indices, strict=True))
+    others = (groups[:, None] != groups[None, :]) | np.eye(len(kinds), dtype=bool)
+    for row, column in np.argwhere(others).tolist():
+        result[row, column] = apart(examples[row], examples[column], factor)
+    table: NDArray[np.bool_] = result[np.ix_(kind, kind)]
+    return table
 
 
 def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -> tuple[int, ...]:

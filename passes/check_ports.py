@@ -19,25 +19,22 @@ why: the schedule is static, so nothing at run time would notice a collision. Th
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import gcd, prod
 from typing import Any
 
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer, Nest, Operation
-from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.dialects.quasi_affine import linearise
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.lowering.units import unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
 from torch2hw.passes.check_overlap import overlap_faults, runs
+from torch2hw.passes.check_residues import EXACT_LIMIT, residues, step, suspects
 from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
 
-EXACT_LIMIT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, of some drawn ones
 PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
 
 
@@ -62,8 +59,8 @@ def faults(program: ScheduledProgram) -> Iterator[str]:
         for access in accesses(nest, plan):
             yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
         for once in map(nest.round, range(nest.rounds)):
-            for left, right in itertools.combinations(accesses(once, plan), 2):
-                if left.buffer is right.buffer and not ordered(once, plan, left, right):
+            for left, right in suspects(accesses(once, plan), plan.interval_cycles):
+                if not ordered(once, plan, left, right):
                     yield f"{nest.name}: {left} and {right} collide"
         yield from (f"{nest.name}: {text}" for text in spacing_faults(nest, plan, program.library))
     yield from overlap_faults(program)
@@ -157,30 +154,10 @@ def different_elements(left: Access, right: Access) -> bool:
     """No iteration's `left` is the element of an iteration's `right`: residues by the steps of both are apart in some
     dimension."""
     for a, b in zip(left.indices, right.indices, strict=True):
-        step = gcd(*(coefficient for _, coefficient in (*a.terms, *b.terms)))
-        if not residues(a, step or EXACT_LIMIT) & residues(b, step or EXACT_LIMIT):
+        modulus = step(a.terms, b.terms)
+        if not residues(a, modulus) & residues(b, modulus):
             return True
     return False
-
-
-@lru_cache(maxsize=65536)
-def residues(index: Index, modulus: int) -> frozenset[int]:
-    """Every value that `index` modulo `modulus` can have (exact where it is affine; all, where divisions are too many
-    to try)."""
-    if modulus == 1:
-        return frozenset((0,))
-    if not index.is_affine:
-        variables = sorted(index.variables(), key=lambda v: v.name)
-        if prod(v.extent for v in variables) > EXACT_LIMIT:
-            return frozenset(range(modulus))
-        grid = dict(zip(variables, np.indices(tuple(v.extent for v in variables)), strict=True))
-        return frozenset(np.unique(evaluated(index, grid) % modulus).tolist())
-    found = {index.constant % modulus}
-    for atom, coefficient in index.terms:
-        assert isinstance(atom, Variable)
-        steps = {coefficient * value % modulus for value in range(min(atom.extent, modulus))}
-        found = {(a + b) % modulus for a in found for b in steps}
-    return frozenset(found)
 
 
 def apart_by_enumeration(nest: Nest, plan: Schedule, left: Access, right: Access) -> bool:

@@ -72,16 +72,13 @@ class InterleaveReductions:
 def recurrence_latency(nest: Nest, library: Any) -> int:
     """Cycles from a value carried by stage 0 to the value that replaces it: the longest over all carried values."""
     stage = nest.stages[0]
-    longest = 0
-    for carried in stage.carried:
-        ready: dict[str, int] = {carried.name: 0}
-        for statement in stage.statements:
-            if isinstance(statement, Operation):
-                depths = [ready[name] for name in statement.operands if name in ready]
-                if depths:
-                    ready[statement.result] = max(depths) + latency_of(statement, library)
-        longest = max([longest, *(ready[other.next] for other in stage.carried if other.next in ready)])
-    return longest
+    ready = dict.fromkeys((carried.name for carried in stage.carried), 0)  # cycles after the last carried operand
+    for statement in stage.statements:
+        if isinstance(statement, Operation):
+            depths = [ready[name] for name in statement.operands if name in ready]
+            if depths:
+                ready[statement.result] = max(depths) + latency_of(statement, library)
+    return max((ready.get(carried.next, 0) for carried in stage.carried), default=0)
 
 
 def order_loops(nest: Nest, inner: tuple[Variable, ...]) -> Nest:
