@@ -107,7 +107,7 @@ def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestP
                 + dense(buffer).split(" : ")[0]
             )
     ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
-    allocated = [buffer for buffer in buffers if buffer.kind == "temporary" and buffer not in program.outputs]
+    allocated = [buffer for buffer in buffers if buffer.storage.is_scratch and buffer not in program.outputs]
     lines.append(f"  func.func @main({ports}) {{")
     for buffer in buffers:
         if buffer.data is not None:

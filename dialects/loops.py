@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.dialects.storage import Storage
 
 DTYPE_BITS = {
     "f32": 32,
@@ -55,10 +56,10 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """A tensor in memory. `kind` is input, output, temporary, constant or table (a constant that several nests
-    read in turns, a memory of its own); `data` (of constants and tables) has the buffer's shape.
+    """A tensor in memory; `storage` says where it is, and who reads and writes it.
 
-    A constant's data holds the raw bits as unsigned integers of the type's width, so NaNs survive exactly.
+    `data`, of storage with contents, has the buffer's shape and holds the raw bits as unsigned integers of the type's
+    width, so NaNs survive exactly.
     `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in
     the bank whose number is the row-major number of (i mod factor), at the row-major offset of (i div factor) within
     `bank_shape`.
@@ -67,10 +68,13 @@ class Buffer:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    kind: str
+    storage: Storage
     data: NDArray[np.generic] | None = None
     source: Source | None = None
     factors: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert (self.data is not None) == self.storage.has_contents, f"{self.name}: data do not fit {self.storage.name}"
 
     @property
     def elements(self) -> int:

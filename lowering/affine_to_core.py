@@ -14,7 +14,7 @@ refuses: an operation without a unit in the library, as hwlib's NoUnit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir, passmanager
 
+from torch2hw.dialects.storage import RAM, SHARED_ROM, Storage
 from torch2hw.lowering.banked_accesses import Accesses, Banked, arm_of, constant, constant_of
 
 _BEFORE = (
@@ -65,13 +66,13 @@ _BITS = {
 
 @dataclass(frozen=True)
 class CoreMemory:
-    """A memory beside the core. `kind` is port, constant or temporary; `contents` are the bits of a constant.
+    """A memory beside the core: bank number `bank` of `tensor`; several with the same number hold the same.
 
-    A port's is bank number `bank` of `tensor`; several with the same number hold the same.
+    `contents` are the bits of its words, where `storage` has contents.
     """
 
     name: str
-    kind: str
+    storage: Storage
     elements: int
     width_bits: int
     contents: tuple[int, ...] = ()
@@ -90,17 +91,17 @@ class Core:
 
 def lower(
     affine_text: str,
-    port_names: Sequence[str],
+    ports: Mapping[str, Storage],
     library: Any,
     factors: Mapping[str, tuple[int, ...]] | None = None,
     naive: bool = False,
 ) -> Core:
-    """`port_names` name the arguments of @main; `factors` are those of the buffers, by name; `naive` is
+    """`ports` are the arguments of @main, by name and in order; `factors` are those of the buffers, by name; `naive` is
     banked_accesses'."""
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(affine_text)
         passmanager.PassManager.parse(_BEFORE).run(module.operation)
-        return _CoreLowering(module, library, factors or {}, naive).run(port_names)
+        return _CoreLowering(module, library, factors or {}, naive).run(ports)
 
 
 class _CoreLowering:
@@ -116,19 +117,19 @@ class _CoreLowering:
         self.memories: list[CoreMemory] = []
         self.units: dict[str, Any] = {}
 
-    def run(self, port_names: Sequence[str]) -> Core:
+    def run(self, ports: Mapping[str, Storage]) -> Core:
         stored: dict[Any, Banked] = {}
         contents: dict[str, tuple[int, ...]] = {}
-        for name, argument in zip(port_names, list(self.block.arguments), strict=True):
-            stored[argument] = self.banked(name, "port", argument.type)
+        for (name, storage), argument in zip(ports.items(), list(self.block.arguments), strict=True):
+            stored[argument] = self.banked(name, storage, argument.type)
             argument.set_type(stored[argument].bank_type)
         operations = all_operations(self.block)
         allocations = [op for op in operations if op.name in _ALLOCATIONS]
         for op in allocations:
-            memory = self.allocated(op, sum(each.kind == "temporary" for each in stored.values()))
+            memory = self.allocated(op, sum(each.storage.is_scratch for each in stored.values()))
             argument = self.block.add_argument(memory.bank_type, op.location)
             stored[argument] = memory
-            if memory.kind == "constant":
+            if memory.storage.has_contents:
                 contents[memory.name] = self.contents(memory.name)
             op.results[0].replace_all_uses_with(argument)
         for number, op in enumerate(op for op in operations if op.name == "scf.execute_region"):
@@ -167,19 +168,19 @@ class _CoreLowering:
         )
 
     # -- memories
-    def banked(self, name: str, kind: str, memref: Any) -> Banked:
+    def banked(self, name: str, storage: Storage, memref: Any) -> Banked:
         """`memref` has the banks' indices in front, as `dialects.affine_text` prints it."""
         factors = self.factors.get(name, ())
         shape = tuple(memref.shape)[sum(factor > 1 for factor in factors) :]
-        return Banked(name, kind, factors or (1,) * len(shape), shape, memref.element_type)
+        return Banked(name, storage, factors or (1,) * len(shape), shape, memref.element_type)
 
     def allocated(self, op: Any, count: int) -> Banked:
         kind = op.results[0].type
         if op.name == "memref.get_global":
-            return self.banked(op.attributes["name"].value, "constant", kind)
+            return self.banked(op.attributes["name"].value, SHARED_ROM, kind)
         if "buffer" in op.attributes and self.factors.get(op.attributes["buffer"].value):
-            return self.banked(op.attributes["buffer"].value, "temporary", kind)
-        return self.banked(f"temporary{count}", "temporary", kind)
+            return self.banked(op.attributes["buffer"].value, RAM, kind)
+        return self.banked(f"temporary{count}", RAM, kind)
 
     def make_memories(self, accesses: Accesses, contents: Mapping[str, tuple[int, ...]]) -> None:
         """An argument for each copy of each bank; the first of each memory is there already."""
@@ -190,7 +191,7 @@ class _CoreLowering:
                     name = memory.name + (f"_bank{bank}" if memory.banks > 1 else "") + (f"_copy{copy}" if copy else "")
                     values = contents.get(memory.name, ())[bank * memory.elements : (bank + 1) * memory.elements]
                     width = _width_bits(memory.element_type)
-                    made = CoreMemory(name, memory.kind, memory.elements, width, values, memory.name, bank)
+                    made = CoreMemory(name, memory.storage, memory.elements, width, values, memory.name, bank)
                     if bank == copy == 0:
                         self.memories.append(made)
                         accesses.arguments[argument, bank].append(argument)
@@ -266,7 +267,7 @@ class _CoreLowering:
         kind = ir.MemRefType.get([1], operand.type)
         word = self.block.add_argument(kind, operand.owner.location)
         name = f"operand{len(self.memories)}"
-        self.memories.append(CoreMemory(name, "temporary", 1, _width_bits(operand.type), tensor=name))
+        self.memories.append(CoreMemory(name, RAM, 1, _width_bits(operand.type), tensor=name))
         zero = constant(0)
         ir.Operation.create("memref.store", operands=[operand, word, zero])
         return ir.Operation.create("memref.load", results=[operand.type], operands=[word, zero]).results[0]

@@ -102,7 +102,7 @@ def emit(program: Program) -> str:
     """The C++ of a scheduled program."""
     program = with_names_apart(program)
     buffers = program.buffers()
-    temporaries = [b for b in buffers if b.kind == "temporary" and b not in program.outputs]
+    temporaries = [b for b in buffers if b.storage.is_scratch and b not in program.outputs]
     lines = [HEADER]
     lines += [constant(buffer) for buffer in buffers if buffer.data is not None]
     for nest in program.nests:

@@ -22,6 +22,7 @@ from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.calyx_program import Cell, Port, PortOf
 from torch2hw.dialects.loops import Buffer, Program
 from torch2hw.dialects.plain_loop_text import plain_loop_text
+from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.isolate import run_native
@@ -55,9 +56,11 @@ def lower(program: Program, library: Library, banking: str = "dimension") -> Seq
 
     Raises DataDependent where its latency is not a constant.
     """
-    names = [buffer.name for buffer in (*program.inputs, *program.outputs)]
+    for buffer in program.buffers():
+        assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
+    ports = {buffer.name: buffer.storage for buffer in (*program.inputs, *program.outputs)}
     factors = {buffer.name: buffer.factors for buffer in program.buffers() if buffer.banks > 1}
-    core = affine_to_core.lower(plain_loop_text(program), names, library, factors, banking == "naive")
+    core = affine_to_core.lower(plain_loop_text(program), ports, library, factors, banking == "naive")
     has_arms = any(nest.lanes > 1 or nest.arm_of for nest in program.nests)
     lowered, order = run_native(_lower_in_circt, core.text, has_arms)
     end = lowered.rindex("}")
@@ -85,7 +88,7 @@ def lower(program: Program, library: Library, banking: str = "dimension") -> Seq
         elif cell.kind.startswith(("std_div", "std_rem")):
             delays[cell.kind] = divider_cycles(width)
     for memory in core.memories:
-        if memory.kind == "constant":
+        if memory.storage.has_contents:
             place = f"{program.name}.{memory.name}"
             definitions[place] = read_only(place.replace(".", "_"), _cell(memory), memory.contents)
     made = choices(core.text)
@@ -137,7 +140,8 @@ def _top(program: Program, memories: Sequence[CoreMemory]) -> str:
         shape = f"<[{memory.elements}] x {memory.width_bits}> [{address_bits(memory.elements)}]"
         top.cells.append(f"    {names} = calyx.seq_mem @{memory.name} {shape} {{external = true}} : {types}")
     for buffer in (*program.inputs, *program.outputs):
-        top.port(buffer, [memory for memory in memories if memory.kind == "port" and memory.tensor == buffer.name])
+        stored = [memory for memory in memories if (memory.tensor, memory.storage) == (buffer.name, buffer.storage)]
+        top.port(buffer, stored)
     arguments = [*top.arguments, "%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
     lines = [
         f"  calyx.component @{program.name}({', '.join(arguments)}) -> "
@@ -169,7 +173,7 @@ class _Top:
 
     def port(self, buffer: Buffer, memories: Sequence[CoreMemory]) -> None:
         """The host's ports of a tensor (contract section 5); `memories` are its banks and their copies."""
-        name, width, written = buffer.name, memories[0].width_bits, buffer.kind == "input"
+        name, width, written = buffer.name, memories[0].width_bits, buffer.storage.host_writes
         offset = (buffer.bank_elements - 1).bit_length()
         bank_bits = (buffer.banks - 1).bit_length()
         bits, own = max(1, offset + bank_bits), address_bits(buffer.bank_elements)

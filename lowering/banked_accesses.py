@@ -23,13 +23,15 @@ from typing import Any
 
 from torch_mlir import ir
 
+from torch2hw.dialects.storage import Storage
+
 
 @dataclass(frozen=True)
 class Banked:
-    """A memory of `prod(factors)` banks of `shape` each. `kind` is port, constant or temporary."""
+    """A memory of `prod(factors)` banks of `shape` each."""
 
     name: str
-    kind: str
+    storage: Storage
     factors: tuple[int, ...]
     shape: tuple[int, ...]
     element_type: Any

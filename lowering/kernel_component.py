@@ -30,10 +30,11 @@ from torch2hw.dialects.loops import (
     Store,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
+from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.kernel_ports import KernelPorts, select
-from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES, Schedule, iteration_distance
+from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses, unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
 
@@ -218,17 +219,18 @@ class KernelComponent:
         return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
 
     def load(self, load: Load) -> None:
-        start, width = self.schedule.start[load.result], DTYPE_BITS[load.type]
+        start, width, storage = self.schedule.start[load.result], DTYPE_BITS[load.type], load.buffer.storage
+        ready = start + storage.read_latency_cycles
         runtime = [
             v
             for index in load.indices
             for v in index.variables()
             if v not in {loop.variable for loop in self.nest.loops}
         ]
-        if load.buffer.kind == "constant" and not runtime:
-            self.values[load.result] = self.component.delayed(self.rom(load, start), 1), start + READ_LATENCY_CYCLES
+        if storage.in_kernel and not runtime:
+            self.values[load.result] = self.rom(load, start), ready
             return
-        if load.buffer.kind == "constant":
+        if storage.in_kernel:
             assert load.buffer.data is not None
             address = self.runtime_address(
                 load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start
@@ -237,16 +239,16 @@ class KernelComponent:
                 f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)]
             )
             data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
-            data = self.component.delayed(data, 1)
+            data = self.component.delayed(data, storage.read_latency_cycles - record.latency_cycles)
         else:
             data = self.read(load, start)
-        flags = [self.flag_at(self.indices.at_least_zero(index), start + READ_LATENCY_CYCLES) for index in load.guard]
+        flags = [self.flag_at(self.indices.at_least_zero(index), ready) for index in load.guard]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         if flags:
             data = self.component.mux(
                 self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width)
             )
-        self.values[load.result] = data, start + READ_LATENCY_CYCLES
+        self.values[load.result] = data, ready
 
     def read(self, load: Load, start: int) -> Wire:
         """Reads the bank that the element is in; where that is no constant, every bank it can be in, and selects."""
@@ -268,7 +270,7 @@ class KernelComponent:
             here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
             port.requests.append((self.component.conjunction(*phase, here), address))
             ports.append((bank, port.data))
-        return select(self.component, self.component.delayed(chosen, READ_LATENCY_CYCLES), ports)
+        return select(self.component, self.component.delayed(chosen, buffer.storage.read_latency_cycles), ports)
 
     def runtime_address(self, load: Load, address: Index, bits: int, start: int) -> Wire:
         """An address; indices computed at run time enter as constant multiples of their values."""
@@ -301,7 +303,8 @@ class KernelComponent:
         address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
         record = rom(f"{self.component.name}_{load.buffer.name}_{load.result}", width, contents)
         wires = {"addr": self.stream_at(address, address_bits(len(contents)), start)}
-        return self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
+        data = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
+        return self.component.delayed(data, load.buffer.storage.read_latency_cycles - record.latency_cycles)
 
     # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:
@@ -332,7 +335,7 @@ class KernelComponent:
         place = linearise([variable(loop.variable) for loop in inner], [loop.extent for loop in inner])
         bits = address_bits(depth)
         wires = {
-            "read_addr": self.stream_at(place, bits, read - 1),
+            "read_addr": self.stream_at(place, bits, read - CARRIED.read_latency_cycles),
             "write_addr": self.stream_at(place, bits, ready),
             "write_en": self.runs(number, ready),
             "write_data": wire,

@@ -20,6 +20,7 @@ import numpy as np
 from torch_mlir.passmanager import PassManager
 
 from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.dialects.storage import INPUT
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.linalg_generic import lower_generic
@@ -50,7 +51,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
     values = TensorValues()
     inputs = []
     for argument, info in zip(block.arguments, torch_program.inputs, strict=True):
-        inputs.append(Buffer(info.name, *shape_of(argument.type), "input"))
+        inputs.append(Buffer(info.name, *shape_of(argument.type), INPUT))
         values.tensors[argument] = views.of_buffer(inputs[-1])
     lowering = _Lowering(values, resource_blobs(module))
     outputs: list[Buffer] = []

@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def tensor(buffer: Buffer) -> dict[str, Any]:
-    enable = "we" if buffer.kind == "input" else "re"
+    enable = "we" if buffer.storage.host_writes else "re"
     return {
         "name": buffer.name,
         "shape": list(buffer.shape),

@@ -3,7 +3,8 @@
 An iteration starts every `interval_cycles` (II). Statement s of iteration n starts in cycle n·II + start[s].
 Constraints:
 
-- an operand is ready when its statement's latency has passed (a memory read has latency 2, constants are always ready);
+- an operand is ready when its statement's latency has passed (a read's is that of the buffer's storage, constants are
+  always ready);
 - a carried value is read no earlier than its initial value is ready and at most distance·II cycles before its next
   value is;
 - a memory has one read port and one write port: two accesses of one iteration to it start in different cycles modulo
@@ -24,10 +25,9 @@ from math import prod
 
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement, operand_names
 from torch2hw.dialects.quasi_affine import Index
+from torch2hw.dialects.storage import CARRIED
 from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, selection
 
-READ_LATENCY_CYCLES = 2  # a memory's own register and one behind it: what follows does not share its access time
-STATE_LATENCY_CYCLES = 1  # of the memories that hold carried values of later stages
 CHAIN_LIMIT = 2
 MOST_DELAYS = 4  # of a read of a memory, before a larger interval is tried
 MOST_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early at once
@@ -168,7 +168,7 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
         for statement in early:
             _place(statement, result, chain, latency, not_before)
         for carried in stage.carried:  # for now as early as can be; a memory holds those of later stages
-            soonest = max(min(number, STATE_LATENCY_CYCLES), not_before.get(carried.name, 0))
+            soonest = max(CARRIED.read_latency_cycles if number else 0, not_before.get(carried.name, 0))
             result.ready[carried.name] = max(result.ready.get(carried.init, 0), soonest)
             chain[carried.name] = chain.get(carried.init, 0)
         for statement in late:
@@ -184,7 +184,8 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
     for number, stage in enumerate(nest.stages):
         distance = iteration_distance(nest, number) if stage.carried else 0
         for carried in stage.carried:
-            soonest = result.ready.get(carried.next, 0) + (2 if number else 0) - distance * interval
+            kept = CARRIED.write_latency_cycles + CARRIED.read_latency_cycles if number else 0
+            soonest = result.ready.get(carried.next, 0) + kept - distance * interval
             missing = soonest - result.start[carried.name]
             if missing > 0:
                 late_reads[carried.name] = soonest
@@ -195,7 +196,9 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
     if blocked is not None:
         return blocked
     _place_stores(nest, result)
-    result.depth_cycles = max([interval, *(cycle + 1 for cycle in result.store_cycles)])
+    stored = zip(nest.stores(), result.store_cycles, strict=True)
+    ends = [cycle + store.buffer.storage.write_latency_cycles for store, cycle in stored]
+    result.depth_cycles = max([interval, *ends])
     return result
 
 
@@ -213,7 +216,7 @@ def _place(
     start = max([0, *(result.ready[operand] for operand in operands if operand in result.ready)])
     if isinstance(statement, Load):
         start = max(start, not_before.get(name, 0), 1 if needs_arithmetic(statement) else 0)
-        result.start[name], result.ready[name] = start, start + READ_LATENCY_CYCLES
+        result.start[name], result.ready[name] = start, start + statement.buffer.storage.read_latency_cycles
         chain[name] = 1 if statement.guard else 0
         return
     cycles = latency(statement)
@@ -228,7 +231,7 @@ def _place(
 def needs_arithmetic(load: Load) -> bool:
     """The address is not simply a counter or an accumulated register: it is computed in the cycle before the read."""
     factors = load.buffer.bank_factors
-    return load.buffer.kind != "constant" and not all(
+    return not load.buffer.storage.in_kernel and not all(
         part.is_affine
         for index, factor in zip(load.indices, factors, strict=True)
         for part in (index.floordiv(factor), index.remainder(factor))
@@ -252,7 +255,7 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
         soonest = result.start[load.result]
         if load.result in stored or load.result not in uses:
             return soonest
-        return max(min(uses[load.result]) - READ_LATENCY_CYCLES, soonest)
+        return max(min(uses[load.result]) - load.buffer.storage.read_latency_cycles, soonest)
 
     # The one that is wanted first goes first: others can come to its cycle, where banks that change places stay apart.
     for load in sorted(nest.loads(), key=latest):
@@ -260,8 +263,9 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
         last = latest(load)
         earliest = result.start[load.result] if runtime else last - 64 * interval
         for start in range(last, earliest - 1, -1):
-            if load.buffer.kind == "constant" or ports.take(load.buffer, load.indices, start):
-                result.start[load.result], result.ready[load.result] = start, start + READ_LATENCY_CYCLES
+            if load.buffer.storage.in_kernel or ports.take(load.buffer, load.indices, start):
+                result.start[load.result] = start
+                result.ready[load.result] = start + load.buffer.storage.read_latency_cycles
                 break
         else:
             later = (

@@ -14,11 +14,11 @@ from itertools import pairwise
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.kernel_ports import bank_name, select
-from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
 
@@ -92,9 +92,12 @@ class _Top:
         self.connect_units()
         idle = top.negation(busy["out"])
         for buffer in program.buffers():
-            if buffer.kind == "table":
+            assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
+            if buffer.storage.in_kernel:
+                continue
+            if buffer.storage.is_read_only:
                 self.table(buffer)
-            elif buffer.kind != "constant":
+            else:
                 self.memory(buffer, host.get(buffer, {}), idle)
         top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
         self.design.components += top.text()
@@ -134,14 +137,14 @@ class _Top:
                 for _, unit, which in shared_uses(nest, self.scheduled.library, self.scheduled.shared)
             ]
             for load in nest.loads():
-                if load.buffer.kind != "constant":
+                if not load.buffer.storage.in_kernel:
                     factors = load.buffer.bank_factors
                     uses += [(load.buffer, bank_number(bank, factors)) for bank in selection(load.indices, factors)]
             for use in dict.fromkeys(uses):
                 users.setdefault(use, []).append(number)
         told: list[set[tuple[Buffer | str, int]]] = [set() for _ in self.program.nests]
         for use, numbers in users.items():
-            outside = isinstance(use[0], Buffer) and use[0].kind == "output"
+            outside = isinstance(use[0], Buffer) and use[0].storage.host_reads
             for number in numbers if outside else numbers[:-1]:
                 told[number].add(use)
         return told
@@ -149,7 +152,7 @@ class _Top:
     def host_ports(self, buffer: Buffer) -> dict[str, Wire]:
         name, width = buffer.name, DTYPE_BITS[buffer.dtype]
         bits = max(1, offset_bits(buffer) + (buffer.banks - 1).bit_length())
-        if buffer.kind == "input":
+        if buffer.storage.host_writes:
             return {
                 "addr": self.top.input(f"{name}_addr", bits),
                 "data": self.top.input(f"{name}_data", width),
@@ -201,13 +204,13 @@ class _Top:
         words = []
         for bank in range(buffer.banks):
             cell = self.bank(buffer, bank, host)
-            if buffer.kind == "input":
+            if buffer.storage.host_writes:
                 here = [] if number is None else [top.operator("eq", number, top.constant(bank, bank_bits), 1)]
                 top.assign(cell["write_addr"], self.offset(buffer, host["addr"], cell["write_addr"].width))
                 top.assign(cell["write_data"], host["data"])
                 top.assign(cell["write_en"], top.conjunction(host["we"], idle, *here))
             words.append((bank, cell["out"]))
-        if buffer.kind == "output":
+        if buffer.storage.host_reads:
             asked = top.constant(0, 1)
             if number is not None:
                 held = top.register(f"{buffer.name}_bank", bank_bits)
@@ -223,25 +226,26 @@ class _Top:
             f"{self.program.name}_{buffer.name}", DTYPE_BITS[buffer.dtype], [int(word) for word in buffer.data]
         )
         cell = self.top.instance(primitive(record), f"{buffer.name}_memory", {}, buffer.source)
-        self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"])))
+        self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
 
-    def readers(self, buffer: Buffer, bank: int, data: Wire) -> list[tuple[Wire | None, Wire]]:
-        """For each kernel that reads a bank, when its turn is and the address; all of them get `data`."""
+    def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
+        """For each kernel that reads a bank, when its turn is and the address; all of them get `data`, which the memory
+        gives after `latency_cycles`, when the storage says."""
+        late = buffer.storage.read_latency_cycles - latency_cycles
         found: list[tuple[Wire | None, Wire]] = []
         stem = bank_name(buffer, bank)
         for kernel, ports in zip(self.kernels, self.ports, strict=True):
             if (buffer, bank) in kernel.ports.reads:
                 found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
-                self.top.assign(ports[f"{stem}_data"], self.top.delayed(data, READ_LATENCY_CYCLES - 1))
+                self.top.assign(ports[f"{stem}_data"], self.top.delayed(data, late))
         return found
 
     def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire]) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
-        top, stem, outside = self.top, bank_name(buffer, bank), buffer.kind == "output"
-        cell = top.instance(
-            primitive(ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)), f"{stem}_memory", {}, buffer.source
-        )
-        reads = self.readers(buffer, bank, cell["out"])
+        top, stem, outside = self.top, bank_name(buffer, bank), buffer.storage.host_reads
+        record = ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)
+        cell = top.instance(primitive(record), f"{stem}_memory", {}, buffer.source)
+        reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
         writes: list[tuple[Wire, dict[str, Wire]]] = [
             (ports[f"{stem}_we"], ports)
             for kernel, ports in zip(self.kernels, self.ports, strict=True)
@@ -256,7 +260,7 @@ class _Top:
             reads.append((None, self.offset(buffer, host["addr"], cell["read_addr"].width)))
         unread = top.constant(0, cell["read_addr"].width)
         top.assign(cell["read_addr"], self.taken_in_turns(reads) if reads else unread)
-        if buffer.kind == "input":
+        if not buffer.storage.kernels_write:
             return cell
         for port, suffix in (("write_addr", "waddr"), ("write_data", "wdata")):
             choices: list[tuple[Wire | None, Wire]] = [(flag, ports[f"{stem}_{suffix}"]) for flag, ports in writes]

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Source, Stage, Store
 from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise, variable
+from torch2hw.dialects.storage import OUTPUT, RAM, ROM
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.mlir_attributes import source_at
 from torch2hw.lowering.scalar_body import ScalarBody
@@ -37,7 +38,7 @@ class TensorValues:
         return f"{stem}{self.buffer_count - 1}"
 
     def temporary(self, shape: tuple[int, ...], dtype: str, op: Any) -> Buffer:
-        return Buffer(self.buffer_name("t"), shape, dtype, "temporary", None, source_at(op))
+        return Buffer(self.buffer_name("t"), shape, dtype, RAM, None, source_at(op))
 
     def own(self, value: Any, buffer: Buffer) -> None:
         self.tensors[value] = views.of_buffer(buffer)
@@ -50,7 +51,7 @@ class TensorValues:
             return views.fill(shape, dtype, int(data.reshape(-1)[0]))
         kept = [d for d, size in enumerate(shape) if size > 1 and not (data == data.take([0], axis=d)).all()]
         stored = data[tuple(slice(None) if d in kept else 0 for d in range(len(shape)))]
-        buffer = Buffer(self.buffer_name("weights"), stored.shape, dtype, "constant", stored, source)
+        buffer = Buffer(self.buffer_name("weights"), stored.shape, dtype, ROM, stored, source)
         if stored.shape == shape:
             return views.of_buffer(buffer)
         return views.remap(views.of_buffer(buffer), shape, lambda at: [at[d] for d in kept])
@@ -99,8 +100,8 @@ class TensorValues:
         """The result's own buffer: the one it was computed in where that is possible, else a copy."""
         view = self.tensors[value]
         buffer = view.reshape_of
-        output = Buffer(name, view.shape, view.dtype, "output", None, buffer.source if buffer else None)
-        if buffer is not None and buffer.kind == "temporary":
+        output = Buffer(name, view.shape, view.dtype, OUTPUT, None, buffer.source if buffer else None)
+        if buffer is not None and buffer.storage.is_scratch:
             self.nests = [replace_buffer(nest, buffer, output) for nest in self.nests]
             self.became[buffer] = output
             for tensor, held in list(self.tensors.items()):

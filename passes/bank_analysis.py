@@ -131,7 +131,7 @@ def accesses_of(nest: Nest) -> list[Accesses]:
     reads: dict[Buffer, list[tuple[Index, ...]]] = {}
     writes: dict[Buffer, list[tuple[Index, ...]]] = {}
     for load in nest.loads():
-        if load.buffer.kind != "constant":
+        if not load.buffer.storage.in_kernel:
             reads.setdefault(load.buffer, []).append(load.indices)
     for store in nest.stores():
         writes.setdefault(store.buffer, []).append(store.indices)

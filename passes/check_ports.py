@@ -53,7 +53,7 @@ class CheckPorts:
 def faults(program: ScheduledProgram) -> Iterator[str]:
     """What is wrong with a program, a line each."""
     for buffer in program.program.buffers():
-        if buffer.kind != "constant":
+        if not buffer.storage.in_kernel:
             yield from storage_faults(buffer)
     for nest, plan in zip(program.program.nests, program.schedules, strict=True):
         for access in accesses(nest, plan):

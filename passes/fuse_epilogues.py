@@ -121,7 +121,7 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
 def _reduced(nest: Nest) -> set[Buffer]:
     """The buffers in memory that a reduction of the nest reads."""
     loads = (load for stage in nest.stages[:-1] for load in stage.statements if isinstance(load, Load))
-    return {load.buffer for load in loads if load.buffer.kind != "constant"}
+    return {load.buffer for load in loads if not load.buffer.storage.in_kernel}
 
 
 def _loads_by_place(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:

@@ -139,7 +139,7 @@ def cycles_of(program: Program, context: Any) -> int:
 
 def storage_luts(program: Program) -> float:
     """What the temporaries are worth in LUTs."""
-    return sum(luts_of(buffer, buffer.factors) for buffer in program.buffers() if buffer.kind == "temporary")
+    return sum(luts_of(buffer, buffer.factors) for buffer in program.buffers() if buffer.storage.is_scratch)
 
 
 def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
@@ -178,7 +178,7 @@ def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int,
         rows = rows_of(buffer, users)
         if rows is None:
             return {}
-        if buffer.kind == "temporary" and buffer not in known:
+        if buffer.storage.is_scratch and buffer not in known:
             found[buffer] = rows
     return found
 

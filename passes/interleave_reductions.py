@@ -39,6 +39,7 @@ from torch2hw.dialects.loops import (
     substitute_store,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import RAM
 from torch2hw.lowering.units import latency_of
 from torch2hw.passes.remove_dead_code import without_dead_values
 from torch2hw.passes.time_and_area import luts_of_all_time
@@ -200,7 +201,7 @@ def _partials(nest: Nest, factor: int) -> list[Buffer]:
     """A buffer for the partial sums of each carried value."""
     shape = (*(loop.extent for loop in nest.independent_loops()), factor)
     return [
-        Buffer(f"{nest.name}_partial{number or ''}", shape, carried.type, "temporary", None, nest.source)
+        Buffer(f"{nest.name}_partial{number or ''}", shape, carried.type, RAM, None, nest.source)
         for number, carried in enumerate(nest.stages[0].carried)
     ]
 

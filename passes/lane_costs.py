@@ -113,7 +113,7 @@ class Lanes:
         nest, total = self.nest, 0.0
         constants = {s.result for s in nest.statements() if isinstance(s, Constant)}
         for statement in nest.statements():
-            if isinstance(statement, Load) and statement.buffer.kind == "constant":
+            if isinstance(statement, Load) and statement.buffer.storage.in_kernel:
                 loops = set().union(*(index.variables() for index in statement.indices))
                 luts, blocks = cost(prod(v.extent for v in loops), DTYPE_BITS[statement.type])
                 total += luts + blocks * BLOCK_LUTS / 2

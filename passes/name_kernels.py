@@ -46,7 +46,7 @@ class NameKernels:
             name = f"{stem}{counts[stem]}"
             counts[stem] += 1
             for store in nest.stores():
-                if store.buffer.kind == "temporary" and store.buffer not in renamed:
+                if store.buffer.storage.is_scratch and store.buffer not in renamed:
                     fresh, number = f"{name}_out", 1
                     while fresh in taken:
                         fresh, number = f"{name}_out{number}", number + 1
@@ -54,7 +54,7 @@ class NameKernels:
                     renamed[store.buffer] = replace(store.buffer, name=fresh)
             fused = groups.setdefault(nest.fused, name) if nest.fused else ""
             nests.append(replace(nest, name=name, fused=fused))
-        constants = [b for b in program.buffers() if b.kind == "constant"]
+        constants = [b for b in program.buffers() if b.storage.is_read_only]
         for number, buffer in enumerate(constants):
             fresh = f"weights{number}"
             while fresh in taken:

@@ -136,7 +136,7 @@ class Timed:
 
     @cached_property
     def reads(self) -> list[Access]:
-        loads = (load for load in self.nest.loads() if load.buffer.kind != "constant")
+        loads = (load for load in self.nest.loads() if not load.buffer.storage.in_kernel)
         return [Access(load.buffer, load.indices, self.plan.start[load.result]) for load in loads]
 
     @cached_property
@@ -190,7 +190,7 @@ def distance(first: Timed, second: Timed) -> int:
             for other in after:
                 if one.buffer is other.buffer:
                     apart = latest_minus_earliest(first, one, second, other)
-                    needed = max(needed, needed if apart is None else apart + 1)
+                    needed = max(needed, needed if apart is None else apart + one.buffer.storage.write_latency_cycles)
     if first.buffers & second.buffers:
         needed = max(needed, first.cycles - PROVABLE_CYCLES)
     return needed

@@ -38,7 +38,7 @@ def accesses(nest: Nest, plan: Schedule) -> list[Access]:
     found = [
         Access(load.buffer, False, load.indices, plan.start[load.result])
         for load in nest.loads()
-        if load.buffer.kind != "constant"
+        if not load.buffer.storage.in_kernel
     ]
     cycles = iter(plan.store_cycles)
     for number, stage in enumerate(nest.stages):

@@ -104,7 +104,7 @@ def form_of(nest: Nest) -> Form:
         return tuple(index.terms for index in indices)
 
     def kind(buffer: Buffer) -> Hashable:
-        return buffer.kind, buffer.shape, buffer.dtype
+        return buffer.storage, buffer.shape, buffer.dtype
 
     key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in nest.loops), nest.lanes, nest.arm_of]
     key.append(shape_of([index.substitute(places) for index in nest.domain]))
@@ -223,7 +223,7 @@ class Repeat:
         """What the steps write, each in a buffer of its own; None if it cannot be told from where they read."""
         written = dict.fromkeys(each for nest in self.stored for each in nest if not same(each))
         known = {buffer for each in written for buffer in each}
-        if len(known) < len(written) * self.steps or any(each[0].kind != "temporary" for each in written):
+        if len(known) < len(written) * self.steps or any(not each[0].storage.is_scratch for each in written):
             return None
         before: dict[tuple[Buffer, ...], dict[int, Buffer]] = {each: {} for each in written}
         for each in (each for nest in self.loaded for each in nest):
@@ -235,13 +235,13 @@ class Repeat:
                 for step, buffer in enumerate(each[:lag]):
                     if before[chain].setdefault(lag - step, buffer) is not buffer:
                         return None
-            elif any(buffer.kind != "constant" for buffer in each):
+            elif not all(buffer.storage.is_read_only for buffer in each):
                 return None
         earlier = [buffer for lags in before.values() for buffer in lags.values()]
         if len(set(earlier)) < len(earlier) or known & set(earlier):
             return None
         kept = {each[0] for nest in (*self.loaded, *self.stored) for each in nest if same(each)}
-        if any(buffer.kind != "temporary" or buffer in kept for buffer in earlier):
+        if any(not buffer.storage.is_scratch or buffer in kept for buffer in earlier):
             return None
         return [Chain(each, tuple(lags[k] for k in sorted(lags, reverse=True))) for each, lags in before.items()]
 
@@ -304,7 +304,7 @@ class Repeat:
         moved: dict[tuple[Buffer, ...], Home] = {}
         elsewhere: dict[Buffer, Home] = {}
         for each in (each for nest in self.loaded for each in nest):
-            if not same(each) and all(buffer.kind == "constant" for buffer in each):
+            if not same(each) and all(buffer.storage.is_read_only for buffer in each):
                 data = np.stack([buffer.data for buffer in each if buffer.data is not None])
                 rows = replace(each[0], shape=(self.steps, *each[0].shape), data=data)
                 moved.setdefault(each, Home(rows, (step,)))

@@ -4,7 +4,7 @@ Before:  matmul0 multiplies x·weights0[k, j] on lane 3, matmul1 y·weights2[k, 
 After:   matmul0 loads table3[48·k + j], matmul1 table3[3072 + 4·k + j]: one read-only memory beside the multiplier
 
 needs: loops in execution order (after `interleave-reductions`) with their arms written out.
-leaves: buffers of kind `table`: constants in the order in which the nests read them, one part for each nest, which the
+leaves: buffers in SHARED_ROM: constants in the order in which the nests read them, one part for each nest, which the
     top component owns and the nests read in turns, like any memory. Guards of such loads are in the contents.
 refuses: nothing; constants that no other nest has a counterpart for stay in their kernel.
 why: without it the operand needs a multiplexer, 32 LUTs a lane, and what is too small for a block RAM takes LUTs of its
@@ -23,6 +23,7 @@ import numpy as np
 
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program
 from torch2hw.dialects.quasi_affine import linearise, variable
+from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.hwlib.block_plan import half_blocks, pieces
 from torch2hw.lowering.kernel_component import rom_contents
 from torch2hw.lowering.units import shared_units, shared_uses
@@ -112,7 +113,7 @@ def matched(program: Program, library: Any) -> list[Table]:
 def candidates(nest: Nest, library: Any, shared: Any) -> list[tuple[Part, set[Operand]]]:
     """The constants of a nest that are operands of shared units, and of which."""
     loops = {loop.variable for loop in nest.loops}
-    loads = {load.result: load for load in nest.loads() if load.buffer.kind == "constant"}
+    loads = {load.result: load for load in nest.loads() if load.buffer.storage.in_kernel}
     found: dict[str, set[Operand]] = {}
     for operation, unit, number in shared_uses(nest, library, shared):
         for place, operand in enumerate(operation.operands):
@@ -154,7 +155,7 @@ def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:
     data = np.zeros(end, first.buffer.data.dtype)
     for position, part in table.parts.items():
         data[starts[position] : starts[position] + part.words] = rom_contents(part.load, part.loops)
-    buffer = Buffer(name, (end,), table.dtype, "table", data, first.source)
+    buffer = Buffer(name, (end,), table.dtype, SHARED_ROM, data, first.source)
     loads = {}
     for position, part in sorted(table.parts.items()):
         place = linearise([variable(loop.variable) for loop in part.loops], [loop.extent for loop in part.loops])

@@ -29,7 +29,7 @@ class ShareMemories:
             return program, {}
         nests = list(program.nests)
         first, last = lifetimes(program)
-        temporaries = [buffer for buffer in program.buffers() if buffer.kind == "temporary"]
+        temporaries = [buffer for buffer in program.buffers() if buffer.storage.is_scratch]
         free_after: dict[Buffer, float] = {}  # a memory, and the last nest that uses it
         place: dict[Buffer, Buffer] = {}
         current: dict[Buffer, Buffer] = {}  # a memory, and the buffer that is in it

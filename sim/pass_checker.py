@@ -199,7 +199,7 @@ def contents_after(
 ) -> dict[Buffer, Array]:
     """Every output and temporary, in its banks, after these nests of it have run on the inputs in their banks."""
     part = program.with_nests(list(nests))
-    inner = [buffer for buffer in part.buffers() if buffer.kind == "temporary"]
+    inner = [buffer for buffer in part.buffers() if buffer.storage.is_scratch]
     outputs = (*program.outputs, *inner)
     reference = Reference(replace(part, outputs=outputs).text(), subnormals)
     return dict(zip(outputs, reference.run(packed), strict=True))

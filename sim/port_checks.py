@@ -38,10 +38,10 @@ FUNCTIONS = """\
 def port_checks(scheduled: ScheduledProgram) -> str:
     """The file. Instances of memories in the top module are called BUFFER_bK_memory, or BUFFER_memory."""
     top = scheduled.program.name
-    stored = [buffer for buffer in scheduled.program.buffers() if buffer.kind != "constant"]
+    stored = [buffer for buffer in scheduled.program.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
     ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
-    written = [bank_name(buffer, bank) for buffer, bank in built if _is_written(buffer)]
+    written = [bank_name(buffer, bank) for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
     timing = zip(scheduled.program.nests, scheduled.starts, scheduled.periods, scheduled.schedules, strict=True)
     for nest, start, period, plan in timing:
@@ -86,22 +86,17 @@ def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[
         for bank in selection(load.indices, load.buffer.bank_factors)
     }
     every = [(buffer, bank) for buffer in stored for bank in range(buffer.banks)]
-    return [place for place in every if place[0].kind == "output" or place in read]
+    return [place for place in every if place[0].storage.host_reads or place in read]
 
 
 def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
     """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
     stem = bank_name(buffer, bank)
-    found = {f"{stem}_read": f"int'({stem}_memory.{'addr' if buffer.kind == 'table' else 'read_addr'})"}
-    if _is_written(buffer):
+    found = {f"{stem}_read": f"int'({stem}_memory.{'addr' if buffer.storage.is_read_only else 'read_addr'})"}
+    if buffer.storage.kernels_write:
         found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
         found[f"{stem}_enable"] = f"int'({stem}_memory.write_en)"
     return found
-
-
-def _is_written(buffer: Buffer) -> bool:
-    """Whether kernels write it."""
-    return buffer.kind not in ("input", "table")
 
 
 def _access(

@@ -16,10 +16,10 @@ import numpy as np
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.kernel_component import KernelComponent
 from torch2hw.lowering.kernel_ports import bank_name
-from torch2hw.lowering.modulo_schedule import READ_LATENCY_CYCLES
 from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import FORMATS, Array, to_words
@@ -48,7 +48,7 @@ def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Ge
         ran = [*done, kernel.nest.round(0)]
         state = given | contents_after(program, ran, packed, subnormals)
         runs = [(before, state)]
-        kept = any(buffer.kind == "temporary" for buffer in confined_buffers(kernel.nest))
+        kept = any(buffer.storage.is_scratch for buffer in confined_buffers(kernel.nest))
         alone = kernel.nest.rounds > 1 and kept  # what later rounds find there is not known
         for number_of_run, (edges, part) in enumerate(SHARES if not alone else (), start=1):
             nest = kernel.nest.round(number_of_run % kernel.nest.rounds)
@@ -96,7 +96,7 @@ def _other_contents(nest: Nest, before: Contents, edges: Any, part: float, rando
 def contents_after_alone(program: Program, nest: Nest, before: Contents, subnormals: str) -> Contents:
     """What the buffers that `nest` writes hold when it has run on these contents, all in their banks."""
     written = tuple(dict.fromkeys(store.buffer for store in nest.stores()))
-    given = {buffer: replace(buffer, name=f"{buffer.name}_before", kind="input") for buffer in before}
+    given = {buffer: replace(buffer, name=f"{buffer.name}_before", storage=INPUT) for buffer in before}
     copies = [_copy(f"copy{number}", given[buffer], buffer) for number, buffer in enumerate(written)]
     reading = with_buffers(nest, {buffer: given[buffer] for buffer in before if buffer not in written})
     nests = (*copies, replace(reading, arm_of=""))
@@ -144,7 +144,7 @@ def bench_module(kernel: KernelComponent) -> str:
         body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")
         if (buffer, bank) in kernel.ports.reads:
             body += [f"  wire {address} {stem}_addr;", f"  wire {data} {stem}_data;"]
-            body += delayed(f"{stem}_data", f"{stem}[{stem}_addr]", data, READ_LATENCY_CYCLES)
+            body += delayed(f"{stem}_data", f"{stem}[{stem}_addr]", data, buffer.storage.read_latency_cycles)
             ports += [f".{stem}_addr({stem}_addr)", f".{stem}_data({stem}_data)"]
         if (buffer, bank) in kernel.ports.writes:
             body += [f"  wire {address} {stem}_waddr;", f"  wire {data} {stem}_wdata;", f"  wire {stem}_we;"]

@@ -13,6 +13,7 @@ import numpy as np
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.lowering.units import unit_of
 from torch2hw.sim.formats import FORMATS, Array, to_words
 from torch2hw.sim.reference import Reference
@@ -73,8 +74,8 @@ def program_of(operation: Operation, functions: tuple[str, ...], vectors: int) -
     """out[i] = operation(in0[i], in1[i], …)."""
     loop = Loop(Variable("i", vectors))
     index = (variable(loop.variable),)
-    inputs = [Buffer(f"in{k}", (vectors,), type, "input") for k, type in enumerate(operation.operand_types)]
-    out = Buffer("out", (vectors,), operation.type, "output")
+    inputs = [Buffer(f"in{k}", (vectors,), type, INPUT) for k, type in enumerate(operation.operand_types)]
+    out = Buffer("out", (vectors,), operation.type, OUTPUT)
     loads = [Load(f"a{k}", buffer.dtype, buffer, index) for k, buffer in enumerate(inputs)]
     names = tuple(load.result for load in loads)
     applied = Operation(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch2hw.dialects.affine_text import NestPrinter
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT
 
 
 def test_a_guarded_load_of_a_lane_beyond_the_edge_stays_inside() -> None:
     """Rows 0 to 4 in lanes of two: row 5 is computed and not stored; the guard is only about the columns' padding."""
-    image, result = Buffer("x", (5, 4), "f32", "input"), Buffer("y", (5, 5), "f32", "output")
+    image, result = Buffer("x", (5, 4), "f32", INPUT), Buffer("y", (5, 5), "f32", OUTPUT)
     row, column = Variable("r", 3), Variable("c", 5)
     place = variable(row) * 2 + 1, variable(column) - 1
     load = Load("v", "f32", image, place, (place[1],))

@@ -15,6 +15,7 @@ from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.affine_text import banked_data
 from torch2hw.dialects.calyx_program import Component, Control, If, Parallel, Repeat, Sequence
 from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.dialects.storage import ROM
 from torch2hw.errors import UsageError
 from torch2hw.hwlib.library import Library
 from torch2hw.lowering import affine_to_sequential, calyx_to_hw, hw_to_sv
@@ -128,7 +129,7 @@ def test_only_naive_banking_asks_for_the_bank() -> None:
 
 def test_constants_in_banks_are_where_the_host_would_put_them() -> None:
     data = np.arange(3 * 5, dtype=np.uint32).reshape(3, 5)
-    buffer = Buffer("w", (3, 5), "f32", "constant", data, factors=(2, 3))
+    buffer = Buffer("w", (3, 5), "f32", ROM, data, factors=(2, 3))
     assert np.array_equal(banked_data(buffer), pack(data, (2, 3)))
 
 

@@ -20,6 +20,7 @@ from torch2hw.dialects.loops import (
     operand_names,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.lowering import affine_to_scf
 from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance, schedule
 from torch2hw.passes.check_ports import faults
@@ -51,7 +52,7 @@ def test_order_in_random_programs(seed: int) -> None:
 
 def sums_from_a_bias(carried: int) -> Nest:
     """Sums of a constant that start at one bias, which is loaded after the statement that uses the sum."""
-    bias, result = Buffer("b", (4,), "f32", "input"), Buffer("y", (4, carried), "f32", "output")
+    bias, result = Buffer("b", (4,), "f32", INPUT), Buffer("y", (4, carried), "f32", OUTPUT)
     i, k = Variable("i", 4), Variable("k", 9)
     one = Constant("one", "f32", 0x3F800000)
     steps = [Operation(f"next{n}", "f32", "arith.addf", (f"acc{n}", "one"), ("f32", "f32")) for n in range(carried)]
@@ -73,7 +74,7 @@ def test_an_initial_value_that_is_late_delays_the_first_use(carried: int) -> Non
 
 def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
     """x[i] is wanted an addition later than x[i + 1]; in one cycle two banks are enough for an iteration a cycle."""
-    x, y = Buffer("x", (9,), "f32", "input", factors=(2,)), Buffer("y", (8,), "f32", "output")
+    x, y = Buffer("x", (9,), "f32", INPUT, factors=(2,)), Buffer("y", (8,), "f32", OUTPUT)
     i = Variable("i", 8)
     types = ("f32", "f32")
     statements = (
@@ -90,7 +91,7 @@ def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
 
 def test_what_needs_only_the_carried_value_waits_for_it() -> None:
     """h = h·c + (x·x + x): the product with h starts when the last h is there, though its operands are no others."""
-    x, y, i = Buffer("x", (9,), "f32", "input"), Buffer("y", (1,), "f32", "output"), Variable("i", 9)
+    x, y, i = Buffer("x", (9,), "f32", INPUT), Buffer("y", (1,), "f32", OUTPUT), Variable("i", 9)
     types = ("f32", "f32")
     statements = (
         Constant("c", "f32", 0x3F800000),
@@ -109,7 +110,7 @@ def test_what_needs_only_the_carried_value_waits_for_it() -> None:
 
 def test_a_carried_value_may_be_the_next_of_another() -> None:
     """late = the value that soon had an iteration before."""
-    x, y, i = Buffer("x", (9,), "f32", "input"), Buffer("y", (1,), "f32", "output"), Variable("i", 9)
+    x, y, i = Buffer("x", (9,), "f32", INPUT), Buffer("y", (1,), "f32", OUTPUT), Variable("i", 9)
     types = ("f32", "f32")
     statements = (
         Constant("c", "f32", 0x3F800000),
@@ -126,8 +127,8 @@ def test_a_carried_value_may_be_the_next_of_another() -> None:
 
 def test_reads_at_computed_places_wait_for_each_other() -> None:
     """Two elements of one memory, at places that are ready in the same cycle, are stored at once."""
-    places, table = Buffer("places", (6, 2), "index", "input"), Buffer("table", (9,), "f32", "input")
-    result = Buffer("y", (6, 2), "f32", "output")
+    places, table = Buffer("places", (6, 2), "index", INPUT), Buffer("table", (9,), "f32", INPUT)
+    result = Buffer("y", (6, 2), "f32", OUTPUT)
     i = Variable("i", 6)
     statements, stores = [], []
     for n in range(2):

@@ -45,7 +45,7 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
     for buffer in program.buffers():
         if buffer.data is not None:
             memory[buffer] = bits_to_array(buffer.data, buffer.dtype).reshape(buffer.shape)
-        elif buffer.kind != "input":
+        elif not buffer.storage.host_writes:
             memory[buffer] = np.full(buffer.shape, np.nan if buffer.dtype == "f32" else POISON, STORED[buffer.dtype])
     with np.errstate(all="ignore"):
         for group in program.groups():

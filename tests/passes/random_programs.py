@@ -30,6 +30,7 @@ from torch2hw.dialects.loops import (
     with_buffers,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.tensor_views import View
 from torch2hw.sim.banked import pack, unpack
@@ -145,9 +146,9 @@ class _Generator:
 
     def finish(self) -> Case:
         """The last tensor and some others are outputs; what was not used stays as dead code."""
-        made = [t.view.reshape_of for t in self.tensors if t.view.reshape_of and t.view.reshape_of.kind == "temporary"]
+        made = [t.view.reshape_of for t in self.tensors if t.view.reshape_of and t.view.reshape_of.storage.is_scratch]
         chosen = {made[-1], *(b for b in made if self.rng.random() < 0.25)}
-        outputs = {b: Buffer(f"y{k}", b.shape, b.dtype, "output") for k, b in enumerate(b for b in made if b in chosen)}
+        outputs = {b: Buffer(f"y{k}", b.shape, b.dtype, OUTPUT) for k, b in enumerate(b for b in made if b in chosen)}
         nests = tuple(with_buffers(nest, outputs) for nest in self.nests)
         program = Program("random", tuple(self.inputs), tuple(outputs.values()), nests)
         return Case(program, tuple(self.ranges))
@@ -157,7 +158,7 @@ class _Generator:
         return self.rng.choice(self.sizes)
 
     def input(self, shape: tuple[int, ...], dtype: str = "f32", low: int = -3, high: int = 3) -> View:
-        buffer = Buffer(f"x{len(self.inputs)}", shape, dtype, "input")
+        buffer = Buffer(f"x{len(self.inputs)}", shape, dtype, INPUT)
         self.inputs.append(buffer)
         self.ranges.append((low, high))
         if dtype == "f32":
@@ -167,7 +168,7 @@ class _Generator:
     def weights(self, shape: tuple[int, ...]) -> Tensor:
         data = np.array([self.rng.randint(-2, 2) for _ in range(prod(shape))], np.float32).reshape(shape)
         self.count += 1
-        return Tensor(views.of_buffer(Buffer(f"w{self.count}", shape, "f32", "constant", data.view(np.uint32))), 2)
+        return Tensor(views.of_buffer(Buffer(f"w{self.count}", shape, "f32", ROM, data.view(np.uint32))), 2)
 
     def any_tensor(self) -> Tensor:
         found = self.rng.choice(self.tensors[-4:])
@@ -242,7 +243,7 @@ class _Generator:
         """A nest whose first `parallel` variables are the result's dimensions, the rest reduced by stage 0."""
         shape = tuple(v.extent for v in nest.variables[:parallel])
         self.count += 1
-        buffer, indices = target or (Buffer(f"t{self.count}", shape, dtype, "temporary"), nest.at[:parallel])
+        buffer, indices = target or (Buffer(f"t{self.count}", shape, dtype, RAM), nest.at[:parallel])
         store = Store(buffer, tuple(indices), result)
         loops = [Loop(v) for v in nest.variables[:parallel] if v.extent > 1]
         if carried:
@@ -394,7 +395,7 @@ class _Generator:
         )
         self.emit(nest, following, len(nest.variables) - 1, source.bound, carried)
         last = self.nests[-1]
-        second = Buffer(f"t{self.count}_at", tuple(v.extent for v in nest.variables[:-1]), "i64", "temporary")
+        second = Buffer(f"t{self.count}_at", tuple(v.extent for v in nest.variables[:-1]), "i64", RAM)
         store = Store(second, tuple(nest.at[:-1]), where)
         self.nests[-1] = replace(
             last, stages=(last.stages[0], replace(last.stages[1], stores=(*last.stages[1].stores, store)))
@@ -425,7 +426,7 @@ class _Generator:
         parts[1] = Tensor(views.reshape(parts[1].view, (prod(parts[1].view.shape),)), parts[1].bound)
         parts[0] = Tensor(views.reshape(parts[0].view, (prod(shape),)), parts[0].bound)
         self.count += 1
-        buffer = Buffer(f"t{self.count}", (sum(p.view.shape[0] for p in parts),), "f32", "temporary")
+        buffer = Buffer(f"t{self.count}", (sum(p.view.shape[0] for p in parts),), "f32", RAM)
         start = 0
         for part in parts:
             nest = _Nest(part.view.shape)

@@ -11,6 +11,7 @@ from tests.passes.compiled import context, scheduled
 from tests.passes.random_programs import random_case
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.passes.check_ports import (
@@ -31,8 +32,8 @@ def test_random_programs_pass(seed: int) -> None:
 
 def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> ScheduledProgram:
     """y[r, arms·c + a] = x[r, arms·c + a] for every arm a, all reads in cycle 0 and all writes in cycle 3."""
-    x = Buffer("x", (rows, columns), "f32", "input", factors=factors)
-    y = Buffer("y", (rows, columns), "f32", "output", factors=factors)
+    x = Buffer("x", (rows, columns), "f32", INPUT, factors=factors)
+    y = Buffer("y", (rows, columns), "f32", OUTPUT, factors=factors)
     r, c = Variable("r", rows), Variable("c", columns // arms)
     at = [(variable(r), variable(c) * arms + arm) for arm in range(arms)]
     loads = tuple(Load(f"v{arm}", "f32", x, place) for arm, place in enumerate(at))
@@ -67,7 +68,7 @@ def test_the_pass_names_the_accesses() -> None:
 def test_accesses_of_different_iterations_collide() -> None:
     """Arms whose banks change places from one iteration to the next are apart only if they are made in the same
     cycle."""
-    x, y = Buffer("x", (9,), "f32", "input", factors=(2,)), Buffer("y", (8, 2), "f32", "output", factors=(1, 2))
+    x, y = Buffer("x", (9,), "f32", INPUT, factors=(2,)), Buffer("y", (8, 2), "f32", OUTPUT, factors=(1, 2))
     i = Variable("i", 8)
     loads = tuple(Load(f"v{arm}", "f32", x, (variable(i) + arm,)) for arm in range(2))
     stores = tuple(Store(y, (variable(i), Index((), arm)), f"v{arm}") for arm in range(2))
@@ -88,7 +89,7 @@ class Overlapping(Buffer):
 
 def test_a_map_that_is_not_one_to_one_is_found() -> None:
     program = copy_nest(3, 7, (1, 2), 1)
-    wrong = Overlapping("x", (3, 7), "f32", "input", factors=(1, 2))
+    wrong = Overlapping("x", (3, 7), "f32", INPUT, factors=(1, 2))
     nest = with_buffers(program.program.nests[0], {program.program.inputs[0]: wrong})
     changed = replace(program, program=replace(program.program, inputs=(wrong,), nests=(nest,)))
     assert "x (3, 7) does not fit its banks (1, 2)" in list(faults(changed))
@@ -108,7 +109,7 @@ def test_a_write_outside_is_found() -> None:
 
 def test_a_value_overwritten_before_it_is_read_is_found() -> None:
     """x[i] = x[i + shift] in place: right for a shift from behind, wrong for one from ahead."""
-    x, i = Buffer("x", (9,), "f32", "temporary"), Variable("i", 8)
+    x, i = Buffer("x", (9,), "f32", RAM), Variable("i", 8)
     for read, write, problems in ((1, 0, 0), (0, 0, 0), (0, 1, 1)):
         nest = Nest(
             "shift",
@@ -126,7 +127,7 @@ def test_a_value_overwritten_before_it_is_read_is_found() -> None:
 def test_what_residues_show_enumeration_confirms(seed: int) -> None:
     rng = np.random.default_rng(seed)
     variables = [Variable(f"i{d}", int(rng.integers(1, 6))) for d in range(3)]
-    buffer = Buffer("x", (64, 64), "f32", "input", factors=tuple(int(f) for f in rng.integers(1, 5, 2)))
+    buffer = Buffer("x", (64, 64), "f32", INPUT, factors=tuple(int(f) for f in rng.integers(1, 5, 2)))
     nest = Nest("n", tuple(Loop(v) for v in variables), ())
 
     def index() -> Index:
@@ -151,6 +152,6 @@ def test_what_residues_show_enumeration_confirms(seed: int) -> None:
 def test_reads_that_nobody_uses_count_too() -> None:
     program = scheduled(random_case(3).program, 2)
     for nest, plan in zip(program.program.nests, program.schedules, strict=True):
-        assert len(accesses(nest, plan)) == sum(1 for load in nest.loads() if load.buffer.kind != "constant") + sum(
+        assert len(accesses(nest, plan)) == sum(1 for load in nest.loads() if not load.buffer.storage.in_kernel) + sum(
             1 for _ in nest.stores()
         )

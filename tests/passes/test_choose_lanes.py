@@ -8,6 +8,7 @@ from math import prod
 from tests.passes.compiled import LIBRARY, context
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.choose_lanes import ChooseLanes, Search
 from torch2hw.passes.interleave_reductions import interleave, recurrence_latency
@@ -36,10 +37,10 @@ def product(name: str, x: Buffer, y: Buffer, weights: Buffer) -> Nest:
 
 def two_products(rows: int, *widths: int) -> Program:
     x, hidden, y = (
-        Buffer(name, (rows, width), "f32", kind)  # type: ignore[arg-type]
-        for name, width, kind in zip("xhy", widths, ("input", "temporary", "output"), strict=True)
+        Buffer(name, (rows, width), "f32", storage)
+        for name, width, storage in zip("xhy", widths, (INPUT, RAM, OUTPUT), strict=True)
     )
-    weights = [Buffer(f"w{k}", (widths[k], widths[k + 1]), "f32", "input") for k in range(2)]
+    weights = [Buffer(f"w{k}", (widths[k], widths[k + 1]), "f32", INPUT) for k in range(2)]
     nests = (product("first", x, hidden, weights[0]), product("second", hidden, y, weights[1]))
     return Program("p", (x, *weights), (y,), nests)
 
@@ -78,7 +79,7 @@ def test_a_bank_that_an_arm_does_not_know_costs_a_multiplexer() -> None:
 
 
 def test_memories_of_few_words_are_luts_and_larger_ones_blocks() -> None:
-    x = Buffer("x", (64, 64), "f32", "input")
+    x = Buffer("x", (64, 64), "f32", INPUT)
     assert memory(x, (1, 1)) == 4 * memory(replace(x, shape=(16, 64)), (1, 1))
     assert memory(x, (64, 4)) < memory(x, (64, 64))
 

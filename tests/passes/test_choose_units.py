@@ -9,6 +9,7 @@ import pytest
 from tests.passes.compiled import LIBRARY, context
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.lowering import affine_to_scf
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.options import Options
@@ -21,8 +22,8 @@ TYPES = ("f32", "f32")
 
 def sums_divided(name: str, sums: int, terms: int, divide: bool = True) -> Nest:
     """y[i] = (x[i, 0] + x[i, 1] + …) / d[i], or the sums alone."""
-    x, d = Buffer(f"{name}_x", (sums, terms), "f32", "input"), Buffer(f"{name}_d", (sums,), "f32", "input")
-    y = Buffer(f"{name}_y", (sums,), "f32", "output")
+    x, d = Buffer(f"{name}_x", (sums, terms), "f32", INPUT), Buffer(f"{name}_d", (sums,), "f32", INPUT)
+    y = Buffer(f"{name}_y", (sums,), "f32", OUTPUT)
     i, k = Variable("i", sums), Variable("k", terms)
     add = Operation("next", "f32", "arith.addf", ("acc", "term"), TYPES)
     term, divisor = Load("term", "f32", x, (variable(i), variable(k))), Load("by", "f32", d, (variable(i),))

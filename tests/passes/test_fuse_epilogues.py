@@ -10,6 +10,7 @@ from tests.passes.loop_values import program_values
 from tests.passes.test_fuse_outer_loops import buffer, product
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, ROM
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
 
 
@@ -26,10 +27,10 @@ def added(left: Buffer, right: Buffer, written: Buffer) -> Nest:
 
 @pytest.mark.parametrize("same", [False, True])
 def test_an_epilogue_reads_other_memories_than_the_reduction(same: bool) -> None:
-    x, z = buffer("x", 4, 4, "input"), buffer("z", 4, 4, "input")
-    middle, out = buffer("m", 4, 4), buffer("y", 4, 4, "output")
+    x, z = buffer("x", 4, 4, INPUT), buffer("z", 4, 4, INPUT)
+    middle, out = buffer("m", 4, 4), buffer("y", 4, 4, OUTPUT)
     words = np.arange(16, dtype=np.float32).view(np.uint32).reshape(4, 4)
-    weights = Buffer("w", (4, 4), "f32", "constant", words)
+    weights = Buffer("w", (4, 4), "f32", ROM, words)
     nests = (product("n", x, weights, middle), added(middle, x if same else z, out))
     program = Program("p", (x, z), (out,), nests)
     fused, _ = FuseEpilogues().run(program, context(1))

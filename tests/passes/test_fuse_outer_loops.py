@@ -18,6 +18,7 @@ from tests.passes.compiled import (
 )
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM, Storage
 from torch2hw.lowering import affine_to_scf
 from torch2hw.options import Options
 from torch2hw.passes import fuse_outer_loops
@@ -26,8 +27,8 @@ from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
 from torch2hw.passes.overlap_kernels import overlapped
 
 
-def buffer(name: str, rows: int, columns: int, kind: str = "temporary") -> Buffer:
-    return Buffer(name, (rows, columns), "f32", kind)
+def buffer(name: str, rows: int, columns: int, storage: Storage = RAM) -> Buffer:
+    return Buffer(name, (rows, columns), "f32", storage)
 
 
 def mapped(name: str, read: Buffer, written: Buffer, shift: int = 0, transposed: bool = False) -> Nest:
@@ -68,19 +69,19 @@ def random_rows(seed: int) -> Program:
     rng = random.Random(seed)
     rows = rng.choice((4, 6, 8, 9, 10, 12, 16, 25))
     data = np.random.default_rng(seed)
-    here = buffer("x", rows, rng.randint(1, 5), "input")
+    here = buffer("x", rows, rng.randint(1, 5), INPUT)
     first, nests = here, []
     count = rng.randint(2, 4)
     for number in range(count):
-        kind = "output" if number == count - 1 else "temporary"
+        storage = OUTPUT if number == count - 1 else RAM
         if rng.random() < 0.6:
             columns = rng.randint(1, 6)
             words = data.integers(-3, 4, (here.shape[1], columns)).astype(np.float32).view(np.uint32)
-            weights = Buffer(f"w{number}", words.shape, "f32", "constant", words)
-            there = buffer(f"t{number}", rows, columns, kind)
+            weights = Buffer(f"w{number}", words.shape, "f32", ROM, words)
+            there = buffer(f"t{number}", rows, columns, storage)
             nests.append(product(f"n{number}", here, weights, there))
         else:
-            there = buffer(f"t{number}", rows, here.shape[1], kind)
+            there = buffer(f"t{number}", rows, here.shape[1], storage)
             nests.append(mapped(f"n{number}", here, there))
         here = there
     return Program("p", (first,), (here,), tuple(nests))
@@ -125,14 +126,14 @@ def test_a_round_that_comes_a_cycle_earlier_is_found() -> None:
 @pytest.mark.parametrize("what", ["another row", "another dimension", "a later reader", "an odd number of rows"])
 def test_what_is_left_alone(what: str) -> None:
     rows = 7 if what == "an odd number of rows" else 8
-    x, h, y = buffer("x", rows, 8, "input"), buffer("h", rows, 8), buffer("y", rows, 8, "output")
+    x, h, y = buffer("x", rows, 8, INPUT), buffer("h", rows, 8), buffer("y", rows, 8, OUTPUT)
     nests = [mapped("n0", x, h), mapped("n1", h, y)]
     if what == "another row":
         nests[1] = mapped("n1", h, y, shift=1)
     if what == "another dimension":
         nests[1] = mapped("n1", h, y, transposed=True)
     if what == "a later reader":
-        z = buffer("z", rows, 8, "output")
+        z = buffer("z", rows, 8, OUTPUT)
         nests += [mapped("n2", x, buffer("unused", rows, 8)), mapped("n3", h, z, transposed=True)]
         program = Program("p", (x,), (y, z), tuple(nests))
     else:
@@ -155,10 +156,10 @@ def test_it_can_be_switched_off() -> None:
 def test_a_large_tensor_between_two_layers_shrinks_and_costs_no_cycle() -> None:
     words = np.ones((64, 48), np.uint32)
     weights = [
-        Buffer("w0", (64, 48), "f32", "constant", words),
-        Buffer("w1", (48, 4), "f32", "constant", words[:48, :4]),
+        Buffer("w0", (64, 48), "f32", ROM, words),
+        Buffer("w1", (48, 4), "f32", ROM, words[:48, :4]),
     ]
-    x, h, y = buffer("x", 64, 64, "input"), buffer("h", 64, 48), buffer("y", 64, 4, "output")
+    x, h, y = buffer("x", 64, 64, INPUT), buffer("h", 64, 48), buffer("y", 64, 4, OUTPUT)
     program = Program("p", (x,), (y,), (product("n0", x, weights[0], h), product("n1", h, weights[1], y)))
     plain = cycles(program, [step for step in LOOP_PASSES if step.name != "fuse-outer-loops"])
     assert cycles(program, LOOP_PASSES) <= plain

@@ -11,6 +11,7 @@ from tests.passes.compiled import LIBRARY, context, scheduled
 from tests.passes.random_programs import joined, random_case
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.lowering import affine_to_scf
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.options import Options
@@ -18,9 +19,9 @@ from torch2hw.passes.check_overlap import overlap_faults
 from torch2hw.passes.overlap_kernels import Access, OverlapKernels, Timed, latest_minus_earliest
 
 ROWS, COLUMNS = 5, 7
-X = Buffer("x", (ROWS, COLUMNS), "f32", "input")
-MIDDLE = Buffer("middle", (ROWS, COLUMNS), "f32", "temporary")
-OUT = Buffer("out", (ROWS, COLUMNS), "f32", "output")
+X = Buffer("x", (ROWS, COLUMNS), "f32", INPUT)
+MIDDLE = Buffer("middle", (ROWS, COLUMNS), "f32", RAM)
+OUT = Buffer("out", (ROWS, COLUMNS), "f32", OUTPUT)
 
 
 def elementwise(name: str, source: Buffer, target: Buffer, operation: str, columns_outside: bool = False) -> Nest:

@@ -24,6 +24,7 @@ from torch2hw.dialects.loops import (
     Store,
 )
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
 from torch2hw.options import Options
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.reroll_loops import RerollLoops
@@ -93,27 +94,27 @@ def product(name: str, weights: Buffer, reads: list[tuple[Buffer, int]], writes:
 
 def matrix(name: str, rng: np.random.Generator, outputs: int, inputs: int) -> Buffer:
     words = rng.integers(-2, 3, (outputs, inputs)).astype(np.float32).view(np.uint32)
-    return Buffer(name, (outputs, inputs), "f32", "constant", words)
+    return Buffer(name, (outputs, inputs), "f32", ROM, words)
 
 
 def recurrence(seed: int) -> Program:
     """Some steps of one to three kernels with one or two states; x has a row for each, and so may the results."""
     rng, data = random.Random(seed), np.random.default_rng(seed)
     size, steps = rng.choice((1, 2, 3, 5, 7, 12)), rng.randint(4, 7)
-    x = Buffer("x", (steps, size), "f32", "input")
-    every = Buffer("every", (steps, size), "f32", "output")
-    last = Buffer("last", (size,), "f32", "output")
+    x = Buffer("x", (steps, size), "f32", INPUT)
+    every = Buffer("every", (steps, size), "f32", OUTPUT)
+    last = Buffer("last", (size,), "f32", OUTPUT)
     shared = matrix("w", data, size, size)
     own, second, stacked, flipped, backwards, late = (rng.random() < 0.4 for _ in range(6))
     products = [rng.random() < 0.5 for _ in range(3)]
     injected = rng.random() < 0.3  # every step reads the first state, too
     states: list[Buffer] = []
-    nests: list[Nest] = [mapped("start", [(x, 0)], [(initial := Buffer("h", (size,), "f32", "temporary"), 0)])]
+    nests: list[Nest] = [mapped("start", [(x, 0)], [(initial := Buffer("h", (size,), "f32", RAM), 0)])]
     state, older = initial, initial
     for step in range(steps):
         at = steps - 1 - step if backwards else step
-        new = Buffer(f"h{step}", (size,), "f32", "temporary")
-        middle = Buffer(f"m{step}", (size,), "f32", "temporary")
+        new = Buffer(f"h{step}", (size,), "f32", RAM)
+        middle = Buffer(f"m{step}", (size,), "f32", RAM)
         writes = [(new, 0), (every, at)] if stacked else [(new, 0)]
         weights = matrix(f"w{step}", data, size, size) if own else shared
         reads = [(state, 0), (x, at), *([(older, 0)] if second else []), *([(initial, 0)] if injected else [])]
@@ -138,12 +139,12 @@ def rerolled(program: Program) -> Program:
 def narrow() -> Program:
     """Five steps through two values: sums of 24 terms, too few at a time to fill the latency of an addition."""
     data = np.random.default_rng(0)
-    x, y = Buffer("x", (5, 24), "f32", "input"), Buffer("y", (24,), "f32", "output")
+    x, y = Buffer("x", (5, 24), "f32", INPUT), Buffer("y", (24,), "f32", OUTPUT)
     down, up = matrix("down", data, 2, 24), matrix("up", data, 24, 2)
-    states = [Buffer(f"h{k}", (24,), "f32", "temporary") for k in range(6)]
+    states = [Buffer(f"h{k}", (24,), "f32", RAM) for k in range(6)]
     nests = [mapped("first", [(x, 0)], [(states[0], 0)])]
     for k in range(5):
-        middle = Buffer(f"m{k}", (2,), "f32", "temporary")
+        middle = Buffer(f"m{k}", (2,), "f32", RAM)
         nests.append(product(f"n{k}", down, [(states[k], 0)], [(middle, 0)]))
         nests.append(product(f"u{k}", up, [(middle, 0), (x, k)], [(states[k + 1], 0)]))
     nests.append(mapped("last", [(states[5], 0)], [(y, 0)]))
@@ -180,12 +181,12 @@ def test_a_step_that_comes_a_cycle_earlier_is_found() -> None:
 
 def steps_of(count: int, fused_read: bool = False, keep: int | None = None) -> Program:
     """h = x[t] - h, in one nest or through a second buffer; nest `keep`'s result is read at the end too."""
-    x, y = Buffer("x", (count, 6), "f32", "input"), Buffer("y", (6,), "f32", "output")
-    state = Buffer("h", (6,), "f32", "temporary")
+    x, y = Buffer("x", (count, 6), "f32", INPUT), Buffer("y", (6,), "f32", OUTPUT)
+    state = Buffer("h", (6,), "f32", RAM)
     nests = [mapped("first", [(x, 0)], [(state, 0)])]
     states = []
     for step in range(count):
-        new = Buffer(f"h{step}", (6,), "f32", "temporary")
+        new = Buffer(f"h{step}", (6,), "f32", RAM)
         nests.append(mapped(f"n{step}", [(state, 0), (x, step)], [(new, 0)], flipped=fused_read))
         states.append(new)
         state = new
@@ -195,7 +196,7 @@ def steps_of(count: int, fused_read: bool = False, keep: int | None = None) -> P
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
-    return {buffer.name: buffer.shape for buffer in program.buffers() if buffer.kind == "temporary"}
+    return {buffer.name: buffer.shape for buffer in program.buffers() if buffer.storage == RAM}
 
 
 def test_a_state_that_is_overwritten_where_it_is_read_is_one_buffer() -> None:
@@ -214,20 +215,20 @@ def test_a_state_that_is_read_elsewhere_has_a_row_for_each_step() -> None:
 
 def test_constants_of_each_step_have_rows() -> None:
     data = np.random.default_rng(0)
-    x, y = Buffer("x", (1, 4), "f32", "input"), Buffer("y", (4,), "f32", "output")
-    layers = [Buffer(f"h{k}", (4,), "f32", "temporary") for k in range(6)]
+    x, y = Buffer("x", (1, 4), "f32", INPUT), Buffer("y", (4,), "f32", OUTPUT)
+    layers = [Buffer(f"h{k}", (4,), "f32", RAM) for k in range(6)]
     nests = [mapped("first", [(x, 0)], [(layers[0], 0)])]
     for k in range(5):
         nests.append(product(f"n{k}", matrix(f"w{k}", data, 4, 4), [(layers[k], 0)], [(layers[k + 1], 0)]))
     nests.append(mapped("last", [(layers[5], 0)], [(y, 0)]))
     program = rerolled(Program("p", (x,), (y,), tuple(nests)))
     assert [nest.rounds for nest in program.nests] == [1, 5, 1]
-    assert [buffer.shape for buffer in program.buffers() if buffer.kind == "constant"] == [(5, 4, 4)]
+    assert [buffer.shape for buffer in program.buffers() if buffer.storage == ROM] == [(5, 4, 4)]
     assert program.nests[1].macs == 5 * 16
 
 
 def test_parts_of_a_concatenation_are_one_nest() -> None:
-    x, y = Buffer("x", (10, 4), "f32", "input"), Buffer("y", (10, 4), "f32", "output")
+    x, y = Buffer("x", (10, 4), "f32", INPUT), Buffer("y", (10, 4), "f32", OUTPUT)
     program = Program("p", (x,), (y,), tuple(mapped(f"n{k}", [(x, 9 - k)], [(y, k)]) for k in range(10)))
     changed = rerolled(program)
     assert len(changed.nests) == 1 and not changed.nests[0].fused
@@ -237,7 +238,7 @@ def test_parts_of_a_concatenation_are_one_nest() -> None:
 
 def patched(stride: int) -> Program:
     """Three rows at a time are copied, four times, `stride` rows further each time."""
-    x, y = Buffer("x", (24, 2), "f32", "input"), Buffer("y", (12, 2), "f32", "output")
+    x, y = Buffer("x", (24, 2), "f32", INPUT), Buffer("y", (12, 2), "f32", OUTPUT)
     nests = []
     for step in range(4):
         row_, column = Variable(f"n{step}_r", 3), Variable(f"n{step}_c", 2)
@@ -264,7 +265,7 @@ def test_what_is_left_alone(what: str) -> None:
         steps = [mapped(f"n{k}", [(x, k)], [(store_of(nest), 0)]) for k, nest in enumerate(steps)]
         last = mapped("last", [(store_of(nest), 0) for nest in steps], [(program.outputs[0], 0)])
     if what == "an input of each step":
-        own = [Buffer(f"x{k}", (6,), "f32", "input") for k in range(3)]
+        own = [Buffer(f"x{k}", (6,), "f32", INPUT) for k in range(3)]
         steps = [mapped(n.name, [(load_of(n), 0), (own[k], 0)], [(store_of(n), 0)]) for k, n in enumerate(steps)]
         program = replace(program, inputs=(x, *own))
     program = program.with_nests([first, *steps, last])

@@ -10,6 +10,7 @@ from torch import nn
 from tests.lowering.test_affine_to_sequential import program_of
 from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
 from torch2hw.dialects.loops import Load, Operation, Program
+from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.passes.share_constants import ShareConstants, cost
 from torch2hw.sim.banked import pack
 from torch2hw.sim.reference import Reference
@@ -37,7 +38,7 @@ def network(*sizes: int, padding: int = 0) -> nn.Module:
 def test_values_stay(partition: int, padding: int) -> None:
     shape = (1, 2, 5, 7) if padding else (5, 6)
     given, shared = before_and_after(network(6, 7, 4, padding=padding), shape, partition)
-    assert [buffer for buffer in shared.buffers() if buffer.kind == "table"]
+    assert [buffer for buffer in shared.buffers() if buffer.storage == SHARED_ROM]
     inputs = [np.random.default_rng(1).standard_normal(shape).astype(np.float32)]
     packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, given.inputs, strict=True)]
     for old, new in zip(Reference(given.text()).run(packed), Reference(shared.text()).run(packed), strict=True):
@@ -49,18 +50,18 @@ def test_no_lane_is_left_with_two_constants() -> None:
     for nest in shared.nests:
         loads: dict[str, Load] = {load.result: load for load in nest.loads()}
         factors = [
-            loads[name].buffer.kind
+            loads[name].buffer.storage
             for operation in nest.statements()
             if isinstance(operation, Operation) and operation.name == "arith.mulf"
             for name in operation.operands
             if loads[name].buffer.data is not None
         ]
-        assert factors == ["table"] * 4
+        assert factors == [SHARED_ROM] * 4
 
 
 def test_every_part_starts_at_its_own_size() -> None:
     _, shared = before_and_after(network(6, 7, 4), (5, 6), 1)
-    (table,) = (buffer for buffer in shared.buffers() if buffer.kind == "table")
+    (table,) = (buffer for buffer in shared.buffers() if buffer.storage == SHARED_ROM)
     assert table.shape == (64 + 28,)  # 42 words, and 28 from a multiple of 32 on
     (load,) = (load for load in shared.nests[1].loads() if load.buffer is table)
     assert [index.constant for index in load.indices] == [64]

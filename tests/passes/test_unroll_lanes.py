@@ -7,11 +7,12 @@ import numpy as np
 from tests.passes.loop_values import program_values
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
 ROW, TERM = Variable("i", 3), Variable("k", 6)
-X, BIAS = Buffer("x", (3, 6), "f32", "input"), Buffer("b", (3,), "f32", "input")
-Y = Buffer("y", (3,), "f32", "output")
+X, BIAS = Buffer("x", (3, 6), "f32", INPUT), Buffer("b", (3,), "f32", INPUT)
+Y = Buffer("y", (3,), "f32", OUTPUT)
 ADD = ("f32", "f32")
 
 
@@ -52,7 +53,7 @@ def test_a_running_sum_that_something_else_uses_stays_in_one_lane() -> None:
 
 def test_a_lane_in_the_padding_reads_nothing() -> None:
     """x[i - 1] for i >= 1, else 2.0, on a lane for each i: the first is a constant, the others need no guard."""
-    x, y = Buffer("x", (3,), "f32", "input"), Buffer("y", (4,), "f32", "output")
+    x, y = Buffer("x", (3,), "f32", INPUT), Buffer("y", (4,), "f32", OUTPUT)
     i = Variable("i", 4)
     before = variable(i) - 1
     load = Load("a", "f32", x, (before,), (before,), otherwise_bits=0x40000000)

@@ -75,7 +75,7 @@ def changed(nest: Nest, fault: Any) -> Nest:
 
 def flipped_weight(statement: Statement) -> Statement:
     """The last weight's lowest bit."""
-    if not isinstance(statement, Load) or statement.buffer.kind != "constant" or len(statement.buffer.shape) < 2:
+    if not isinstance(statement, Load) or not statement.buffer.storage.in_kernel or len(statement.buffer.shape) < 2:
         return statement
     data = np.array(statement.buffer.data)
     data[-1, -1] ^= 1
