@@ -92,11 +92,12 @@ def _traceback_file(error: Exception) -> str:
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
         arguments = ["compile", *arguments]
-    parsed = _parser().parse_args(arguments)
+    parsed = command_parser().parse_args(arguments)
     return COMMANDS[parsed.command].run(parsed)
 
 
-def _parser() -> _Parser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; the documentation is made of it too."""
     parser = _Parser(
         prog="torch2hw",
         usage="torch2hw MODEL [options] -o OUT.sv\n       torch2hw COMMAND …",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from torch2hw.cli import _parser, main
+from torch2hw.cli import command_parser, main
 from torch2hw.commands.model_arguments import options_of
 from torch2hw.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
@@ -61,7 +61,7 @@ def test_options_are_written_as_the_command_line_takes_them(tmp_path: Path) -> N
         "--no-shared-memories",
     ]
     for options in (wanted, *map(fuzz.options_of, range(300))):
-        parsed = _parser().parse_args(["compile", "x.py", *fuzz.arguments_of(options).split()])
+        parsed = command_parser().parse_args(["compile", "x.py", *fuzz.arguments_of(options).split()])
         assert options_of(parsed) == options
 
 

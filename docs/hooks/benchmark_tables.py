@@ -1,0 +1,54 @@
+"""What was measured: one table against the paper and Vitis HLS, and the files of `benchmarks/`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from torch2hw.benchmarks.paper import BENCHMARKS
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+FILES = {  # in the order of the page; each begins with a heading
+    "results.md": "Paper models",
+    "examples.md": "Examples",
+    "kernels.md": "Kernels of Stream-HLS",
+    "ablation.md": "Sequential schedule",
+    "area.md": "LUTs over lanes",
+    "units.md": "Hardware units",
+    "evidence.md": "Evidence for the units",
+    "netlists.md": "Netlists and unknown state",
+    "testbenches.md": "Test benches",
+    "fuzz.md": "Fuzzer",
+}
+
+
+def comparison() -> str:
+    """Resources of every design of which the paper gives them: ours, the paper's, Vitis HLS's. README has it, too."""
+    points = {(p["model"], p["partition"]): p for p in json.loads((FOLDER / "results.json").read_text())["points"]}
+    lines = [
+        "| | cycles | LUT: ours | paper | Vitis | DSP: ours | paper | Vitis | BRAM36: ours | paper | Vitis |",
+        "| --- " + "| ---: " * 10 + "|",
+    ]
+    for benchmark in BENCHMARKS:
+        for n, published in benchmark.published.items():
+            point = points[benchmark.name, n]
+            cells = [f"{benchmark.name}, N = {n}", f"{point['cycles']:,}"]
+            for key in ("lut", "dsp", "bram36"):
+                figures = point[key], getattr(published.paper, key), getattr(published.vitis, key)
+                cells += [f"**{figures[0]:,}**", *(f"{figure:,}" for figure in figures[1:])]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def files() -> str:
+    """The files, each under a heading of the page, its own headings one level lower."""
+    parts = []
+    for name, title in FILES.items():
+        text = (FOLDER / name).read_text()
+        first, _, rest = text.partition("\n")
+        assert first.startswith("# "), name
+        rest = re.sub(r"^(#+) ", r"#\1 ", rest, flags=re.MULTILINE)
+        rest = re.sub(r"\[([^\]]+)\]\((\w+)\.md\)", r"\1", rest)
+        parts.append(f"## {title}\n\n*`benchmarks/{name}`: {first[2:]}.*\n{rest}")
+    return "\n\n".join(parts)

@@ -1,0 +1,82 @@
+"""Figures in README and the documentation are those of the benchmark files; names of passes and codes exist."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT
+from torch2hw.pipeline import SCHEDULES
+
+sys.path.insert(0, str(ROOT / "docs" / "hooks"))
+import benchmark_tables
+import refusal_codes
+
+FIGURE = r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w,]*\d)"
+"""A number with a thousands separator: what was measured is written so."""
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_figures_are_measured() -> None:
+    held = {figure for file in (ROOT / "benchmarks").glob("*.md") for figure in re.findall(FIGURE, file.read_text())}
+    for page in PAGES:
+        assert set(re.findall(FIGURE, prose(page))) <= held, page.name
+
+
+def test_readme_has_the_table(bless: bool) -> None:
+    readme = ROOT / "README.md"
+    parts = re.split(r"(<!-- comparison -->\n|<!-- end -->\n)", readme.read_text())
+    assert len(parts) == 5
+    if bless:
+        parts[2] = benchmark_tables.comparison() + "\n"
+        readme.write_text("".join(parts))
+    assert parts[2] == benchmark_tables.comparison() + "\n"
+
+
+def test_every_benchmark_file_is_on_the_page() -> None:
+    assert set(benchmark_tables.FILES) == {file.name for file in (ROOT / "benchmarks").glob("*.md")}
+
+
+def test_named_passes_exist() -> None:
+    names = {step.name for passes in SCHEDULES.values() for step in passes}
+    others = {"do-something", "scf-to-calyx", "data-dependent", "unsupported-operation", "torch-mlir"}
+    for page in PAGES:
+        named = set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", prose(page)))
+        assert named <= names | others, page.name
+
+
+def test_every_code_is_on_the_page() -> None:
+    files = [file for folder in ("frontend", "lowering", "torch2hw") for file in (ROOT / folder).glob("*.py")]
+    code = re.compile(r"^    code(?:: ClassVar\[str\])? = \"([\w-]+)\"", re.MULTILINE)
+    written = {found for file in files for found in code.findall(file.read_text())}
+    assert {each.code for each in refusal_codes.classes()} == written - {"error"}
+
+
+EXAMPLE = re.compile(r"^\| `(\w+)`[^|]* \| [\d,]+ \| ([\d,]+) \| ([\d,]+) \|$", re.MULTILINE)
+ROWS = EXAMPLE.findall((ROOT / "benchmarks" / "examples.md").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "static", "sequential"), ROWS, ids=[row[0] for row in ROWS])
+def test_cycles_of_the_examples(name: str, static: str, sequential: str) -> None:
+    """What is predicted now; that a run takes it is the simulation's business."""
+    from torch2hw.compiler import compile_model
+    from torch2hw.frontend.load_model import load
+    from torch2hw.options import Options
+
+    for schedule, cycles in (("static", static), ("sequential", sequential)):
+        loaded = load(str(ROOT / "examples" / f"{name}.py"), None, [])
+        compiled = compile_model(loaded, Options(schedule=schedule), stop_at="calyx")
+        assert f"{compiled.at('calyx').latency_cycles:,}" == cycles, schedule
+
+
+def test_every_example_is_in_the_table() -> None:
+    files = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__"}
+    assert {row[0] for row in ROWS} == files
