@@ -18,14 +18,16 @@ Values are named strings, unique in their nest. Types are MLIR's names: f32, i64
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.storage import Storage
 
@@ -269,8 +271,14 @@ class Nest:
                         needed |= {carried.name, carried.init, carried.next}
         return needed
 
-    def buffers(self) -> set[Buffer]:
-        return {load.buffer for load in self.loads()} | {store.buffer for store in self.stores()}
+    @cached_property
+    def touched(self) -> dict[Buffer, None]:
+        """Every buffer that it loads from or stores to once, in order."""
+        read = (load.buffer for load in self.loads())
+        return dict.fromkeys((*read, *(store.buffer for store in self.stores())))
+
+    def buffers(self) -> Set[Buffer]:
+        return self.touched.keys()
 
     def reduction_loops(self, stage: int) -> list[Loop]:
         return [loop for loop in self.loops if loop.reduced_by == stage]
@@ -305,8 +313,7 @@ class Program:
         """Every buffer once, in order of first appearance, inputs and outputs first."""
         seen = dict.fromkeys((*self.inputs, *self.outputs))
         for nest in self.nests:
-            seen |= dict.fromkeys(load.buffer for load in nest.loads())
-            seen |= dict.fromkeys(store.buffer for store in nest.stores())
+            seen |= nest.touched
         return list(seen)
 
     def with_nests(self, nests: list[Nest]) -> Program:
@@ -402,7 +409,14 @@ def with_accesses(nest: Nest, changed: Callable[[Any], Any]) -> Nest:
 
 
 def with_buffers(nest: Nest, instead: Mapping[Buffer, Buffer]) -> Nest:
-    """`nest` with accesses to other buffers."""
+    """`nest` with accesses to other buffers; the same object if none of its own is among them."""
+    own = tuple((buffer, instead[buffer]) for buffer in nest.touched if instead.get(buffer, buffer) is not buffer)
+    return _with_buffers(nest, own) if own else nest
+
+
+@once
+def _with_buffers(nest: Nest, pairs: tuple[tuple[Buffer, Buffer], ...]) -> Nest:
+    instead = dict(pairs)
     return with_accesses(nest, lambda access: replace(access, buffer=instead.get(access.buffer, access.buffer)))
 
 

@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import Any
 
 from torch2hw.dialects.loops import Nest, Operation, Program
+from torch2hw.dialects.once import once
 from torch2hw.lowering.modulo_schedule import Schedule, schedule
 from torch2hw.lowering.units import latency_of, shared_units, spacing_of, unit_of
 
@@ -85,6 +86,7 @@ class ScheduledProgram:
             return str(module.operation.get_asm())
 
 
+@once
 def planned(nest: Nest, library: Any) -> Schedule:
     """The schedule of a nest with the units that its operations have."""
     return schedule(nest, lambda each: latency_of(each, library), lambda each: spacing_of(each, library))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.once import once
 from torch2hw.hwlib import NoUnit
 from torch2hw.lowering.refusals import unsupported
 
@@ -44,14 +45,20 @@ def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:
     """How many of each unit of two stages or more, which more than one nest can use."""
     counts: list[Counter[str]] = []
     for nest in nests:
-        units = [unit_of(s, library) for s in nest.statements() if isinstance(s, Operation)]
-        counts.append(Counter(unit.name for unit in units if unit.latency_cycles > 1))
+        counts.append(_long_units(nest, library))
     shared = {}
     for name in sorted(set().union(*counts)) if counts else []:
         uses = sorted((count[name] for count in counts), reverse=True)
         if len(uses) > 1 and uses[1] > 0:
             shared[name] = uses[1]
     return shared
+
+
+@once
+def _long_units(nest: Nest, library: Any) -> Counter[str]:
+    """How many of each unit of two stages or more a nest can use."""
+    units = [unit_of(s, library) for s in nest.statements() if isinstance(s, Operation)]
+    return Counter(unit.name for unit in units if unit.latency_cycles > 1)
 
 
 def shared_name(hardware: Any, number: int) -> str:

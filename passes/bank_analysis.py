@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable
 
 
@@ -127,6 +128,7 @@ class Accesses:
     writes: tuple[tuple[Index, ...], ...]
 
 
+@once
 def accesses_of(nest: Nest) -> list[Accesses]:
     reads: dict[Buffer, list[tuple[Index, ...]]] = {}
     writes: dict[Buffer, list[tuple[Index, ...]]] = {}
@@ -148,11 +150,19 @@ def run_time_dimensions(nests: Iterable[Nest]) -> dict[Buffer, frozenset[int]]:
     """
     found: dict[Buffer, frozenset[int]] = {}
     for nest in nests:
-        loops = {loop.variable for loop in nest.loops}
-        for load in nest.loads():
-            here = {d for d, index in enumerate(load.indices) if not index.variables() <= loops}
-            if here:
-                found[load.buffer] = found.get(load.buffer, frozenset()) | here
+        for buffer, here in _run_time_dimensions(nest).items():
+            found[buffer] = found.get(buffer, frozenset()) | here
+    return found
+
+
+@once
+def _run_time_dimensions(nest: Nest) -> dict[Buffer, frozenset[int]]:
+    found: dict[Buffer, frozenset[int]] = {}
+    loops = {loop.variable for loop in nest.loops}
+    for load in nest.loads():
+        here = {d for d, index in enumerate(load.indices) if not index.variables() <= loops}
+        if here:
+            found[load.buffer] = found.get(load.buffer, frozenset()) | here
     return found
 
 

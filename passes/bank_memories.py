@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.dialects.once import once
 from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, selection
 from torch2hw.passes.choose_lanes import merged_factors
 
@@ -34,18 +35,28 @@ class BankMemories:
         whole = run_time_dimensions(program.nests)
         for nest in program.nests:
             factors |= merged_factors(nest, factors, limit, whole)
-        banked = {
-            buffer: replace(
-                buffer, factors=tuple(min(f, size) if size else f for f, size in zip(banks, buffer.shape, strict=True))
-            )
-            for buffer, banks in factors.items()
-            if prod(banks) > 1
-        }
+        banked = {buffer: in_banks(buffer, banks) for buffer, banks in factors.items() if prod(banks) > 1}
         changed = program.with_buffers(banked)
         report: dict[str, Any] = {b.name: list(b.factors) for b in banked.values()}
         for nest in changed.nests:
-            for access in accesses_of(nest):
-                moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]
-                if max(moving, default=1) > 1:
-                    report[f"{nest.name} rotates {access.buffer.name}"] = max(moving)
+            for name, banks in rotated(nest).items():
+                report[f"{nest.name} rotates {name}"] = banks
         return changed, report
+
+
+@once
+def in_banks(buffer: Buffer, factors: tuple[int, ...]) -> Buffer:
+    """The buffer in these banks, or fewer in a dimension that is smaller."""
+    sizes = zip(factors, buffer.shape, strict=True)
+    return replace(buffer, factors=tuple(min(factor, size) if size else factor for factor, size in sizes))
+
+
+@once
+def rotated(nest: Nest) -> dict[str, int]:
+    """The buffers of which a read changes banks from iteration to iteration, and between how many."""
+    found = {}
+    for access in accesses_of(nest):
+        moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]
+        if max(moving, default=1) > 1:
+            found[access.buffer.name] = max(moving)
+    return found

@@ -24,6 +24,7 @@ from math import lcm, prod
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, wanted_factors
 from torch2hw.passes.interleave_reductions import recurrence_latency
@@ -240,14 +241,22 @@ def merged_factors(
     The dimensions in `whole` are not partitioned.
     """
     result = {}
+    for buffer, new in own_factors(nest, limit).items():
+        both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
+        kept = whole.get(buffer, frozenset())
+        result[buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
+    return result
+
+
+@once
+def own_factors(nest: Nest, limit: int) -> dict[Buffer, tuple[int, ...]]:
+    """The partition of each buffer that `nest` needs by itself."""
+    result = {}
     for access in accesses_of(nest):
         rank = len(access.buffer.shape)
-        old = factors.get(access.buffer, (1,) * rank)
         new = [1] * rank
         for group in (access.reads, access.writes):
             if len(group) > 1:
                 new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
-        both = merged(old, new, limit)
-        kept = whole.get(access.buffer, frozenset())
-        result[access.buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
+        result[access.buffer] = tuple(new)
     return result

@@ -15,7 +15,7 @@ why: between two kernels lies a whole tensor, mostly the largest memory of a des
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, prod
@@ -98,7 +98,7 @@ class Search:
         """Fuses the nest at `position` with the next one, then with one more as long as that makes memories cheaper.
         The end of what is fused, or `position`."""
         before, end = self.best, position
-        for further in range(position + 2, longest(before.program, position) + 1):
+        for further in ends(before.program, position):
             tried = self.fused(before, position, further)
             if tried is None:
                 break
@@ -150,18 +150,17 @@ def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
 
 
 # -- what can be fused -------------------------------------------------------------------------------------------------
-def longest(program: Program, first: int) -> int:
-    """The end of the longest run of nests from `first` on that can be fused."""
-    end, common = first, 0
-    while end < len(program.nests):
-        nest = program.nests[end]
+def ends(program: Program, first: int) -> Iterator[int]:
+    """The ends of the runs of two nests or more, from `first` on, that can be fused; the shortest first."""
+    common = 0
+    for end, nest in enumerate(program.nests[first:], first):
         if not nest.loops or nest.loops[0].reduced_by is not None or nest.fused:
-            break
+            return
         common = gcd(common, nest.loops[0].extent)
         if common == 1 or (end > first and not handed_on(program, first, end + 1)):
-            break
-        end += 1
-    return end
+            return
+        if end > first:
+            yield end + 1
 
 
 def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int, int]]:
@@ -233,8 +232,10 @@ def cheaper(
     groups: list[list[Nest]] = []
     for _, rounds, contracted in sorted(tries, key=lambda each: each[:2]):
         split = [in_rounds(nest, rounds, nests[0].name) for nest in nests]
-        if len(groups) < MOST_TRIED and all(enough_outputs(nest, library) for nest in split):
+        if all(enough_outputs(nest, library) for nest in split):
             groups.append([with_contracted(nest, contracted) for nest in split])
+        if len(groups) == MOST_TRIED:
+            break
     return groups
 
 

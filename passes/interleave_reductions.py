@@ -38,6 +38,7 @@ from torch2hw.dialects.loops import (
     substitute_statement,
     substitute_store,
 )
+from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
 from torch2hw.lowering.units import latency_of
@@ -55,21 +56,25 @@ class InterleaveReductions:
         nests: list[Nest] = []
         split: list[str] = []
         for nest in program.nests:
-            latency = recurrence_latency(nest, context.library)
-            if latency <= 1:
-                nests.append(order_loops(nest, ()))
-                continue
-            parts = (
-                split_reduction(nest, latency)
-                if prod(loop.extent for loop in nest.independent_loops()) < latency
-                else [nest]
-            )
+            parts = interleaved(nest, context.library)
             if len(parts) > 1:
                 split.append(nest.name)
-            nests += [interleave(part, recurrence_latency(part, context.library)) for part in parts]
+            nests += parts
         return program.with_nests(nests), {"rounding": split} if split else {}
 
 
+@once
+def interleaved(nest: Nest, library: Any) -> tuple[Nest, ...]:
+    """`nest` with its loops in order, or the two nests that it is split into."""
+    latency = recurrence_latency(nest, library)
+    if latency <= 1:
+        return (order_loops(nest, ()),)
+    few = prod(loop.extent for loop in nest.independent_loops()) < latency
+    parts = split_reduction(nest, latency) if few else [nest]
+    return tuple(interleave(part, recurrence_latency(part, library)) for part in parts)
+
+
+@once
 def recurrence_latency(nest: Nest, library: Any) -> int:
     """Cycles from a value carried by stage 0 to the value that replaces it: the longest over all carried values."""
     stage = nest.stages[0]

@@ -69,28 +69,28 @@ def overlapped(program: ScheduledProgram) -> ScheduledProgram:
     nests, plans = program.program.nests, program.schedules
     starts: list[int] = []
     periods: list[int] = []
-    before: list[Timed] = []
+    before: list[tuple[Timed, int, int]] = []  # what has started, when, and when all so far have no effect any more
     free = 0  # the first cycle in which a nest may start: rounds are not interrupted
     for group in program.program.groups():
         offsets, period = [0], 0
         if nests[group[0]].fused:
             offsets, period = in_rounds(
-                *([Timed(nests[number].round(k), plans[number], program) for number in group] for k in (0, 1))
+                *([timed(nests[number], plans[number], program, turn=k) for number in group] for k in (0, 1))
             )
             free = max([free, *(start + 1 for start in starts)])
-        timed = [Timed(nests[number], plans[number], program, period) for number in group]
-        start = max(
-            [free]
-            + [
-                begun + distance(earlier, later) - offset
-                for earlier, begun in zip(before, starts, strict=True)
-                for later, offset in zip(timed, offsets, strict=True)
-            ]
-        )
+        later = [timed(nests[number], plans[number], program, period) for number in group]
+        start = free
+        for earlier, begun, ended in reversed(before):
+            if ended - min(offsets) <= start:
+                break
+            for each, offset in zip(later, offsets, strict=True):
+                start = max(start, begun + distance(earlier, each) - offset)
         free = max(free, start + nests[group[0]].rounds * period)
         starts += [start + offset for offset in offsets]
         periods += [period] * len(group)
-        before += timed
+        for each, offset in zip(later, offsets, strict=True):
+            ended = max(start + offset + each.reach_cycles, before[-1][2] if before else 0)
+            before.append((each, start + offset, ended))
     return replace(program, starts=tuple(starts), periods=tuple(periods))
 
 
@@ -133,6 +133,14 @@ class Timed:
         if nest.fused:
             self.steps[nest.loops[0].variable] = period
         self.extremes: dict[tuple[int, tuple[int, ...], bool], dict[int, int]] = {}  # by the access's number
+        self.distances: dict[Timed, int] = {}  # to others, as far as they are known
+
+    @cached_property
+    def reach_cycles(self) -> int:
+        """No `distance` from it is larger."""
+        windows = (free for _, free in self.windows.values())
+        accesses = (access.cycle + self.last_cycles + 1 for access in (*self.reads, *self.writes))
+        return max([0, self.cycles - PROVABLE_CYCLES, *windows, *accesses])
 
     @cached_property
     def reads(self) -> list[Access]:
@@ -180,8 +188,23 @@ class Timed:
                     yield (kind, access.buffer, bank_number(bank, factors)), access.cycle, access.cycle + 1
 
 
+def timed(nest: Nest, plan: Schedule, program: ScheduledProgram, period: int = 0, turn: int | None = None) -> Timed:
+    """A nest, or one round of it, as `Timed`: once for a schedule, which belongs to one nest."""
+    known: dict[Any, tuple[Nest, Timed]] = vars(plan).setdefault("_timed", {})
+    key = program.library, tuple(program.shared.items()), period, turn
+    if key not in known or known[key][0] is not nest:
+        known[key] = nest, Timed(nest if turn is None else nest.round(turn), plan, program, period)
+    return known[key][1]
+
+
 def distance(first: Timed, second: Timed) -> int:
     """Cycles from the start of `first` until `second` may start."""
+    if second not in first.distances:
+        first.distances[second] = _distance(first, second)
+    return first.distances[second]
+
+
+def _distance(first: Timed, second: Timed) -> int:
     needed = 0
     for key in first.windows.keys() & second.windows.keys():
         needed = max(needed, first.windows[key][1] - second.windows[key][0])

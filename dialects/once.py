@@ -1,0 +1,32 @@
+"""What follows from one object that never changes is computed once, and kept with the object.
+
+Programs of one search differ in few nests. The others are the same objects, so that their layout, their schedule and
+what is known about their accesses hold for every program in which they stand. Objects are told apart by identity: no
+value is hashed, and what was computed is forgotten with the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def once(function: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], R]:
+    """`function`, computed once for each first argument (an object with attributes, never changed in place) and the
+    other ones (hashable, by position). The result is shared: it must not be changed in place either."""
+
+    @wraps(function)
+    def known(first: T, /, *others: P.args, **named: P.kwargs) -> R:
+        results = vars(first).setdefault("_once", {})
+        key = (function, *others, *named.items())
+        if key not in results:
+            results[key] = function(first, *others, **named)
+        result: R = results[key]
+        return result
+
+    return known
