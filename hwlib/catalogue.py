@@ -10,6 +10,7 @@ from itertools import product
 
 from .entries import ITERATIONS, MANY, Entry, entry_for, unit_name
 from .float_compare import PREDICATES
+from .float_divide_by import packed_type
 from .float_dot import GUARD_BITS
 from .float_mul import holds_products
 from .formats import FORMATS, float_format, integer_width, type_width
@@ -120,6 +121,10 @@ def _made(library: Library, wanted: _Wanted) -> Listed | None:
 def _requests(dtype: str, lanes: int) -> Iterator[_Wanted]:
     """Every operation from or to `dtype` that could have a unit, with each other type and predicate."""
     yield _Wanted("arith.select", ("i1", dtype, dtype, dtype))
+    form = float_format(dtype)
+    packed = None if form is None else packed_type(form)
+    if packed is not None:
+        yield _Wanted("hwlib.divide_by", (dtype, packed, dtype))
     for operation, entry in ENTRIES.items():
         yield from _plain(operation, entry, dtype)
         if operation in ITERATIONS:

@@ -1,6 +1,7 @@
 """The operations: for each, the types that it takes and how its unit's arithmetic is built.
 
-Names are those of MLIR's dialects; `hwlib.` names what MLIR has not: reciprocals, the sigmoid, sums and dot products.
+Names are those of MLIR's dialects; `hwlib.` names what MLIR has not: reciprocals, divisions by constants,
+the sigmoid, sums and dot products.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from . import (
     float_compare,
     float_convert,
     float_div,
+    float_divide_by,
     float_dot,
     float_exp,
     float_exp2,
@@ -228,6 +230,14 @@ def _entries() -> dict[str, Entry]:
             lambda r: float_reciprocal.rounded_reciprocal(r.one, r.form, r.flush),
             error_ulp=0.5,
         ),
+        "hwlib.divide_by": Entry(
+            "divide_by",
+            "fif",
+            lambda r: float_divide_by.divide_by(r.one, r.operands[1], r.form, r.flush),
+            same=False,
+            ports=("in", "reciprocal"),
+            error_ulp=0.5,
+        ),
         "hwlib.relu": Entry("relu", "ff", lambda r: float_compare.rectify(r.one, r.form, r.flush)),
         "hwlib.sigmoid": Entry(
             "sigmoid", "ff", _table_function(float_sigmoid.sigmoid), error_ulp=float_sigmoid.ERROR_ULP
@@ -337,6 +347,8 @@ def _fits(entry: Entry, types: tuple[str, ...], operation: str) -> bool:
         return False
     if operation.startswith("arith.cmp"):
         return types[0] == types[1] and types[2] == "i1"
+    if operation == "hwlib.divide_by":
+        return types == (types[0], float_divide_by.packed_type(format_of(types[0])), types[0])
     if operation == "arith.mulf" and types[0] == types[1] != types[2]:
         return float_mul.holds_products(format_of(types[0]), format_of(types[2]))
     return not entry.same or len(set(types)) == 1
@@ -346,7 +358,7 @@ def unit_name(entry: Entry, operation: str, types: tuple[str, ...], predicate: s
     """`f32_add`, `f32_cmp_ogt`, `i32_to_f32` …: a legal module name, unique within a library."""
     if entry.stem == "select":
         return f"{types[-1]}_select"
-    if entry.same and types[0] == types[-1]:
+    if types[0] == types[-1] and (entry.same or operation == "hwlib.divide_by"):
         return f"{types[0]}_{entry.stem}"
     if predicate:
         return f"{types[0]}_{entry.stem}_{predicate}"

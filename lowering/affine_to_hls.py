@@ -31,6 +31,8 @@ from torch2hw.dialects.loops import (
     Store,
 )
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
+from torch2hw.hwlib.float_divide_by import unpack_divisor
+from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
@@ -314,6 +316,8 @@ class NestEmitter:
             return f"{operands[0]} {INFIX[name]} {operands[1]}"
         if name in CALLS:
             return f"{CALLS[name]}({', '.join(operands)})"
+        if name == "hwlib.divide_by":
+            return f"{operands[0]} / {self.divisor(operation)}"
         if name == "arith.select":
             return f"{operands[0]} ? {operands[1]} : {operands[2]}"
         if name == "arith.negf":
@@ -325,6 +329,15 @@ class NestEmitter:
         if name == "arith.cmpi" and (operation.predicate or "").removeprefix("s") in ORDERED:
             return f"{operands[0]} {ORDERED[(operation.predicate or '').removeprefix('s')]} {operands[1]}"
         raise unsupported(f"{name} in C++", operation.source)
+
+    def divisor(self, operation: Operation) -> str:
+        """The constant that a division by its packed reciprocal divides by."""
+        form = float_format(operation.type)
+        packed = next(
+            s for s in self.nest.statements() if isinstance(s, Constant) and s.result == operation.operands[1]
+        )
+        assert form is not None
+        return literal(unpack_divisor(packed.bits, form), operation.type)
 
     def store(self, store: Store) -> str:
         line = f"{self.element(store.buffer, store.indices)} = {legal(store.value)};"

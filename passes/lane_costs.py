@@ -25,6 +25,7 @@ UNIT_LUTS = {
     "arith.subf": 360,
     "arith.mulf": 101,
     "arith.divf": 796,
+    "hwlib.divide_by": 115,
     "math.exp": 361,
     "arith.cmpf": 53,
     "arith.maximumf": 75,

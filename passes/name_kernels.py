@@ -18,6 +18,7 @@ from torch2hw.dialects.loops import Buffer, Nest, Operation, Program
 ELEMENTWISE = (
     ("math.exp", "exp"),
     ("arith.divf", "divide"),
+    ("hwlib.divide_by", "divide"),
     ("math.tanh", "tanh"),
     ("math.erf", "erf"),
     ("math.rsqrt", "rsqrt"),

@@ -1,18 +1,22 @@
 """simplify-arithmetic: cheaper operations for the same or a nearly equal value.
 
-Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.58
-After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.218…
+Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.0
+After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.25
 
 needs: affine programs.
-leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a constant; whole powers
-    as products up to LARGEST_POWER, higher ones as powf; powers of two as exp2.
+leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a power of two; whole
+    powers as products up to LARGEST_POWER, higher ones as powf; powers of two as exp2. With `--fast-math` no division
+    by any constant.
 refuses: nothing.
-why: a divider is twice as large as an adder. The product with the rounded reciprocal of a constant differs from the
-quotient by at most 1 ulp (by none for powers of two): a declared change of rounding, which the reference follows.
+why: a divider is twice as large as an adder. The product with the reciprocal of a power of two has the quotient's bits.
+With the rounded reciprocal of another constant it differs by up to 1 ulp, and (x / 41).floor() by 1: only `--fast-math`
+allows that (else `divide-by-constants` follows). Where a power of two numbers can be represented exactly, so can the
+products on the way to it: whole numbers stay whole. Other powers round in other places, a declared change.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,23 +35,23 @@ class SimplifyArithmetic:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests = [simplify(nest) for nest in program.nests]
+        nests = [simplify(nest, context.options.fast_math) for nest in program.nests]
         changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new != old]
         return program.with_nests(nests), {"rounding": changed} if changed else {}
 
 
-def simplify(nest: Nest) -> Nest:
+def simplify(nest: Nest, fast_math: bool = False) -> Nest:
     constants = {s.result: s for s in nest.statements() if isinstance(s, Constant)}
     stages = []
     for stage in nest.stages:
         statements: list[Statement] = []
         for statement in stage.statements:
-            statements += _replacement(statement, constants)
+            statements += _replacement(statement, constants, fast_math)
         stages.append(Stage(stage.carried, tuple(statements), stage.stores))
     return replace(nest, stages=tuple(stages))
 
 
-def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[Statement]:
+def _replacement(statement: Statement, constants: dict[str, Constant], fast_math: bool) -> list[Statement]:
     if not isinstance(statement, Operation):
         return [statement]
     kind = statement.type
@@ -68,7 +72,7 @@ def _replacement(statement: Statement, constants: dict[str, Constant]) -> list[S
             operands = (statement.operands[0], as_float.result)
             return [as_float, replace(statement, name="math.powf", operands=operands, operand_types=(kind, kind))]
     if statement.name == "arith.divf" and statement.operands[1] in constants:
-        bits = _reciprocal(constants[statement.operands[1]])
+        bits = _reciprocal(constants[statement.operands[1]], fast_math)
         if bits is not None:
             factor = Constant(f"{statement.result}_factor", kind, bits)
             return [factor, replace(statement, name="arith.mulf", operands=(statement.operands[0], factor.result))]
@@ -123,12 +127,14 @@ def _bits_of(value: float, dtype: str) -> int:
     return int(array_to_bits(np.array([value], dtype=np.float32), dtype)[0])
 
 
-def _reciprocal(divisor: Constant) -> int | None:
-    """Bits of 1 / divisor, or None where that is no normal number."""
+def _reciprocal(divisor: Constant, rounded: bool) -> int | None:
+    """Bits of 1 / divisor, or None where that is no normal number, or (unless it may be `rounded`) not exact."""
     value = bits_to_array(np.array([divisor.bits], dtype=BITS_TYPES[divisor.type]), divisor.type).astype(np.float64)
     with np.errstate(all="ignore"):
         bits = int(array_to_bits((1.0 / value).astype(np.float32), divisor.type)[0])
     again = abs(float(bits_to_array(np.array([bits], dtype=BITS_TYPES[divisor.type]), divisor.type)[0]))
+    if not rounded and math.frexp(float(value[0]))[0] not in (0.5, -0.5):
+        return None
     limits = {"f32": (2.0**-126, 2.0**128), "f16": (2.0**-14, 2.0**16), "bf16": (2.0**-126, 2.0**128)}
     low, high = limits.get(divisor.type, (0.0, 0.0))
     return bits if low <= again < high and abs(float(value[0])) >= low else None  # a subnormal divisor may be flushed

@@ -38,6 +38,8 @@ class Options:
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
     `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows; the
     steps of a recurrence are rounds of one step's kernels.
+    `fast_math`: a division by a constant is a product with its rounded reciprocal, up to 1 ulp off; integers computed
+    from it may differ from PyTorch's.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     """
 
@@ -55,6 +57,7 @@ class Options:
     share_memories: bool = True
     fuse_loops: bool = True
     iterative_units: bool = True
+    fast_math: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:

@@ -23,6 +23,7 @@ from torch2hw.passes.check_units import CheckUnits
 from torch2hw.passes.choose_arms import ChooseArms
 from torch2hw.passes.choose_lanes import ChooseLanes
 from torch2hw.passes.choose_units import ChooseUnits
+from torch2hw.passes.divide_by_constants import DivideByConstants
 from torch2hw.passes.fold_initial_values import FoldInitialValues
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
 from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
@@ -105,7 +106,8 @@ STATIC: tuple[Pass, ...] = (
     RemoveDeadCode(),
     FoldInitialValues(),
     SimplifyArithmetic(),
-    RemoveDeadCode(),  # of what the two before it left unread
+    DivideByConstants(),  # of what is no product by now
+    RemoveDeadCode(),  # of what the three before it left unread
     CheckUnits(),  # before anything asks the library for a latency
     FuseWindows(),
     RerollLoops(),  # once no nest is fused with another one any more, and before any is made different from its equals

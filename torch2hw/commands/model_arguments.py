@@ -81,6 +81,11 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
     parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
     parser.add_argument("--no-fused-loops", action="store_true", help="static: each kernel has all its loops by itself")
     parser.add_argument("--no-iterative-units", action="store_true", help="static: every divider is a pipeline")
+    parser.add_argument(
+        "--fast-math",
+        action="store_true",
+        help="x / c is x * (1/c) for a constant c: smaller, up to 1 ulp off, and floor or == of it may differ",
+    )
     parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
@@ -104,6 +109,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
         share_memories=not parsed.no_shared_memories,
         fuse_loops=not parsed.no_fused_loops,
         iterative_units=not parsed.no_iterative_units,
+        fast_math=parsed.fast_math,
     )
 
 
