@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import (
-    DTYPE_BITS,
     Buffer,
     Constant,
     IndexValue,
@@ -30,6 +29,7 @@ from torch2hw.dialects.loops import (
     Statement,
     Store,
 )
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 
 COMPARES = ("arith.cmpf", "arith.cmpi")
@@ -38,7 +38,7 @@ COMPARES = ("arith.cmpf", "arith.cmpi")
 def memref(buffer: Buffer) -> str:
     """The buffer's type; where it is partitioned, the bank's indices are leading dimensions."""
     banks = tuple(factor for factor in buffer.factors if factor > 1)
-    return "memref<" + "".join(f"{size}x" for size in (*banks, *buffer.bank_shape)) + f"{buffer.dtype}>"
+    return "memref<" + "".join(f"{size}x" for size in (*banks, *buffer.bank_shape)) + f"{buffer.value_type}>"
 
 
 def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
@@ -64,19 +64,19 @@ def leaves_buffer(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
 
 def literal(bits: int, dtype: str) -> str:
     """An MLIR attribute for a bit pattern."""
-    if dtype.startswith(("f", "bf")):
-        return f"0x{bits:0{DTYPE_BITS[dtype] // 4}X} : {dtype}"
-    if dtype == "i1":
+    kind = number_type(dtype)
+    if kind.is_float:
+        return f"0x{bits:0{kind.bits // 4}X} : {kind.mlir}"
+    if kind.kind == "boolean":
         return "true" if bits else "false"
-    width = DTYPE_BITS[dtype]
-    return f"{bits - (1 << width) if bits >> (width - 1) else bits} : {dtype}"
+    return f"{kind.signed_integer(bits)} : {kind.mlir}"
 
 
 def dense(buffer: Buffer) -> str:
     """`dense<…>` for a constant's data, as raw bytes."""
     data = banked_data(buffer)
-    kind = f"tensor<{'x'.join([*map(str, data.shape), buffer.dtype])}>"
-    if buffer.dtype == "i1":
+    kind = f"tensor<{'x'.join([*map(str, data.shape), buffer.value_type])}>"
+    if number_type(buffer.dtype).kind == "boolean":
         if data.size == 1:
             return f"dense<{'true' if data.reshape(-1)[0] else 'false'}> : {kind}"
         return f"dense<{str(data.astype(bool).tolist()).lower()}> : {kind}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from typing import Any
 
 from torch2hw.dialects.calyx_program import (
@@ -29,6 +28,7 @@ from torch2hw.dialects.calyx_program import (
     Value,
     While,
 )
+from torch2hw.dialects.number_types import number_type
 
 _PIPE = (("clk", "reset", "go", "left", "right"), ("out", "done"))
 _COMPARE = (("left", "right"), ("out",))
@@ -310,7 +310,4 @@ def _constant_bits(attribute: Any) -> int:
     exact = re.match(r"0x([0-9A-Fa-f]+) :", str(attribute))  # NaN and infinities print as bits
     if exact:
         return int(exact[1], 16)
-    if kind == "bf16":
-        return int(struct.unpack("<I", struct.pack("<f", attribute.value))[0]) >> 16
-    packed, unpacked = {"f16": ("<e", "<H"), "f32": ("<f", "<I"), "f64": ("<d", "<Q")}[kind]
-    return int(struct.unpack(unpacked, struct.pack(packed, attribute.value))[0])
+    return number_type(kind).pattern(attribute.value)

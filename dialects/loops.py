@@ -13,7 +13,8 @@ stage with that number. In every iteration inside `domain`:
 A matrix product with bias and ReLU is stage 0 (reduces k; acc = bias, next = acc + x·w) and stage 1 (ReLU, store).
 Interchanging a parallel loop into a reduction only moves it in `loops`; the order of every reduction stays as written.
 
-Values are named strings, unique in their nest. Types are MLIR's names: f32, i64, i1, index, ….
+Values are named strings, unique in their nest. A type is a name of `number_types`: f32, i64, i1, index, …; a value's is
+MLIR's own, so that the elements of a buffer of u8 are values of type i8 (`Buffer.value_type`).
 """
 
 from __future__ import annotations
@@ -27,22 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.storage import Storage
-
-DTYPE_BITS = {
-    "f32": 32,
-    "f16": 16,
-    "bf16": 16,
-    "f64": 64,
-    "i64": 64,
-    "i32": 32,
-    "i16": 16,
-    "i8": 8,
-    "i1": 1,
-    "index": 64,
-}
 
 
 @dataclass(frozen=True)
@@ -81,6 +70,11 @@ class Buffer:
     @property
     def elements(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def value_type(self) -> str:
+        """The type of what a load gives and a store takes."""
+        return number_type(self.dtype).mlir
 
     @property
     def bank_factors(self) -> tuple[int, ...]:

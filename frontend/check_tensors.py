@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from torch2hw.dialects.number_types import ELEMENT_TYPES, torch_number_type
 from torch2hw.errors import Torch2HWError
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.refusals import (
@@ -17,7 +18,7 @@ from torch2hw.frontend.refusals import (
     UnsupportedDtype,
     UnsupportedOperation,
 )
-from torch2hw.frontend.signature import STORED, dtype_name
+from torch2hw.frontend.signature import dtype_name
 
 if TYPE_CHECKING:
     import torch
@@ -47,12 +48,12 @@ def check_tensor(
             why="there are no complex units",
             fix="keep real and imaginary parts in two real tensors",
         )
-    elif tensor.is_quantized or dtype not in STORED:
+    elif tensor.is_quantized or torch_number_type(dtype) is None:
         yield UnsupportedDtype(
             f"{what} is {dtype}",
             location=place,
             operation=operation,
-            why=f"hardware holds {', '.join(STORED)}"
+            why=f"hardware holds {', '.join(str(kind.torch) for kind in ELEMENT_TYPES)}"
             if not tensor.is_quantized
             else "quantised tensors have no hardware",
             fix="compile the model before quantising it" if tensor.is_quantized else "convert it to float32",

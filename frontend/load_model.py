@@ -29,6 +29,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from torch2hw.dialects.number_types import ELEMENT_TYPES
 from torch2hw.errors import UsageError
 from torch2hw.frontend.locations import Sources, recording_construction
 from torch2hw.frontend.refusals import AmbiguousModel, BadInputs, ModelFileError, NoModel, NotAModule
@@ -38,10 +39,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-INPUT_DTYPES = {
-    "f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64",
-    "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "i1": "bool",
-}  # fmt: skip
+INPUT_DTYPES = {kind.name: kind.torch for kind in ELEMENT_TYPES if kind.torch is not None}
 """The type names of --input, and PyTorch's name for each."""
 
 HOW_TO_GIVE_INPUTS = "add `example_inputs = (torch.randn(1, 64),)` to the file, or use --input f32[1,64]"

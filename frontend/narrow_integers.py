@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-NARROW = (torch.int8, torch.uint8)
+from torch2hw.dialects.number_types import ELEMENT_TYPES
+
+NARROW = tuple(getattr(torch, str(kind.torch)) for kind in ELEMENT_TYPES if kind.bits == 8)
 
 
 def in_i32(operation: Any, otherwise: Callable[..., Any] | None) -> Callable[..., Any]:

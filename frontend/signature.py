@@ -13,17 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch2hw.dialects.number_types import torch_number_type
 from torch2hw.names import UniqueNames
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-STORED = {
-    "float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64",
-    "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8", "uint8": "i8", "bool": "i1",
-}  # fmt: skip
-"""PyTorch's name of each type that hardware can hold, and its stored form; integers are two's complement."""
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -33,12 +28,13 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor at the border of the design. `dtype` is its stored form, `torch_dtype` PyTorch's name (`uint8`)."""
+    """A tensor at the border of the design. `dtype` names its number type, or is PyTorch's name of a type that hardware
+    cannot hold, which `check_tensors` refuses.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    torch_dtype: str
 
 
 @dataclass(frozen=True)
@@ -117,5 +113,5 @@ def output_infos(structure: Structure, tensors: Sequence[torch.Tensor], names: U
 
 
 def _info(name: str, tensor: torch.Tensor) -> TensorInfo:
-    dtype = dtype_name(tensor.dtype)
-    return TensorInfo(name, tuple(tensor.shape), STORED.get(dtype, dtype), dtype)
+    kind = torch_number_type(dtype_name(tensor.dtype))
+    return TensorInfo(name, tuple(tensor.shape), dtype_name(tensor.dtype) if kind is None else kind.name)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir, passmanager
 
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.storage import RAM, SHARED_ROM, Storage
 from torch2hw.lowering.banked_accesses import Accesses, Banked, arm_of, constant, constant_of
 
@@ -52,16 +53,6 @@ _COMBINATIONAL = {
 _SHIFTS = {"arith.divui": "arith.shrui", "arith.remui": "arith.andi"}
 _STRUCTURE = ("scf.for", "scf.if", "scf.yield", "scf.execute_region", "func.return", "memref.load", "memref.store")
 _ALLOCATIONS = ("memref.alloc", "memref.alloca", "memref.get_global")
-_BITS = {
-    "f64": np.uint64,
-    "f32": np.uint32,
-    "f16": np.uint16,
-    "bf16": np.uint16,
-    "i64": np.uint64,
-    "i32": np.uint32,
-    "i16": np.uint16,
-    "i8": np.uint8,
-}
 
 
 @dataclass(frozen=True)
@@ -190,7 +181,7 @@ class _CoreLowering:
                 for copy in range(accesses.copies(argument, bank)):
                     name = memory.name + (f"_bank{bank}" if memory.banks > 1 else "") + (f"_copy{copy}" if copy else "")
                     values = contents.get(memory.name, ())[bank * memory.elements : (bank + 1) * memory.elements]
-                    width = _width_bits(memory.element_type)
+                    width = number_type(str(memory.element_type)).bits
                     made = CoreMemory(name, memory.storage, memory.elements, width, values, memory.name, bank)
                     if bank == copy == 0:
                         self.memories.append(made)
@@ -204,15 +195,15 @@ class _CoreLowering:
 
     def contents(self, symbol: str) -> tuple[int, ...]:
         value = self.globals[symbol].attributes["initial_value"]
-        element = str(value.type.element_type)
-        if element == "i1":
+        element = number_type(str(value.type.element_type))
+        if element.kind == "boolean":
             return tuple(int(each) for each in ir.DenseIntElementsAttr(value))
         raw = np.asarray(memoryview(ir.DenseElementsAttr(value))) if not value.is_splat else None
         count = prod(value.type.shape)
         if raw is None:
             one = np.asarray(memoryview(ir.DenseElementsAttr(value))).reshape(-1)[:1]
             raw = np.repeat(one, count)
-        return tuple(int(each) for each in np.ascontiguousarray(raw).reshape(-1).view(_BITS[element]))
+        return tuple(int(each) for each in np.ascontiguousarray(raw).reshape(-1).view(element.patterns))
 
     def join_arms(self) -> None:
         """An scf.parallel of one iteration around the arms of each parallel nest: CIRCT's own form of unrolled arms."""
@@ -267,7 +258,7 @@ class _CoreLowering:
         kind = ir.MemRefType.get([1], operand.type)
         word = self.block.add_argument(kind, operand.owner.location)
         name = f"operand{len(self.memories)}"
-        self.memories.append(CoreMemory(name, RAM, 1, _width_bits(operand.type), tensor=name))
+        self.memories.append(CoreMemory(name, RAM, 1, number_type(str(operand.type)).bits, tensor=name))
         zero = constant(0)
         ir.Operation.create("memref.store", operands=[operand, word, zero])
         return ir.Operation.create("memref.load", results=[operand.type], operands=[word, zero]).results[0]
@@ -275,7 +266,7 @@ class _CoreLowering:
     def declare(self, name: str, unit: Any) -> None:
         """A function with the unit's types that returns a constant."""
         inputs = ", ".join(f"%in{index}: {kind}" for index, kind in enumerate(unit.operand_types))
-        zero = f"arith.constant {'0.0' if unit.result_type[0] in 'fb' else '0'} : {unit.result_type}"
+        zero = f"arith.constant {'0.0' if number_type(unit.result_type).is_float else '0'} : {unit.result_type}"
         text = f"func.func @{name}({inputs}) -> {unit.result_type} {{ %0 = {zero} return %0 : {unit.result_type} }}"
         alone = ir.Module.parse(text)
         self.module.body.append(next(iter(alone.body.operations)).operation.clone())
@@ -291,10 +282,6 @@ def _shifted(op: Any) -> None:
         made = ir.Operation.create(_SHIFTS[op.name], results=[other.type], operands=[op.operands[0], other])
     op.results[0].replace_all_uses_with(made.results[0])
     op.erase()
-
-
-def _width_bits(element_type: Any) -> int:
-    return 16 if str(element_type) == "bf16" else int(str(element_type)[1:])
 
 
 def all_operations(block: Any) -> list[Any]:

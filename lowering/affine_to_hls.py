@@ -19,7 +19,6 @@ import numpy as np
 
 from torch2hw.dialects.affine_text import leaves_buffer
 from torch2hw.dialects.loops import (
-    DTYPE_BITS,
     Buffer,
     Constant,
     IndexValue,
@@ -27,9 +26,11 @@ from torch2hw.dialects.loops import (
     Nest,
     Operation,
     Program,
+    Source,
     Statement,
     Store,
 )
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.hwlib.float_divide_by import unpack_divisor
 from torch2hw.hwlib.formats import float_format
@@ -37,8 +38,6 @@ from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
 
-TYPES = {"f32": "float", "i1": "bool", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"}
-TYPES |= {"index": "int64_t"}
 INFIX = {
     "arith.addf": "+",
     "arith.subf": "-",
@@ -112,7 +111,7 @@ def emit(program: Program) -> str:
     ports = [argument(b, True) for b in program.inputs] + [argument(b, False) for b in program.outputs]
     lines.append(f"void {legal(program.name)}({', '.join(ports)}) {{")
     for buffer in temporaries:
-        lines.append(f"    static {TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)};")
+        lines.append(f"    static {c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)};")
     for buffer in (*program.inputs, *program.outputs, *temporaries):
         lines += partition(buffer)
     for group in program.groups():
@@ -166,7 +165,7 @@ def shape(buffer: Buffer) -> str:
 
 
 def argument(buffer: Buffer, read_only: bool) -> str:
-    return f"{'const ' if read_only else ''}{TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)}"
+    return f"{'const ' if read_only else ''}{c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)}"
 
 
 def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]:
@@ -189,18 +188,26 @@ def constant_partitions(nest: Nest) -> list[str]:
 def constant(buffer: Buffer) -> str:
     assert buffer.data is not None
     words = ", ".join(literal(int(word), buffer.dtype) for word in buffer.data.reshape(-1))
-    return f"static const {TYPES[buffer.dtype]} {legal(buffer.name)}{shape(buffer)} = {{{words}}};"
+    return f"static const {c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)} = {{{words}}};"
+
+
+def c_type(dtype: str, source: Source | None = None) -> str:
+    """The C++ name of a type; `unsupported` where it has none."""
+    name = number_type(dtype).c
+    if name is None:
+        raise unsupported(f"{dtype} in C++", source)
+    return name
 
 
 def literal(bits: int, dtype: str) -> str:
     """A C++ literal for a bit pattern."""
-    if dtype == "f32":
-        number = np.array(bits, np.uint32).view(np.float32)
+    kind = number_type(dtype)
+    if kind.is_float:
+        number = kind.values_of(bits)[0]
         return f"{number!s}f" if np.isfinite(number) else f"from_bits(0x{bits:08x}u)"
-    if dtype == "i1":
+    if kind.kind == "boolean":
         return "true" if bits else "false"
-    width = DTYPE_BITS[dtype]
-    value = bits - (1 << width) if bits >> (width - 1) else bits
+    value = kind.signed_integer(bits)
     return f"INT64_C({value})" if value > -(1 << 63) else "INT64_MIN"
 
 
@@ -224,7 +231,7 @@ class NestEmitter:
         for number, stage in enumerate(nest.stages):
             sizes = "".join(f"[{loop.extent}]" for loop in nest.state_loops(number)) or "[1]"
             for carried in stage.carried:
-                out.append(f"    {TYPES[carried.type]} {carried.name}_state{sizes};")
+                out.append(f"    {c_type(carried.type, self.nest.source)} {carried.name}_state{sizes};")
                 out.append(f"#pragma HLS ARRAY_PARTITION variable={carried.name}_state complete dim=0")
         for depth, loop in enumerate(loops):
             name = legal(loop.variable.name)
@@ -253,9 +260,8 @@ class NestEmitter:
         first = " && ".join(f"{legal(loop.variable.name)} == 0" for loop in nest.reduction_loops(number))
         for carried in stage.carried:
             state = f"{carried.name}_state{place}"
-            out.append(
-                f"const {TYPES[carried.type]} {legal(carried.name)} = {first} ? {legal(carried.init)} : {state};"
-            )
+            kind = c_type(carried.type, self.nest.source)
+            out.append(f"const {kind} {legal(carried.name)} = {first} ? {legal(carried.init)} : {state};")
         out += [self.statement(statement) for statement in late]
         out += [f"{carried.name}_state{place} = {legal(carried.next)};" for carried in stage.carried]
         out += [self.store(store) for store in stage.stores]
@@ -291,7 +297,7 @@ class NestEmitter:
         return legal(buffer.name) + ("".join(f"[{self.index(index)}]" for index in indices) or "[0]")
 
     def statement(self, statement: Statement) -> str:
-        return f"const {TYPES[statement.type]} {legal(statement.result)} = {self.value(statement)};"
+        return f"const {c_type(statement.type, self.nest.source)} {legal(statement.result)} = {self.value(statement)};"
 
     def value(self, statement: Statement) -> str:
         if isinstance(statement, Constant):
@@ -323,7 +329,7 @@ class NestEmitter:
         if name == "arith.negf":
             return f"-{operands[0]}"
         if name in CASTS or (name == "arith.uitofp" and operation.operand_types == ("i1",)):
-            return f"({TYPES[operation.type]}){operands[0]}"
+            return f"({c_type(operation.type, operation.source)}){operands[0]}"
         if name == "arith.cmpf" and operation.predicate:
             return comparison(operation.predicate, *operands)
         if name == "arith.cmpi" and (operation.predicate or "").removeprefix("s") in ORDERED:

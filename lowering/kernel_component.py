@@ -18,7 +18,6 @@ import numpy as np
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import (
-    DTYPE_BITS,
     Buffer,
     Carried,
     Constant,
@@ -29,6 +28,7 @@ from torch2hw.dialects.loops import (
     Operation,
     Store,
 )
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib.memories import address_bits, ram, rom
@@ -177,7 +177,7 @@ class KernelComponent:
     def statement(self, stage: int, statement: Any) -> None:
         name = statement.result
         if isinstance(statement, Constant):
-            self.values[name] = self.component.constant(statement.bits, DTYPE_BITS[statement.type]), 0
+            self.values[name] = self.component.constant(statement.bits, number_type(statement.type).bits), 0
         elif isinstance(statement, IndexValue):
             start = self.schedule.start[name]
             self.values[name] = self.stream_at(statement.index, 64, start), start
@@ -219,7 +219,7 @@ class KernelComponent:
         return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
 
     def load(self, load: Load) -> None:
-        start, width, storage = self.schedule.start[load.result], DTYPE_BITS[load.type], load.buffer.storage
+        start, width, storage = self.schedule.start[load.result], number_type(load.type).bits, load.buffer.storage
         ready = start + storage.read_latency_cycles
         runtime = [
             v
@@ -297,7 +297,7 @@ class KernelComponent:
         used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
         loops = [loop for loop in self.nest.loops if loop.variable in used and loop.extent > 1]
         contents = rom_contents(load, loops)
-        width = DTYPE_BITS[load.type]
+        width = number_type(load.type).bits
         if len(contents) == 1:
             return self.component.constant(contents[0], width)
         address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
@@ -309,7 +309,7 @@ class KernelComponent:
     # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:
         """The carried value as a mux of its initial value and its state; the state is closed when `next` exists."""
-        width = DTYPE_BITS[carried.type]
+        width = number_type(carried.type).bits
         state = self.component.cell("std_wire", f"{carried.name}_state", [("in", width), ("out", width)])
         self.states.append((number, carried, state["in"]))
         self.values[carried.name] = state["out"], self.schedule.start[carried.name]

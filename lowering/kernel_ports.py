@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from torch2hw.dialects.calyx_builder import Component, Wire
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.number_types import number_type
 from torch2hw.hwlib.memories import address_bits
 
 
@@ -46,7 +47,7 @@ class KernelPorts:
         if (buffer, bank) not in self.reads:
             stem = bank_name(buffer, bank)
             address = self.component.output(f"{stem}_addr", address_bits(buffer.bank_elements))
-            data = self.component.input(f"{stem}_data", DTYPE_BITS[buffer.dtype])
+            data = self.component.input(f"{stem}_data", number_type(buffer.dtype).bits)
             self.reads[buffer, bank] = ReadPort(address, data)
         self.reads[buffer, bank].cycles.add(cycle)
         return self.reads[buffer, bank]
@@ -56,7 +57,7 @@ class KernelPorts:
             stem = bank_name(buffer, bank)
             self.writes[buffer, bank] = WritePort(
                 self.component.output(f"{stem}_waddr", address_bits(buffer.bank_elements)),
-                self.component.output(f"{stem}_wdata", DTYPE_BITS[buffer.dtype]),
+                self.component.output(f"{stem}_wdata", number_type(buffer.dtype).bits),
                 self.component.output(f"{stem}_we", 1),
             )
         return self.writes[buffer, bank]

@@ -13,12 +13,13 @@ import numpy as np
 from torch_mlir import ir
 
 from torch2hw.dialects.loops import Carried, Constant, IndexValue, Load, Loop, Operation, Stage, Store
+from torch2hw.dialects.number_types import Array, number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.linalg_region import translate
 from torch2hw.lowering.mlir_attributes import affine_result, shape_of, source_at, type_name
 from torch2hw.lowering.scalar_body import ScalarBody
-from torch2hw.lowering.scalar_folding import BITS_TYPES, Array, array_to_bits, bits_to_array, fold
+from torch2hw.lowering.scalar_folding import fold
 from torch2hw.lowering.tensor_values import TensorValues
 from torch2hw.lowering.tensor_views import View
 
@@ -139,7 +140,7 @@ def _folded(generic: _Generic, body: ScalarBody, yielded: list[str], values: Ten
         if len(order) != len(mapping.results) or sorted(order) != list(range(len(generic.variables))):
             return False
         target, dtype = shape_of(result.type)
-        data = array_to_bits(np.broadcast_to(arrays[name], shape).transpose(order), dtype).reshape(target)
+        data = number_type(dtype).bits_of(np.broadcast_to(arrays[name], shape).transpose(order)).reshape(target)
         values.tensors[result] = values.constant_view(data, target, dtype, source_at(generic.op))
     return True
 
@@ -151,8 +152,7 @@ def _evaluated(body: ScalarBody, variables: list[Variable]) -> dict[str, Array] 
     for statement in body.statements:
         result: Array | None = None
         if isinstance(statement, Constant):
-            bits = np.array(statement.bits, dtype=BITS_TYPES[statement.type]).reshape(1)
-            result = bits_to_array(bits, statement.type).reshape(())
+            result = number_type(statement.type).values_of(statement.bits).reshape(())
         elif isinstance(statement, IndexValue):
             small = int(np.prod(shape, dtype=np.int64)) <= INDEX_TABLE_LIMIT
             if small and not statement.index.variables() - {*variables}:
@@ -160,7 +160,7 @@ def _evaluated(body: ScalarBody, variables: list[Variable]) -> dict[str, Array] 
                 result = np.asarray(statement.index.evaluate(grid.__getitem__))
         elif isinstance(statement, Load):
             data = _loaded(statement, variables)
-            result = None if data is None else bits_to_array(data, statement.type)
+            result = None if data is None else number_type(statement.type).values_of(data)
         elif all(name in found for name in statement.operands):
             operands = [found[name] for name in statement.operands]
             result = fold(statement.name, operands, statement.operand_types, statement.type, statement.predicate)

@@ -20,6 +20,7 @@ import numpy as np
 from torch_mlir.passmanager import PassManager
 
 from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.storage import INPUT
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.lowering import tensor_views as views
@@ -36,7 +37,7 @@ from torch2hw.lowering.mlir_attributes import (
     type_name,
 )
 from torch2hw.lowering.refusals import unsupported
-from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array, fold
+from torch2hw.lowering.scalar_folding import fold
 from torch2hw.lowering.tensor_values import TensorValues
 
 PREPARE = "builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)"
@@ -51,14 +52,15 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
     values = TensorValues()
     inputs = []
     for argument, info in zip(block.arguments, torch_program.inputs, strict=True):
-        inputs.append(Buffer(info.name, *shape_of(argument.type), INPUT))
+        inputs.append(Buffer(info.name, info.shape, info.dtype, INPUT))
+        assert shape_of(argument.type) == (info.shape, inputs[-1].value_type), info
         values.tensors[argument] = views.of_buffer(inputs[-1])
     lowering = _Lowering(values, resource_blobs(module))
     outputs: list[Buffer] = []
     for operation in block.operations:
         if operation.operation.name == "func.return":
             for value, info in zip(operation.operation.operands, torch_program.outputs, strict=True):
-                outputs.append(values.output(value, info.name, operation))
+                outputs.append(values.output(value, info.name, info.dtype, operation))
         else:
             lowering.operation(operation.operation)
     return Program(name, tuple(inputs), tuple(outputs), tuple(values.nests))
@@ -110,11 +112,11 @@ class _Lowering:
         result_type = type_name(op.results[0].type)
         folded = None
         if len(operands) == len(op.operands):
-            arrays = [bits_to_array(np.array([bits], dtype=BITS_TYPES[kind]), kind) for bits, kind in operands]
+            arrays = [number_type(kind).values_of(bits) for bits, kind in operands]
             folded = fold(op.name, arrays, tuple(kind for _, kind in operands), result_type, predicate_of(op))
         if folded is None:
             raise unsupported(op.name, source_at(op))
-        self.values.scalars[op.results[0]] = int(array_to_bits(folded, result_type)[0]), result_type
+        self.values.scalars[op.results[0]] = int(number_type(result_type).bits_of(folded)[0]), result_type
 
     def assertion(self, op: Any) -> None:
         """Run-time checks of index ranges: in range is what a design requires of its inputs."""
@@ -185,5 +187,5 @@ class _Lowering:
         if any(value not in self.values.scalars for value in op.operands):
             raise unsupported(op.name, source_at(op))
         bits = [self.values.scalars[value][0] for value in op.operands]
-        data = np.array(bits, dtype=BITS_TYPES[dtype]).reshape(shape)
+        data = np.array(bits, dtype=number_type(dtype).patterns).reshape(shape)
         self.values.tensors[op.results[0]] = self.values.constant_view(data, shape, dtype, source_at(op))

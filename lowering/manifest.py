@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.number_types import number_type
 from torch2hw.lowering.affine_to_sequential import SequentialProgram
 from torch2hw.lowering.scf_to_calyx import CalyxProgram, offset_bits
 
@@ -17,8 +18,8 @@ def tensor(buffer: Buffer) -> dict[str, Any]:
     return {
         "name": buffer.name,
         "shape": list(buffer.shape),
-        "dtype": buffer.dtype,
-        "width": DTYPE_BITS[buffer.dtype],
+        "dtype": number_type(buffer.dtype).manifest,
+        "width": number_type(buffer.dtype).bits,
         "address_port": f"{buffer.name}_addr",
         "data_port": f"{buffer.name}_data",
         "enable_port": f"{buffer.name}_{enable}",

@@ -9,9 +9,9 @@ import numpy as np
 from torch_mlir import ir
 
 from torch2hw.dialects.loops import Source
+from torch2hw.dialects.number_types import Array, number_type
 from torch2hw.dialects.quasi_affine import Index, constant
 from torch2hw.frontend.locations import source_of
-from torch2hw.lowering.scalar_folding import BITS_TYPES, NUMPY_TYPES, Array, array_to_bits
 
 
 def type_name(kind: Any) -> str:
@@ -27,19 +27,14 @@ def shape_of(kind: Any) -> tuple[tuple[int, ...], str]:
 
 def scalar_bits(attribute: Any, dtype: str) -> int:
     """The bit pattern of a float, integer or boolean attribute."""
-    if dtype.startswith(("f", "bf")):
+    kind = number_type(dtype)
+    if kind.is_float:
         text = str(attribute).split(" : ")[0]
-        if text.startswith("0x"):
-            return int(text, 16)
-        return int(
-            array_to_bits(np.array([float(text)], dtype=np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]), dtype)[
-                0
-            ]
-        )
+        return int(text, 16) if text.startswith("0x") else kind.pattern(float(text))
     value = {"true": 1, "false": 0}.get(str(attribute))
     if value is None:
         value = int(str(attribute).split(" : ")[0])
-    return value & ((1 << 8 * np.dtype(BITS_TYPES[dtype]).itemsize) - 1) if dtype != "i1" else value & 1
+    return value & kind.mask
 
 
 RESOURCE = re.compile(r'^\s+([\w.$\-]+|"[^"]+"): "0x([0-9A-Fa-f]*)"', re.MULTILINE)
@@ -56,23 +51,26 @@ def resource_blobs(module: Any) -> dict[str, bytes]:
 
 def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, blobs: dict[str, bytes]) -> Array:
     """The bit patterns of a constant tensor, in `shape`."""
+    number = number_type(dtype)
     resource = (
         re.match(r'dense_resource<("[^"]+"|[^>]+)>', str(attribute)[:400])
         if "dense_resource" in str(attribute)[:20]
         else None
     )
     if resource:
-        raw = np.frombuffer(blobs[resource.group(1).strip('"')], dtype=BITS_TYPES[dtype])
+        raw = np.frombuffer(blobs[resource.group(1).strip('"')], dtype=number.patterns)
         return raw.reshape(shape)
     dense = ir.DenseElementsAttr(attribute)
     if dense.is_splat:
-        return np.full(shape, scalar_bits(dense.get_splat_value(), dtype), dtype=BITS_TYPES[dtype])
-    if dtype == "i1":
-        return np.array([bool(item) for item in ir.DenseIntElementsAttr(attribute)], dtype=np.uint8).reshape(shape)
+        return np.full(shape, scalar_bits(dense.get_splat_value(), dtype), dtype=number.patterns)
+    if number.kind == "boolean":
+        return np.array([bool(item) for item in ir.DenseIntElementsAttr(attribute)], dtype=number.patterns).reshape(
+            shape
+        )
     values = np.array(dense)
-    if dtype == "bf16" and values.dtype.itemsize == 2:
-        return np.ascontiguousarray(values).view(np.uint16).reshape(shape)
-    return np.ascontiguousarray(array_to_bits(values, dtype)).reshape(shape)
+    if values.dtype.itemsize < number.values.itemsize:  # bf16 as its bits
+        return np.ascontiguousarray(values).view(number.patterns).reshape(shape)
+    return np.ascontiguousarray(number.bits_of(values)).reshape(shape)
 
 
 def affine_result(expression: Any, dimensions: list[Index]) -> Index:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from torch2hw.dialects.loops import Constant, Load, Operation, Source, Statement
-from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array, fold
+from torch2hw.dialects.number_types import number_type
+from torch2hw.lowering.scalar_folding import fold
 from torch2hw.lowering.tensor_views import Element
 
 
@@ -62,11 +61,8 @@ class ScalarBody:
         """The value of an arith or math operation."""
         types = tuple(self.types[operand] for operand in operands)
         if all(operand in self.known for operand in operands):
-            arrays = [
-                bits_to_array(np.array([self.known[operand]], dtype=BITS_TYPES[t]), t)
-                for operand, t in zip(operands, types, strict=True)
-            ]
+            arrays = [number_type(t).values_of(self.known[operand]) for operand, t in zip(operands, types, strict=True)]
             folded = fold(name, arrays, types, kind, predicate)
             if folded is not None:
-                return self.constant(int(array_to_bits(folded, kind)[0]), kind)
+                return self.constant(int(number_type(kind).bits_of(folded)[0]), kind)
         return self.add(Operation(self.fresh("v"), kind, name, operands, types, predicate, None, source))

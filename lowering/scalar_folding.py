@@ -2,60 +2,17 @@
 
 IEEE operations are NumPy's in the same format (round to nearest even), so folding changes no bit; elementary functions
 are computed in float64 and rounded once, which is at least as close to the real value as any hardware unit.
-bf16 is carried as its bits; it is widened to float32, computed and rounded.
+bf16 is widened to float32, computed and rounded (`number_types`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-NUMPY_TYPES: dict[str, Any] = {
-    "f32": np.float32,
-    "f64": np.float64,
-    "f16": np.float16,
-    "i64": np.int64,
-    "i32": np.int32,
-    "i16": np.int16,
-    "i8": np.int8,
-    "i1": np.bool_,
-    "index": np.int64,
-}
-BITS_TYPES = {
-    "f32": np.uint32,
-    "f64": np.uint64,
-    "f16": np.uint16,
-    "bf16": np.uint16,
-    "i64": np.uint64,
-    "i32": np.uint32,
-    "i16": np.uint16,
-    "i8": np.uint8,
-    "i1": np.uint8,
-    "index": np.uint64,
-}
-
-
-def bits_to_array(bits: Array, dtype: str) -> Array:
-    """Values from bit patterns held in unsigned integers."""
-    if dtype == "i1":
-        return bits.astype(np.bool_)
-    if dtype == "bf16":
-        return (bits.astype(np.uint32) << 16).view(np.float32)
-    return np.ascontiguousarray(bits, dtype=BITS_TYPES[dtype]).view(NUMPY_TYPES[dtype])
-
-
-def array_to_bits(values: Array, dtype: str) -> Array:
-    """Bit patterns as unsigned integers of the type's width."""
-    if dtype == "bf16":
-        wide = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
-        rounded = (wide + 0x7FFF + ((wide >> 16) & 1)) >> 16
-        return np.where(np.isnan(values), 0x7FC0, rounded).astype(np.uint16)
-    return np.ascontiguousarray(values, dtype=NUMPY_TYPES[dtype]).view(BITS_TYPES[dtype])
+from torch2hw.dialects.number_types import Array, number_type
 
 
 def _erf(x: Array) -> Array:
@@ -148,7 +105,7 @@ def fold(
         if name in EXACT_UNARY:
             return EXACT_UNARY[name](operands[0])
         if name in ROUNDED_UNARY:
-            return ROUNDED_UNARY[name](operands[0].astype(np.float64)).astype(_numpy(result_type))
+            return ROUNDED_UNARY[name](operands[0].astype(np.float64)).astype(number_type(result_type).values)
         if name == "arith.select":
             return np.where(operands[0], operands[1], operands[2])
         if name in CONVERSIONS:
@@ -160,10 +117,6 @@ def fold(
     return None
 
 
-def _numpy(dtype: str) -> Any:
-    return np.float32 if dtype == "bf16" else NUMPY_TYPES[dtype]
-
-
 def _signed(flag: Array) -> Array:
     """An i1 as the number it is in two's complement: 0 or -1."""
     return -flag.astype(np.int8)
@@ -171,16 +124,16 @@ def _signed(flag: Array) -> Array:
 
 def _convert(name: str, value: Array, source: str, target: str) -> Array | None:
     if name == "arith.fptosi":
-        info = np.iinfo(NUMPY_TYPES[target])
+        info = np.iinfo(number_type(target).values)
         inside = np.isfinite(value) & (value >= float(info.min)) & (value < -float(info.min))
-        return np.trunc(value).astype(_numpy(target)) if bool(np.all(inside)) else None
+        return np.trunc(value).astype(number_type(target).values) if bool(np.all(inside)) else None
     if name in ("arith.extui", "arith.uitofp") and source != "i1":
         return None
     if source == "i1" and name in ("arith.extsi", "arith.sitofp"):
-        return _signed(value).astype(_numpy(target))
+        return _signed(value).astype(number_type(target).values)
     if target == "i1":
         return (value & 1).astype(np.bool_)
-    return value.astype(_numpy(target))
+    return value.astype(number_type(target).values)
 
 
 def _compare_float(predicate: str, left: Array, right: Array) -> Array | None:

@@ -13,7 +13,8 @@ from functools import reduce
 from itertools import pairwise
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
@@ -150,7 +151,7 @@ class _Top:
         return told
 
     def host_ports(self, buffer: Buffer) -> dict[str, Wire]:
-        name, width = buffer.name, DTYPE_BITS[buffer.dtype]
+        name, width = buffer.name, number_type(buffer.dtype).bits
         bits = max(1, offset_bits(buffer) + (buffer.banks - 1).bit_length())
         if buffer.storage.host_writes:
             return {
@@ -223,7 +224,7 @@ class _Top:
         """A constant that kernels read in turns."""
         assert buffer.data is not None
         record = rom(
-            f"{self.program.name}_{buffer.name}", DTYPE_BITS[buffer.dtype], [int(word) for word in buffer.data]
+            f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, [int(word) for word in buffer.data]
         )
         cell = self.top.instance(primitive(record), f"{buffer.name}_memory", {}, buffer.source)
         self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
@@ -243,7 +244,7 @@ class _Top:
     def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire]) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
         top, stem, outside = self.top, bank_name(buffer, bank), buffer.storage.host_reads
-        record = ram(DTYPE_BITS[buffer.dtype], buffer.bank_elements, outside)
+        record = ram(number_type(buffer.dtype).bits, buffer.bank_elements, outside)
         cell = top.instance(primitive(record), f"{stem}_memory", {}, buffer.source)
         reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
         writes: list[tuple[Wire, dict[str, Wire]]] = [

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Source, Stage, Store
+from torch2hw.dialects.number_types import Array
 from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise, variable
 from torch2hw.dialects.storage import OUTPUT, RAM, ROM
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.mlir_attributes import source_at
 from torch2hw.lowering.scalar_body import ScalarBody
-from torch2hw.lowering.scalar_folding import Array
 from torch2hw.lowering.tensor_views import Element, View
 
 
@@ -96,11 +96,11 @@ class TensorValues:
         place = delinearise(linearise(element.indices, element.buffer.shape), output.shape)
         return replace(element, buffer=output, indices=tuple(place))
 
-    def output(self, value: Any, name: str, op: Any) -> Buffer:
+    def output(self, value: Any, name: str, dtype: str, op: Any) -> Buffer:
         """The result's own buffer: the one it was computed in where that is possible, else a copy."""
         view = self.tensors[value]
         buffer = view.reshape_of
-        output = Buffer(name, view.shape, view.dtype, OUTPUT, None, buffer.source if buffer else None)
+        output = Buffer(name, view.shape, dtype, OUTPUT, None, buffer.source if buffer else None)
         if buffer is not None and buffer.storage.is_scratch:
             self.nests = [replace_buffer(nest, buffer, output) for nest in self.nests]
             self.became[buffer] = output

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.number_types import Array, number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise, variable
-from torch2hw.lowering.scalar_folding import BITS_TYPES, Array
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class View:
 
 
 def of_buffer(buffer: Buffer) -> View:
-    return View(buffer.shape, buffer.dtype, lambda at: Element(buffer, tuple(at)), buffer)
+    return View(buffer.shape, buffer.value_type, lambda at: Element(buffer, tuple(at)), buffer)
 
 
 def fill(shape: tuple[int, ...], dtype: str, bits: int) -> View:
@@ -136,11 +136,11 @@ def _inside(view: View, at: list[Index]) -> Element:
 def evaluate(view: View) -> Array | None:
     """The bits of a view of a constant or fill, or None if it reads a buffer that is no constant."""
     if view.fill_bits is not None:
-        return np.full(view.shape, view.fill_bits, dtype=BITS_TYPES[view.dtype])
+        return np.full(view.shape, view.fill_bits, dtype=number_type(view.dtype).patterns)
     variables = [Variable(f"e{d}", size) for d, size in enumerate(view.shape)]
     found = view.element([Index(((v, 1),), 0) for v in variables])
     if found.buffer is None:
-        return np.full(view.shape, found.otherwise_bits, dtype=BITS_TYPES[view.dtype])
+        return np.full(view.shape, found.otherwise_bits, dtype=number_type(view.dtype).patterns)
     if found.buffer.data is None:
         return None
     grid = dict(zip(variables, np.indices(view.shape), strict=True))
@@ -153,4 +153,6 @@ def evaluate(view: View) -> Array | None:
         inside &= at(index) >= 0
     places = tuple(np.where(inside, at(index), 0) for index in found.indices)
     data = found.buffer.data[places] if places else np.broadcast_to(found.buffer.data, view.shape)
-    return np.where(inside, data, np.array(found.otherwise_bits, dtype=data.dtype)).astype(BITS_TYPES[view.dtype])
+    return np.where(inside, data, np.array(found.otherwise_bits, dtype=data.dtype)).astype(
+        number_type(view.dtype).patterns
+    )

@@ -21,7 +21,8 @@ from functools import cached_property
 from math import gcd, prod
 from typing import Any
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Loop, Nest, Program, fixed, with_accesses
+from torch2hw.dialects.loops import Buffer, Loop, Nest, Program, fixed, with_accesses
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
 from torch2hw.lowering.affine_to_scf import lower
@@ -144,7 +145,7 @@ def storage_luts(program: Program) -> float:
 
 def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
     """What a memory is worth in LUTs if it has these banks, or fewer in a dimension that is smaller."""
-    width = DTYPE_BITS[buffer.dtype]
+    width = number_type(buffer.dtype).bits
     banked = replace(buffer, factors=tuple(map(min, factors, buffer.shape)))
     return banked.banks * bank(banked.bank_elements, width)
 

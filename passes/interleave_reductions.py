@@ -21,7 +21,6 @@ from math import prod
 from typing import Any
 
 from torch2hw.dialects.loops import (
-    DTYPE_BITS,
     Buffer,
     Carried,
     Constant,
@@ -38,6 +37,7 @@ from torch2hw.dialects.loops import (
     substitute_statement,
     substitute_store,
 )
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
@@ -102,7 +102,7 @@ def interleave(nest: Nest, latency: int) -> Nest:
     if total <= latency:
         return order_loops(nest, tuple(loop.variable for loop in loops))
     best: tuple[float, tuple[Loop, ...], Loop | None, int] | None = None
-    bits = sum(DTYPE_BITS[carried.type] for carried in nest.stages[0].carried)
+    bits = sum(number_type(carried.type).bits for carried in nest.stages[0].carried)
     time = luts_of_all_time(nest.lanes)
 
     def cost(filled: int, padded: float) -> float:

@@ -13,7 +13,8 @@ from dataclasses import replace
 from functools import cached_property
 from math import prod
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Stage
+from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Stage
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks
 from torch2hw.passes.bank_analysis import accesses_of, conflicts, possible_banks
@@ -116,7 +117,7 @@ class Lanes:
         for statement in nest.statements():
             if isinstance(statement, Load) and statement.buffer.storage.in_kernel:
                 loops = set().union(*(index.variables() for index in statement.indices))
-                luts, blocks = cost(prod(v.extent for v in loops), DTYPE_BITS[statement.type])
+                luts, blocks = cost(prod(v.extent for v in loops), number_type(statement.type).bits)
                 total += luts + blocks * BLOCK_LUTS / 2
             elif isinstance(statement, Operation) and statement.name not in LANE_OPERATIONS:
                 simple = statement.name == "arith.cmpf" and set(statement.operands) & constants
@@ -125,14 +126,14 @@ class Lanes:
         total += max(0, extra) * UNIT_LUTS["arith.addf"]
         excess = self.interleaved[1] - self.latency
         if nest.stages[0].carried and self.outputs >= self.latency:
-            total += in_flight(excess, sum(DTYPE_BITS[each.type] for each in nest.stages[0].carried))
+            total += in_flight(excess, sum(number_type(each.type).bits for each in nest.stages[0].carried))
         return total
 
     def luts(self, factors: Factors) -> float:
         """Multiplexers and enables where banks are no compile-time constants."""
         total = 0.0
         for access in self.accesses:
-            banks, width = factors[access.buffer], DTYPE_BITS[access.buffer.dtype]
+            banks, width = factors[access.buffer], number_type(access.buffer.dtype).bits
             total += sum(multiplexer(choices(read, banks), width) for read in access.reads)
             ways = [choices(write, banks) for write in access.writes]
             total += sum(ways) - len(ways)
@@ -160,7 +161,7 @@ def multiplexer(inputs: int, width: int) -> float:
 
 def memory(buffer: Buffer, factors: tuple[int, ...]) -> float:
     """LUTs of a buffer in banks; block RAMs as in block_plan."""
-    width = DTYPE_BITS[buffer.dtype]
+    width = number_type(buffer.dtype).bits
     banks = prod(factors)
     words = prod(-(-size // factor) for size, factor in zip(buffer.shape, factors, strict=True))
     return banks * (bank(words, width) + (BANK_LUTS if banks > 1 else 0))

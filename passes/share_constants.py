@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import linearise, variable
 from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.hwlib.block_plan import half_blocks, pieces
@@ -94,7 +95,7 @@ def matched(program: Program, library: Any) -> list[Table]:
     tables: list[Table] = []
     for position, nest in enumerate(program.nests):
         for part, operands in sorted(candidates(nest, library, shared), key=lambda found: -len(found[1])):
-            width = DTYPE_BITS[part.load.type]
+            width = number_type(part.load.type).bits
             fitting = [
                 (len(table.operands & operands), -number)
                 for number, table in enumerate(tables)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement
-from torch2hw.lowering.scalar_folding import BITS_TYPES, array_to_bits, bits_to_array
+from torch2hw.dialects.number_types import number_type
 
 LARGEST_POWER = 16
 
@@ -61,14 +61,14 @@ def _replacement(statement: Statement, constants: dict[str, Constant], fast_math
         )
         return [negated, replace(statement, name="arith.addf", operands=(statement.operands[0], negated.result))]
     base = constants.get(statement.operands[0])
-    if statement.name == "math.powf" and base is not None and base.bits == _bits_of(2.0, base.type):
+    if statement.name == "math.powf" and base is not None and base.bits == number_type(base.type).pattern(2.0):
         return [replace(statement, name="math.exp2", operands=statement.operands[1:], operand_types=(kind,))]
     if statement.name in ("math.fpowi", "math.powf") and statement.operands[1] in constants:
         exponent = _whole_exponent(constants[statement.operands[1]])
         if exponent is not None and abs(exponent) <= LARGEST_POWER:
             return _power(statement, exponent)
         if exponent is not None and statement.name == "math.fpowi":
-            as_float = Constant(f"{statement.result}_exponent", kind, _bits_of(exponent, kind))
+            as_float = Constant(f"{statement.result}_exponent", kind, number_type(kind).pattern(exponent))
             operands = (statement.operands[0], as_float.result)
             return [as_float, replace(statement, name="math.powf", operands=operands, operand_types=(kind, kind))]
     if statement.name == "arith.divf" and statement.operands[1] in constants:
@@ -81,15 +81,14 @@ def _replacement(statement: Statement, constants: dict[str, Constant], fast_math
 
 def _whole_exponent(exponent: Constant) -> int | None:
     """The value of a constant exponent that is a whole number, or None."""
-    bits = np.array([exponent.bits], dtype=BITS_TYPES[exponent.type])
-    value = float(bits_to_array(bits, exponent.type)[0])
+    value = float(number_type(exponent.type).values_of(exponent.bits)[0])
     return int(value) if value.is_integer() else None
 
 
 def _power(statement: Operation, exponent: int) -> list[Statement]:
     """x to a whole power by repeated squaring; one division for a negative power."""
     kind, result, made = statement.type, statement.result, list[Statement]()
-    one = Constant(f"{result}_one", kind, _bits_of(1.0, kind))
+    one = Constant(f"{result}_one", kind, number_type(kind).pattern(1.0))
 
     def operation(suffix: str, name: str, left: str, right: str) -> str:
         final = f"{result}{suffix}"
@@ -123,18 +122,16 @@ def _renamed(made: list[Statement], old: str, new: str) -> list[Statement]:
     return [replace(s, result=new) if s.result == old else s for s in made]
 
 
-def _bits_of(value: float, dtype: str) -> int:
-    return int(array_to_bits(np.array([value], dtype=np.float32), dtype)[0])
-
-
 def _reciprocal(divisor: Constant, rounded: bool) -> int | None:
     """Bits of 1 / divisor, or None where that is no normal number, or (unless it may be `rounded`) not exact."""
-    value = bits_to_array(np.array([divisor.bits], dtype=BITS_TYPES[divisor.type]), divisor.type).astype(np.float64)
+    kind = number_type(divisor.type)
+    if kind.format is None or kind.bits > 32:  # float64 does not round to f64
+        return None
+    value = kind.values_of(divisor.bits).astype(np.float64)
     with np.errstate(all="ignore"):
-        bits = int(array_to_bits((1.0 / value).astype(np.float32), divisor.type)[0])
-    again = abs(float(bits_to_array(np.array([bits], dtype=BITS_TYPES[divisor.type]), divisor.type)[0]))
+        bits = int(kind.bits_of((1.0 / value).astype(np.float32))[0])
     if not rounded and math.frexp(float(value[0]))[0] not in (0.5, -0.5):
         return None
-    limits = {"f32": (2.0**-126, 2.0**128), "f16": (2.0**-14, 2.0**16), "bf16": (2.0**-126, 2.0**128)}
-    low, high = limits.get(divisor.type, (0.0, 0.0))
-    return bits if low <= again < high and abs(float(value[0])) >= low else None  # a subnormal divisor may be flushed
+    again, low = abs(float(kind.values_of(bits)[0])), 2.0 ** (1 - kind.format.bias)
+    normal = low <= again < 2.0 ** (kind.format.bias + 1)
+    return bits if normal and abs(float(value[0])) >= low else None  # a subnormal divisor may be flushed

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from torch2hw.sim.formats import FORMATS, Array, Words, canonicalise_nans, from_words, to_float64, to_words
+from torch2hw.dialects.number_types import number_type
+from torch2hw.sim.formats import Array, Words, canonicalise_nans, from_words, to_float64, to_words
 
 Values = npt.NDArray[np.float64]
 
@@ -71,8 +72,9 @@ class Mismatch:
     def value(self, word: int) -> str:
         """`1.5 (0x3fc00000)`."""
         stored = from_words(np.array([word], np.uint64), self.dtype, ())
-        shown = to_float64(stored, self.dtype) if self.dtype == "bf16" else stored
-        return f"{shown.item()!r} ({word:#0{2 + -(-FORMATS[self.dtype].width_bits // 4)}x})"
+        kind = number_type(self.dtype)
+        shown = stored if kind.stored == kind.values else to_float64(stored, self.dtype)
+        return f"{shown.item()!r} ({word:#0{2 + -(-kind.bits // 4)}x})"
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def distance(pairs: Sequence[tuple[Array, Array, str]]) -> Distance:
         assert got.shape == expected.shape, f"hardware {got.shape}, PyTorch {expected.shape}"
         got_values, expected_values = to_float64(got, dtype).reshape(-1), to_float64(expected, dtype).reshape(-1)
         absolute = _absolute(got_values, expected_values)
-        smallest = 2.0 ** (2 - 2 ** (FORMATS[dtype].exponent_bits - 1)) if FORMATS[dtype].is_float else 1.0
+        form = number_type(dtype).format
+        smallest = 2.0 ** (1 - form.bias) if form is not None else 1.0
         scale = np.where(np.isfinite(expected_values), np.maximum(np.abs(expected_values), smallest), 1.0)
         with np.errstate(over="ignore"):
             relative = absolute / scale
@@ -178,9 +181,9 @@ def _absolute(got: Values, expected: Values) -> Values:
 
 
 def _max_ulp(got: Words, expected: Words, dtype: str) -> float:
-    format = FORMATS[dtype]
+    form = number_type(dtype).format
     got, expected = canonicalise_nans(got, dtype), canonicalise_nans(expected, dtype)
-    canonical_nan = np.uint64(format.canonical_nan) if format.is_float else None
+    canonical_nan = np.uint64(form.nan) if form is not None else None
     differing = got != expected
     if canonical_nan is not None and bool((differing & ((got == canonical_nan) | (expected == canonical_nan))).any()):
         return inf
@@ -190,11 +193,11 @@ def _max_ulp(got: Words, expected: Words, dtype: str) -> float:
 
 def _ordinals(words: Words, dtype: str) -> Words:
     """The values in their order as unsigned numbers, neighbours one apart and both zeros equal."""
-    format = FORMATS[dtype]
-    sign = np.uint64(1 << (format.width_bits - 1))
-    if format.is_float:
+    kind = number_type(dtype)
+    sign = np.uint64(kind.sign_bit)
+    if kind.is_float:
         return np.where(words & sign, sign - (words & ~sign), sign + words)
-    return words if dtype in ("ui8", "i1") else words ^ sign
+    return words ^ sign if kind.is_signed else words
 
 
 def _pearson(left: Values, right: Values) -> float | None:

@@ -27,7 +27,7 @@ from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.affine_to_sequential import SequentialProgram
 from torch2hw.sim import pytorch
 from torch2hw.sim.banked import pack, unpack
-from torch2hw.sim.formats import Array, from_torch, to_torch
+from torch2hw.sim.formats import Array, as_stored, from_torch, to_torch
 from torch2hw.sim.reference import Reference
 
 LINALG_TO_LOOPS = (
@@ -50,10 +50,15 @@ def outputs_of(
     if level == "torch":
         return [torch_outputs(program, model, inputs) for inputs in sets]
     if level == "linalg":
-        shapes = [info.shape for info in program.outputs]
         text = program.module.operation.get_asm(enable_debug_info=False, print_generic_op_form=True)
         answers = run_native(_run_linalg, text, sets, subnormals)
-        return [[array.reshape(s) for array, s in zip(answer, shapes, strict=True)] for answer in answers]
+        return [
+            [
+                as_stored(array, info.dtype).reshape(info.shape)
+                for array, info in zip(each, program.outputs, strict=True)
+            ]
+            for each in answers
+        ]
     if isinstance(program, SequentialProgram):
         return loop_outputs(program.program, plain_loop_text(program.program), sets, subnormals)
     loops: Program = program.program if isinstance(program, ScheduledProgram) else program
@@ -68,7 +73,7 @@ def torch_outputs(program: TorchProgram, model: torch.nn.Module, inputs: Sequenc
 def arguments(program: TorchProgram, inputs: Sequence[Array]) -> Any:
     """The arguments of `forward` that stored inputs stand for."""
     infos = zip(inputs, program.inputs, strict=True)
-    tensors = [to_torch(array, info.dtype).to(getattr(torch, info.torch_dtype)) for array, info in infos]
+    tensors = [to_torch(array, info.dtype) for array, info in infos]
     return program.input_structure.build(tensors)
 
 
@@ -84,7 +89,9 @@ def loop_outputs(program: Program, text: str, sets: Sequence[Sequence[Array]], s
     for inputs in sets:
         packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
         results = zip(reference.run(packed), program.outputs, strict=True)
-        answers.append([unpack(array, buffer.shape, buffer.bank_factors) for array, buffer in results])
+        answers.append(
+            [unpack(as_stored(array, buffer.dtype), buffer.shape, buffer.bank_factors) for array, buffer in results]
+        )
     return answers
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Constant, Load, Nest, Operation, Program, Store
+from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Program, Store
+from torch2hw.dialects.number_types import number_type
 
 CONFINED_OPERANDS = {
     **dict.fromkeys(("divsi", "divui", "remsi", "remui", "ceildivsi", "floordivsi"), (0, 1)),
@@ -49,4 +50,4 @@ def _divides_by(operation: Operation, divisors: set[str]) -> bool:
 
 def _undefined(type: str) -> tuple[int, int]:
     """The bits of 0 and -1: of some number the quotient by these is undefined."""
-    return 0, (1 << DTYPE_BITS[type]) - 1
+    return 0, (1 << number_type(type).bits) - 1

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from torch2hw.dialects.number_types import number_type
 from torch2hw.errors import UsageError
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.sim.execution import arguments
-from torch2hw.sim.formats import FORMATS
 
 
 def read_inputs(path: Path, imported: TorchProgram) -> Any:
@@ -35,7 +35,7 @@ def read_inputs(path: Path, imported: TorchProgram) -> Any:
         )
     given = []
     for info in imported.inputs:
-        array, stored = arrays[info.name], FORMATS[info.dtype].numpy
+        array, stored = arrays[info.name], number_type(info.dtype).stored
         if array.shape != info.shape:
             raise UsageError(
                 f"--inputs {path}: {info.name} has shape {array.shape}, the design takes {info.shape}",

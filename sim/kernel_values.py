@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from torch2hw.design_files import write_design
+from torch2hw.dialects.number_types import number_type
 from torch2hw.errors import CheckError
 from torch2hw.sim.banked import unpack
 from torch2hw.sim.compare import first_mismatch
-from torch2hw.sim.formats import FORMATS, Array, from_words
+from torch2hw.sim.formats import Array, from_words
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import Seen, Watched, monitor_text, watched
 from torch2hw.sim.pass_checker import written
@@ -49,7 +50,7 @@ def first_wrong_store(
         for buffer in dict.fromkeys(buffer for buffer, _ in kernel.stores):
             none = np.zeros(buffer.bank_elements, np.uint64)
             words = np.concatenate([banks.get((buffer.name, bank), none) for bank in range(buffer.banks)])
-            mask = np.uint64((1 << FORMATS[buffer.dtype].width_bits) - 1)
+            mask = np.uint64((1 << number_type(buffer.dtype).bits) - 1)
             stored = from_words(words & mask, buffer.dtype, (words.size,))
             got = unpack(stored, buffer.shape, buffer.bank_factors)
             found = first_mismatch(buffer.name, buffer.dtype, expected[kernel.nest.name, buffer.name], got)

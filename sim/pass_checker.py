@@ -24,7 +24,7 @@ from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.compare import Mismatch, first_mismatch
 from torch2hw.sim.execution import accepted, arguments, outputs_of, runs_on_cpu
-from torch2hw.sim.formats import Array, from_torch, to_float64, to_words
+from torch2hw.sim.formats import Array, as_stored, from_torch, to_float64, to_words
 from torch2hw.sim.reference import Reference
 from torch2hw.sim.rounding import FACTOR, Yardstick
 from torch2hw.sim.stimulus import INPUT_SETS, input_sets
@@ -202,7 +202,8 @@ def contents_after(
     inner = [buffer for buffer in part.buffers() if buffer.storage.is_scratch]
     outputs = (*program.outputs, *inner)
     reference = Reference(replace(part, outputs=outputs).text(), subnormals)
-    return dict(zip(outputs, reference.run(packed), strict=True))
+    results = zip(outputs, reference.run(packed), strict=True)
+    return {buffer: as_stored(array, buffer.dtype) for buffer, array in results}
 
 
 def _rounded_away(expected: Array, got: Array, dtype: str) -> Array:

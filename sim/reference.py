@@ -20,8 +20,9 @@ from torch_mlir.dialects import arith
 from torch_mlir.dialects import memref as memref_dialect
 from torch_mlir.execution_engine import ExecutionEngine
 
+from torch2hw.dialects.number_types import number_type
 from torch2hw.frontend.walking import operations_named
-from torch2hw.sim.formats import FORMATS, Array
+from torch2hw.sim.formats import Array
 
 TO_LLVM = (
     "builtin.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
@@ -69,11 +70,12 @@ class Reference:
         arrays: list[Array] = []
         for array, (shape, dtype) in zip(inputs, self.arguments, strict=False):
             assert array.shape == shape, f"input {len(arrays)} has shape {array.shape}, the program wants {shape}"
-            stored = FORMATS[dtype].numpy
-            array = array.view(stored) if array.dtype == np.uint8 and dtype == "i8" else array  # MLIR's have no sign
+            kind, stored = number_type(dtype), number_type(dtype).stored
+            if kind.kind == "signed" and array.dtype == kind.patterns:  # of u8: MLIR's integers have no sign
+                array = array.view(stored)
             assert array.dtype == stored, f"input {len(arrays)} is {array.dtype}, the program wants {dtype}"
             arrays.append(np.array(array, order="C"))
-        results = [np.zeros(shape, FORMATS[dtype].numpy) for shape, dtype in self.arguments[len(inputs) :]]
+        results = [np.zeros(shape, number_type(dtype).stored) for shape, dtype in self.arguments[len(inputs) :]]
         descriptors = [_descriptor(array) for array in arrays + results]
         with flushing_subnormals(self._flush):
             self._engine.invoke("main", *descriptors)

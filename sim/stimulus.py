@@ -7,7 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from torch2hw.sim.formats import FORMATS, Array, Format, Words, from_words
+from torch2hw.dialects.number_types import number_type
+from torch2hw.hwlib.formats import Format
+from torch2hw.sim.formats import Array, Words, from_words
 
 INPUT_SETS = ("the example inputs", "random inputs", "zeros, subnormals and large numbers", "infinities and NaNs")
 
@@ -17,7 +19,7 @@ class Tensor(Protocol):
 
     @property
     def dtype(self) -> str:
-        """A name of `formats.FORMATS`."""
+        """The name of a number type."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,7 +36,7 @@ def input_sets(
     """
     assert len(example) == len(ports)
     free = [False] * len(ports) if free is None else free
-    filled = [FORMATS[port.dtype].is_float or any_bits for port, any_bits in zip(ports, free, strict=True)]
+    filled = [number_type(port.dtype).is_float or any_bits for port, any_bits in zip(ports, free, strict=True)]
 
     def another(port: Tensor, array: Array, fills: bool) -> Array:
         if fills:
@@ -55,13 +57,11 @@ def input_sets(
 
 def ordinary(dtype: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
     """Normally distributed floats; any bits for integers."""
-    format = FORMATS[dtype]
-    if not format.is_float:
-        return from_words(_any_bits(format, int(np.prod(shape)), random), dtype, shape)
+    kind = number_type(dtype)
+    if not kind.is_float:
+        return from_words(_any_bits(kind.bits, int(np.prod(shape)), random), dtype, shape)
     values = np.asarray(random.standard_normal(shape), np.float32)
-    if dtype == "bf16":
-        return (values.view(np.uint32) >> np.uint32(16)).astype(np.uint16)
-    return values.astype(format.numpy)
+    return kind.bits_of(values.astype(kind.values)).view(kind.stored).reshape(shape)
 
 
 def sprinkled(array: Array, dtype: str, share: float, words: Words, random: np.random.Generator) -> Array:
@@ -76,60 +76,58 @@ def sprinkled(array: Array, dtype: str, share: float, words: Words, random: np.r
 
 def negative_zeros(array: Array, dtype: str) -> Array:
     """-0 everywhere, of which a sum keeps the sign if it starts with one; integers as they are."""
-    sign = np.uint64(1 << (FORMATS[dtype].width_bits - 1))
-    return from_words(np.full(array.size, sign), dtype, array.shape) if FORMATS[dtype].is_float else array
+    kind = number_type(dtype)
+    return from_words(np.full(array.size, np.uint64(kind.sign_bit)), dtype, array.shape) if kind.is_float else array
 
 
 def finite_edges(dtype: str) -> Words:
     """Zeros, subnormals, the smallest normals, one and its neighbours, the largest; for integers their extremes."""
-    format = FORMATS[dtype]
-    sign = 1 << (format.width_bits - 1)
-    if not format.is_float:
-        limits = {0, 1, sign - 1, sign, 2 * sign - 1} if format.width_bits > 1 else {0, 1}
+    kind = number_type(dtype)
+    sign, form = kind.sign_bit, kind.format
+    if form is None:
+        limits = {0, 1, sign - 1, sign, 2 * sign - 1} if kind.bits > 1 else {0, 1}
         return np.array(sorted(limits), np.uint64)
-    smallest = 1 << format.fraction_bits
-    one = (sign >> 1) - smallest
-    infinity = sign - smallest
-    positive = [0, 1, smallest >> 1, smallest - 1, smallest, smallest + 1, one - 1, one, one + 1, infinity - 1]
+    smallest, one = 1 << form.fraction_bits, form.one()
+    positive = [0, 1, smallest >> 1, smallest - 1, smallest, smallest + 1, one - 1, one, one + 1, form.infinity - 1]
     return np.array([word | s for word in positive for s in (0, sign)], np.uint64)
 
 
 def special_edges(dtype: str) -> Words:
     """Infinities and NaNs of both signs; nothing for integers."""
-    format = FORMATS[dtype]
-    if not format.is_float:
+    kind = number_type(dtype)
+    sign, form = kind.sign_bit, kind.format
+    if form is None:
         return finite_edges(dtype)
-    sign = 1 << (format.width_bits - 1)
-    infinity = sign - (1 << format.fraction_bits)
-    return np.array([infinity, sign | infinity, format.canonical_nan, sign | infinity | 1], np.uint64)
+    return np.array([form.infinity, sign | form.infinity, form.nan, sign | form.infinity | 1], np.uint64)
 
 
 def operands(dtypes: tuple[str, ...], count: int, random: np.random.Generator) -> list[Array]:
     """Vectors for a function unit: edges crossed with edges, close values, factors whose product is halfway between two
     numbers, and any bits; for one float besides them numbers of the sizes that functions are computed for."""
     columns = [_operand(dtype, count, random) for dtype in dtypes]
-    formats = [FORMATS[dtype] for dtype in dtypes]
-    if len(formats) > 1 and formats[0] == formats[1] and formats[0].width_bits > 1:
+    kind = number_type(dtypes[0])
+    form = kind.format
+    if dtypes[:1] == dtypes[1:2] and kind.bits > 1:
         near = random.random(count) < 0.3  # cancellation, ties, equal values
         nudge = random.integers(-3, 4, count).astype(np.int64).view(np.uint64)
-        flip = random.integers(0, 2, count).astype(np.uint64) << np.uint64(formats[0].width_bits - 1)
-        mask = np.uint64((1 << formats[0].width_bits) - 1)
+        flip = random.integers(0, 2, count).astype(np.uint64) << np.uint64(kind.bits - 1)
+        mask = np.uint64(kind.mask)
         columns[1] = np.where(near, ((columns[0] + nudge) ^ flip) & mask, columns[1])
-        if formats[0].is_float:
+        if form is not None:
             halfway, length = (
                 random.random(count) < 0.1,
-                random.integers(2, formats[0].fraction_bits + 1, count).astype(np.uint64),
+                random.integers(2, form.fraction_bits + 1, count).astype(np.uint64),
             )
-            for column, bits in ((0, length), (1, np.uint64(formats[0].fraction_bits + 2) - length)):
-                columns[column] = np.where(halfway, _odd(columns[column], formats[0], bits), columns[column])
-    elif formats[0].is_float:
-        columns[0] = np.where(random.random(count) < 0.7, _of_usual_size(formats[0], count, random), columns[0])
+            for column, bits in ((0, length), (1, np.uint64(form.fraction_bits + 2) - length)):
+                columns[column] = np.where(halfway, _odd(columns[column], form, bits), columns[column])
+    elif form is not None:
+        columns[0] = np.where(random.random(count) < 0.7, _of_usual_size(form, count, random), columns[0])
     return [from_words(words, dtype, (count,)) for words, dtype in zip(columns, dtypes, strict=True)]
 
 
 def _operand(dtype: str, count: int, random: np.random.Generator) -> Words:
     edges = np.unique(np.concatenate([finite_edges(dtype), special_edges(dtype)]))
-    bits = _any_bits(FORMATS[dtype], count, random)
+    bits = _any_bits(number_type(dtype).bits, count, random)
     return np.where(random.random(count) < 0.4, random.choice(edges, count), bits)
 
 
@@ -142,23 +140,23 @@ def _odd(words: Words, format: Format, bits: Words) -> Words:
 
 def of_any_size(dtype: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
     """Floats of both signs from 2^-12 to 2^8; any bits for integers."""
-    if not FORMATS[dtype].is_float:
+    form = number_type(dtype).format
+    if form is None:
         return ordinary(dtype, shape, random)
-    return from_words(_of_usual_size(FORMATS[dtype], int(np.prod(shape)), random), dtype, shape)
+    return from_words(_of_usual_size(form, int(np.prod(shape)), random), dtype, shape)
 
 
 def _of_usual_size(format: Format, count: int, random: np.random.Generator) -> Words:
     """Numbers of both signs from 2^-12 to 2^8."""
-    bias = (1 << format.exponent_bits - 1) - 1
-    exponents = random.integers(max(1, bias - 12), bias + 8, count).astype(np.uint64)
-    sign = random.integers(0, 2, count).astype(np.uint64) << np.uint64(format.width_bits - 1)
+    exponents = random.integers(max(1, format.bias - 12), format.bias + 8, count).astype(np.uint64)
+    sign = random.integers(0, 2, count).astype(np.uint64) << np.uint64(format.width - 1)
     fraction = random.integers(0, 1 << format.fraction_bits, count).astype(np.uint64)
     return sign | exponents << np.uint64(format.fraction_bits) | fraction
 
 
-def _any_bits(format: Format, count: int, random: np.random.Generator) -> Words:
+def _any_bits(width: int, count: int, random: np.random.Generator) -> Words:
     return (
-        random.integers(0, 1 << format.width_bits, count, np.uint64, endpoint=False)
-        if format.width_bits < 64
+        random.integers(0, 1 << width, count, np.uint64, endpoint=False)
+        if width < 64
         else (random.integers(0, (1 << 64) - 1, count, np.uint64, endpoint=True))
     )

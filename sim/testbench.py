@@ -20,11 +20,12 @@ import numpy as np
 
 from torch2hw.compiler import Compiled
 from torch2hw.design_files import design_texts
+from torch2hw.dialects.number_types import number_type
 from torch2hw.frontend.signature import Structure
 from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.execution import accepted
-from torch2hw.sim.formats import FORMATS, Array, from_torch, to_words
+from torch2hw.sim.formats import Array, from_torch, to_words
 from torch2hw.sim.free_inputs import free_inputs
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.reference import Reference
@@ -78,7 +79,7 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
 
 def hexadecimal(array: Array, dtype: str) -> list[str]:
     """The elements' bits, as many digits as the format needs."""
-    digits = -(-FORMATS[dtype].width_bits // 4)
+    digits = -(-number_type(dtype).bits // 4)
     return [f"{word:0{digits}x}" for word in to_words(array, dtype).tolist()]
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from torch2hw.compiler import Compiled
-from torch2hw.dialects.loops import DTYPE_BITS, Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT
 from torch2hw.hwlib.memories import address_bits
@@ -22,7 +23,7 @@ from torch2hw.lowering.kernel_component import KernelComponent
 from torch2hw.lowering.kernel_ports import bank_name
 from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
-from torch2hw.sim.formats import FORMATS, Array, to_words
+from torch2hw.sim.formats import Array, as_stored, to_words
 from torch2hw.sim.free_inputs import confined_buffers
 from torch2hw.sim.pass_checker import contents_after
 from torch2hw.sim.reference import Reference
@@ -84,7 +85,7 @@ def _other_contents(nest: Nest, before: Contents, edges: Any, part: float, rando
     for buffer in sorted((b for b in nest.buffers() if b.data is None), key=lambda b: b.name):
         if buffer in confined:
             contents[buffer] = before.get(
-                buffer, pack(np.zeros(buffer.shape, FORMATS[buffer.dtype].numpy), buffer.bank_factors)
+                buffer, pack(np.zeros(buffer.shape, number_type(buffer.dtype).stored), buffer.bank_factors)
             )
         else:
             numbers = of_any_size(buffer.dtype, buffer.shape, random)
@@ -102,25 +103,24 @@ def contents_after_alone(program: Program, nest: Nest, before: Contents, subnorm
     nests = (*copies, replace(reading, arm_of=""))
     alone = replace(program, inputs=tuple(given.values()), outputs=written, nests=nests)
     results = Reference(alone.text(), subnormals).run(list(before.values()))
-    return dict(zip(written, results, strict=True))
+    return {buffer: as_stored(array, buffer.dtype) for buffer, array in zip(written, results, strict=True)}
 
 
 def _copy(name: str, source: Buffer, target: Buffer) -> Nest:
     loops = tuple(Loop(Variable(f"{name}_{axis}", size)) for axis, size in enumerate(target.shape))
     indices = tuple(variable(loop.variable) for loop in loops)
-    stage = Stage((), (Load("word", source.dtype, source, indices),), (Store(target, indices, "word"),))
+    stage = Stage((), (Load("word", source.value_type, source, indices),), (Store(target, indices, "word"),))
     return Nest(name, loops, (stage,))
 
 
 def _bank(state: Contents, buffer: Buffer, bank: int) -> list[str]:
-    width = DTYPE_BITS[buffer.dtype]
+    width = number_type(buffer.dtype).bits
     stored = state.get(buffer)
     if buffer.data is not None:
         return [f"{int(word):0{-(-width // 4)}x}" for word in buffer.data]
     words = np.zeros(buffer.bank_elements, np.uint64)
     if stored is not None:
         words = to_words(stored, buffer.dtype).reshape(buffer.banks, buffer.bank_elements)[bank]
-    assert width == FORMATS[buffer.dtype].width_bits
     return [f"{word:0{-(-width // 4)}x}" for word in words.tolist()]
 
 
@@ -139,7 +139,7 @@ def bench_module(kernel: KernelComponent) -> str:
     body: list[str] = []
     ports = [".clk(clk)", ".reset(reset)", ".go(go)", ".done(done)"]
     for buffer, bank in kernel.ports.banks():
-        stem, data = bank_name(buffer, bank), f"[{DTYPE_BITS[buffer.dtype] - 1}:0]"
+        stem, data = bank_name(buffer, bank), f"[{number_type(buffer.dtype).bits - 1}:0]"
         address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
         body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")
         if (buffer, bank) in kernel.ports.reads:

@@ -12,10 +12,11 @@ import numpy as np
 
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.lowering.units import unit_of
-from torch2hw.sim.formats import FORMATS, Array, to_words
+from torch2hw.sim.formats import Array, to_words
 from torch2hw.sim.reference import Reference
 from torch2hw.sim.stimulus import operands
 
@@ -31,7 +32,9 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
     operations: dict[str, Operation] = {}
     for nest in design.nests:
         for statement in nest.statements():
-            if isinstance(statement, Operation) and all(type in FORMATS for type in _types(statement)):
+            if isinstance(statement, Operation) and all(
+                number_type(type).torch is not None for type in _types(statement)
+            ):
                 operations.setdefault(unit_of(statement, compiled.library).name, statement)
     units: dict[str, Any] = {}
     texts: dict[str, str] = {}
@@ -61,11 +64,11 @@ def defined_operands(operation: Operation, random: np.random.Generator) -> list[
     columns = operands(operation.operand_types, FUNCTION_VECTORS if from_tables else VECTORS, random)
     if operation.name in UNDEFINED_IN_MLIR:
         left, right = (column.astype(np.int64) for column in columns)
-        lowest = -(1 << FORMATS[operation.type].width_bits - 1)
+        lowest = -number_type(operation.type).sign_bit
         overflows = (left == lowest) & (right == -1)
         columns[1] = np.where((right == 0) | overflows, 3, right).astype(columns[1].dtype)
     if operation.name in SHIFTS:
-        amounts = columns[1].astype(np.int64) % FORMATS[operation.type].width_bits
+        amounts = columns[1].astype(np.int64) % number_type(operation.type).bits
         columns[1] = amounts.astype(columns[1].dtype)
     return columns
 
@@ -76,13 +79,17 @@ def program_of(operation: Operation, functions: tuple[str, ...], vectors: int) -
     index = (variable(loop.variable),)
     inputs = [Buffer(f"in{k}", (vectors,), type, INPUT) for k, type in enumerate(operation.operand_types)]
     out = Buffer("out", (vectors,), operation.type, OUTPUT)
-    loads = [Load(f"a{k}", buffer.dtype, buffer, index) for k, buffer in enumerate(inputs)]
+    loads = [Load(f"a{k}", buffer.value_type, buffer, index) for k, buffer in enumerate(inputs)]
     names = tuple(load.result for load in loads)
     applied = Operation(
         "r", operation.type, operation.name, names, operation.operand_types, operation.predicate, operation.callee
     )
     stage = Stage(statements=(*loads, applied), stores=(Store(out, index, "r"),))
     return Program("unit", tuple(inputs), (out,), (Nest("unit", (loop,), (stage,)),), functions)
+
+
+def _is_element(dtype: str) -> bool:
+    return number_type(dtype).torch is not None
 
 
 def _types(operation: Operation) -> tuple[str, ...]:
@@ -92,6 +99,6 @@ def _types(operation: Operation) -> tuple[str, ...]:
 def _rows(operation: Operation, columns: list[Array]) -> list[str]:
     cells = []
     for array, dtype in zip(columns, _types(operation), strict=True):
-        digits = -(-FORMATS[dtype].width_bits // 4)
+        digits = -(-number_type(dtype).bits // 4)
         cells.append([f"{word:0{digits}x}" for word in to_words(array, dtype).tolist()])
     return [" ".join(row) for row in zip(*cells, strict=True)]

@@ -163,8 +163,7 @@ def simulate_sets(
             hardware, reference = simulation.outputs[run][k], answers[run][k]
             results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
     tensors_out = [
-        to_torch(array, port.dtype).to(getattr(torch, info.torch_dtype))
-        for array, port, info in zip(simulation.outputs[0], manifest.outputs, compiled.imported.outputs, strict=True)
+        to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], manifest.outputs, strict=True)
     ]
     facts: dict[str, Any] = {
         "model": compiled.loaded.source_file,

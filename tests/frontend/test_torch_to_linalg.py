@@ -72,7 +72,7 @@ def test_names_are_legal_and_unique(exported: Export) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "stored"),
-    [("int64", "i64"), ("int32", "i32"), ("int16", "i16"), ("int8", "i8"), ("uint8", "i8"), ("bool", "i1")],
+    [("int64", "i64"), ("int32", "i32"), ("int16", "i16"), ("int8", "i8"), ("uint8", "u8"), ("bool", "i1")],
 )
 def test_integers_keep_their_width(exported: Export, dtype: str, stored: str) -> None:
     program = exported("def forward(self, x): return x, x == 1", f"torch.ones(3, dtype=torch.{dtype})")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Program, Statement, Store
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable
-from torch2hw.lowering.scalar_folding import BITS_TYPES, bits_to_array
 
 Array = np.ndarray[Any, Any]
 POISON = 1 << 40
@@ -44,7 +44,7 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
     memory: dict[Buffer, Array] = dict(zip(program.inputs, inputs, strict=True))
     for buffer in program.buffers():
         if buffer.data is not None:
-            memory[buffer] = bits_to_array(buffer.data, buffer.dtype).reshape(buffer.shape)
+            memory[buffer] = number_type(buffer.dtype).values_of(buffer.data).reshape(buffer.shape)
         elif not buffer.storage.host_writes:
             memory[buffer] = np.full(buffer.shape, np.nan if buffer.dtype == "f32" else POISON, STORED[buffer.dtype])
     with np.errstate(all="ignore"):
@@ -116,7 +116,7 @@ class _NestRun:
 
     def computed(self, statement: Statement) -> Any:
         if isinstance(statement, Constant):
-            return bits_to_array(np.array([statement.bits], BITS_TYPES[statement.type]), statement.type)[0]
+            return number_type(statement.type).values_of(statement.bits)[0]
         if isinstance(statement, IndexValue):
             return self.at(statement.index)
         if isinstance(statement, Load):
@@ -149,7 +149,7 @@ class _NestRun:
             there = there & (index >= 0) & (index < size)
         data = self.memory[load.buffer][tuple(np.where(there, index, 0) for index in place)]
         poison = np.array(np.nan if load.type == "f32" else POISON).astype(data.dtype)
-        otherwise = bits_to_array(np.array([load.otherwise_bits], BITS_TYPES[load.type]), load.type)[0]
+        otherwise = number_type(load.type).values_of(load.otherwise_bits)[0]
         return np.where(inside, np.where(there, data, poison), otherwise)
 
     def store(self, store: Store, inside: Array) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from torch2hw.sim.formats import FORMATS, from_torch, from_words, to_torch, to_words
+from torch2hw.dialects.number_types import number_type
+from torch2hw.sim.formats import from_torch, from_words, to_torch, to_words
 from torch2hw.sim.reference import Reference, flushing_subnormals
 
 PRODUCT = """
@@ -105,7 +106,7 @@ def test_every_format_and_rank_passes_unchanged(dtype: str, shape: tuple[int, ..
     (y,) = Reference(COPY.format(shape=memref)).run([x])
     assert y.shape == shape and y.tobytes() == x.tobytes()
     assert from_torch(to_torch(x, dtype)).tobytes() == x.tobytes()
-    assert to_words(x, dtype).max() < 2 ** FORMATS[dtype].width_bits
+    assert to_words(x, dtype).max() < 2 ** number_type(dtype).bits
 
 
 def test_wrong_inputs_are_our_fault_and_said_plainly() -> None:
