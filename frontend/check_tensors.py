@@ -45,7 +45,7 @@ def check_tensor(
             f"{what} is complex ({dtype})",
             location=place,
             operation=operation,
-            why="there are no complex units",
+            why="there are no units for complex numbers",
             fix="keep real and imaginary parts in two real tensors",
         )
     elif tensor.is_quantized or torch_number_type(dtype) is None:
@@ -55,7 +55,7 @@ def check_tensor(
             operation=operation,
             why=f"hardware holds {', '.join(str(kind.torch) for kind in ELEMENT_TYPES)}"
             if not tensor.is_quantized
-            else "quantised tensors have no hardware",
+            else "quantised tensors are unsupported",
             fix="compile the model before quantising it" if tensor.is_quantized else "convert it to float32",
         )
     elif dtype == "float64":
@@ -87,7 +87,7 @@ def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[
             yield UnsupportedDtype(
                 f"layer {path or type(module).__name__} is quantised ({type(module).__name__})",
                 location=here,
-                why="quantised layers have no hardware",
+                why="quantised layers are unsupported",
                 fix="compile the model before quantising it",
             )
         for kind, tensors in (
@@ -141,7 +141,7 @@ def _check_result(node: fx.Node, name: str, place: Place) -> Iterator[Torch2HWEr
             f"{name} makes a quantised tensor",
             location=place,
             operation=name,
-            why="quantised tensors have no hardware",
+            why="quantised tensors are unsupported",
             fix="compile the model before quantising it",
         )
         return
@@ -172,7 +172,7 @@ def check_decomposed(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> I
             inner = [each for each in node.args if isinstance(each, torch._ops.OpOverload)]
             name = operation_name(inner[0] if inner else node.target)
             yield UnsupportedOperation(
-                f"{name} has no hardware",
+                f"{name} is unsupported",
                 location=place_of(node),
                 operation=name,
                 why="it looks at values while the model runs, to report or to refuse them",

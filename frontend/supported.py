@@ -32,7 +32,7 @@ def check_supported(module: Any, sources: Sources) -> Iterator[Torch2HWError]:
         if operation.name not in STRUCTURE and operation.name.split(".")[0] not in DIALECTS:
             found.append(
                 UnsupportedOperation(
-                    f"{operation.name} has no hardware",
+                    f"{operation.name} is unsupported",
                     location=place,
                     operation=operation.name,
                     why="there is no lowering from it to loops",

@@ -142,7 +142,7 @@ def _refusals(error: Any, sources: Sources) -> list[Torch2HWError]:
             continue
         found.append(
             UnsupportedOperation(
-                f"{name or 'an operation of this line'} has no hardware",
+                f"{name or 'an operation of this line'} is unsupported",
                 location=None if source is None else (sources.shown(source.file), source.line),
                 operation=name,
                 why="torch-mlir has no lowering of it to loops",

@@ -23,7 +23,7 @@ def read_inputs(path: Path, imported: TorchProgram) -> Any:
             with held:
                 arrays = dict(held)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        what = "it is no archive of arrays" if "pickle" in str(error) else error
+        what = "it is not an archive of arrays" if "pickle" in str(error) else error
         raise UsageError(f"--inputs {path}: cannot be read: {what}", fix="write it with numpy.savez") from None
     wanted = ", ".join(info.name for info in imported.inputs)
     names = {info.name for info in imported.inputs}

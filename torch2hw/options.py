@@ -105,5 +105,5 @@ class Options:
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        known = "is all there is so far" if len(choices) == 1 else "are the choices"
+        known = "is the only choice" if len(choices) == 1 else "are the choices"
         raise UsageError(f"{option} {value}: unknown", fix=f"{' and '.join(choices)} {known}")

@@ -26,7 +26,7 @@ def check_writable(path: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"{path}: cannot write: there is no directory {folder}", fix=f"make it with mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise UsageError(f"{path}: cannot write: permission denied", fix="choose another place with -o")
+        raise UsageError(f"{path}: cannot write: permission denied", fix="choose another file with -o")
 
 
 def check_free(directory: Path) -> None:
@@ -56,7 +56,7 @@ def write_files(files: Mapping[Path, str]) -> None:
     except OSError as error:
         raise UsageError(
             f"{error.filename or next(iter(files))}: cannot write: {(error.strerror or str(error)).lower()}",
-            fix="make room, or choose another place with -o",
+            fix="make room, or choose another file with -o",
         ) from None
     finally:
         for path in temporary.values():

@@ -120,4 +120,4 @@ def test_what_has_no_scheduled_level_is_refused(
     other: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(EXAMPLES / "ffnn.py"), "--emit", "hls", *other]) == 2
-    assert f"error[usage]: --emit hls: not there with {named}\n" in capsys.readouterr().err
+    assert f"error[usage]: --emit hls: unsupported with {named}\n" in capsys.readouterr().err

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch2hw.compiler import Compiled
     from torch2hw.progress import Progress
 
-CHECK_HELP = "run the program after every pass, and the hardware, and name what changed a value first"
+CHECK_HELP = "run the program after every pass and simulate the hardware; name the first pass that changed a value"
 
 
 def check_hardware(compiled: Compiled, progress: Progress) -> None:

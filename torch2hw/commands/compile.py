@@ -17,7 +17,7 @@ EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw",
 
 def add(commands: Any) -> None:
     """The command's arguments."""
-    parser = model_command(commands, "compile", "write SystemVerilog and its manifest (what no COMMAND means)")
+    parser = model_command(commands, "compile", "write SystemVerilog and its manifest (the default command)")
     parser.add_argument("-o", "--output", metavar="OUT.sv", type=Path, help="the file to write")
     parser.add_argument(
         "--emit", choices=EMIT, default="sv", metavar="LEVEL", help=f"stop at a level and write it: {' '.join(EMIT)}"
@@ -40,7 +40,7 @@ def run(parsed: argparse.Namespace) -> int:
         pass_named(parsed.stop_after)
     if parsed.emit == "hls" and (parsed.schedule == "sequential" or parsed.stop_after is not None):
         other = "--stop-after" if parsed.stop_after is not None else "--schedule sequential"
-        raise UsageError(f"--emit hls: not there with {other}", fix="leave one of the two out")
+        raise UsageError(f"--emit hls: unsupported with {other}", fix="leave one of the two out")
     with Progress(parsed.quiet) as progress:
         stop_at = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
         compiled = compile_given(parsed, progress, stop_at, parsed.stop_after)

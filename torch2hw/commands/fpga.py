@@ -13,10 +13,15 @@ PART = "xcu50-fsvh2104-2-e"
 
 def add(commands: Any) -> None:
     """The command's arguments."""
-    parser = model_command(commands, "fpga", "write a synthesis project, and run it where the tools are free")
-    parser.add_argument("--flow", choices=("vivado", "yosys", "ecp5"), required=True, help="whose tools")
+    parser = model_command(commands, "fpga", "write a synthesis project; the yosys and ecp5 flows are also run")
+    parser.add_argument(
+        "--flow",
+        choices=("vivado", "yosys", "ecp5"),
+        required=True,
+        help="tools: Vivado; Yosys; or Yosys and nextpnr for ECP5",
+    )
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
-    parser.add_argument("--part", default=PART, metavar="PART", help=f"vivado: the device ({PART})")
+    parser.add_argument("--part", default=PART, metavar="PART", help=f"vivado: the device (default {PART})")
     parser.add_argument("--run", action="store_true", help="vivado: run it too")
 
 

@@ -15,20 +15,27 @@ def add(commands: Any) -> None:
     """The command's arguments."""
     parser = commands.add_parser(
         "fuzz",
-        help="random models with random options, compared bit for bit; failures are shrunk and written",
+        help="compile and simulate random models with random options; failures are shrunk and written",
         description="Compile, lint and simulate random models with random options, and compare every bit.",
         allow_abbrev=False,
     )
-    parser.add_argument("--seeds", default="0..19", metavar="A..B", help="one model for each, both included (0..19)")
-    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="processes on this machine (1)")
-    parser.add_argument("--seconds", type=count, metavar="S", help="start no model after so long")
+    parser.add_argument(
+        "--seeds", default="0..19", metavar="A..B", help="seeds, both ends included; one model per seed (default 0..19)"
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="processes on this machine (default 1)")
+    parser.add_argument("--seconds", type=count, metavar="S", help="start no further model after S seconds")
     parser.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster with this scheduler instead")
     parser.add_argument(
-        "-o", "--output", metavar="DIR", type=Path, default=Path("fuzz"), help="outcomes.csv and failing models (fuzz)"
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        default=Path("fuzz"),
+        help="directory for outcomes.csv and failing models (default fuzz)",
     )
     parser.add_argument("--grammar", action="store_true", help="print what the models are made of, and stop")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
 
 
 def run(parsed: argparse.Namespace) -> int:

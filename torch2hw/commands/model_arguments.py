@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch2hw.progress import Progress
 
 MODEL_HELP = """\
-MODEL is a Python file, or package.module:attribute. In a file, the model and its example inputs are found so:
+MODEL is a Python file, or package.module:attribute. Model and example inputs in a file are found in this order:
   1. globals `model` (an nn.Module) and `example_inputs` (a tensor or tuple);
   2. functions `get_model()` and `get_sample_input()`;
   3. --model NAME --input f32[1,64], NAME being an nn.Module class or a callable without arguments.
@@ -53,42 +53,54 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
         help="an example input, such as f32[1,64]; repeat for more",
     )
     parser.add_argument(
-        "--partition", metavar="N", default="1", help="banks along each parallel dimension; N² lanes (1)"
+        "--partition", metavar="N", default="1", help="banks along each parallel dimension; N² lanes (default 1)"
     )
-    parser.add_argument("--dtype", default="f32", metavar="TYPE", help=f"{' '.join(DTYPES)} (f32)")
-    parser.add_argument("--clock-ns", metavar="T", default="3.33", help="the period that pipelining aims at (3.33)")
-    parser.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
-    parser.add_argument("--schedule", default="static", metavar="HOW", help=f"{' or '.join(SCHEDULES)} (static)")
+    parser.add_argument(
+        "--dtype", default="f32", metavar="TYPE", help=f"number format: {' '.join(DTYPES)} (default f32)"
+    )
+    parser.add_argument(
+        "--clock-ns", metavar="T", default="3.33", help="target clock period in nanoseconds (default 3.33)"
+    )
+    parser.add_argument(
+        "--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (default flush)"
+    )
+    parser.add_argument(
+        "--schedule", default="static", metavar="HOW", help=f"{' or '.join(SCHEDULES)} (default static)"
+    )
     parser.add_argument(
         "--sequential-banking",
         default=BANKINGS[0],
         metavar="HOW",
-        help="sequential: dimension, an arm's bank is a constant; naive, every access has if/else for it (dimension)",
+        help="sequential: dimension, an arm's bank is a constant; naive, every access selects it (default dimension)",
     )
     parser.add_argument(
         "--sequential-control",
         default=CONTROLS[0],
         metavar="HOW",
-        help="sequential: shared, one controller for all arms of a loop nest; arms, one for each (shared)",
+        help="sequential: shared, one controller for all arms of a loop nest; arms, one per arm (default shared)",
     )
     parser.add_argument(
         "--float-lib",
         metavar="hardfloat:DIR",
         help="add, sub, mul, compare and integer conversions from a copy of HardFloat-1 (with --subnormals keep)",
     )
-    parser.add_argument("--no-overlap", action="store_true", help="static: kernels wait for the one before to end")
-    parser.add_argument("--no-shared-units", action="store_true", help="static: every kernel has units of its own")
-    parser.add_argument("--no-shared-memories", action="store_true", help="static: each buffer has a memory of its own")
-    parser.add_argument("--no-fused-loops", action="store_true", help="static: each kernel has all its loops by itself")
-    parser.add_argument("--no-iterative-units", action="store_true", help="static: every divider is a pipeline")
+    parser.add_argument(
+        "--no-overlap", action="store_true", help="static: a kernel starts when the one before it has ended"
+    )
+    parser.add_argument("--no-shared-units", action="store_true", help="static: kernels do not share units")
+    parser.add_argument("--no-shared-memories", action="store_true", help="static: buffers do not share memories")
+    parser.add_argument("--no-fused-loops", action="store_true", help="static: kernels do not share outer loops")
+    parser.add_argument(
+        "--no-iterative-units", action="store_true", help="static: dividers and square roots are pipelined"
+    )
     parser.add_argument(
         "--fast-math",
         action="store_true",
         help="x / c is x * (1/c) for a constant c: smaller, up to 1 ulp off, and floor or == of it may differ",
     )
-    parser.add_argument("--top", metavar="NAME", help="the top module (the file's stem)")
+    parser.add_argument("--top", metavar="NAME", help="name of the top module (default: the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
     return parser
 
 

@@ -11,7 +11,7 @@ from torch2hw.errors import UsageError
 def add(commands: Any) -> None:
     """The command's arguments."""
     parser = commands.add_parser(
-        "passes", help="the ordered pass list; with NAME, that pass's contract", allow_abbrev=False
+        "passes", help="list the passes in order; with NAME, print the contract of a pass", allow_abbrev=False
     )
     parser.add_argument("name", metavar="NAME", nargs="?")
 

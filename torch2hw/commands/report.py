@@ -12,7 +12,7 @@ from torch2hw.errors import UsageError
 
 def add(commands: Any) -> None:
     """The command's arguments."""
-    parser = model_command(commands, "report", "cycles, use of the lanes and resources, for each kernel and in total")
+    parser = model_command(commands, "report", "report cycles, lane utilisation and resources, per kernel and in total")
     parser.add_argument(
         "--no-synthesis", action="store_true", help="leave out resources, for which Yosys takes a minute"
     )
@@ -27,7 +27,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     with Progress(parsed.quiet) as progress:
         if parsed.schedule == "sequential":
-            raise UsageError("report: not there for --schedule sequential", fix="torch2hw simulate gives its cycles")
+            raise UsageError("report: unsupported with --schedule sequential", fix="torch2hw simulate gives its cycles")
         measured = parsed.fmax or not parsed.no_synthesis
         compiled = compile_given(parsed, progress, None if measured else "calyx")
         from torch2hw.report import Report

@@ -15,17 +15,23 @@ from torch2hw.errors import UsageError
 def add(commands: Any) -> None:
     """The command's arguments."""
     parser = model_command(commands, "simulate", "compile, run in Verilator, compare with the reference and PyTorch")
-    parser.add_argument("--runs", type=count, default=1, metavar="N", help="runs; all but the first on random inputs")
+    parser.add_argument(
+        "--runs",
+        type=count,
+        default=1,
+        metavar="N",
+        help="number of runs, after the first on random inputs (default 1)",
+    )
     parser.add_argument("--check", action="store_true", help=CHECK_HELP)
     parser.add_argument(
         "--simulator",
         choices=("verilator", "icarus"),
         default="verilator",
-        help="icarus: all state is X at first, and an X that reaches a result is found; slow",
+        help="verilator, or icarus: slow, state is X at first, an X that reaches a result is found (default verilator)",
     )
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write waveforms: a .vcd or .fst file")
     parser.add_argument(
-        "--trace-depth", type=count, metavar="N", help="of the waveforms: so many levels of modules (all)"
+        "--trace-depth", type=count, metavar="N", help="levels of modules in the waveforms (default all)"
     )
     parser.add_argument(
         "--inputs", type=Path, metavar="FILE.npz", help="the inputs of the first run, by the names in the manifest"
@@ -37,9 +43,11 @@ def add(commands: Any) -> None:
         help="write when each kernel ran, for Perfetto or chrome://tracing",
     )
     parser.add_argument(
-        "--netlist", action="store_true", help="run what Yosys synthesises of the design in its place, for minutes"
+        "--netlist", action="store_true", help="simulate the netlist that Yosys synthesises, which takes minutes"
     )
-    parser.add_argument("--profile", type=Path, metavar="FILE.csv", help="write each kernel's cycles, stores and use")
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE.csv", help="write each kernel's cycles, stores and lane utilisation"
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from torch2hw.commands.model_arguments import model_command, options_of
 def add(commands: Any) -> None:
     """The command's arguments."""
     parser = model_command(
-        commands, "sweep", "measure models over partition factors: CSV, plots and a page", several=True
+        commands, "sweep", "measure models over partition factors; writes CSV, plots and a page", several=True
     )
     parser.set_defaults(partition="1,2,4")
     parser.add_argument(

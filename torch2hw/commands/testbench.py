@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
     """The command's arguments."""
     parser = model_command(commands, "testbench", "write cocotb testbenches for the design, its kernels and its units")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the random stimulus (1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the random stimulus (default 1)")
 
 
 def run(parsed: argparse.Namespace) -> int:

@@ -14,16 +14,22 @@ from torch2hw.options import SUBNORMALS
 def add(commands: Any) -> None:
     """The command's arguments."""
     parser = commands.add_parser(
-        "units", help="the hardware library for a format and period; with NAME and -o, one unit", allow_abbrev=False
+        "units",
+        help="list the hardware library for a format and clock period; with NAME and -o, write one unit",
+        allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a unit, such as f32_add")
     parser.add_argument("-o", "--output", metavar="UNIT.sv", type=Path, help="write it, and UNIT_tb.sv beside it")
     parser.add_argument("--measure", action="store_true", help="LUT, FF, DSP and BRAM by Yosys, seconds for each unit")
-    parser.add_argument("--dtype", default="f32", metavar="TYPE", help="of the operands (f32)")
-    parser.add_argument("--clock-ns", metavar="T", default="3.33", help="the period that pipelining aims at (3.33)")
-    parser.add_argument("--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (flush)")
+    parser.add_argument("--dtype", default="f32", metavar="TYPE", help="type of the operands (default f32)")
+    parser.add_argument(
+        "--clock-ns", metavar="T", default="3.33", help="target clock period in nanoseconds (default 3.33)"
+    )
+    parser.add_argument(
+        "--subnormals", default="flush", metavar="HOW", help=f"{' or '.join(SUBNORMALS)} (default flush)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and what was asked for")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
 
 
 def run(parsed: argparse.Namespace) -> int:
