@@ -13,6 +13,7 @@ Refuses: what `check_tensors` lists; `model-raised`, `shape-mismatch`, `data-dep
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import re
@@ -29,6 +30,7 @@ from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.check_tensors import check_decomposed, check_graph, check_tensor, check_weights
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
+from torch2hw.frontend.model_state import repeats, stateful, unchanged
 from torch2hw.frontend.refusals import (
     DataDependentControlFlow,
     ModelRaised,
@@ -66,7 +68,8 @@ class _Flat(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given = [tensor.clone() if i in self.copies else tensor for i, tensor in enumerate(tensors)]
-        self.returned, results = Structure.of(self.model(*self.arguments.build(given)))
+        with unchanged(self.model) if torch.compiler.is_compiling() else contextlib.nullcontext():
+            self.returned, results = Structure.of(self.model(*self.arguments.build(given)))
         return tuple(results)
 
 
@@ -84,7 +87,9 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     place = forward_place(loaded) or place
     flat = _Flat(loaded.model, arguments)
     with torch.no_grad(), quiet_third_parties(sources):
-        results: Sequence[torch.Tensor] = run_model(flat, tensors, loaded)
+        run = functools.partial(run_model, flat, loaded=loaded)
+        results, kept = stateful(loaded.model, run, tensors, sources, place)
+        raise_all(kept)
         returned = flat.returned  # torch.export puts back what it finds changed
         assert returned is not None
         program = _export(flat, tensors, sources, place)
@@ -99,8 +104,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program)
-    refused = check_decomposed(program.graph, lambda node: _place(node, sources))
-    raise_all([*refused, *_check_state(program, place)])
+    refused = [*check_decomposed(program.graph, lambda node: _place(node, sources)), *_check_state(program, place)]
+    raise_all(refused or [*repeats(loaded.model, run, tensors, results, place)])
     return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
 
 
