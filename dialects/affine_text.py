@@ -75,12 +75,11 @@ def literal(bits: int, dtype: str) -> str:
 def dense(buffer: Buffer) -> str:
     """`dense<…>` for a constant's data, as raw bytes."""
     data = banked_data(buffer)
-    kind = f"tensor<{'x'.join([*map(str, data.shape), buffer.value_type])}>"
     if number_type(buffer.dtype).kind == "boolean":
         if data.size == 1:
-            return f"dense<{'true' if data.reshape(-1)[0] else 'false'}> : {kind}"
-        return f"dense<{str(data.astype(bool).tolist()).lower()}> : {kind}"
-    return f'dense<"0x{np.ascontiguousarray(data).tobytes().hex().upper()}"> : {kind}'
+            return f"dense<{'true' if data.reshape(-1)[0] else 'false'}>"
+        return f"dense<{str(data.astype(bool).tolist()).lower()}>"
+    return f'dense<"0x{np.ascontiguousarray(data).tobytes().hex().upper()}">'
 
 
 def banked_data(buffer: Buffer) -> NDArray[np.generic]:
@@ -96,16 +95,17 @@ def banked_data(buffer: Buffer) -> NDArray[np.generic]:
     return leading.reshape([*(factor for factor in buffer.factors if factor > 1), *buffer.bank_shape])
 
 
-def affine_text(program: Program, cycles: Mapping[str, int], printer: type[NestPrinter] | None = None) -> str:
-    """`printer` prints the nests; the default is `NestPrinter`."""
+def affine_text(
+    program: Program, cycles: Mapping[str, int], printer: type[NestPrinter] | None = None, weights: bool = True
+) -> str:
+    """`printer` prints the nests; the default is `NestPrinter`. Without `weights`, constants have a resource of their
+    name instead of their data: `dense_resource<weights3>`."""
     buffers = program.buffers()
     lines = ["module {"]
     for buffer in buffers:
         if buffer.data is not None:
-            lines.append(
-                f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = '
-                + dense(buffer).split(" : ")[0]
-            )
+            data = dense(buffer) if weights else f"dense_resource<{buffer.name}>"
+            lines.append(f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = {data}')
     ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
     allocated = [buffer for buffer in buffers if buffer.storage.is_scratch and buffer not in program.outputs]
     lines.append(f"  func.func @main({ports}) {{")

@@ -6,11 +6,12 @@ are shared. Everything is deterministic: names come from the caller's hints, num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch2hw.dialects.loops import Source
+from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import delay
 
 
@@ -52,18 +53,22 @@ class Hardware(Protocol):
     def output(self) -> HardwarePort: ...
     @property
     def latency_cycles(self) -> int: ...
+    @property
+    def contents(self) -> Mapping[str, Contents]: ...
     def definition(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Primitive:
-    """A hardware unit outside Calyx: `definition` is its `hw.module`; inputs and outputs are (port, width)."""
+    """A hardware unit outside Calyx: `definition` is its `hw.module`, which refers to `contents`; inputs and outputs
+    are (port, width)."""
 
     name: str
     inputs: tuple[tuple[str, int], ...]
     outputs: tuple[tuple[str, int], ...]
     clocked: bool
     definition: str
+    contents: Mapping[str, Contents] = field(default_factory=dict, compare=False, repr=False)
 
 
 def primitive(hardware: Hardware) -> Primitive:
@@ -74,6 +79,7 @@ def primitive(hardware: Hardware) -> Primitive:
         ((hardware.output.name, hardware.output.width_bits),),
         hardware.latency_cycles > 0,
         hardware.definition(),
+        hardware.contents,
     )
 
 

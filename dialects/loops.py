@@ -327,11 +327,12 @@ class Program:
         keys = [nest.fused or number for number, nest in enumerate(self.nests)]
         return [list(group) for _, group in groupby(range(len(keys)), key=lambda number: keys[number])]
 
-    def text(self, cycles: Mapping[str, int] | None = None) -> str:
-        """MLIR text; `cycles` is, by nest and value name, the cycle in which an operation starts (an attribute)."""
+    def text(self, weights: bool = True, cycles: Mapping[str, int] | None = None) -> str:
+        """MLIR text; `cycles` is, by nest and value name, the cycle in which an operation starts (an attribute).
+        Without `weights`, constants are named instead of printed."""
         from torch2hw.dialects.affine_text import affine_text
 
-        return affine_text(self, cycles or {})
+        return affine_text(self, cycles or {}, weights=weights)
 
 
 def operand_names(statement: Statement) -> set[str]:

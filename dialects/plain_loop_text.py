@@ -10,19 +10,21 @@ Before (data): `Nest(i, j, k; stage 0: acc over k; stage 1: store)`. After (text
 The same values in the same order as `affine_text`, without its conditions on loop indices: what the sequential
 schedule, which pays for each condition in every iteration, is lowered from. A nest whose reduction loops are not the
 innermost ones, or with more than one reducing stage, is printed as `affine_text` prints it. Each arm of a parallel nest
-is an scf.execute_region with the attribute `arm_of`; a memref.alloc has the attribute `buffer`, the buffer's name.
+is an scf.execute_region with the attribute `arm_of`; a memref.alloc has the attribute `buffer`, the buffer's name. What
+is read of a constant at constant indices stands in the text, where CIRCT would put it if it saw the constant.
 """
 
 from __future__ import annotations
 
 import re
 
-from torch2hw.dialects.affine_text import NestPrinter, affine_text, location
-from torch2hw.dialects.loops import Nest, Program
+from torch2hw.dialects.affine_text import NestPrinter, affine_text, literal, location
+from torch2hw.dialects.loops import Load, Nest, Program
 
 
-def plain_loop_text(program: Program) -> str:
-    text = affine_text(program, {}, PlainNestPrinter)
+def plain_loop_text(program: Program, weights: bool = True) -> str:
+    """The text; without `weights`, constants are named instead of printed."""
+    text = affine_text(program, {}, PlainNestPrinter, weights)
     return re.sub(r"%(\w+) = memref\.alloc\(\) :", r'%\1 = memref.alloc() {buffer = "\1"} :', text)
 
 
@@ -56,6 +58,16 @@ class PlainNestPrinter(NestPrinter):
             f"{self.name(carried.name)}_state = memref.alloca() : memref<{carried.type}>" for carried in stage.carried
         ]
         return allocations + self.loops([loop.variable.name for loop in nest.parallel_loops()], out)
+
+    def load_lines(self, load: Load, result: str) -> list[str]:
+        lines = super().load_lines(load, result)
+        if load.buffer.data is None or not all(index.is_constant for index in load.indices):
+            return lines
+        place = tuple(index.constant for index in load.indices)
+        if not all(0 <= at < size for at, size in zip(place, load.buffer.shape, strict=True)):
+            return lines
+        value = f"arith.constant {literal(int(load.buffer.data[place]), load.type)}"
+        return [re.sub(r"affine\.load .*", value, line) for line in lines]
 
     def loops(self, names: list[str], body: list[str]) -> list[str]:
         extents = {loop.variable.name: loop.extent for loop in self.nest.loops}

@@ -31,6 +31,7 @@ from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
 from torch2hw.frontend.walking import operations_named
+from torch2hw.frontend.weights import Weights, WeightsByName, with_weights
 from torch2hw.isolate import run_native
 
 TO_BACKEND = (
@@ -47,19 +48,21 @@ class TorchProgram:
     """A torch-mlir module with function `main`, and what its arguments and results are, in order.
 
     `input_structure` and `output_structure` rebuild the model's nested arguments and results from flat tensors.
+    The module refers to `weights` by name.
     """
 
     module: Any
+    weights: Weights
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     input_structure: Structure
     output_structure: Structure
     sources: Sources
 
-    def text(self) -> str:
-        """MLIR, with locations; weights in full."""
+    def text(self, weights: bool = True) -> str:
+        """MLIR, with locations; weights in full, or referred to."""
         text: str = self.module.operation.get_asm(enable_debug_info=True)
-        return text
+        return with_weights(text, self.weights) if weights else text
 
 
 def export(loaded: LoadedModel) -> TorchProgram:
@@ -70,12 +73,16 @@ def export(loaded: LoadedModel) -> TorchProgram:
 def import_torch(loaded: LoadedModel) -> TorchProgram:
     """The model in the Torch dialect, value semantics, static shapes."""
     exported = export_model(loaded)
+    weights = WeightsByName()
     with quiet_third_parties(loaded.sources):
-        module = fx.export_and_import(exported.program, output_type="raw", func_name="main", decomposition_table={})
+        module = fx.export_and_import(
+            exported.program, output_type="raw", func_name="main", decomposition_table={}, hooks=weights
+        )
     _rebuild_locations(module)
     text = run_native(_to_backend, _text(module), loaded.sources)
     return TorchProgram(
         _parse(text),
+        weights.arrays(),
         exported.inputs,
         exported.outputs,
         exported.input_structure,

@@ -6,9 +6,8 @@ registered rom is an unpacked array with an initial block and a registered read,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .bits import Bits, reachable
+from .contents import words_inside
 from .pipeliner import Schedule, last_use
 
 BINARY = {"add": "add", "sub": "sub", "and": "and", "or": "or", "xor": "xor"}
@@ -148,22 +147,19 @@ def registered_rom(
     result: str, address: str, address_bits: int, width: int, contents: tuple[int, ...], hint: str
 ) -> list[str]:
     """Lines that read `contents` at `address` into a register: `result` is there one cycle later."""
-    memory, kind = f"{result}_memory", f"!hw.inout<uarray<{len(contents)}xi{width}>>"
+    memory, kind, digits = f"{result}_memory", f"!hw.inout<uarray<{len(contents)}xi{width}>>", (width + 3) // 4
+    words = words_inside([f"{{{{0}}}}[{i}] = {width}'h{value:0{digits}x};" for i, value in enumerate(contents)])
     return [
-        *initialised_memory(memory, width, contents, len(contents), hint),
+        *initialised_memory(memory, width, len(contents), hint, words),
         f"{result}_cell = sv.array_index_inout {memory}[{address}] : {kind}, i{address_bits}",
         f"{result}_read = sv.read_inout {result}_cell : !hw.inout<i{width}>",
         f"{result} = seq.compreg {result}_read, %clk : i{width}",
     ]
 
 
-def initialised_memory(memory: str, width: int, contents: Sequence[int], depth: int, hint: str) -> list[str]:
-    """Lines that declare an array of `depth` cells of which the first hold `contents`."""
-    kind, digits = f"!hw.inout<uarray<{depth}xi{width}>>", (width + 3) // 4
-    init = "".join(f"{{{{0}}}}[{i}] = {width}'h{value:0{digits}x};\\0A" for i, value in enumerate(contents))
-    return [
-        f'{memory} = sv.reg name "{hint}" : {kind}',
-        "sv.initial {",
-        f'  sv.verbatim "{init}" ({memory}) : {kind}',
-        "}",
-    ]
+def initialised_memory(memory: str, width: int, depth: int, hint: str, contents: str) -> list[str]:
+    """Lines that declare an array of `depth` cells. `contents` is the operation that gives the first of them their
+    words: `words_inside` or a `reference` (contents.py).
+    """
+    kind = f"!hw.inout<uarray<{depth}xi{width}>>"
+    return [f'{memory} = sv.reg name "{hint}" : {kind}', "sv.initial {", f"  {contents} ({memory}) : {kind}", "}"]

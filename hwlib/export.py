@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+
+from .contents import Contents, fill_verilog
 
 PASSES = (
     "lower-seq-to-sv{disable-mem-randomization=true disable-reg-randomization=true}",
@@ -12,8 +15,8 @@ PASSES = (
 )
 
 
-def verilog(text: str) -> str:
-    """SystemVerilog of one or more modules. Imports CIRCT, which takes a second the first time."""
+def verilog(text: str, table: Mapping[str, Contents] | None = None) -> str:
+    """SystemVerilog of modules, with what their memories hold. Imports CIRCT, which takes a second the first time."""
     from pycde.circt import export_verilog, ir, passmanager, register_dialects
 
     context = ir.Context()
@@ -23,4 +26,4 @@ def verilog(text: str) -> str:
         passmanager.PassManager.parse(f"builtin.module({','.join(PASSES)})").run(module.operation)
         out = io.StringIO()
         export_verilog(module, out)
-    return out.getvalue()
+    return fill_verilog(out.getvalue(), table or {})

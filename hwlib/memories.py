@@ -10,19 +10,23 @@ finds the block RAMs that fit it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .block_plan import SHORTEST_WORDS, pieces
+from .contents import Contents, Words, contents, reference, unsigned_type
 from .emit_comb import initialised_memory
 from .unit import Port
+
+SAMPLE_WORDS = 4096  # of a rom, compared before all of its words are
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A storage module; `definition()` is its hardware."""
+    """A storage module; `definition()` is its hardware, whose references name what is in `contents`."""
 
     name: str
     inputs: tuple[Port, ...]
@@ -30,6 +34,7 @@ class Memory:
     latency_cycles: int
     text: str
     controls: tuple[Port, ...] = ()
+    contents: Mapping[str, Contents] = field(default_factory=dict, compare=False, repr=False)
 
     def definition(self) -> str:
         return self.text
@@ -54,22 +59,25 @@ def delay(width_bits: int, depth: int) -> Memory:
     return Memory(name, (Port("in", w),), Port("out", w), depth, text)
 
 
-def rom(name: str, width_bits: int, contents: Sequence[int]) -> Memory:
-    """contents[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once."""
-    assert contents and all(0 <= value < 1 << width_bits for value in contents)
-    bits = address_bits(len(contents))
-    columns, places = _columns(contents, width_bits)
+def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic]) -> Memory:
+    """words[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once."""
+    stored = contents(width_bits, words).words
+    depth = stored.size
+    bits = address_bits(depth)
+    columns, places = _columns(stored, width_bits)
     changing = sum(place not in ("%low", "%high") for place in places)
-    repeats = 0 < len(columns) < changing and len(contents) >= SHORTEST_WORDS
+    repeats = 0 < len(columns) < changing and depth >= SHORTEST_WORDS
     w = len(columns) if repeats else width_bits
-    words = [_gather(word, columns) for word in contents] if repeats else list(contents)
+    stored = _gather(stored, columns) if repeats else stored
     # one word: the address bit must still select an existing cell
-    words = [*words, *words] if len(words) == 1 else words
+    stored = np.repeat(stored, 2) if depth == 1 else stored
     lines: list[str] = []
-    base, sizes = 0, pieces(len(words), len(columns))
+    held: dict[str, Contents] = {}
+    base, sizes = 0, pieces(stored.size, len(columns))
     for number, size in enumerate(sizes):
         hint = "memory" if len(sizes) == 1 else f"memory{number}"
-        lines += initialised_memory(f"%memory{number}", w, words[base : base + size], size, hint)
+        lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"))
+        held[f"{name}.{hint}"] = Contents(w, stored[base : base + size])
         base += size
     lines += _read("%addr", bits, w, sizes, "")
     word = "%word"
@@ -80,7 +88,7 @@ def rom(name: str, width_bits: int, contents: Sequence[int]) -> Memory:
         word = "%spread"
     header = f"hw.module @{name}(in %addr: i{bits}, in %clk: !seq.clock, out out: i{width_bits})"
     text = _module(header, lines, f"{word} : i{width_bits}")
-    return Memory(name, (Port("addr", bits),), Port("out", width_bits), 1, text)
+    return Memory(name, (Port("addr", bits),), Port("out", width_bits), 1, text, contents=held)
 
 
 def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
@@ -113,25 +121,44 @@ def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
     return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"))
 
 
-def _columns(contents: Sequence[int], width_bits: int) -> tuple[list[int], list[str]]:
+def _columns(words: Words, width_bits: int) -> tuple[list[int], list[str]]:
     """The bits that are stored: one of each kind of column that changes. And where each bit of a word comes from."""
-    size = (width_bits + 7) // 8
-    data = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in contents), np.uint8)
-    table = np.unpackbits(data.reshape(-1, size), axis=1, bitorder="little")[:, :width_bits]
+    ones, zeros = int(np.bitwise_or.reduce(words)), ~int(np.bitwise_and.reduce(words))
+    sample = words[:SAMPLE_WORDS]
     columns: list[int] = []
-    known: dict[bytes, str] = {b"\0" * len(contents): "%low", b"\1" * len(contents): "%high"}
+    alike: dict[bytes, list[int]] = {}  # by the bits of the sample, the columns with those: numbers in `columns`
     places = []
     for bit in range(width_bits):
-        key = table[:, bit].tobytes()
-        if key not in known:
-            known[key] = f"%column{len(columns)}"
+        if not (ones & zeros) >> bit & 1:
+            places.append("%high" if ones >> bit & 1 else "%low")
+            continue
+        candidates = alike.setdefault(_column(sample, bit).tobytes(), [])
+        same = [k for k in candidates if np.array_equal(_column(words, columns[k]), _column(words, bit))]
+        if not same:
+            candidates.append(len(columns))
+            same = [len(columns)]
             columns.append(bit)
-        places.append(known[key])
+        places.append(f"%column{same[0]}")
     return columns, places
 
 
-def _gather(word: int, columns: Sequence[int]) -> int:
-    return sum((word >> bit & 1) << k for k, bit in enumerate(columns))
+def _column(words: Words, bit: int) -> NDArray[np.bool_]:
+    column: NDArray[np.bool_] = (words & words.dtype.type(1 << bit)) != 0
+    return column
+
+
+def _gather(words: Words, columns: Sequence[int]) -> Words:
+    """Words that have bit columns[k] of `words` as bit k."""
+    gathered = np.zeros_like(words)
+    start = 0
+    while start < len(columns):  # columns that follow each other are moved together
+        end = start + 1
+        while end < len(columns) and columns[end] - columns[start] == end - start:
+            end += 1
+        low, mask = columns[start], (1 << (end - start)) - 1
+        gathered |= (words >> words.dtype.type(low) & words.dtype.type(mask)) << words.dtype.type(start)
+        start = end
+    return gathered.astype(unsigned_type(len(columns)))
 
 
 def _read(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from . import emit_comb, emit_model
 from .bits import Bits
+from .contents import Contents
 from .formats import mlir_type
 from .pipeliner import Schedule
 
@@ -55,6 +57,11 @@ class Unit:
     @property
     def interval_cycles(self) -> int:
         return 1
+
+    @property
+    def contents(self) -> Mapping[str, Contents]:
+        """None beside the text: the tables of a unit stand in it."""
+        return {}
 
     @cached_property
     def _definition(self) -> str:

@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch_mlir import ir, passmanager
 
 from torch2hw.dialects.number_types import number_type
@@ -55,7 +55,7 @@ _STRUCTURE = ("scf.for", "scf.if", "scf.yield", "scf.execute_region", "func.retu
 _ALLOCATIONS = ("memref.alloc", "memref.alloca", "memref.get_global")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CoreMemory:
     """A memory beside the core: bank number `bank` of `tensor`; several with the same number hold the same.
 
@@ -66,7 +66,7 @@ class CoreMemory:
     storage: Storage
     elements: int
     width_bits: int
-    contents: tuple[int, ...] = ()
+    contents: NDArray[np.generic] | None = None
     tensor: str = ""
     bank: int = 0
 
@@ -84,20 +84,29 @@ def lower(
     affine_text: str,
     ports: Mapping[str, Storage],
     library: Any,
+    constants: Mapping[str, NDArray[np.generic]],
     factors: Mapping[str, tuple[int, ...]] | None = None,
     naive: bool = False,
 ) -> Core:
-    """`ports` are the arguments of @main, by name and in order; `factors` are those of the buffers, by name; `naive` is
-    banked_accesses'."""
+    """`ports` are the arguments of @main, by name and in order; `constants` are what each memref.global holds, and
+    `factors` those of the buffers, by name; `naive` is banked_accesses'."""
     with ir.Context(), ir.Location.unknown():
         module = ir.Module.parse(affine_text)
         passmanager.PassManager.parse(_BEFORE).run(module.operation)
-        return _CoreLowering(module, library, factors or {}, naive).run(ports)
+        return _CoreLowering(module, library, constants, factors or {}, naive).run(ports)
 
 
 class _CoreLowering:
-    def __init__(self, module: Any, library: Any, factors: Mapping[str, tuple[int, ...]], naive: bool) -> None:
-        self.module, self.library, self.factors, self.naive = module, library, factors, naive
+    def __init__(
+        self,
+        module: Any,
+        library: Any,
+        constants: Mapping[str, NDArray[np.generic]],
+        factors: Mapping[str, tuple[int, ...]],
+        naive: bool,
+    ) -> None:
+        self.module, self.library, self.constants = module, library, constants
+        self.factors, self.naive = factors, naive
         self.function = next(op.operation for op in module.body.operations if op.operation.name == "func.func")
         self.block = self.function.regions[0].blocks[0]
         self.globals = {
@@ -110,7 +119,6 @@ class _CoreLowering:
 
     def run(self, ports: Mapping[str, Storage]) -> Core:
         stored: dict[Any, Banked] = {}
-        contents: dict[str, tuple[int, ...]] = {}
         for (name, storage), argument in zip(ports.items(), list(self.block.arguments), strict=True):
             stored[argument] = self.banked(name, storage, argument.type)
             argument.set_type(stored[argument].bank_type)
@@ -120,8 +128,6 @@ class _CoreLowering:
             memory = self.allocated(op, sum(each.storage.is_scratch for each in stored.values()))
             argument = self.block.add_argument(memory.bank_type, op.location)
             stored[argument] = memory
-            if memory.storage.has_contents:
-                contents[memory.name] = self.contents(memory.name)
             op.results[0].replace_all_uses_with(argument)
         for number, op in enumerate(op for op in operations if op.name == "scf.execute_region"):
             op.attributes["arm"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), number)
@@ -130,7 +136,7 @@ class _CoreLowering:
         others = [op for op in operations if op.name not in ("memref.load", "memref.store")]
         for op in used:
             accesses.note(op)
-        self.make_memories(accesses, contents)
+        self.make_memories(accesses)
         for op in used:
             accesses.rewrite(op)
         for op in others:
@@ -173,14 +179,16 @@ class _CoreLowering:
             return self.banked(op.attributes["buffer"].value, RAM, kind)
         return self.banked(f"temporary{count}", RAM, kind)
 
-    def make_memories(self, accesses: Accesses, contents: Mapping[str, tuple[int, ...]]) -> None:
+    def make_memories(self, accesses: Accesses) -> None:
         """An argument for each copy of each bank; the first of each memory is there already."""
         later = []
         for argument, memory in accesses.stored.items():
             for bank in range(memory.banks):
                 for copy in range(accesses.copies(argument, bank)):
                     name = memory.name + (f"_bank{bank}" if memory.banks > 1 else "") + (f"_copy{copy}" if copy else "")
-                    values = contents.get(memory.name, ())[bank * memory.elements : (bank + 1) * memory.elements]
+                    values = self.constants[memory.name] if memory.storage.has_contents else None
+                    if values is not None:
+                        values = values[bank * memory.elements : (bank + 1) * memory.elements]
                     width = number_type(str(memory.element_type)).bits
                     made = CoreMemory(name, memory.storage, memory.elements, width, values, memory.name, bank)
                     if bank == copy == 0:
@@ -192,18 +200,6 @@ class _CoreLowering:
             self.memories.append(made)
             added = self.block.add_argument(memory.bank_type, argument.location)
             accesses.arguments[argument, made.bank].append(added)
-
-    def contents(self, symbol: str) -> tuple[int, ...]:
-        value = self.globals[symbol].attributes["initial_value"]
-        element = number_type(str(value.type.element_type))
-        if element.kind == "boolean":
-            return tuple(int(each) for each in ir.DenseIntElementsAttr(value))
-        raw = np.asarray(memoryview(ir.DenseElementsAttr(value))) if not value.is_splat else None
-        count = prod(value.type.shape)
-        if raw is None:
-            one = np.asarray(memoryview(ir.DenseElementsAttr(value))).reshape(-1)[:1]
-            raw = np.repeat(one, count)
-        return tuple(int(each) for each in np.ascontiguousarray(raw).reshape(-1).view(element.patterns))
 
     def join_arms(self) -> None:
         """An scf.parallel of one iteration around the arms of each parallel nest: CIRCT's own form of unrolled arms."""

@@ -67,7 +67,8 @@ class ScheduledProgram:
         ]
         return f"{{{', '.join(entries)}}}"
 
-    def text(self) -> str:
+    def text(self, weights: bool = True) -> str:
+        """The program after lower-affine, in MLIR; without `weights`, constants are named instead of printed."""
         from torch_mlir import ir
         from torch_mlir.dialects import func
         from torch_mlir.passmanager import PassManager
@@ -78,7 +79,7 @@ class ScheduledProgram:
             for name, cycle in plan.start.items()
         }
         with ir.Context():
-            module = ir.Module.parse(self.program.text(cycles))
+            module = ir.Module.parse(self.program.text(weights, cycles))
             PassManager.parse("builtin.module(lower-affine)").run(module.operation)
             functions = (o for o in module.body.operations if isinstance(o, func.FuncOp))
             main = next(function for function in functions if function.name.value == "main")

@@ -16,13 +16,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch2hw.dialects import calyx, calyx_reader
+from torch2hw.dialects.affine_text import banked_data
 from torch2hw.dialects.calyx_program import Cell, Port, PortOf
 from torch2hw.dialects.loops import Buffer, Program
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.storage import MADE
+from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.isolate import run_native
@@ -40,14 +42,16 @@ _MEMORY_PORTS = ("addr0", "clk", "reset", "content_en", "write_en", "write_data"
 
 @dataclass(frozen=True)
 class SequentialProgram:
-    """`definitions` are for calyx_to_hw.lower. `latency_cycles` is exact, from go to done."""
+    """`definitions` are for calyx_to_hw.lower, and refer to `contents`. `latency_cycles` is exact, from go to done."""
 
     calyx: str
     definitions: dict[str, str]
+    contents: dict[str, Contents] = field(repr=False)
     latency_cycles: int
     program: Program
 
-    def text(self) -> str:
+    def text(self, weights: bool = True) -> str:
+        """Calyx text; weights are beside it in any case."""
         return self.calyx
 
 
@@ -60,7 +64,9 @@ def lower(program: Program, library: Library, banking: str = "dimension") -> Seq
         assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
     ports = {buffer.name: buffer.storage for buffer in (*program.inputs, *program.outputs)}
     factors = {buffer.name: buffer.factors for buffer in program.buffers() if buffer.banks > 1}
-    core = affine_to_core.lower(plain_loop_text(program), ports, library, factors, banking == "naive")
+    constants = {b.name: banked_data(b).reshape(-1) for b in program.buffers() if b.data is not None}
+    text = plain_loop_text(program, weights=False)
+    core = affine_to_core.lower(text, ports, library, constants, factors, banking == "naive")
     has_arms = any(nest.lanes > 1 or nest.arm_of for nest in program.nests)
     lowered, order = run_native(_lower_in_circt, core.text, has_arms)
     end = lowered.rindex("}")
@@ -87,13 +93,16 @@ def lower(program: Program, library: Library, banking: str = "dimension") -> Seq
             delays[cell.name] = handshake.cycles
         elif cell.kind.startswith(("std_div", "std_rem")):
             delays[cell.kind] = divider_cycles(width)
+    contents: dict[str, Contents] = {}
     for memory in core.memories:
         if memory.storage.has_contents:
+            assert memory.contents is not None
             place = f"{program.name}.{memory.name}"
-            definitions[place] = read_only(place.replace(".", "_"), _cell(memory), memory.contents)
+            definitions[place], held = read_only(place.replace(".", "_"), _cell(memory), memory.contents)
+            contents |= held
     made = choices(core.text)
     latency = latency_cycles(component, delays, [made[place] for place in order]) + 1  # the invoke's own end
-    return SequentialProgram(text, definitions, latency, program)
+    return SequentialProgram(text, definitions, contents, latency, program)
 
 
 def _lower_in_circt(core_text: str, has_arms: bool) -> tuple[str, list[int]]:

@@ -6,11 +6,15 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
+import numpy as np
+from numpy.typing import NDArray
+
 from torch2hw.dialects.calyx_program import Cell, Port
+from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import address_bits, rom
 from torch2hw.lowering.hw_text import HwBody
 
@@ -69,12 +73,13 @@ def _cells(body: HwBody, address: str, bits: int, width: int, depth: int, writes
     return body.define("%word", f"sv.read_inout {target} : !hw.inout<i{width}>")
 
 
-def read_only(name: str, cell: Cell, contents: Sequence[int]) -> str:
-    """A module with the reading ports of the one-dimensional seq_mem `cell`, which holds `contents`."""
+def read_only(name: str, cell: Cell, words: NDArray[np.generic]) -> tuple[str, Mapping[str, Contents]]:
+    """A module with the reading ports of the one-dimensional seq_mem `cell`, which holds `words`: its text, and the
+    contents that this refers to."""
     cell = replace(cell, ports=tuple(port for port in cell.ports if port.name not in ("write_en", "write_data")))
     width = next(port.width_bits for port in cell.ports if port.name == "read_data")
-    record = rom(f"{name}_rom", width, contents)
-    bits, given = address_bits(len(contents)), cell.ports[0].width_bits
+    record = rom(f"{name}_rom", width, words)
+    bits, given = address_bits(len(words)), cell.ports[0].width_bits
     body = HwBody("%clk", "%reset", [port.name for port in cell.ports if port.is_input])
     address = body.extract("%addr0", 0, bits, given)
     # read_data must hold while nothing is read: the address is held instead
@@ -87,7 +92,8 @@ def read_only(name: str, cell: Cell, contents: Sequence[int]) -> str:
         {"out": ("%word", f"i{width}")},
     )
     accessed = body.flag("accessed", "%content_en")
-    return record.definition() + _module(name, cell, {"read_data": "%word", "done": accessed}, body)
+    text = record.definition() + _module(name, cell, {"read_data": "%word", "done": accessed}, body)
+    return text, record.contents
 
 
 def _module(name: str, cell: Cell, outputs: dict[str, str], body: HwBody) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import (
@@ -235,9 +236,7 @@ class KernelComponent:
             address = self.runtime_address(
                 load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start
             )
-            record = rom(
-                f"{self.component.name}_{load.buffer.name}", width, [int(v) for v in load.buffer.data.reshape(-1)]
-            )
+            record = rom(f"{self.component.name}_{load.buffer.name}", width, load.buffer.data.reshape(-1))
             data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
             data = self.component.delayed(data, storage.read_latency_cycles - record.latency_cycles)
         else:
@@ -299,7 +298,7 @@ class KernelComponent:
         contents = rom_contents(load, loops)
         width = number_type(load.type).bits
         if len(contents) == 1:
-            return self.component.constant(contents[0], width)
+            return self.component.constant(int(contents[0]), width)
         address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
         record = rom(f"{self.component.name}_{load.buffer.name}_{load.result}", width, contents)
         wires = {"addr": self.stream_at(address, address_bits(len(contents)), start)}
@@ -366,22 +365,25 @@ class KernelComponent:
             self.ports.write(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))
 
 
-def rom_contents(load: Load, loops: list[Loop]) -> list[int]:
-    """The bits that `load` reads for every combination of the loops' indices, outermost slowest."""
+def rom_contents(load: Load, loops: list[Loop]) -> NDArray[np.generic]:
+    """The bits that `load` reads for every combination of the loops' indices, outermost slowest: one dimension."""
     assert load.buffer.data is not None
     shape = tuple(loop.extent for loop in loops)
-    grid = dict(zip((loop.variable for loop in loops), np.indices(shape), strict=True))
+    # sparse: what depends on one loop only is computed once for each of its indices
+    grid = dict(zip((loop.variable for loop in loops), np.indices(shape, sparse=True), strict=True))
 
     def at(index: Index) -> Any:
-        return np.broadcast_to(np.asarray(index.evaluate(lambda v: grid.get(v, 0))), shape)
+        return np.asarray(index.evaluate(lambda v: grid.get(v, 0)))
 
-    inside = np.ones(shape, dtype=bool)
+    inside: Any = np.True_
     places = []
     for index, size in zip(load.indices, load.buffer.shape, strict=True):
         place = at(index)
-        inside &= (place >= 0) & (place < size)  # beyond the nest's domain: never used, any value will do
+        inside = inside & (place >= 0) & (place < size)  # beyond the nest's domain: never used, any value will do
         places.append(np.clip(place, 0, size - 1))
-    data = load.buffer.data[tuple(places)] if places else np.broadcast_to(load.buffer.data, shape)
     for index in load.guard:
-        inside &= at(index) >= 0
-    return [int(value) for value in np.where(inside, data, np.array(load.otherwise_bits, dtype=data.dtype)).reshape(-1)]
+        inside = inside & (at(index) >= 0)
+    data = load.buffer.data[tuple(places)]
+    if not np.all(inside):
+        data = np.where(inside, data, np.array(load.otherwise_bits, dtype=data.dtype))
+    return np.broadcast_to(data, shape).reshape(-1)

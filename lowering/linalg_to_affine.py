@@ -23,13 +23,13 @@ from torch2hw.dialects.loops import Buffer, Program
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.storage import INPUT
 from torch2hw.frontend.torch_to_linalg import TorchProgram
+from torch2hw.frontend.weights import Weights
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.linalg_generic import lower_generic
 from torch2hw.lowering.mlir_attributes import (
     defined_by,
     dense_bits,
     predicate_of,
-    resource_blobs,
     scalar_bits,
     shape_of,
     source_at,
@@ -55,7 +55,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
         inputs.append(Buffer(info.name, info.shape, info.dtype, INPUT))
         assert shape_of(argument.type) == (info.shape, inputs[-1].value_type), info
         values.tensors[argument] = views.of_buffer(inputs[-1])
-    lowering = _Lowering(values, resource_blobs(module))
+    lowering = _Lowering(values, torch_program.weights)
     outputs: list[Buffer] = []
     for operation in block.operations:
         if operation.operation.name == "func.return":
@@ -69,9 +69,9 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
 class _Lowering:
     """Gives the results of one operation after the other their place in `values`."""
 
-    def __init__(self, values: TensorValues, blobs: dict[str, bytes]) -> None:
+    def __init__(self, values: TensorValues, weights: Weights) -> None:
         self.values = values
-        self.blobs = blobs
+        self.weights = weights
         self.handlers: dict[str, Callable[[Any], None]] = {
             "arith.constant": self.constant,
             "cf.assert": self.assertion,
@@ -103,7 +103,7 @@ class _Lowering:
             self.values.scalars[op.results[0]] = scalar_bits(attribute, type_name(kind)), type_name(kind)
             return
         shape, dtype = shape_of(kind)
-        data = dense_bits(attribute, shape, dtype, self.blobs)
+        data = dense_bits(attribute, shape, dtype, self.weights)
         self.values.tensors[op.results[0]] = self.values.constant_view(data, shape, dtype, source_at(op))
 
     def scalar(self, op: Any) -> None:

@@ -12,6 +12,7 @@ from torch2hw.dialects.loops import Source
 from torch2hw.dialects.number_types import Array, number_type
 from torch2hw.dialects.quasi_affine import Index, constant
 from torch2hw.frontend.locations import source_of
+from torch2hw.frontend.weights import Weights
 
 
 def type_name(kind: Any) -> str:
@@ -37,29 +38,12 @@ def scalar_bits(attribute: Any, dtype: str) -> int:
     return value & kind.mask
 
 
-RESOURCE = re.compile(r'^\s+([\w.$\-]+|"[^"]+"): "0x([0-9A-Fa-f]*)"', re.MULTILINE)
-
-
-def resource_blobs(module: Any) -> dict[str, bytes]:
-    """The bytes of every `dense_resource` of a module (the first four, its alignment, are dropped)."""
-    text = module.get_asm()
-    start = text.rfind("{-#")
-    if start < 0:
-        return {}
-    return {name.strip('"'): bytes.fromhex(digits)[4:] for name, digits in RESOURCE.findall(text[start:])}
-
-
-def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, blobs: dict[str, bytes]) -> Array:
-    """The bit patterns of a constant tensor, in `shape`."""
+def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, weights: Weights) -> Array:
+    """The bit patterns of a constant tensor, in `shape`. Resources are found in `weights`, by name."""
     number = number_type(dtype)
-    resource = (
-        re.match(r'dense_resource<("[^"]+"|[^>]+)>', str(attribute)[:400])
-        if "dense_resource" in str(attribute)[:20]
-        else None
-    )
-    if resource:
-        raw = np.frombuffer(blobs[resource.group(1).strip('"')], dtype=number.patterns)
-        return raw.reshape(shape)
+    resource = re.match(r"dense_resource<(\w+)>", str(attribute))
+    if resource is not None:
+        return weights[resource[1]].view(number.patterns).reshape(shape)
     dense = ir.DenseElementsAttr(attribute)
     if dense.is_splat:
         return np.full(shape, scalar_bits(dense.get_splat_value(), dtype), dtype=number.patterns)

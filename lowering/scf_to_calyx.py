@@ -16,6 +16,7 @@ from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.storage import MADE
+from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit
@@ -28,15 +29,17 @@ Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that sta
 
 @dataclass(frozen=True)
 class CalyxProgram:
-    """Calyx text, the hardware of its primitives, and what the manifest needs to know."""
+    """Calyx text, its primitives as hardware, the contents that this refers to, and what the manifest needs to know."""
 
     calyx: str
     definitions: dict[str, str]
+    contents: dict[str, Contents] = field(repr=False)
     latency_cycles: int
     kernels: tuple[KernelComponent, ...] = field(repr=False)
     program: ScheduledProgram = field(repr=False)
 
-    def text(self) -> str:
+    def text(self, weights: bool = True) -> str:
+        """Calyx text; weights are beside it in any case."""
         return self.calyx
 
 
@@ -103,9 +106,10 @@ class _Top:
         top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
         self.design.components += top.text()
         definitions = {name: item.definition for name, item in self.design.primitives.items()}
+        contents = {name: held for item in self.design.primitives.values() for name, held in item.contents.items()}
         latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
         assert latency == self.scheduled.latency_cycles
-        return CalyxProgram(self.design.text(), definitions, latency, tuple(self.kernels), self.scheduled)
+        return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.kernels), self.scheduled)
 
     def phases(self) -> list[tuple[int, list[Phase]]]:
         """How often what is done, in order: phases once, and those of fused kernels in every round."""
@@ -223,9 +227,7 @@ class _Top:
     def table(self, buffer: Buffer) -> None:
         """A constant that kernels read in turns."""
         assert buffer.data is not None
-        record = rom(
-            f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, [int(word) for word in buffer.data]
-        )
+        record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
         cell = self.top.instance(primitive(record), f"{buffer.name}_memory", {}, buffer.source)
         self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
 

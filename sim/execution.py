@@ -50,8 +50,7 @@ def outputs_of(
     if level == "torch":
         return [torch_outputs(program, model, inputs) for inputs in sets]
     if level == "linalg":
-        text = program.module.operation.get_asm(enable_debug_info=False, print_generic_op_form=True)
-        answers = run_native(_run_linalg, text, sets, subnormals)
+        answers = run_native(_run_linalg, program.text(), sets, subnormals)
         return [
             [
                 as_stored(array, info.dtype).reshape(info.shape)

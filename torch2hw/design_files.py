@@ -31,11 +31,14 @@ class DesignTexts:
 
 def design_texts(compiled: Compiled, name: str) -> DesignTexts:
     """The files of a design whose SystemVerilog is called `name`, each by its path beside it."""
-    verilog = compiled.verilog()
-    contents: dict[str, str] = {}
-    if memory_files.contents_bytes(verilog) > memory_files.LIMIT_BYTES:
-        verilog, contents = memory_files.move_contents(verilog, f"{Path(name).stem}.mem")
-    return DesignTexts(compiled.manifest([name], sorted(contents)), {**contents, name: verilog})
+    program = compiled.at("sv")
+    verilog, table = program.text(weights=False), program.contents
+    files: dict[str, str] = {}
+    if memory_files.contents_bytes(verilog, table) > memory_files.LIMIT_BYTES:
+        verilog, files = memory_files.move_contents(verilog, table, f"{Path(name).stem}.mem")
+    else:
+        verilog = program.text()
+    return DesignTexts(compiled.manifest([name], sorted(files)), {**files, name: verilog})
 
 
 def write_design(compiled: Compiled, path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Run the passes in order, and answer for each of them.
 
 After every pass that changed the program the driver verifies the level it left, dumps it, and notes how long it took.
+What is verified refers to weights by name; only dumps have them in full.
 A refusal gets the file name that the user wrote; any other exception is a fault of ours and becomes an
 `InternalError` that names the pass, with a file that holds the program it was given.
 """
@@ -25,8 +26,8 @@ from torch2hw.options import Options
 class Program(Protocol):
     """A program at some level. It is never changed in place: a pass that changes nothing gives back the same object."""
 
-    def text(self) -> str:
-        """MLIR, or SystemVerilog at the last level."""
+    def text(self, weights: bool = True) -> str:
+        """MLIR, or SystemVerilog at the last level; complete, or with references to weights by name instead of them."""
 
 
 class Pass(Protocol):
@@ -119,12 +120,13 @@ class Driver:
         return self.stop_at is not None and order(step_pass.target) > order(self.stop_at)
 
     def _accept(self, number: int, step_pass: Pass, before: Program, after: Program) -> None:
-        text = after.text()
-        if self.dump is not None and text != before.text():
-            self.dump.mkdir(parents=True, exist_ok=True)
-            suffix = "sv" if step_pass.target == "sv" else "mlir"
-            (self.dump / f"{number:02}-{step_pass.name}.{suffix}").write_text(text)
-        levels.verify(step_pass.target, text)
+        if self.dump is not None:
+            text = after.text()
+            if text != before.text():
+                self.dump.mkdir(parents=True, exist_ok=True)
+                suffix = "sv" if step_pass.target == "sv" else "mlir"
+                (self.dump / f"{number:02}-{step_pass.name}.{suffix}").write_text(text)
+        levels.verify(step_pass.target, after.text(weights=False))
 
 
 @contextlib.contextmanager

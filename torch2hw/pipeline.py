@@ -6,13 +6,14 @@ function `lower` of a file in `lowering/`, whose name is the step's; `Lowering` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from torch2hw.driver import Context, Pass
 from torch2hw.frontend import torch_to_linalg
+from torch2hw.hwlib.contents import Contents, fill, fill_verilog
 from torch2hw.isolate import run_native
 from torch2hw.lowering import affine_to_scf, affine_to_sequential, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
 from torch2hw.options import Options
@@ -41,13 +42,18 @@ from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
 
 @dataclass(frozen=True)
 class Text:
-    """A program that is only its text: levels hw and sv."""
+    """A program that is its text and what its memories hold, to which the text refers by name: levels hw and sv.
+
+    `filled` puts the contents into the text.
+    """
 
     content: str
+    contents: Mapping[str, Contents] = field(default_factory=dict, repr=False)
+    filled: Callable[[str, Mapping[str, Contents]], str] = fill
 
-    def text(self) -> str:
-        """The text."""
-        return self.content
+    def text(self, weights: bool = True) -> str:
+        """The text, complete or with references to contents."""
+        return self.filled(self.content, self.contents) if weights else self.content
 
 
 @dataclass(frozen=True)
@@ -90,15 +96,16 @@ IMPORT: tuple[Pass, ...] = (
     ),
 )
 
-EXPORT: tuple[Pass, ...] = (
-    Lowering(
-        calyx_to_hw,
-        "calyx",
-        "hw",
-        lambda program, _: Text(run_native(calyx_to_hw.lower, program.text(), program.definitions)),
-    ),
-    Lowering(hw_to_sv, "hw", "sv", lambda program, _: Text(run_native(hw_to_sv.export, program.text()))),
-)
+
+def _hw(program: Any, context: Context) -> Text:
+    return Text(run_native(calyx_to_hw.lower, program.text(), program.definitions), program.contents, fill)
+
+
+def _sv(program: Text, context: Context) -> Text:
+    return Text(run_native(hw_to_sv.export, program.content), program.contents, fill_verilog)
+
+
+EXPORT: tuple[Pass, ...] = (Lowering(calyx_to_hw, "calyx", "hw", _hw), Lowering(hw_to_sv, "hw", "sv", _sv))
 
 STATIC: tuple[Pass, ...] = (
     *IMPORT,

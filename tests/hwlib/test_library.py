@@ -85,7 +85,8 @@ def test_models_parse_as_upstream_mlir() -> None:
 
 
 def test_memories_export() -> None:
-    text = verilog(rom("weights", 8, [1, 2, 255]).definition() + ram(16, 6).definition() + delay(5, 3).definition())
+    weights = rom("weights", 8, [1, 2, 255])
+    text = verilog(weights.definition() + ram(16, 6).definition() + delay(5, 3).definition(), weights.contents)
     assert "memory[2] = 8'hFF" in text or "memory[2] = 8'hff" in text
     assert "reg [15:0] memory[0:5]" in text
     assert text.count("always_ff @(posedge clk)\t") + text.count("always_ff @(posedge clk) begin") == 1 + 2 + 3

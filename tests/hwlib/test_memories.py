@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import accumulate
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lowering.clocked_bench import run
-from torch2hw.hwlib.block_plan import MOST_PIECES, half_blocks, pieces
+from torch2hw.hwlib.block_plan import MOST_PIECES, SHORTEST_WORDS, half_blocks, pieces
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
 
@@ -86,7 +87,9 @@ def test_roms_give_their_contents(tmp_path: Path) -> None:
     }
     memories = [(words, rom(name, 32, words)) for name, words in contents.items()]
     wrappers = [wrapped(memory, number) for number, (_, memory) in enumerate(memories)]
-    sources = verilog("".join(memory.definition() for _, memory in memories)) + "".join(t for t, _ in wrappers)
+    table = {name: held for _, memory in memories for name, held in memory.contents.items()}
+    sources = verilog("".join(memory.definition() for _, memory in memories), table)
+    sources += "".join(t for t, _ in wrappers)
     addresses = [*interesting([len(words) for words in contents.values()]), *rng.sample(range(5000), 200)]
     stimulus = [dict.fromkeys(INPUTS, 0) | {"read_addr": address} for address in [*addresses, 0]]
     seen = run(sources, [name for _, name in wrappers], INPUTS, {"out": 32}, stimulus, tmp_path)
@@ -95,6 +98,30 @@ def test_roms_give_their_contents(tmp_path: Path) -> None:
             place = address & ((1 << address_bits(len(words))) - 1)
             if place < len(words):
                 assert seen[name][cycle + 1]["out"] == words[place], f"{memory.name} at {place}"
+
+
+@given(
+    st.integers(1, 64).flatmap(
+        lambda width: st.tuples(
+            st.just(width),
+            st.lists(st.integers(0, (1 << width) - 1), min_size=1, max_size=3),
+            st.permutations(range(width)),
+        )
+    )
+)
+def test_what_is_stored_gives_every_word(case: tuple[int, list[int], list[int]]) -> None:
+    """Words of 512 and more, in which columns of bits repeat: spread out again they are the words."""
+    width, values, order = case
+    words = [values[k % len(values)] | (values[k % len(values)] >> order[0]) for k in range(SHORTEST_WORDS)]
+    memory = rom("weights", width, words)
+    (held,) = memory.contents.values()
+    spread = re.search(r"%spread = comb\.concat (.*) : ", memory.definition())
+    places = list(reversed(spread[1].split(", "))) if spread else [f"%column{k}" for k in range(width)]
+    bits = {"%low": 0 * held.words, "%high": 0 * held.words + 1}
+    bits |= {f"%column{k}": held.words >> k & 1 for k in range(held.width_bits)}
+    found = sum(bits[place].astype(object) << bit for bit, place in enumerate(places))
+    assert list(found) == words
+    assert len(set(places) - {"%low", "%high"}) == (held.width_bits if spread else width)
 
 
 def test_repeated_columns_are_stored_once() -> None:

@@ -16,6 +16,7 @@ from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.torch_to_linalg import export
+from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.library import Library
 from torch2hw.lowering import affine_to_sequential, calyx_to_hw, hw_to_sv, linalg_to_affine
 from torch2hw.lowering.manifest import sequential_manifest
@@ -75,7 +76,8 @@ def test_bit_exact_and_as_long_as_predicted(name: str, tmp_path: Path) -> None:
     library = Library()
     program = program_of(kind(*arguments), shape, name)
     sequential = affine_to_sequential.lower(program, library)
-    (tmp_path / "out.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions)))
+    verilog = hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions))
+    (tmp_path / "out.sv").write_text(fill_verilog(verilog, sequential.contents))
     manifest = Manifest.from_json(sequential_manifest(sequential, "test", ["out.sv"], []))
     source = np.random.default_rng(1)
     sets = [[source.standard_normal(shape).astype(np.float32)] for _ in range(2)]

@@ -17,6 +17,7 @@ from torch2hw.dialects.calyx_program import Component, Control, If, Parallel, Re
 from torch2hw.dialects.loops import Buffer, Program
 from torch2hw.dialects.storage import ROM
 from torch2hw.errors import UsageError
+from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.library import Library
 from torch2hw.lowering import affine_to_sequential, calyx_to_hw, hw_to_sv
 from torch2hw.lowering.affine_to_sequential import SequentialProgram
@@ -82,7 +83,8 @@ def test_bit_exact_and_as_long_as_predicted(
     program = with_arms(kind(*arguments), shape, name, partition, control)
     assert sum(nest.lanes for nest in program.nests) > 4
     sequential = affine_to_sequential.lower(program, LIBRARY, banking)
-    (tmp_path / "out.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions)))
+    verilog = hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions))
+    (tmp_path / "out.sv").write_text(fill_verilog(verilog, sequential.contents))
     manifest = Manifest.from_json(sequential_manifest(sequential, "test", ["out.sv"], []))
     inputs = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
     ran = simulate(tmp_path, manifest, [[inputs]], Conditions(repeats=2, abandon_cycles=(3, 50)))

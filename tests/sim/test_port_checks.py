@@ -14,6 +14,7 @@ import torch2hw
 from tests.passes.test_check_ports import copy_nest
 from torch2hw.errors import CheckError
 from torch2hw.hwlib import Library
+from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.lowering import calyx_to_hw, hw_to_sv, scf_to_calyx
 from torch2hw.lowering.affine_to_scf import ScheduledProgram
 from torch2hw.lowering.manifest import manifest
@@ -25,7 +26,8 @@ from torch2hw.sim.simulation import simulate
 
 def run(program: ScheduledProgram, folder: Path) -> None:
     design = scf_to_calyx.lower(replace(program, library=Library()))
-    (folder / "p.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions)))
+    verilog = hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions))
+    (folder / "p.sv").write_text(fill_verilog(verilog, design.contents))
     (folder / "checks.sv").write_text(port_checks(program))
     told = Manifest.from_json(manifest(design, "test", ["p.sv", "checks.sv"], []))
     x = np.random.default_rng(0).standard_normal(program.program.inputs[0].shape).astype(np.float32)

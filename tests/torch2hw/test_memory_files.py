@@ -11,6 +11,7 @@ from torch import nn
 
 import torch2hw
 from torch2hw import memory_files
+from torch2hw.hwlib.contents import contents
 
 SMALL = """module weights(
   input clk
@@ -18,18 +19,19 @@ SMALL = """module weights(
 
   reg [7:0] memory[0:1];
   initial begin
-    memory[0] = 8'h0a;
-    memory[1] = 8'hff;
+    $readmemh("weights.memory", memory);
     rest[0] = 9'h1fe;
+    rest[1] = 9'h001;
   end // initial
 endmodule
 """
+TABLE = {"weights.memory": contents(8, [0x0A, 0xFF])}
 
 
 def test_contents_become_a_file_named_after_module_and_memory() -> None:
-    assert memory_files.contents_bytes(SMALL) == 4
-    moved, files = memory_files.move_contents(SMALL, "out.mem")
-    assert files == {"out.mem/weights_memory.hex": "0a\nff\n", "out.mem/weights_rest.hex": "1fe\n"}
+    assert memory_files.contents_bytes(SMALL, TABLE) == 6
+    moved, files = memory_files.move_contents(SMALL, TABLE, "out.mem")
+    assert files == {"out.mem/weights_memory.hex": "0a\nff\n", "out.mem/weights_rest.hex": "1fe\n001\n"}
     read = [f'    $readmemh("out.mem/weights_{memory}.hex", {memory});' for memory in ("memory", "rest")]
     assert "\n".join(["  initial begin", *read, "  end", "endmodule"]) in moved
 
