@@ -22,6 +22,7 @@ from torch2hw.compiler import Compiled, compile_model
 from torch2hw.dialects.loops import Operation
 from torch2hw.fpga import yosys
 from torch2hw.frontend.load_model import load
+from torch2hw.lowering.units import unit_of
 from torch2hw.options import Options
 from torch2hw.output import write_files
 
@@ -75,10 +76,9 @@ def measured(n: int, whole: bool) -> Point:
 
 def unit_names(compiled: Compiled) -> set[str]:
     """The library's units that the design uses."""
-    scheduled = compiled.at("scf")
     return {
-        scheduled.unit(statement).name
-        for nest in scheduled.program.nests
+        unit_of(statement, compiled.library).name
+        for nest in compiled.at("scheduled").nests
         for statement in nest.statements()
         if isinstance(statement, Operation)
     }

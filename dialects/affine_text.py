@@ -24,12 +24,12 @@ from torch2hw.dialects.loops import (
     Load,
     Nest,
     Operation,
-    Program,
     Stage,
     Statement,
     Store,
 )
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Node, Par, Program, Rounds
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 
 COMPARES = ("arith.cmpf", "arith.cmpi")
@@ -95,11 +95,10 @@ def banked_data(buffer: Buffer) -> NDArray[np.generic]:
     return leading.reshape([*(factor for factor in buffer.factors if factor > 1), *buffer.bank_shape])
 
 
-def affine_text(
-    program: Program, cycles: Mapping[str, int], printer: type[NestPrinter] | None = None, weights: bool = True
-) -> str:
-    """`printer` prints the nests; the default is `NestPrinter`. Without `weights`, constants have a resource of their
-    name instead of their data: `dense_resource<weights3>`."""
+def affine_text(program: Program, printer: type[NestPrinter] | None = None, weights: bool = True) -> str:
+    """`printer` prints the nests; the default is `NestPrinter`. A schedule is shown as attributes: of the function, the
+    start, interval and depth of every kernel and the period of its rounds; of an operation, the cycle it starts in.
+    Without `weights`, constants have a resource of their name instead of their data: `dense_resource<weights3>`."""
     buffers = program.buffers()
     lines = ["module {"]
     for buffer in buffers:
@@ -108,25 +107,47 @@ def affine_text(
             lines.append(f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = {data}')
     ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
     allocated = [buffer for buffer in buffers if buffer.storage.is_scratch and buffer not in program.outputs]
-    lines.append(f"  func.func @main({ports}) {{")
+    schedule = f" attributes {{schedule = {schedule_attribute(program)}}}" if program.level == "scheduled" else ""
+    lines.append(f"  func.func @main({ports}){schedule} {{")
     for buffer in buffers:
         if buffer.data is not None:
             lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
     for buffer in allocated:
         lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
-    for group in program.groups():
-        printers = [(printer or NestPrinter)(program.nests[number], cycles) for number in group]
-        lines.extend("    " + line for line in fused_lines(printers))
+    for node in program.sequence:
+        lines += ["    " + line for line in node_lines(node, printer or NestPrinter)]
     for buffer in allocated:
         lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
-    lines += ["    return", "  }", *program.functions, "}", ""]
+    lines += ["    return", "  }", *program.models, "}", ""]
     return "\n".join(lines)
 
 
-def fused_lines(printers: Sequence[NestPrinter]) -> list[str]:
-    """Nests that share their outermost loop: all in one, which is called as the first one's."""
-    if len(printers) == 1:
-        return printers[0].lines()
+def schedule_attribute(program: Program) -> str:
+    """Start, interval and depth of every kernel, in cycles, and the period of those in rounds."""
+    entries = []
+    for placed in program.placed:
+        nest, plan = placed.nest, placed.nest.plan
+        period = f", period = {placed.period_cycles} : i64" if nest.is_in_rounds else ""
+        entries.append(
+            f"{nest.name} = {{start = {placed.start_cycle} : i64, interval = {plan.interval_cycles} : i64, "
+            f"depth = {plan.depth_cycles} : i64{period}}}"
+        )
+    return f"{{{', '.join(entries)}}}"
+
+
+def node_lines(node: Node, printer: type[NestPrinter]) -> list[str]:
+    """The lines of a node of the control tree."""
+    if isinstance(node, Nest):
+        return printer(node).lines()
+    if isinstance(node, Rounds):
+        return round_lines([printer(nest) for nest in node.kernels()])
+    if isinstance(node, Par):
+        return [line for nest in node.kernels() for line in printer(nest).arm_lines(node.name)]
+    return [line for child in node.body for line in node_lines(child, printer)]
+
+
+def round_lines(printers: Sequence[NestPrinter]) -> list[str]:
+    """Kernels in rounds: all in one loop over the rounds, which is called as the first one's."""
     outer = [printer.name(printer.nest.loops[0].variable.name) for printer in printers]
     lines = [line for printer in printers for line in printer.states()]
     lines.append(f"affine.for {outer[0]} = 0 to {printers[0].nest.rounds} {{")
@@ -144,9 +165,9 @@ def location(source: object) -> str:
 class NestPrinter:
     """Lines of one nest. Value names get the nest's name as a prefix, so that they are unique in the function."""
 
-    def __init__(self, nest: Nest, cycles: Mapping[str, int]) -> None:
+    def __init__(self, nest: Nest) -> None:
         self.nest = nest
-        self.cycles = cycles
+        self.cycles = nest.schedule.start if nest.schedule is not None else {}
         self.loop_variables = {loop.variable for loop in nest.loops}
         self.fresh = 0
 
@@ -190,6 +211,10 @@ class NestPrinter:
 
     def lines(self) -> list[str]:
         return [*self.states(), *self.loop_lines(0)]
+
+    def arm_lines(self, parallel: str) -> list[str]:
+        """The nest as an arm of the parallel nest of that name."""
+        return self.lines()
 
     def states(self) -> list[str]:
         """Where values are carried from one iteration to another."""
@@ -320,7 +345,7 @@ class NestPrinter:
     def operation_line(self, operation: Operation) -> str:
         result, operands = self.name(operation.result), ", ".join(map(self.name, operation.operands))
         types = operation.operand_types
-        cycle = self.cycles.get(result.removeprefix("%"))
+        cycle = self.cycles.get(operation.result)
         start = f" {{cycle = {cycle} : i64}}" if cycle is not None else ""
         if operation.callee is not None:
             signature = f"({', '.join(types)}) -> {operation.type}"

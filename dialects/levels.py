@@ -4,9 +4,9 @@
 |-----------|-----------------------------------------------------------|------------------------|
 | torch     | torch, func                                               | torch-mlir             |
 | linalg    | linalg, tensor, arith, math, func                         | torch-mlir             |
-| affine    | affine, memref, arith, math, func                         | torch-mlir             |
-| scheduled | the same; every operation has its unit, every memory its banks | torch-mlir        |
-| scf       | scf, memref, arith, math, func; the schedule as attributes | torch-mlir            |
+| affine    | affine, memref, arith, math, func; scf for arms           | torch-mlir             |
+| scheduled | the same; every operation has its unit and its cycle      | torch-mlir             |
+| scf       | scf, memref, arith, math, func (sequential schedule only) | torch-mlir             |
 | calyx     | calyx, hw, comb                                           | CIRCT                  |
 | hw        | hw, comb, seq, sv                                         | CIRCT                  |
 | sv        | SystemVerilog                                             | slang                  |

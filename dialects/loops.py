@@ -1,8 +1,9 @@
-"""Loop nests over buffers: the affine and scheduled levels as typed Python data; `affine_text.py` prints them as MLIR.
+"""Loop nests over buffers: the kernels of the affine and scheduled levels as typed Python data (`program.py` has the
+control around them, `affine_text.py` prints them as MLIR).
 
-A `Program` is a list of nests that run one after the other. A `Nest` is one perfect nest of counted loops around a list
-of stages. Its loops are in execution order, outermost first; each is parallel (`reduced_by` None) or reduced by the
-stage with that number. In every iteration inside `domain`:
+A `Nest` is one perfect nest of counted loops around a list of stages. Its loops are in execution order, outermost
+first; each is parallel (`reduced_by` None) or reduced by the stage with that number. In every iteration inside
+`domain`:
 
 - stage 0 runs;
 - stage k runs where every loop reduced by a stage below k is in its last iteration;
@@ -20,9 +21,8 @@ MLIR's own, so that the elements of a buffer of u8 are values of type i8 (`Buffe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import Storage
 
 
@@ -189,10 +190,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Loop:
-    """`reduced_by` is the number of the stage that reduces over this loop, None for a parallel loop."""
+    """`reduced_by` is the number of the stage that reduces over this loop, None for a parallel loop. `in_rounds`: the
+    loop counts the rounds of the `Rounds` node around the nest; it is the outermost one, and no reduction's."""
 
     variable: Variable
     reduced_by: int | None = None
+    in_rounds: bool = False
 
     @property
     def extent(self) -> int:
@@ -201,30 +204,41 @@ class Loop:
 
 @dataclass(frozen=True)
 class Nest:
-    """Nests that follow each other with the same `arm_of` (not empty) are the arms of one parallel nest of that name:
-    no arm reads or writes what another one writes.
-
-    Nests that follow each other with the same `fused` (not empty) share their outermost loop, which is nobody's
-    reduction and has one extent: in each of its iterations (a round) all of them run, one after the other.
-    """
+    """A kernel. `macs` are the multiply-accumulates that it executes, in all rounds. At level scheduled it has a
+    `schedule`, and `start_cycle` is relative to its parent's start."""
 
     name: str
     loops: tuple[Loop, ...]
     stages: tuple[Stage, ...]
     domain: tuple[Index, ...] = ()
     source: Source | None = None
-    macs: int = 0  # multiply-accumulates that it executes
+    macs: int = 0
     lanes: int = 1
-    arm_of: str = ""
-    fused: str = ""
+    schedule: Schedule | None = None
+    start_cycle: int = 0
+
+    def kernels(self) -> Iterator[Nest]:
+        """Itself: a leaf of the control tree."""
+        yield self
+
+    @property
+    def plan(self) -> Schedule:
+        """The schedule of a scheduled kernel."""
+        assert self.schedule is not None, f"{self.name} has no schedule"
+        return self.schedule
 
     @property
     def trip_count(self) -> int:
         return int(np.prod([loop.extent for loop in self.loops], dtype=np.int64))
 
     @property
+    def is_in_rounds(self) -> bool:
+        """Whether its outermost loop is that of a `Rounds` node."""
+        return bool(self.loops) and self.loops[0].in_rounds
+
+    @property
     def rounds(self) -> int:
-        return self.loops[0].extent if self.fused else 1
+        return self.loops[0].extent if self.is_in_rounds else 1
 
     @property
     def round_trips(self) -> int:
@@ -232,8 +246,8 @@ class Nest:
         return self.trip_count // self.rounds
 
     def round(self, number: int) -> Nest:
-        """What runs without a pause, as a nest: one round of a fused nest, all of another one."""
-        return fixed(self, {self.loops[0].variable: Index((), number)}) if self.fused else self
+        """What runs without a pause, as a nest: one round of a nest in rounds, all of another one."""
+        return fixed(self, {self.loops[0].variable: Index((), number)}) if self.is_in_rounds else self
 
     def statements(self) -> Iterator[Statement]:
         for stage in self.stages:
@@ -282,57 +296,13 @@ class Nest:
 
     def independent_loops(self) -> list[Loop]:
         """The parallel loops of one round: their iterations may come in any order."""
-        return self.parallel_loops()[1:] if self.fused else self.parallel_loops()
+        return [loop for loop in self.parallel_loops() if not loop.in_rounds]
 
     def state_loops(self, stage: int) -> list[Loop]:
         """The loops whose indices tell apart the values that `stage` carries at one time."""
         positions = [position for position, loop in enumerate(self.loops) if loop.reduced_by == stage]
         inner = self.loops[positions[0] :] if positions else ()
         return [loop for loop in inner if loop.reduced_by is None or loop.reduced_by > stage]
-
-
-@dataclass(frozen=True)
-class Program:
-    """Nests in execution order; inputs and outputs in the order of the ports."""
-
-    name: str
-    inputs: tuple[Buffer, ...]
-    outputs: tuple[Buffer, ...]
-    nests: tuple[Nest, ...]
-    functions: tuple[str, ...] = ()
-    level: str = "affine"
-    constants_used: tuple[Buffer, ...] = field(default=(), compare=False)
-
-    def buffers(self) -> list[Buffer]:
-        """Every buffer once, in order of first appearance, inputs and outputs first."""
-        seen = dict.fromkeys((*self.inputs, *self.outputs))
-        for nest in self.nests:
-            seen |= nest.touched
-        return list(seen)
-
-    def with_nests(self, nests: list[Nest]) -> Program:
-        return replace(self, nests=tuple(nests))
-
-    def with_buffers(self, instead: Mapping[Buffer, Buffer]) -> Program:
-        """The program with other buffers, those of its ports too."""
-        return replace(
-            self,
-            inputs=tuple(instead.get(buffer, buffer) for buffer in self.inputs),
-            outputs=tuple(instead.get(buffer, buffer) for buffer in self.outputs),
-            nests=tuple(with_buffers(nest, instead) for nest in self.nests),
-        )
-
-    def groups(self) -> list[list[int]]:
-        """The numbers of the nests in execution order; those that are fused together in one list."""
-        keys = [nest.fused or number for number, nest in enumerate(self.nests)]
-        return [list(group) for _, group in groupby(range(len(keys)), key=lambda number: keys[number])]
-
-    def text(self, weights: bool = True, cycles: Mapping[str, int] | None = None) -> str:
-        """MLIR text; `cycles` is, by nest and value name, the cycle in which an operation starts (an attribute).
-        Without `weights`, constants are named instead of printed."""
-        from torch2hw.dialects.affine_text import affine_text
-
-        return affine_text(self, cycles or {}, weights=weights)
 
 
 def operand_names(statement: Statement) -> set[str]:
@@ -374,7 +344,7 @@ def substitute_statement(statement: Statement, indices: dict[Variable, Index], n
 def fixed(nest: Nest, indices: dict[Variable, Index]) -> Nest:
     """`nest` without the loops of these variables, which are index expressions of other loops, or constants; alone."""
     loops = tuple(loop for loop in nest.loops if loop.variable not in indices)
-    return replace(substitute_nest(nest, indices), loops=loops, fused="")
+    return replace(substitute_nest(nest, indices), loops=loops)
 
 
 def substitute_nest(nest: Nest, indices: dict[Variable, Index]) -> Nest:

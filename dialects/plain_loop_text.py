@@ -19,24 +19,22 @@ from __future__ import annotations
 import re
 
 from torch2hw.dialects.affine_text import NestPrinter, affine_text, literal, location
-from torch2hw.dialects.loops import Load, Nest, Program
+from torch2hw.dialects.loops import Load, Nest
+from torch2hw.dialects.program import Program
 
 
 def plain_loop_text(program: Program, weights: bool = True) -> str:
     """The text; without `weights`, constants are named instead of printed."""
-    text = affine_text(program, {}, PlainNestPrinter, weights)
+    text = affine_text(program, PlainNestPrinter, weights)
     return re.sub(r"%(\w+) = memref\.alloc\(\) :", r'%\1 = memref.alloc() {buffer = "\1"} :', text)
 
 
 class PlainNestPrinter(NestPrinter):
-    def lines(self) -> list[str]:
-        lines = self.nest_lines()
-        if not self.nest.arm_of:
-            return lines
-        end = ["  scf.yield", f'}} {{arm_of = "{self.nest.arm_of}"}}']
-        return ["scf.execute_region no_inline {", *("  " + line for line in lines), *end]
+    def arm_lines(self, parallel: str) -> list[str]:
+        end = ["  scf.yield", f'}} {{arm_of = "{parallel}"}}']
+        return ["scf.execute_region no_inline {", *("  " + line for line in self.lines()), *end]
 
-    def nest_lines(self) -> list[str]:
+    def lines(self) -> list[str]:
         if not _reduces_innermost(self.nest):
             return super().lines()
         nest, stage = self.nest, self.nest.stages[0]

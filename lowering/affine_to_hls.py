@@ -25,12 +25,12 @@ from torch2hw.dialects.loops import (
     Load,
     Nest,
     Operation,
-    Program,
     Source,
     Statement,
     Store,
 )
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.hwlib.float_divide_by import unpack_divisor
 from torch2hw.hwlib.formats import float_format
@@ -114,12 +114,11 @@ def emit(program: Program) -> str:
         lines.append(f"    static {c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)};")
     for buffer in (*program.inputs, *program.outputs, *temporaries):
         lines += partition(buffer)
-    for group in program.groups():
-        nests = [program.nests[number] for number in group]
-        rounds = nests[0].rounds
+    for node in program.sequence:
+        rounds = node.count if isinstance(node, Rounds) else 1
         if rounds > 1:
             lines.append(f"    for (int round = 0; round < {rounds}; ++round) {{")
-        for nest in nests:
+        for nest in node.kernels():
             arguments = ", ".join(
                 (*(["round"] if rounds > 1 else []), *(legal(buffer.name) for buffer in stored(nest)))
             )
@@ -222,7 +221,7 @@ class NestEmitter:
         written = {store.buffer for store in nest.stores()}
         ports = ", ".join(argument(buffer, buffer not in written) for buffer in stored(nest))
         loops = nest.loops
-        if nest.fused:
+        if nest.is_in_rounds:
             ports, loops = f"int {legal(loops[0].variable.name)}, {ports}", loops[1:]
         where = f"  // {nest.source}" if nest.source else ""
         out = [f"static void {kernel_name(self.top, nest)}({ports}) {{{where}"]

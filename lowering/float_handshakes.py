@@ -9,7 +9,7 @@ hardware library.
 | ieee754.compare     | std_compareFN_32_… | lt, eq, gt, unordered: those that are read           |
 
 Rounding is to nearest, ties to even. The ports `control`, `roundingMode`, `signaling`, `sqrtOp` and
-`exceptionalFlags` are left out: affine_to_core lets CIRCT make none of the cells that need them, and a cell is wired
+`exceptionalFlags` are left out: affine_to_scf lets CIRCT make none of the cells that need them, and a cell is wired
 only to the ports that its module has.
 """
 

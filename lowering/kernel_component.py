@@ -35,7 +35,7 @@ from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.kernel_ports import KernelPorts, select
-from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance
+from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses, unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
 
@@ -55,7 +55,7 @@ class KernelComponent:
     and number) whose use the parent must be told of, because others use them at other times.
 
     The component runs for `control_cycles`, at least as long as it starts iterations; those in flight end by
-    themselves. A fused nest's runs for one round; its counters go on from there in the next.
+    themselves. That of a nest in rounds runs for one round; its counters go on from there in the next.
     """
 
     def __init__(
@@ -63,17 +63,16 @@ class KernelComponent:
         design: Design,
         name: str,
         nest: Nest,
-        schedule: Schedule,
         library: Any,
         shared: Mapping[str, int],
         announced: Container[tuple[Buffer | str, int]] = (),
         control_cycles: int = 0,
     ) -> None:
-        self.nest, self.schedule, self.library = nest, schedule, library
+        self.nest, self.schedule, self.library = nest, nest.plan, library
         self.component = Component(design, name, nest.source)
         self.numbers = {use.result: number for use, _, number in shared_uses(nest, library, shared)}
         self.announced = announced
-        self.control_cycles = max(control_cycles, nest.round_trips * schedule.interval_cycles)
+        self.control_cycles = max(control_cycles, nest.round_trips * nest.plan.interval_cycles)
         self.shared: list[SharedUnit] = []
         self.ports = KernelPorts(self.component)
         self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from torch_mlir.passmanager import PassManager
 
-from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import INPUT
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.frontend.weights import Weights
@@ -63,7 +64,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
                 outputs.append(values.output(value, info.name, info.dtype, operation))
         else:
             lowering.operation(operation.operation)
-    return Program(name, tuple(inputs), tuple(outputs), tuple(values.nests))
+    return Program.of(name, inputs, outputs, values.nests)
 
 
 class _Lowering:

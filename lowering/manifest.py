@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
-from torch2hw.lowering.affine_to_sequential import SequentialProgram
-from torch2hw.lowering.scf_to_calyx import CalyxProgram, offset_bits
+from torch2hw.lowering.scf_to_calyx import SequentialProgram
+from torch2hw.lowering.scheduled_to_calyx import CalyxProgram, offset_bits
 
 VERSION = 1
 
@@ -30,7 +29,7 @@ def tensor(buffer: Buffer) -> dict[str, Any]:
 
 def manifest(design: CalyxProgram, generator: str, files: list[str], memory_files: list[str]) -> dict[str, Any]:
     """The manifest as a JSON object."""
-    program = design.program.program
+    program = design.program
     return {
         "manifest": VERSION,
         "generator": generator,
@@ -64,9 +63,7 @@ def sequential_manifest(
     """The manifest of a design of handshakes: one component; each arm of a nest is a lane."""
     program = design.program
     macs = sum(nest.macs for nest in program.nests)
-    lanes: Counter[str] = Counter()
-    for nest in program.nests:
-        lanes[nest.arm_of or nest.name] += nest.lanes if nest.macs else 0
+    lanes = [sum(nest.lanes for nest in node.kernels() if nest.macs) for node in program.sequence]  # of a Par: all arms
     return {
         "manifest": VERSION,
         "generator": generator,
@@ -79,7 +76,7 @@ def sequential_manifest(
         "finish": "done",
         "latency_cycles": design.latency_cycles,
         "macs": macs,
-        "mac_lanes": max(lanes.values(), default=0),
+        "mac_lanes": max(lanes, default=0),
         "writes_while_running": "ignored",
         "inputs": [tensor(buffer) for buffer in program.inputs],
         "outputs": [tensor(buffer) for buffer in program.outputs],
@@ -89,4 +86,4 @@ def sequential_manifest(
 
 def mac_lanes(design: CalyxProgram) -> int:
     """Multiply-accumulates that a kernel of the design can start in one cycle, at most."""
-    return max([nest.lanes for nest in design.program.program.nests if nest.macs], default=0)
+    return max([nest.lanes for nest in design.program.nests if nest.macs], default=0)

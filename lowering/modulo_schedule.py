@@ -20,11 +20,12 @@ operands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement, operand_names
 from torch2hw.dialects.quasi_affine import Index
+from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CARRIED
 from torch2hw.passes.bank_analysis import accesses_of, conflicts, never_meet, selection
 
@@ -34,21 +35,6 @@ MOST_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early a
 
 Latency = Callable[[Operation], int]
 Uses = list[tuple[tuple[Index, ...], int]]  # indices and cycle of accesses
-
-
-@dataclass
-class Schedule:
-    """Cycles relative to an iteration's first. `start` and `ready` are by value name; constants are in neither."""
-
-    interval_cycles: int
-    start: dict[str, int] = field(default_factory=dict)
-    ready: dict[str, int] = field(default_factory=dict)
-    store_cycles: list[int] = field(default_factory=list)  # in the order of nest.stores()
-    depth_cycles: int = 0  # from an iteration's first cycle to past its last store
-
-    def latency_cycles(self, trip_count: int) -> int:
-        """Cycles from the first iteration's first cycle until all stores are done."""
-        return (trip_count - 1) * self.interval_cycles + self.depth_cycles
 
 
 def iteration_distance(nest: Nest, stage: int) -> int:

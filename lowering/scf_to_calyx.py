@@ -1,290 +1,250 @@
-"""Scheduled program → Calyx: one component a kernel, and a top component that holds memories and shared units.
+"""scf → Calyx as in the paper: CIRCT's lower-scf-to-calyx makes latency-insensitive groups, run one after the other.
 
-The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
-and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. Fused kernels
-are started in every round of a `static_repeat`. Where several kernels use a memory's read port or a unit, the one whose
-turn it is says so; the last of them has what is left. The host's ports reach the memories while no kernel runs.
+Before:  func.func @core(%x: memref<32xf32>, …) { scf.for … }
+After:   component @core (dynamic groups over ref memories) and a top component with those memories, the host's ports,
+         and calyx.invoke @core; the definitions of its floating-point primitives, units and read-only memories.
+
+With arms (`choose-arms`) the control that CIRCT makes is packed: `pack_steps`.
+
+needs:   what affine_to_scf leaves.
+leaves:  Calyx text that CIRCT verifies, for calyx_to_hw, with all that stands outside Calyx as definitions.
+refuses: a latency that is no constant, as DataDependent. An abort in CIRCT's pass is an InternalError.
 """
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import pairwise
 
-from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects import calyx, calyx_reader
+from torch2hw.dialects.calyx_program import Cell, Port, PortOf
 from torch2hw.dialects.loops import Buffer
-from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Par, Program
 from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib.contents import Contents
-from torch2hw.hwlib.memories import ram, rom
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit
-from torch2hw.lowering.kernel_ports import bank_name, select
-from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
-from torch2hw.passes.bank_analysis import bank_number, selection
+from torch2hw.hwlib.library import Library
+from torch2hw.hwlib.memories import address_bits
+from torch2hw.isolate import run_native
+from torch2hw.lowering.affine_to_scf import Core, CoreMemory
+from torch2hw.lowering.calyx_memories import read_only
+from torch2hw.lowering.calyx_modules import FLOAT_MODULES
+from torch2hw.lowering.float_handshakes import float_primitive, unit_component
+from torch2hw.lowering.handshakes import MULTIPLIER_CYCLES, divider_cycles
+from torch2hw.lowering.pack_steps import pack
+from torch2hw.lowering.sequential_latency import choices, latency_cycles
 
-Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that start in the first of them
+_MEMORY_PORTS = ("addr0", "clk", "reset", "content_en", "write_en", "write_data", "read_data", "done")
 
 
 @dataclass(frozen=True)
-class CalyxProgram:
-    """Calyx text, its primitives as hardware, the contents that this refers to, and what the manifest needs to know."""
+class SequentialProgram:
+    """`definitions` are for calyx_to_hw.lower, and refer to `contents`. `latency_cycles` is exact, from go to done."""
 
     calyx: str
     definitions: dict[str, str]
     contents: dict[str, Contents] = field(repr=False)
     latency_cycles: int
-    kernels: tuple[KernelComponent, ...] = field(repr=False)
-    program: ScheduledProgram = field(repr=False)
+    program: Program
 
     def text(self, weights: bool = True) -> str:
         """Calyx text; weights are beside it in any case."""
         return self.calyx
 
 
-def lower(scheduled: ScheduledProgram) -> CalyxProgram:
-    return _Top(scheduled).lower()
+def lower(core: Core, library: Library) -> SequentialProgram:
+    """Raises DataDependent where the latency is not a constant."""
+    program = core.program
+    for buffer in program.buffers():
+        assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
+    has_arms = any(isinstance(node, Par) or any(nest.lanes > 1 for nest in node.kernels()) for node in program.sequence)
+    lowered, order = run_native(_lower_in_circt, core.mlir, has_arms)
+    end = lowered.rindex("}")
+    text = lowered[:end] + _top(program, core.memories) + "}\n"
+    text = text.replace('calyx.entrypoint = "main"', f'calyx.entrypoint = "{program.name}"')
+    component = calyx_reader.read(calyx.parse(text, calyx.context())).components["core"]
+    read: dict[str, set[str]] = defaultdict(set)  # by cell, its ports that are sources
+    for group in component.groups.values():
+        for assign in group.assigns:
+            if isinstance(assign.source, PortOf):
+                read[assign.source.cell].add(assign.source.port)
+    definitions: dict[str, str] = {}
+    delays = {"std_mult_pipe": MULTIPLIER_CYCLES}
+    for called, unit in core.units.items():
+        handshake = unit_component(called, unit)
+        definitions |= handshake.definitions
+        delays[called] = handshake.cycles
+    for cell in component.cells.values():
+        width = next((port.width_bits for port in cell.ports if port.name == "left"), 0)
+        if cell.kind in FLOAT_MODULES:
+            handshake = float_primitive(cell.kind, width, read[cell.name], library)
+            definitions |= handshake.definitions
+            definitions[f"core.{cell.name}"] = handshake.definitions[handshake.name]
+            delays[cell.name] = handshake.cycles
+        elif cell.kind.startswith(("std_div", "std_rem")):
+            delays[cell.kind] = divider_cycles(width)
+    contents: dict[str, Contents] = {}
+    for memory in core.memories:
+        if memory.storage.has_contents:
+            assert memory.contents is not None
+            place = f"{program.name}.{memory.name}"
+            definitions[place], held = read_only(place.replace(".", "_"), _cell(memory), memory.contents)
+            contents |= held
+    made = choices(core.mlir)
+    latency = latency_cycles(component, delays, [made[place] for place in order]) + 1  # the invoke's own end
+    return SequentialProgram(text, definitions, contents, latency, program)
+
+
+def _lower_in_circt(core_text: str, has_arms: bool) -> tuple[str, list[int]]:
+    """The module with component @core, and without the one that CIRCT makes around it; `pack`'s order of conditions."""
+    from pycde.circt import ir, passmanager
+
+    with calyx.context(), ir.Location.unknown():
+        module = ir.Module.parse(core_text)
+        passmanager.PassManager.parse("builtin.module(lower-scf-to-calyx{top-level-function=core})").run(
+            module.operation
+        )
+        for op in module.body.operations:
+            if op.operation.name == "calyx.component" and op.operation.attributes["sym_name"].value == "main":
+                op.operation.erase()
+                break
+        order = pack(module, has_arms)
+        text = module.operation.get_asm(enable_debug_info=True, use_local_scope=True)
+    # CIRCT prints an invoke without ref cells in a form that it does not parse.
+    return re.sub(r"(calyx\.invoke @\w+)\[\]\(", r"\1(", text), order
+
+
+def _cell(memory: CoreMemory) -> Cell:
+    """The seq_mem that stands for `memory`."""
+    bits = address_bits(memory.elements)
+    widths = dict.fromkeys(_MEMORY_PORTS, 1) | {
+        "addr0": bits,
+        "write_data": memory.width_bits,
+        "read_data": memory.width_bits,
+    }
+    ports = tuple(
+        Port(name, width, name not in ("read_data", "done"), name if name in ("clk", "reset", "done") else "")
+        for name, width in widths.items()
+    )
+    return Cell(memory.name, "seq_mem", ports, sizes=(memory.elements,))
+
+
+def _top(program: Program, memories: Sequence[CoreMemory]) -> str:
+    """The component with the memories and the host's ports: the host reaches them while @core does not run."""
+    top = _Top()
+    for memory in memories:
+        cell = _cell(memory)
+        names = ", ".join(f"%{memory.name}.{port.name}" for port in cell.ports)
+        types = ", ".join(f"i{port.width_bits}" for port in cell.ports)
+        shape = f"<[{memory.elements}] x {memory.width_bits}> [{address_bits(memory.elements)}]"
+        top.cells.append(f"    {names} = calyx.seq_mem @{memory.name} {shape} {{external = true}} : {types}")
+    for buffer in (*program.inputs, *program.outputs):
+        stored = [memory for memory in memories if (memory.tensor, memory.storage) == (buffer.name, buffer.storage)]
+        top.port(buffer, stored)
+    arguments = [*top.arguments, "%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
+    lines = [
+        f"  calyx.component @{program.name}({', '.join(arguments)}) -> "
+        f"({', '.join([*top.results, '%done: i1 {done}'])}) {{",
+        "    %true = hw.constant true",
+        *top.cells,
+        "    %run.clk, %run.reset, %run.go, %run.done = calyx.instance @run of @core : i1, i1, i1, i1",
+        "    calyx.wires {",
+        "      %running = comb.or %run.go, %run.done : i1",  # go is low in the last cycle, that of done
+        "      %idle = comb.xor %running, %true : i1",
+    ]
+    lines += ["      " + line for line in top.wires]
+    bound = ", ".join(f"arg_mem_{number} = {memory.name}" for number, memory in enumerate(memories))
+    lines += ["    }", f"    calyx.control {{ calyx.invoke @run[{bound}]() -> () }}", "  } {toplevel}", ""]
+    return "\n".join(lines)
 
 
 class _Top:
-    def __init__(self, scheduled: ScheduledProgram) -> None:
-        self.scheduled = scheduled
-        self.program = scheduled.program
-        self.design = Design(self.program.name)
-        self.top = Component(self.design, self.program.name)
-        self.kernels: list[KernelComponent] = []
-        self.ports: list[dict[str, Wire]] = []
+    """Lines of the top component: its ports, cells and wires."""
 
-    def lower(self) -> CalyxProgram:
-        top, program = self.top, self.program
-        host = {buffer: self.host_ports(buffer) for buffer in (*program.inputs, *program.outputs)}
-        busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
-        phases = self.phases()
-        announced = self.announced()
-        every = [phase for _, inner in phases for phase in inner]
-        for number, (nest, schedule) in enumerate(zip(program.nests, self.scheduled.schedules, strict=True)):
-            alone = next((length for length, numbers in every if numbers == [number]), 0)
-            kernel = KernelComponent(
-                self.design,
-                f"{program.name}_{nest.name}",
-                nest,
-                schedule,
-                self.scheduled.library,
-                self.scheduled.shared,
-                announced[number],
-                alone,
-            )
-            self.design.components += kernel.component.text()
-            self.kernels.append(kernel)
-            self.ports.append(top.subcomponent(kernel.component, nest.name))
-        control = []
-        for rounds, inner in phases:
-            enables = []
-            for length, numbers in inner:
-                names = [program.nests[number].name for number in numbers]
-                group = top.static_group("_".join(["run", *names] if names else ["drain"]), length)
-                enables.append(f"calyx.enable @{group}")
-                start = top.cycle(group, 0) if length > 1 else None
-                for number in numbers:
-                    top.assign(self.ports[number]["go"], top.constant(1, 1), group, start)
-                top.assign(busy["in"], top.constant(1, 1), group)
-            if rounds > 1:
-                enables = ["calyx.static_seq {", *("  " + line for line in enables), "}"]
-                enables = [f"calyx.static_repeat {rounds} {{", *("  " + line for line in enables), "}"]
-            control += enables
-        self.connect_units()
-        idle = top.negation(busy["out"])
-        for buffer in program.buffers():
-            assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
-            if buffer.storage.in_kernel:
-                continue
-            if buffer.storage.is_read_only:
-                self.table(buffer)
-            else:
-                self.memory(buffer, host.get(buffer, {}), idle)
-        top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
-        self.design.components += top.text()
-        definitions = {name: item.definition for name, item in self.design.primitives.items()}
-        contents = {name: held for item in self.design.primitives.values() for name, held in item.contents.items()}
-        latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
-        assert latency == self.scheduled.latency_cycles
-        return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.kernels), self.scheduled)
+    def __init__(self) -> None:
+        self.arguments: list[str] = []
+        self.results: list[str] = []
+        self.cells: list[str] = []
+        self.wires: list[str] = []
 
-    def phases(self) -> list[tuple[int, list[Phase]]]:
-        """How often what is done, in order: phases once, and those of fused kernels in every round."""
-        scheduled, nests = self.scheduled, self.program.nests
-        groups = list(zip(self.program.groups(), scheduled.spans, strict=True))
-        fused = {start: (group, cycles) for group, (start, cycles) in groups if cycles}
-        alone = [number for number, nest in enumerate(nests) if not nest.fused]
-        starts = sorted({*(scheduled.starts[number] for number in alone), *fused})
-        found: list[tuple[int, list[Phase]]] = []
-        for start, end in pairwise([*starts, scheduled.latency_cycles]):
-            if start not in fused:
-                found.append((1, [(end - start, [number for number in alone if scheduled.starts[number] == start])]))
-                continue
-            group, cycles = fused[start]
-            period = scheduled.periods[group[0]]
-            within = pairwise([*sorted({scheduled.starts[number] for number in group}), start + period])
-            inner = [(b - a, [number for number in group if scheduled.starts[number] == a]) for a, b in within]
-            found.append((nests[group[0]].rounds, inner))
-            if start + cycles < end:
-                found.append((1, [(end - start - cycles, [])]))
-        return found
+    def assign(self, target: str, source: str, width: int) -> None:
+        self.wires.append(f"calyx.assign {target} = {source} : i{width}")
 
-    def announced(self) -> list[set[tuple[Buffer | str, int]]]:
-        """For each kernel the banks that it reads and the units it uses, where it must say when: all users but the
-        last, and every reader of an output, which the host reads too."""
-        users: dict[tuple[Buffer | str, int], list[int]] = {}
-        for number, nest in enumerate(self.program.nests):
-            uses: list[tuple[Buffer | str, int]] = [
-                (unit.name, which)
-                for _, unit, which in shared_uses(nest, self.scheduled.library, self.scheduled.shared)
-            ]
-            for load in nest.loads():
-                if not load.buffer.storage.in_kernel:
-                    factors = load.buffer.bank_factors
-                    uses += [(load.buffer, bank_number(bank, factors)) for bank in selection(load.indices, factors)]
-            for use in dict.fromkeys(uses):
-                users.setdefault(use, []).append(number)
-        told: list[set[tuple[Buffer | str, int]]] = [set() for _ in self.program.nests]
-        for use, numbers in users.items():
-            outside = isinstance(use[0], Buffer) and use[0].storage.host_reads
-            for number in numbers if outside else numbers[:-1]:
-                told[number].add(use)
-        return told
-
-    def host_ports(self, buffer: Buffer) -> dict[str, Wire]:
-        name, width = buffer.name, number_type(buffer.dtype).bits
-        bits = max(1, offset_bits(buffer) + (buffer.banks - 1).bit_length())
-        if buffer.storage.host_writes:
-            return {
-                "addr": self.top.input(f"{name}_addr", bits),
-                "data": self.top.input(f"{name}_data", width),
-                "we": self.top.input(f"{name}_we", 1),
-            }
-        return {
-            "addr": self.top.input(f"{name}_addr", bits),
-            "re": self.top.input(f"{name}_re", 1),
-            "data": self.top.output(f"{name}_data", width),
-        }
-
-    def connect_units(self) -> None:
-        """The units that kernels take turns with: operands from the kernel whose turn it is, registered; the result to
-        all of them."""
-        users: dict[tuple[str, int], list[tuple[SharedUnit, dict[str, Wire]]]] = {}
-        for kernel, ports in zip(self.kernels, self.ports, strict=True):
-            for unit in kernel.shared:
-                users.setdefault((unit.hardware.name, unit.number), []).append((unit, ports))
-        for (_, number), found in users.items():
-            hardware = found[0][0].hardware
-            stem = shared_name(hardware, number)
-            cell = self.top.instance(primitive(hardware), stem, {})
-            for port in hardware.inputs:
-                choices = [(turn_of(unit.turn, ports), ports[f"{stem}_{port.name}"]) for unit, ports in found]
-                operand = self.top.delayed(self.taken_in_turns(choices), operand_register_cycles(hardware))
-                self.top.assign(cell[port.name], operand)
-            for port in hardware.controls:
-                flags = [ports[f"{stem}_{port.name}"] for _, ports in found]
-                flag = reduce(lambda one, other: self.top.operator("or", one, other), flags)
-                self.top.assign(cell[port.name], self.top.delayed(flag, operand_register_cycles(hardware)))
-            for _, ports in found:
-                self.top.assign(ports[f"{stem}_out"], cell["out"])
-
-    def taken_in_turns(self, choices: list[tuple[Wire | None, Wire]]) -> Wire:
-        """The wire whose flag is high (one at most is), the last one otherwise."""
-        wire = choices[-1][1]
-        for flag, other in reversed(choices[:-1]):
-            assert flag is not None, "only the last one need not say when its turn is"
-            wire = self.top.mux(flag, other, wire)
-        return wire
-
-    def memory(self, buffer: Buffer, host: dict[str, Wire], idle: Wire) -> None:
-        """The banks of one buffer with all that reads and writes them."""
+    def port(self, buffer: Buffer, memories: Sequence[CoreMemory]) -> None:
+        """The host's ports of a tensor (contract section 5); `memories` are its banks and their copies."""
+        name, width, written = buffer.name, memories[0].width_bits, buffer.storage.host_writes
+        offset = (buffer.bank_elements - 1).bit_length()
         bank_bits = (buffer.banks - 1).bit_length()
-        top, number = self.top, None
-        if host and buffer.banks > 1:
-            shifted = top.operator("rsh", host["addr"], top.constant(offset_bits(buffer), host["addr"].width))
-            number = top.resize(shifted, bank_bits)
-        words = []
-        for bank in range(buffer.banks):
-            cell = self.bank(buffer, bank, host)
-            if buffer.storage.host_writes:
-                here = [] if number is None else [top.operator("eq", number, top.constant(bank, bank_bits), 1)]
-                top.assign(cell["write_addr"], self.offset(buffer, host["addr"], cell["write_addr"].width))
-                top.assign(cell["write_data"], host["data"])
-                top.assign(cell["write_en"], top.conjunction(host["we"], idle, *here))
-            words.append((bank, cell["out"]))
-        if buffer.storage.host_reads:
-            asked = top.constant(0, 1)
-            if number is not None:
-                held = top.register(f"{buffer.name}_bank", bank_bits)
-                top.assign(held.data, number)
-                top.assign(held.enable, host["re"])
-                asked = held.out
-            top.assign(host["data"], select(top, asked, words))
+        bits, own = max(1, offset + bank_bits), address_bits(buffer.bank_elements)
+        enable = f"%{name}_{'we' if written else 're'}"
+        self.arguments.append(f"%{name}_addr: i{bits}")
+        (self.arguments if written else self.results).append(f"%{name}_data: i{width}")
+        self.arguments.append(f"{enable}: i1")
+        address = f"%{name}_addr"
+        if bank_bits:
+            address = (
+                self.slice(f"{name}_offset", address, bits, own) if offset else self.literal(f"{name}_zero", 0, own)
+            )
+        for memory in memories:
+            self.assign(f"%{memory.name}.addr0", f"%idle ? {address}", own)
+            asked = "%idle"
+            if bank_bits and written:
+                asked = self.equal(f"{memory.name}_here", f"%{name}_addr", bits, memory.bank << offset, offset)
+                self.wires.append(f"{asked}_idle = comb.and %idle, {asked} : i1")
+                asked += "_idle"
+            self.assign(f"%{memory.name}.content_en", f"{asked} ? {enable}", 1)
+            if written:
+                self.assign(f"%{memory.name}.write_en", f"{asked} ? {enable}", 1)
+                self.assign(f"%{memory.name}.write_data", f"%idle ? %{name}_data", width)
+        if not written:
+            self.read(name, {memory.bank: memory.name for memory in reversed(memories)}, bank_bits, offset, width, bits)
 
-    def table(self, buffer: Buffer) -> None:
-        """A constant that kernels read in turns."""
-        assert buffer.data is not None
-        record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
-        cell = self.top.instance(primitive(record), f"{buffer.name}_memory", {}, buffer.source)
-        self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
+    def slice(self, name: str, source: str, width: int, low: int) -> str:
+        """The low bits of a port."""
+        if low == width:
+            return source
+        self.cells.append(f"    %{name}.in, %{name}.out = calyx.std_slice @{name} : i{width}, i{low}")
+        self.assign(f"%{name}.in", source, width)
+        return f"%{name}.out"
 
-    def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
-        """For each kernel that reads a bank, when its turn is and the address; all of them get `data`, which the memory
-        gives after `latency_cycles`, when the storage says."""
-        late = buffer.storage.read_latency_cycles - latency_cycles
-        found: list[tuple[Wire | None, Wire]] = []
-        stem = bank_name(buffer, bank)
-        for kernel, ports in zip(self.kernels, self.ports, strict=True):
-            if (buffer, bank) in kernel.ports.reads:
-                found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
-                self.top.assign(ports[f"{stem}_data"], self.top.delayed(data, late))
-        return found
+    def literal(self, name: str, value: int, width: int) -> str:
+        self.wires.append(f"%{name} = hw.constant {_literal(value, width)}")
+        return f"%{name}"
 
-    def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire]) -> dict[str, Wire]:
-        """One bank's memory, wired to the kernels."""
-        top, stem, outside = self.top, bank_name(buffer, bank), buffer.storage.host_reads
-        record = ram(number_type(buffer.dtype).bits, buffer.bank_elements, outside)
-        cell = top.instance(primitive(record), f"{stem}_memory", {}, buffer.source)
-        reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
-        writes: list[tuple[Wire, dict[str, Wire]]] = [
-            (ports[f"{stem}_we"], ports)
-            for kernel, ports in zip(self.kernels, self.ports, strict=True)
-            if (buffer, bank) in kernel.ports.writes
+    def equal(self, name: str, source: str, width: int, value: int, low: int) -> str:
+        """Whether the bits of a port from `low` on are those of `value`."""
+        own = width - low
+        number = self.literal(f"{name}_number", value >> low, own)
+        self.wires += [
+            f"%{name}_part = comb.extract {source} from {low} : (i{width}) -> i{own}",
+            f"%{name} = comb.icmp eq %{name}_part, {number} : i{own}",
         ]
-        if outside:
-            enable = host["re"]
-            for flag, _ in reads:
-                assert flag is not None, "every reader of an output says when"
-                enable = top.operator("or", enable, flag)
-            top.assign(cell["read_en"], enable)
-            reads.append((None, self.offset(buffer, host["addr"], cell["read_addr"].width)))
-        unread = top.constant(0, cell["read_addr"].width)
-        top.assign(cell["read_addr"], self.taken_in_turns(reads) if reads else unread)
-        if not buffer.storage.kernels_write:
-            return cell
-        for port, suffix in (("write_addr", "waddr"), ("write_data", "wdata")):
-            choices: list[tuple[Wire | None, Wire]] = [(flag, ports[f"{stem}_{suffix}"]) for flag, ports in writes]
-            padding = top.constant(0, cell[port].width)  # of a bank in which nothing is ever stored
-            top.assign(cell[port], self.taken_in_turns(choices) if choices else padding)
-        enable = writes[0][0] if writes else top.constant(0, 1)
-        for flag, _ in writes[1:]:
-            enable = top.operator("or", enable, flag)
-        top.assign(cell["write_en"], enable)
-        return cell
+        return f"%{name}"
 
-    def offset(self, buffer: Buffer, address: Wire, width: int) -> Wire:
-        """The place within a bank that a host's address names."""
-        return self.top.resize(address, width) if offset_bits(buffer) else self.top.constant(0, width)
+    def read(self, name: str, banks: dict[int, str], bank_bits: int, offset: int, width: int, bits: int) -> None:
+        """The word of the bank that was asked for a cycle before."""
+        if not bank_bits:
+            self.assign(f"%{name}_data", f"%{banks[0]}.read_data", width)
+            return
+        held, moved = f"{name}_held", f"{name}_bank"
+        ports = ("in", "write_en", "clk", "reset", "out", "done")
+        self.cells += [
+            f"    {', '.join(f'%{held}.{port}' for port in ports)} = calyx.register @{held} : "
+            f"i{bank_bits}, i1, i1, i1, i{bank_bits}, i1",
+            f"    %{moved}.left, %{moved}.right, %{moved}.out = calyx.std_rsh @{moved} : i{bits}, i{bits}, i{bits}",
+        ]
+        self.assign(f"%{moved}.left", f"%{name}_addr", bits)
+        self.assign(f"%{moved}.right", self.literal(f"{moved}_from", offset, bits), bits)
+        self.assign(f"%{held}.in", self.slice(f"{moved}_number", f"%{moved}.out", bits, bank_bits), bank_bits)
+        self.assign(f"%{held}.write_en", f"%{name}_re", 1)
+        for number, memory in sorted(banks.items()):
+            here = self.equal(f"{memory}_asked", f"%{held}.out", bank_bits, number, 0)
+            self.assign(f"%{name}_data", f"{here} ? %{memory}.read_data", width)
 
 
-def turn_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:
-    """The flag that a kernel sets when its turn is, if it has one."""
-    return None if name is None else ports[name]
-
-
-def offset_bits(buffer: Buffer) -> int:
-    """Bits of an address within a bank, as in the manifest."""
-    return (buffer.bank_elements - 1).bit_length()
+def _literal(value: int, width: int) -> str:
+    """As hw.constant prints it."""
+    if width == 1:
+        return "true" if value else "false"
+    return f"{value - (1 << width) if value >> (width - 1) else value} : i{width}"

@@ -29,7 +29,7 @@ from torch2hw.dialects.calyx_program import (
     Value,
 )
 from torch2hw.dialects.calyx_program import Sequence as InOrder
-from torch2hw.lowering.affine_to_core import all_operations
+from torch2hw.lowering.affine_to_scf import all_operations
 
 _NOT_DATA = ("arith.", "scf.for", "affine.")
 Array = np.ndarray[Any, Any]

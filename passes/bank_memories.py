@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.once import once
+from torch2hw.dialects.program import Program
 from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, selection
 from torch2hw.passes.choose_lanes import merged_factors
 

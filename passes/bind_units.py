@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Constant, Nest, Operation, Program
+from torch2hw.dialects.loops import Constant, Nest, Operation
+from torch2hw.dialects.program import Program
 from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.units import unit_of
 
@@ -25,13 +26,13 @@ from torch2hw.lowering.units import unit_of
 class BindUnits:
     name: str = "bind-units"
     source: str = "affine"
-    target: str = "scheduled"
+    target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         models: dict[str, str] = {}
         inverses = frozenset(only_inverses(program))
         nests = [bind(nest, context.library, models, inverses) for nest in program.nests]
-        bound = replace(program, nests=tuple(nests), functions=tuple(models.values()), level="scheduled")
+        bound = replace(program.with_nests(nests), models=tuple(models.values()))
         return bound, {"rounding": f"software models of {', '.join(sorted(models))}"} if models else {}
 
 

@@ -3,20 +3,20 @@
 For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
 shared unit gets operands from one of them in a cycle (an iterative one, in as many as it is busy), a port of a bank is
 asked for by one, and what the first in the order of the program does to an element comes before what the second does
-to it. A round of a fused nest is a nest here.
+to it. A round of a nest is a nest here.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer, Nest, Operation
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.modulo_schedule import Schedule
+from torch2hw.dialects.program import Program, Rounds
 from torch2hw.lowering.units import shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
 from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, run_time
@@ -26,26 +26,25 @@ CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
 
 @dataclass(frozen=True)
 class Running:
-    """A nest with its plan, from its first cycle to the one after its last, counted from the design's first."""
+    """A scheduled nest, from its first cycle to the one after its last, counted from the design's first."""
 
     nest: Nest
-    plan: Schedule
     start: int
     end: int
 
     def iterations(self, cycle: int, first: int, last: int) -> range:
         """The iterations whose cycle `cycle` is one of the design's cycles `first` … `last` - 1."""
-        interval = self.plan.interval_cycles
+        interval = self.nest.plan.interval_cycles
         low = max(0, -(-(first - self.start - cycle) // interval))
         high = min(self.nest.trip_count, -(-(last - self.start - cycle) // interval))
         return range(low, max(low, high))
 
     def cycles(self, cycle: int, first: int, last: int) -> Array:
         found = self.iterations(cycle, first, last)
-        return np.arange(found.start, found.stop) * self.plan.interval_cycles + self.start + cycle
+        return np.arange(found.start, found.stop) * self.nest.plan.interval_cycles + self.start + cycle
 
 
-def overlap_faults(program: ScheduledProgram) -> Iterator[str]:
+def overlap_faults(program: Program, library: Any) -> Iterator[str]:
     """What two nests that run at the same time do wrong, a line each."""
     for left, right in itertools.combinations(in_order(program), 2):
         first, last = max(left.start, right.start), min(left.end, right.end)
@@ -54,28 +53,29 @@ def overlap_faults(program: ScheduledProgram) -> Iterator[str]:
             yield f"{names}: the second ends before the first starts"
         if first >= last:
             continue
-        for text in (*unit_faults(program, left, right), *access_faults(left, right, first, last)):
+        for text in (*unit_faults(program.shared, library, left, right), *access_faults(left, right, first, last)):
             yield f"{names}: {text}"
 
 
-def in_order(program: ScheduledProgram) -> list[Running]:
+def in_order(program: Program) -> list[Running]:
     """All that runs, in the order of the program."""
     found = []
-    for group in program.program.groups():
-        for number in range(program.program.nests[group[0]].rounds):
-            for k in group:
-                nest, plan = program.program.nests[k].round(number), program.schedules[k]
-                start = program.starts[k] + number * program.periods[k]
-                found.append(Running(nest, plan, start, start + plan.latency_cycles(nest.trip_count)))
+    for node in program.sequence:
+        rounds, period = (node.count, node.period_cycles) if isinstance(node, Rounds) else (1, 0)
+        for number in range(rounds):
+            for nest in node.kernels():
+                once = nest.round(number)
+                start = node.start_cycle + number * period + (nest.start_cycle if nest is not node else 0)
+                found.append(Running(once, start, start + once.plan.latency_cycles(once.trip_count)))
     return found
 
 
-def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Iterator[str]:
+def unit_faults(shared: Mapping[str, int], library: Any, left: Running, right: Running) -> Iterator[str]:
     first, last = max(left.start, right.start), min(left.end, right.end)
     uses = [
         {
             (unit.name, number, unit.interval_cycles): fed(each, operation, first - unit.interval_cycles, last)
-            for operation, unit, number in shared_uses(each.nest, program.library, program.shared)
+            for operation, unit, number in shared_uses(each.nest, library, shared)
         }
         for each in (left, right)
     ]
@@ -91,7 +91,7 @@ def unit_faults(program: ScheduledProgram, left: Running, right: Running) -> Ite
 def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
     """The cycles `first` … `last` - 1 in which a nest has the turn at an operation's unit: at an iterative one where
     its stage runs, at a pipelined one in every iteration."""
-    nest, cycle = running.nest, running.plan.start[operation.result]
+    nest, cycle = running.nest, running.nest.plan.start[operation.result]
     cycles = running.cycles(cycle, first, last)
     if not operation.iterative:
         return cycles
@@ -110,13 +110,13 @@ def runs(nest: Nest, stage: int, found: range) -> Array:
 
 
 def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
-    common = {a.buffer for a in accesses(left.nest, left.plan)}
-    common &= {a.buffer for a in accesses(right.nest, right.plan)}
+    common = {a.buffer for a in accesses(left.nest)}
+    common &= {a.buffer for a in accesses(right.nest)}
     if common and last - first > CYCLE_LIMIT:
         yield f"{last - first} cycles in common are too many to go through"
         return
-    for one in accesses(left.nest, left.plan):
-        for other in accesses(right.nest, right.plan):
+    for one in accesses(left.nest):
+        for other in accesses(right.nest):
             if one.buffer is not other.buffer:
                 continue
             if one.writes == other.writes and banks(one) & banks(other):
@@ -160,5 +160,5 @@ def elements(running: Running, access: Access, known: list[int], first: int, las
         value = np.broadcast_to(evaluated(index, values), number.shape)
         counts = counts & (value >= 0) & (value < size)
         place = place * size + value
-    cycle = number * running.plan.interval_cycles + running.start + access.cycle
+    cycle = number * running.nest.plan.interval_cycles + running.start + access.cycle
     yield from zip(place[counts].tolist(), cycle[counts].tolist(), strict=True)

@@ -3,7 +3,7 @@ every element.
 
 Before and after: the same program.
 
-needs: scheduled programs (after `affine-to-scf`).
+needs: scheduled programs.
 leaves: nothing changed. What it shows, for every nest and every buffer that the design stores:
     - the elements of the buffer have different addresses, all inside its banks;
     - every access goes to a bank that has a port for it, at the address of its element (the simplified index
@@ -26,9 +26,8 @@ from typing import Any
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.lowering.units import unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
 from torch2hw.passes.check_overlap import overlap_faults, runs
@@ -41,39 +40,39 @@ PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keep
 @dataclass(frozen=True)
 class CheckPorts:
     name: str = "check-ports"
-    source: str = "scf"
-    target: str = "scf"
+    source: str = "scheduled"
+    target: str = "scheduled"
 
-    def run(self, program: ScheduledProgram, context: Any) -> tuple[ScheduledProgram, dict[str, Any]]:
-        problems = list(faults(program))
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        problems = list(faults(program, context.library))
         assert not problems, "; ".join(problems[:4])
         return program, {}
 
 
-def faults(program: ScheduledProgram) -> Iterator[str]:
+def faults(program: Program, library: Any) -> Iterator[str]:
     """What is wrong with a program, a line each."""
-    for buffer in program.program.buffers():
+    for buffer in program.buffers():
         if not buffer.storage.in_kernel:
             yield from storage_faults(buffer)
-    for nest, plan in zip(program.program.nests, program.schedules, strict=True):
-        for access in accesses(nest, plan):
+    for nest in program.nests:
+        for access in accesses(nest):
             yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
         for once in map(nest.round, range(nest.rounds)):
-            for left, right in suspects(accesses(once, plan), plan.interval_cycles):
-                if not ordered(once, plan, left, right):
+            for left, right in suspects(accesses(once), nest.plan.interval_cycles):
+                if not ordered(once, left, right):
                     yield f"{nest.name}: {left} and {right} collide"
-        yield from (f"{nest.name}: {text}" for text in spacing_faults(nest, plan, program.library))
-    yield from overlap_faults(program)
+        yield from (f"{nest.name}: {text}" for text in spacing_faults(nest, library))
+    yield from overlap_faults(program, library)
 
 
-def spacing_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]:
+def spacing_faults(nest: Nest, library: Any) -> Iterator[str]:
     """Operations whose unit is busy when they come, by going through the first iterations."""
     for number, stage in enumerate(nest.stages):
         for statement in stage.statements:
             if isinstance(statement, Operation) and statement.iterative:
                 unit = unit_of(statement, library)
                 found = np.flatnonzero(runs(nest, number, range(min(nest.round_trips, EXACT_LIMIT))))
-                if (np.diff(found) * plan.interval_cycles < unit.interval_cycles).any():
+                if (np.diff(found) * nest.plan.interval_cycles < unit.interval_cycles).any():
                     yield f"{statement.result} comes while {unit.name} is busy"
 
 
@@ -125,17 +124,17 @@ def address_faults(nest: Nest, access: Access) -> Iterator[str]:
 
 
 # -- collisions --------------------------------------------------------------------------------------------------------
-def ordered(nest: Nest, plan: Schedule, left: Access, right: Access) -> bool:
+def ordered(nest: Nest, left: Access, right: Access) -> bool:
     """Shows that two accesses to one buffer do not get into each other's way."""
     if left.writes != right.writes:
         write, read = (left, right) if left.writes else (right, left)
         same_place = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
-        return same_place or different_elements(read, write) or read_first(nest, plan, read, write)
-    if (left.cycle - right.cycle) % plan.interval_cycles:
+        return same_place or different_elements(read, write) or read_first(nest, read, write)
+    if (left.cycle - right.cycle) % nest.plan.interval_cycles:
         return True
     if never_meet(left, right, left.cycle == right.cycle):
         return True
-    return apart_by_enumeration(nest, plan, left, right)
+    return apart_by_enumeration(nest, left, right)
 
 
 def never_meet(left: Access, right: Access, same_iteration: bool) -> bool:
@@ -160,9 +159,9 @@ def different_elements(left: Access, right: Access) -> bool:
     return False
 
 
-def apart_by_enumeration(nest: Nest, plan: Schedule, left: Access, right: Access) -> bool:
+def apart_by_enumeration(nest: Nest, left: Access, right: Access) -> bool:
     """Tries every cycle in which both are made; False also where there are too many, or an index comes at run time."""
-    first, second = timed(nest, plan, left), timed(nest, plan, right)
+    first, second = timed(nest, left), timed(nest, right)
     if first is None or second is None:
         return False
     _, a, b = np.intersect1d(first.cycle, second.cycle, assume_unique=True, return_indices=True)
@@ -171,9 +170,9 @@ def apart_by_enumeration(nest: Nest, plan: Schedule, left: Access, right: Access
     return not bool(collide.any())
 
 
-def read_first(nest: Nest, plan: Schedule, read: Access, write: Access) -> bool:
+def read_first(nest: Nest, read: Access, write: Access) -> bool:
     """Every element is read before it is written, or never written: by enumeration."""
-    reads, writes = timed(nest, plan, read), timed(nest, plan, write)
+    reads, writes = timed(nest, read), timed(nest, write)
     if reads is None or writes is None:
         return False
     size = read.buffer.bank_elements
@@ -193,7 +192,7 @@ class Uses:
     address: Array
 
 
-def timed(nest: Nest, plan: Schedule, access: Access) -> Uses | None:
+def timed(nest: Nest, access: Access) -> Uses | None:
     """Every use in order; None where they are too many, or at an index computed at run time."""
     if nest.trip_count > PAIR_LIMIT or run_time(nest, access):
         return None
@@ -201,5 +200,5 @@ def timed(nest: Nest, plan: Schedule, access: Access) -> Uses | None:
     inside = np.flatnonzero(counted(access, values)) if access.writes else np.arange(nest.trip_count)
     bank, address = places(access.buffer, [evaluated(index, values) for index in access.indices])
     everywhere = np.zeros(nest.trip_count, np.int64)
-    cycle = inside * plan.interval_cycles + access.cycle
+    cycle = inside * nest.plan.interval_cycles + access.cycle
     return Uses(cycle, (bank + everywhere)[inside], (address + everywhere)[inside])

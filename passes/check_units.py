@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch2hw.dialects.loops import Operation, Program
+from torch2hw.dialects.loops import Operation
+from torch2hw.dialects.program import Program
 from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.lowering.units import unit_of

@@ -5,8 +5,8 @@ After:   matmul0: for io < 4, j < 48 { for k < 64 { 16 arms … } }    x: memref
 
 needs: affine programs of the sequential schedule, without lanes.
 leaves: with `--sequential-control shared`, nests whose arms are written out in the body of one nest of loops (seq
-    around par; equal loads are one); with `arms`, a nest of loops for each arm, which follow each other with the same
-    `arm_of` (par around seq). Every buffer, weights too, has the banks that keep the arms' accesses apart.
+    around par; equal loads are one); with `arms`, a nest of loops for each arm, in a `Par` node (par around seq).
+    Every buffer, weights too, has the banks that keep the arms' accesses apart.
 refuses: nothing.
 why: the paper's section III-C. Of the choices of parallel loops with at most N² arms those with the fewest iterations
     are compared over all nests together (a beam search): fewest accesses whose bank is no constant, then fewest banks.
@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from math import lcm, prod
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Nest, Program, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.loops import Buffer, Nest, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.bank_analysis import run_time_dimensions, selection, wanted_factors
 from torch2hw.passes.choose_lanes import all_choices
@@ -49,16 +50,17 @@ class ChooseArms:
         apart = context.options.sequential_control == "arms"
         search = Search(program, partition * partition, apart)
         choices, factors = search.best()
-        nests: list[Nest] = []
+        nodes: list[Node] = []
         report: dict[str, Any] = {}
-        for nest, choice in zip(program.nests, choices, strict=True):
-            nests += separate(nest, choice) if apart else [unroll(nest, dict(choice))]
+        for nest, choice in zip(program.straight_line, choices, strict=True):
+            arms = separate(nest, choice) if apart and choice else []
+            nodes.append(Par(nest.name, tuple(arms)) if arms else unroll(nest, dict(choice)))
             report[nest.name] = ", ".join(f"{v.name} ×{count}" for v, count in choice) or "one arm"
             if dynamic := search.dynamic(nest, choice, factors):
                 report[f"{nest.name} selects banks at run time"] = dynamic
         banked = {b: replace(b, factors=f) for b, f in factors.items() if prod(f) > 1}
         banks = {b.name: list(b.factors) for b in banked.values()}
-        return program.with_nests(nests).with_buffers(banked), report | banks
+        return program.with_sequence(nodes).with_buffers(banked), report | banks
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,6 @@ def places_of(choice: Choice, own: bool = False) -> list[dict[Variable, Index]]:
 
 def separate(nest: Nest, choice: Choice) -> list[Nest]:
     """A nest for each arm."""
-    if not choice:
-        return [nest]
     counts = dict(choice)
     arms = []
     left = nest.macs
@@ -228,7 +228,7 @@ def separate(nest: Nest, choice: Choice) -> list[Nest]:
             )
             for stage in nest.stages
         )
-        arm = replace(nest, name=f"{nest.name}_arm{number}", loops=tuple(loops), stages=stages, arm_of=nest.name)
+        arm = replace(nest, name=f"{nest.name}_arm{number}", loops=tuple(loops), stages=stages)
         share = nest.macs * arm.trip_count // nest.trip_count
         arms.append(replace(arm, macs=share))
         left -= share

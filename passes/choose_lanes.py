@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from math import lcm, prod
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.once import once
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, wanted_factors
 from torch2hw.passes.interleave_reductions import recurrence_latency
@@ -216,7 +217,9 @@ def all_choices(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
     divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
     options: list[tuple[Variable, list[int]]] = []
     joinable = reducible(nest)
-    for loop in nest.loops[1:] if nest.fused else nest.loops:
+    for loop in nest.loops:
+        if loop.in_rounds:
+            continue
         if loop.reduced_by is None:
             options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
         elif loop.reduced_by == 0 and joinable:

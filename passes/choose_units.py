@@ -17,9 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Nest, Operation, Program
+from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.program import Program
 from torch2hw.hwlib.formats import float_format
-from torch2hw.lowering.affine_to_scf import planned
+from torch2hw.lowering.affine_to_scheduled import planned
 from torch2hw.passes.bind_units import only_inverses
 from torch2hw.passes.time_and_area import luts_of_all_time
 

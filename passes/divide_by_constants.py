@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement
+from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement
+from torch2hw.dialects.program import Program
 from torch2hw.hwlib.float_divide_by import pack, packed_type
 from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.units import unit_of
@@ -36,8 +37,8 @@ class DivideByConstants:
         if not models:
             return program, {}
         changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new is not old]
-        functions = dict.fromkeys((*program.functions, *models.values()))
-        return replace(program, nests=tuple(nests), functions=tuple(functions)), {"divisions by constants": changed}
+        every = dict.fromkeys((*program.models, *models.values()))
+        return replace(program.with_nests(nests), models=tuple(every)), {"divisions by constants": changed}
 
 
 def rewritten(nest: Nest, library: Any, models: dict[str, str]) -> Nest:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Program, Stage, Statement, operand_names
+from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Stage, Statement, operand_names
+from torch2hw.dialects.program import Program
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import (
-    Buffer,
-    Load,
-    Nest,
-    Program,
-    Stage,
-    Statement,
-    substitute_statement,
-    substitute_store,
-)
+from torch2hw.dialects.loops import Buffer, Load, Nest, Stage, Statement, substitute_statement, substitute_store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 
 
@@ -37,7 +29,7 @@ class FuseEpilogues:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         fused: list[str] = []
-        nests = list(program.nests)
+        nests = program.straight_line
         position = 0
         while position < len(nests):
             found = _producer_for(nests, position)
@@ -49,7 +41,7 @@ class FuseEpilogues:
             nests[where] = merged
             del nests[position]
             position = where + 1  # for those before, nothing has changed
-        return program.with_nests(nests), {"fused": fused} if fused else {}
+        return program.with_sequence(nests), {"fused": fused} if fused else {}
 
 
 def _producer_for(nests: list[Nest], position: int) -> tuple[int, Nest] | None:

@@ -4,7 +4,7 @@ Before:  for i < 64 { n0: h[i, j] = … }   for i < 64 { n1: … h[i, j] … }
 After:   for t < 16 { for u < 4 { n0: h[u, j] = … }   for u < 4 { n1: … h[u, j] … } }           h has 4 rows, not 64
 
 needs: programs whose lanes are chosen (after `choose-lanes`), the outermost loop of a nest its first.
-leaves: nests that follow each other with one name in `fused`; temporaries of which only they know are contracted.
+leaves: `Rounds` of nests; temporaries of which only they know are contracted.
 refuses: nothing.
 why: between two kernels lies a whole tensor, mostly the largest memory of a design, and a static schedule knows when a
     row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
@@ -21,11 +21,12 @@ from functools import cached_property
 from math import gcd, prod
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Loop, Nest, Program, fixed, with_accesses
+from torch2hw.dialects.loops import Buffer, Loop, Nest, fixed, with_accesses
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
-from torch2hw.lowering.affine_to_scf import lower
+from torch2hw.lowering.affine_to_scheduled import lower
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.interleave_reductions import InterleaveReductions, recurrence_latency
 from torch2hw.passes.lane_costs import bank
@@ -49,12 +50,12 @@ class FuseOuterLoops:
         search = Search(program, context)
         report: dict[str, Any] = {}
         position = 0
-        while position + 1 < len(program.nests):
-            end = search.grow(position)
-            if end > position:
-                group = search.best.program.nests[position:end]
-                report[" and ".join(nest.name for nest in group)] = f"in {group[0].rounds} rounds"
-            position = max(end, position + 1)
+        while position + 1 < len(search.best.program.sequence):
+            if search.grow(position):
+                fused = search.best.program.sequence[position]
+                assert isinstance(fused, Rounds)
+                report[" and ".join(nest.name for nest in fused.kernels())] = f"in {fused.count} rounds"
+            position += 1
         if not report or search.best.shared_luts >= search.alone.shared_luts:
             return program, {}  # without it the same memories are shared
         return search.best.program, report
@@ -95,36 +96,36 @@ class Search:
         self.alone = self.best = Tried(program, context)
         self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
 
-    def grow(self, position: int) -> int:
+    def grow(self, position: int) -> bool:
         """Fuses the nest at `position` with the next one, then with one more as long as that makes memories cheaper.
-        The end of what is fused, or `position`."""
-        before, end = self.best, position
+        Whether anything was fused."""
+        before = self.best
         for further in ends(before.program, position):
             tried = self.fused(before, position, further)
             if tried is None:
                 break
-            self.best, end = tried, further
-        return end
+            self.best = tried
+        return self.best is not before
 
     def fused(self, before: Tried, position: int, end: int) -> Tried | None:
         groups = cheaper(before.program, position, end, self.banks, self.context.library)
         if not groups:
             return None
-        most = self.cycles_by_themselves(before.program, before.program.nests[position:end]) * (1 + MOST_CYCLES)
+        most = self.cycles_by_themselves(before.program, before.program.sequence[position:end]) * (1 + MOST_CYCLES)
         for group in groups:
-            if self.cycles_by_themselves(before.program, group) <= most:
+            if self.cycles_by_themselves(before.program, [group]) <= most:
                 tried = Tried(with_group(before.program, position, group), self.context)
                 if tried.luts < self.best.luts and tried.cycles <= before.cycles * (1 + MOST_CYCLES):
                     return tried
         return None
 
-    def cycles_by_themselves(self, program: Program, nests: Sequence[Nest]) -> int:
-        return cycles_of(laid_out(program.with_nests(list(nests)), self.context), self.context)
+    def cycles_by_themselves(self, program: Program, nodes: Sequence[Node]) -> int:
+        return cycles_of(laid_out(program.with_sequence(nodes), self.context), self.context)
 
 
-def with_group(program: Program, position: int, group: Sequence[Nest]) -> Program:
-    rest = program.nests[position + len(group) :]
-    return program.with_nests([*program.nests[:position], *group, *rest])
+def with_group(program: Program, position: int, group: Rounds) -> Program:
+    nodes = program.sequence
+    return program.with_sequence([*nodes[:position], group, *nodes[position + len(group.body) :]])
 
 
 def laid_out(program: Program, context: Any) -> Program:
@@ -135,7 +136,7 @@ def laid_out(program: Program, context: Any) -> Program:
 
 def cycles_of(program: Program, context: Any) -> int:
     scheduled = lower(program, context.library, context.options.share_units)
-    return (overlapped(scheduled) if context.options.overlap else scheduled).latency_cycles
+    return (overlapped(scheduled, context.library) if context.options.overlap else scheduled).latency_cycles
 
 
 def storage_luts(program: Program) -> float:
@@ -152,10 +153,11 @@ def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
 
 # -- what can be fused -------------------------------------------------------------------------------------------------
 def ends(program: Program, first: int) -> Iterator[int]:
-    """The ends of the runs of two nests or more, from `first` on, that can be fused; the shortest first."""
+    """The ends of the runs of two nests or more in the program's sequence, from `first` on, that can be fused; the
+    shortest first."""
     common = 0
-    for end, nest in enumerate(program.nests[first:], first):
-        if not nest.loops or nest.loops[0].reduced_by is not None or nest.fused:
+    for end, nest in enumerate(program.sequence[first:], first):
+        if not isinstance(nest, Nest) or not nest.loops or nest.loops[0].reduced_by is not None:
             return
         common = gcd(common, nest.loops[0].extent)
         if common == 1 or (end > first and not handed_on(program, first, end + 1)):
@@ -164,12 +166,18 @@ def ends(program: Program, first: int) -> Iterator[int]:
             yield end + 1
 
 
+def run_of(program: Program, first: int, end: int) -> list[Nest]:
+    """The nests that are a part of the program's sequence."""
+    return [node for node in program.sequence[first:end] if isinstance(node, Nest)]
+
+
 def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int, int]]:
     """The buffers that only the nests `first` … `end` - 1 know, and which one of them stores and another one touches:
     the dimension of the rows that they hand on, and how many rows that are in all. None of them, where a nest touches
     rows, of what another one stores, that do not follow from the iteration of its own outermost loop."""
-    nests = program.nests[first:end]
-    known = {buffer for nest in (*program.nests[:first], *program.nests[end:]) for buffer in nest.buffers()}
+    nests = run_of(program, first, end)
+    others = (*program.sequence[:first], *program.sequence[end:])
+    known = {buffer for node in others for nest in node.kernels() for buffer in nest.buffers()}
     found: dict[Buffer, tuple[int, int]] = {}
     for buffer in dict.fromkeys(store.buffer for nest in nests for store in nest.stores()):
         users = [nest for nest in nests if buffer in nest.buffers()]
@@ -210,13 +218,13 @@ def stays(outer: Variable, indices: Sequence[Index], dimension: int) -> bool:
 # -- in how many rounds ------------------------------------------------------------------------------------------------
 def cheaper(
     program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]], library: Any
-) -> list[list[Nest]]:
+) -> list[Rounds]:
     """The nests fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the cheapest
     first. `banks` are factors by the buffer's name."""
     if end < first + 2:
         return []
     rows = handed_on(program, first, end)
-    nests = program.nests[first:end]
+    nests = run_of(program, first, end)
     common = gcd(*(nest.loops[0].extent for nest in nests))
     before = sum(luts_of(buffer, banks[buffer.name]) for buffer in rows)
     tries: list[tuple[float, int, dict[Buffer, tuple[int, Buffer]]]] = []
@@ -230,18 +238,18 @@ def cheaper(
         after = sum(luts_of(buffer, banks[buffer.name]) for _, buffer in contracted.values())
         if before - after >= BLOCK_LUTS / 2:
             tries.append((after, rounds, contracted))
-    groups: list[list[Nest]] = []
+    groups: list[Rounds] = []
     for _, rounds, contracted in sorted(tries, key=lambda each: each[:2]):
-        split = [in_rounds(nest, rounds, nests[0].name) for nest in nests]
+        split = [in_rounds(nest, rounds) for nest in nests]
         if all(enough_outputs(nest, library) for nest in split):
-            groups.append([with_contracted(nest, contracted) for nest in split])
+            groups.append(Rounds(rounds, tuple(with_contracted(nest, contracted) for nest in split)))
         if len(groups) == MOST_TRIED:
             break
     return groups
 
 
-def in_rounds(nest: Nest, rounds: int, name: str) -> Nest:
-    """`nest` with its outermost loop as two; the outer one, of `rounds` iterations, is that of the group `name`."""
+def in_rounds(nest: Nest, rounds: int) -> Nest:
+    """`nest` with its outermost loop as two; the outer one counts `rounds` rounds."""
     outermost = nest.loops[0].variable
     outer = Variable(f"{outermost.name}t", rounds)
     inner = Variable(f"{outermost.name}u", outermost.extent // rounds)
@@ -249,8 +257,8 @@ def in_rounds(nest: Nest, rounds: int, name: str) -> Nest:
     if inner.extent > 1:
         place = place + variable(inner)
     moved = fixed(nest, {outermost: place})
-    loops = (Loop(outer), *((Loop(inner),) if inner.extent > 1 else ()), *moved.loops)
-    return replace(moved, loops=loops, fused=name)
+    loops = (Loop(outer, in_rounds=True), *((Loop(inner),) if inner.extent > 1 else ()), *moved.loops)
+    return replace(moved, loops=loops)
 
 
 def enough_outputs(nest: Nest, library: Any) -> bool:

@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement, operand_names
+from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement, operand_names
+from torch2hw.dialects.program import Program
 from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.units import unit_of
 
@@ -25,8 +26,8 @@ RECTIFIER = "hwlib.relu"
 @dataclass(frozen=True)
 class FuseRectifiers:
     name: str = "fuse-rectifiers"
-    source: str = "scheduled"
-    target: str = "scheduled"
+    source: str = "affine"
+    target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         nests = [fuse(nest, context.library) for nest in program.nests]
@@ -36,7 +37,7 @@ class FuseRectifiers:
             for statement in nest.statements()
             if isinstance(statement, Operation) and statement.name == RECTIFIER
         )
-        return replace(program, nests=tuple(nests), functions=(*program.functions, *models)), {}
+        return replace(program.with_nests(nests), models=(*program.models, *models)), {}
 
 
 def fuse(nest: Nest, library: Any) -> Nest:

@@ -18,17 +18,8 @@ from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import Any
 
-from torch2hw.dialects.loops import (
-    Buffer,
-    Carried,
-    Load,
-    Loop,
-    Nest,
-    Program,
-    Stage,
-    substitute_statement,
-    substitute_store,
-)
+from torch2hw.dialects.loops import Buffer, Carried, Load, Loop, Nest, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.passes.fuse_epilogues import invert
 from torch2hw.passes.interleave_reductions import recurrence_latency
@@ -42,7 +33,7 @@ class FuseWindows:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         fused: list[str] = []
-        nests = list(program.nests)
+        nests = program.straight_line
         position = 0
         while position < len(nests):
             found = _producer_for(nests, position, program, context)
@@ -54,7 +45,7 @@ class FuseWindows:
             nests[position] = merged  # the merged nest runs where the consumer ran
             del nests[where]
             position = 0
-        return program.with_nests(nests), {"fused": fused} if fused else {}
+        return program.with_sequence(nests), {"fused": fused} if fused else {}
 
 
 def _producer_for(nests: list[Nest], position: int, program: Program, context: Any) -> tuple[int, Nest] | None:

@@ -5,7 +5,7 @@ After:   for i, jo { for k { for ji < T { acc[i, jo·T + ji] += … } } }       
 
 needs: affine programs; the hardware library (latency of each operation).
 leaves: in each nest the loops in execution order: outer parallel, reductions (last stage outermost), inner parallel.
-    The outermost loop of fused nests stays where it is. Where a nest has too few independent outputs, the reduction is
+    A loop over rounds stays where it is. Where a nest has too few independent outputs, the reduction is
     split into partial sums that a nest of their own adds up; that changes the order of summation (declared). Where not
     even that pays, the schedule gets a larger II.
 refuses: nothing.
@@ -28,7 +28,6 @@ from torch2hw.dialects.loops import (
     Loop,
     Nest,
     Operation,
-    Program,
     Stage,
     Statement,
     Store,
@@ -39,6 +38,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
 from torch2hw.lowering.units import latency_of
@@ -53,14 +53,15 @@ class InterleaveReductions:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests: list[Nest] = []
         split: list[str] = []
-        for nest in program.nests:
+
+        def parts_of(nest: Nest) -> tuple[Nest, ...]:
             parts = interleaved(nest, context.library)
             if len(parts) > 1:
                 split.append(nest.name)
-            nests += parts
-        return program.with_nests(nests), {"rounding": split} if split else {}
+            return parts
+
+        return program.map_kernels(parts_of), {"rounding": split} if split else {}
 
 
 @once
@@ -253,4 +254,4 @@ def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[St
     )
     loops = (*nest.parallel_loops(), Loop(within, 0))
     stages = (Stage(tuple(carried), tuple(statements)), *later)
-    return Nest(nest.name, loops, stages, (), nest.source, fused=nest.fused)
+    return Nest(nest.name, loops, stages, (), nest.source)

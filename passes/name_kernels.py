@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Nest, Operation, Program
+from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.program import Program
 
 ELEMENTWISE = (
     ("math.exp", "exp"),
@@ -38,7 +39,6 @@ class NameKernels:
         counts: Counter[str] = Counter()
         taken = {buffer.name for buffer in (*program.inputs, *program.outputs)}
         renamed: dict[Buffer, Buffer] = {}
-        groups: dict[str, str] = {}  # the name of fused nests, and that of the first of them now
         nests: list[Nest] = []
         for nest in program.nests:
             stem = kind_of(nest)
@@ -53,8 +53,7 @@ class NameKernels:
                         fresh, number = f"{name}_out{number}", number + 1
                     taken.add(fresh)
                     renamed[store.buffer] = replace(store.buffer, name=fresh)
-            fused = groups.setdefault(nest.fused, name) if nest.fused else ""
-            nests.append(replace(nest, name=name, fused=fused))
+            nests.append(replace(nest, name=name))
         constants = [b for b in program.buffers() if b.storage.is_read_only]
         for number, buffer in enumerate(constants):
             fresh = f"weights{number}"

@@ -4,12 +4,12 @@ Before:  n0 in cycles 0 … 1030, n1 from 1031 on
 After:   n1 from 1008 on: while the last results of n0 are still on their way to memory, those that n1 wants first are
          there already
 
-needs: scheduled programs (after `affine-to-scf`).
+needs: scheduled programs.
 leaves: start times that keep, for every two nests in the order of the program:
     - an element is read after it was written, and overwritten after it was read;
     - a shared unit and a memory port belong to one nest from the first to the last cycle in which it uses them;
     - of two nests with data in common, no more than PROVABLE_CYCLES are shared, which `check-ports` goes through.
-    All that holds of the rounds of fused nests, which follow each other in a fixed period.
+    All that holds of rounds, too, which follow each other in a fixed period.
 refuses: nothing.
 why: every schedule is static, so when an element is written and read is known and no handshake is needed. The cycle of
     an access is a sum over the loops, and so is what each dimension's index contributes: for every value of an index
@@ -19,18 +19,19 @@ why: every schedule is static, so when an element is written and read is known a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.modulo_schedule import Schedule, runs_apart
+from torch2hw.lowering.modulo_schedule import runs_apart
 from torch2hw.lowering.units import shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
 
@@ -42,56 +43,64 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True)
 class OverlapKernels:
     name: str = "overlap-kernels"
-    source: str = "scf"
-    target: str = "scf"
+    source: str = "scheduled"
+    target: str = "scheduled"
 
-    def run(self, program: ScheduledProgram, context: Any) -> tuple[ScheduledProgram, dict[str, Any]]:
-        if not context.options.overlap or len(program.starts) < 2:
+    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        if not context.options.overlap or len(program.nests) < 2:
             return program, {}
-        after = overlapped(program)
-        if (after.starts, after.periods) == (program.starts, program.periods):
+        after = overlapped(program, context.library)
+        if times(after) == times(program):
             return program, {}
-        following = zip(after.ends, after.starts[1:], program.program.nests[1:], strict=False)
         report: dict[str, Any] = {
-            nest.name: f"{end - start} cycles earlier"
-            for end, start, nest in following
-            if end > start and not nest.fused
+            later.nest.name: f"{earlier.end_cycle - later.start_cycle} cycles earlier"
+            for earlier, later in pairwise(after.placed)
+            if earlier.end_cycle > later.start_cycle and not later.nest.is_in_rounds
         }
-        for group in program.program.groups():
-            if program.program.nests[group[0]].fused:
-                names = " and ".join(program.program.nests[number].name for number in group)
-                report[names] = f"a round in {after.periods[group[0]]} cycles, not {program.periods[group[0]]}"
+        for old, new in zip(program.sequence, after.sequence, strict=True):
+            if isinstance(old, Rounds) and isinstance(new, Rounds):
+                names = " and ".join(nest.name for nest in new.kernels())
+                report[names] = f"a round in {new.period_cycles} cycles, not {old.period_cycles}"
         return after, report
 
 
-def overlapped(program: ScheduledProgram) -> ScheduledProgram:
-    """Every group of nests as early as those before it allow; and of fused nests every round."""
-    nests, plans = program.program.nests, program.schedules
-    starts: list[int] = []
-    periods: list[int] = []
+def times(program: Program) -> list[tuple[int, int]]:
+    """The start and the period of every kernel."""
+    return [(placed.start_cycle, placed.period_cycles) for placed in program.placed]
+
+
+def overlapped(program: Program, library: Any) -> Program:
+    """Every node of the sequence as early as those before it allow; and every round."""
+    nodes: list[Node] = []
     before: list[tuple[Timed, int, int]] = []  # what has started, when, and when all so far have no effect any more
-    free = 0  # the first cycle in which a nest may start: rounds are not interrupted
-    for group in program.program.groups():
+    free = 0  # the first cycle in which a node may start: rounds are not interrupted
+    for node in program.sequence:
+        assert isinstance(node, Nest | Rounds), "arms have no static schedule"
+        nests = list(node.kernels())
         offsets, period = [0], 0
-        if nests[group[0]].fused:
-            offsets, period = in_rounds(
-                *([timed(nests[number], plans[number], program, turn=k) for number in group] for k in (0, 1))
-            )
-            free = max([free, *(start + 1 for start in starts)])
-        later = [timed(nests[number], plans[number], program, period) for number in group]
+        if isinstance(node, Rounds):
+            first, second = ([timed(nest, library, program.shared, turn=k) for nest in nests] for k in (0, 1))
+            offsets, period = in_rounds(first, second)
+            free = max([free, *(begun + 1 for _, begun, _ in before)])
+        later = [timed(nest, library, program.shared, period) for nest in nests]
         start = free
         for earlier, begun, ended in reversed(before):
             if ended - min(offsets) <= start:
                 break
             for each, offset in zip(later, offsets, strict=True):
                 start = max(start, begun + distance(earlier, each) - offset)
-        free = max(free, start + nests[group[0]].rounds * period)
-        starts += [start + offset for offset in offsets]
-        periods += [period] * len(group)
         for each, offset in zip(later, offsets, strict=True):
             ended = max(start + offset + each.reach_cycles, before[-1][2] if before else 0)
             before.append((each, start + offset, ended))
-    return replace(program, starts=tuple(starts), periods=tuple(periods))
+        if isinstance(node, Rounds):
+            body = tuple(replace(nest, start_cycle=offset) for nest, offset in zip(nests, offsets, strict=True))
+            node = replace(node, body=body, start_cycle=start, period_cycles=period)
+            free = max(free, start + node.span_cycles)
+        else:
+            node = replace(node, start_cycle=start)
+            free = max(free, start)
+        nodes.append(node)
+    return program.with_sequence(nodes)
 
 
 def in_rounds(first: list[Timed], second: list[Timed]) -> tuple[list[int], int]:
@@ -118,10 +127,11 @@ class Access:
 
 
 class Timed:
-    """A nest and when it does what, in cycles after its start; a fused one's rounds are `period` cycles apart."""
+    """A nest and when it does what, in cycles after its start; rounds are `period` cycles apart."""
 
-    def __init__(self, nest: Nest, plan: Schedule, program: ScheduledProgram, period: int = 0) -> None:
-        self.nest, self.plan, self.program = nest, plan, program
+    def __init__(self, nest: Nest, library: Any, shared: Mapping[str, int], period: int = 0) -> None:
+        self.nest, self.library, self.shared = nest, library, shared
+        self.plan = plan = nest.plan
         self.issue_cycles = nest.round_trips * plan.interval_cycles
         self.last_cycles = (nest.rounds - 1) * period + (nest.round_trips - 1) * plan.interval_cycles
         self.cycles = self.last_cycles + plan.depth_cycles
@@ -130,7 +140,7 @@ class Timed:
         for loop in reversed(nest.loops):
             self.steps[loop.variable] = step
             step *= loop.extent
-        if nest.fused:
+        if nest.is_in_rounds:
             self.steps[nest.loops[0].variable] = period
         self.extremes: dict[tuple[int, tuple[int, ...], bool], dict[int, int]] = {}  # by the access's number
         self.distances: dict[Timed, int] = {}  # to others, as far as they are known
@@ -176,7 +186,7 @@ class Timed:
 
     def uses(self) -> Iterator[tuple[tuple[Any, ...], int, int]]:
         """What is used, from which cycle of the first iteration until which of the last one."""
-        for operation, unit, number in shared_uses(self.nest, self.program.library, self.program.shared):
+        for operation, unit, number in shared_uses(self.nest, self.library, self.shared):
             cycle, waits = self.plan.start[operation.result], 0
             if operation.iterative:  # fed when its stage runs for the first time
                 waits = (runs_apart(self.nest, self.nest.stage_of(operation)) - 1) * self.plan.interval_cycles
@@ -188,12 +198,14 @@ class Timed:
                     yield (kind, access.buffer, bank_number(bank, factors)), access.cycle, access.cycle + 1
 
 
-def timed(nest: Nest, plan: Schedule, program: ScheduledProgram, period: int = 0, turn: int | None = None) -> Timed:
-    """A nest, or one round of it, as `Timed`: once for a schedule, which belongs to one nest."""
-    known: dict[Any, tuple[Nest, Timed]] = vars(plan).setdefault("_timed", {})
-    key = program.library, tuple(program.shared.items()), period, turn
-    if key not in known or known[key][0] is not nest:
-        known[key] = nest, Timed(nest if turn is None else nest.round(turn), plan, program, period)
+def timed(
+    nest: Nest, library: Any, shared: Mapping[str, int], period: int = 0, turn: int | None = None
+) -> Timed:
+    """A nest, or one round of it, as `Timed`: once for a schedule, which belongs to one nest wherever that starts."""
+    known: dict[Any, tuple[Nest, Timed]] = vars(nest.plan).setdefault("_timed", {})
+    key = library, tuple(shared.items()), period, turn
+    if key not in known or known[key][0].stages is not nest.stages or known[key][0].loops is not nest.loops:
+        known[key] = nest, Timed(nest if turn is None else nest.round(turn), library, shared, period)
     return known[key][1]
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import Index, Variable
-from torch2hw.lowering.modulo_schedule import Schedule
 
 DRAWN = 1 << 12  # iterations that stand for all, where those are too many
 Array = np.ndarray[Any, Any]
@@ -32,15 +31,15 @@ class Access:
         return f"{'write' if self.writes else 'read'} of {place} in cycle {self.cycle}"
 
 
-def accesses(nest: Nest, plan: Schedule) -> list[Access]:
+def accesses(nest: Nest) -> list[Access]:
     """Every use of a port of a memory outside the kernel. Reads count even where nobody uses their value: they take
     the port."""
     found = [
-        Access(load.buffer, False, load.indices, plan.start[load.result])
+        Access(load.buffer, False, load.indices, nest.plan.start[load.result])
         for load in nest.loads()
         if not load.buffer.storage.in_kernel
     ]
-    cycles = iter(plan.store_cycles)
+    cycles = iter(nest.plan.store_cycles)
     for number, stage in enumerate(nest.stages):
         ended = tuple(loop.variable for loop in nest.loops if loop.reduced_by is not None and loop.reduced_by < number)
         found += [

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Program, Store
+from torch2hw.dialects.loops import Buffer, Load, Nest, Store
+from torch2hw.dialects.program import Program
 
 ELEMENTS = 1 << 16
 
@@ -31,7 +32,7 @@ class RemoveDeadCode:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests = list(program.nests)
+        nests = program.straight_line
         while True:
             read = {load.buffer for nest in nests for load in nest.loads()} | set(program.outputs)
             kept = [
@@ -52,7 +53,7 @@ class RemoveDeadCode:
             nests = kept
         before = sum(1 for nest in program.nests for _ in nest.stores())
         after = sum(1 for nest in nests for _ in nest.stores())
-        return program.with_nests(nests), {"stores removed": before - after} if before != after else {}
+        return program.with_sequence(nests), {"stores removed": before - after} if before != after else {}
 
 
 def without_unread_elements(nests: list[Nest], outputs: Sequence[Buffer]) -> list[Nest]:

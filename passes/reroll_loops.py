@@ -3,8 +3,8 @@
 Before:  n0: g1 = f(h0, x[1])   n1: h1 = u(g1)   n2: g2 = f(h1, x[2])   n3: h2 = u(g2)   …
 After:   for t < 9 { n0: g = f(h, x[t + 1])   n1: h = u(g) }
 
-needs: affine programs whose nests will not be fused any more; no loop of a nest is shared yet (`Nest.fused`).
-leaves: nests with one name in `fused`, their outermost loop the steps. What a step keeps to itself is one buffer. What
+needs: affine programs whose nests will not be fused any more; no nest is in rounds yet but those that this pass made.
+leaves: `Rounds` of nests, their outermost loop the steps. What a step keeps to itself is one buffer. What
     it hands to the next one is one buffer too, if nobody reads the old value after the new one's first write; else, and
     where later steps read it as well, a buffer with as many rows as are wanted at a time, used in turns; where nests
     elsewhere read the values of several steps, one with a row for each. Constants that change from step to step (the
@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,13 @@ from torch2hw.dialects.loops import (
     Loop,
     Nest,
     Operation,
-    Program,
     Stage,
     Statement,
     substitute_statement,
     substitute_store,
     with_accesses,
 )
+from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.share_memories import elementwise
 
@@ -106,7 +107,7 @@ def form_of(nest: Nest) -> Form:
     def kind(buffer: Buffer) -> Hashable:
         return buffer.storage, buffer.shape, buffer.dtype
 
-    key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in nest.loops), nest.lanes, nest.arm_of]
+    key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in nest.loops), nest.lanes]
     key.append(shape_of([index.substitute(places) for index in nest.domain]))
     for stage in nest.stages:
         key.append(tuple((names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried))
@@ -261,7 +262,7 @@ class Repeat:
 
     @cached_property
     def valid(self) -> bool:
-        if self.chains is None or any(nest.fused for nest in self.program.nests[self.start : self.at(0, self.steps)]):
+        if self.chains is None or self._is_in_rounds:
             return False
         for nest in range(self.nests):
             rows = np.array([form.offsets for form in self.steps_of(nest)])
@@ -271,6 +272,11 @@ class Repeat:
             return True
         alone = self.nests == 1 and all(map(same, (*self.loaded[0], *self.stored[0])))
         return alone and not set(self.loaded[0]) & set(self.stored[0]) and self._apart()
+
+    @property
+    def _is_in_rounds(self) -> bool:
+        """Whether one of its nests is in rounds already."""
+        return any(nest.is_in_rounds for nest in self.program.nests[self.start : self.at(0, self.steps)])
 
     def _apart(self) -> bool:
         """Whether no two steps of a nest store to one element: in some dimension each step has places of its own."""
@@ -295,9 +301,10 @@ class Repeat:
         def at_place(access: Any) -> Any:
             return at_home(access, elsewhere.get(access.buffer))
 
-        kept = {k: with_accesses(nest, at_place) for k, nest in self.outside}
-        before, after = (k for k in kept if k < self.start), (k for k in kept if k > self.start)
-        return self.program.with_nests([*map(kept.__getitem__, before), *group, *map(kept.__getitem__, after)])
+        nodes: dict[int, list[Node]] = {k: [with_accesses(nest, at_place)] for k, nest in self.outside}
+        nodes[self.start] = [Rounds(self.steps, tuple(group))] if self.handed_on else [*group]
+        numbers = count()
+        return self.program.map_kernels(lambda _: nodes.get(next(numbers), []))
 
     def _homes(self, step: Index) -> tuple[dict[tuple[Buffer, ...], Home], dict[Buffer, Home]]:
         """Where the buffers of the steps are in the steps' nests, and where each is elsewhere."""
@@ -315,11 +322,11 @@ class Repeat:
                 moved |= {chain.seen(lag): Home(chain.written[0]) for lag in lags}
                 elsewhere |= {buffer: Home(chain.written[0]) for buffer in every}
                 continue
-            count = len(lags) if self._unread_elsewhere(chain) else len(every)
-            rows = replace(chain.written[0], shape=(count, *chain.written[0].shape))
+            turns = len(lags) if self._unread_elsewhere(chain) else len(every)
+            rows = replace(chain.written[0], shape=(turns, *chain.written[0].shape))
             for lag in lags:
-                moved[chain.seen(lag)] = Home(rows, ((step + (len(chain.before) - lag)).remainder(count),))
-            elsewhere |= {buffer: Home(rows, (Index((), row % count),)) for row, buffer in enumerate(every)}
+                moved[chain.seen(lag)] = Home(rows, ((step + (len(chain.before) - lag)).remainder(turns),))
+            elsewhere |= {buffer: Home(rows, (Index((), row % turns),)) for row, buffer in enumerate(every)}
         return moved, elsewhere
 
     @cached_property
@@ -378,8 +385,8 @@ class Repeat:
             for stage in nest.stages
         )
         macs = sum(self.program.nests[self.at(number, k)].macs for k in range(self.steps))
-        fused = self.first_nest.name if self.handed_on else ""
-        return replace(nest, loops=(Loop(step), *nest.loops), stages=stages, domain=domain, macs=macs, fused=fused)
+        loops = (Loop(step, in_rounds=bool(self.handed_on)), *nest.loops)
+        return replace(nest, loops=loops, stages=stages, domain=domain, macs=macs)
 
 
 def _steps_apart(indices: Sequence[tuple[Index, int]]) -> bool:

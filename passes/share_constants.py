@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise, variable
 from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.hwlib.block_plan import half_blocks, pieces

@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Constant, Nest, Operation, Program, Stage, Statement
+from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program
 
 LARGEST_POWER = 16
 

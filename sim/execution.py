@@ -5,8 +5,7 @@
 | torch             | PyTorch itself, in the model's dtype                                                         |
 | linalg            | upstream's bufferisation and loops, none of ours, compiled in a child process                |
 | affine, scheduled | its own text (`reference`), tensors in the banks that it wants                               |
-| scf               | its own text, likewise                                                                       |
-| calyx             | of `--schedule sequential`: the loops it was lowered from, as they were printed for that     |
+| scf, calyx        | of `--schedule sequential`: the loops it was lowered from, as they were printed for that     |
 
 Other levels are hardware, which `simulation` runs. Subnormals are flushed or kept at every level below torch.
 """
@@ -19,12 +18,12 @@ from typing import Any
 
 import torch
 
-from torch2hw.dialects.loops import Program
 from torch2hw.dialects.plain_loop_text import plain_loop_text
+from torch2hw.dialects.program import Program
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.isolate import run_native
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.affine_to_sequential import SequentialProgram
+from torch2hw.lowering.affine_to_scf import Core
+from torch2hw.lowering.scf_to_calyx import SequentialProgram
 from torch2hw.sim import pytorch
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.formats import Array, as_stored, from_torch, to_torch
@@ -40,7 +39,7 @@ LINALG_TO_LOOPS = (
 
 def runs_on_cpu(program: Any, level: str) -> bool:
     """Whether `outputs_of` can run a program of this level."""
-    return level in ("torch", "linalg", "affine", "scheduled", "scf") or isinstance(program, SequentialProgram)
+    return level in ("torch", "linalg", "affine", "scheduled") or isinstance(program, Core | SequentialProgram)
 
 
 def outputs_of(
@@ -58,10 +57,10 @@ def outputs_of(
             ]
             for each in answers
         ]
-    if isinstance(program, SequentialProgram):
+    if isinstance(program, Core | SequentialProgram):
         return loop_outputs(program.program, plain_loop_text(program.program), sets, subnormals)
-    loops: Program = program.program if isinstance(program, ScheduledProgram) else program
-    return loop_outputs(loops, program.text(), sets, subnormals)
+    assert isinstance(program, Program)
+    return loop_outputs(program, program.text(), sets, subnormals)
 
 
 def torch_outputs(program: TorchProgram, model: torch.nn.Module, inputs: Sequence[Array]) -> list[Array]:

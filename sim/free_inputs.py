@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Program, Store
+from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Store
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program
 
 CONFINED_OPERANDS = {
     **dict.fromkeys(("divsi", "divui", "remsi", "remui", "ceildivsi", "floordivsi"), (0, 1)),

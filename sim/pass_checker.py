@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch2hw.dialects.loops import Buffer, Nest, Program
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.program import Node, Program
 from torch2hw.errors import CheckError
 from torch2hw.frontend.signature import Structure
 from torch2hw.frontend.torch_to_linalg import TorchProgram
@@ -178,7 +179,7 @@ def first_kernel(before: Any, after: Any, inputs: Sequence[Array], subnormals: s
 
 
 def loops_of(program: Any) -> Program | None:
-    """The loop program at levels affine, scheduled and scf."""
+    """The loop program at levels affine and scheduled, or that a lower level was made of."""
     inner = getattr(program, "program", program)
     return inner if isinstance(inner, Program) else None
 
@@ -188,20 +189,20 @@ def written(program: Program, inputs: Sequence[Array], subnormals: str) -> list[
     found = []
     packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
     for number, nest in enumerate(program.nests):
-        for buffer, array in contents_after(program, program.nests[: number + 1], packed, subnormals).items():
+        for buffer, array in contents_after(program, program.up_to(number + 1).sequence, packed, subnormals).items():
             if any(store.buffer is buffer for store in nest.stores()):
                 found.append((nest, buffer, unpack(array, buffer.shape, buffer.bank_factors)))
     return found
 
 
 def contents_after(
-    program: Program, nests: Sequence[Nest], packed: Sequence[Array], subnormals: str
+    program: Program, nodes: Sequence[Node], packed: Sequence[Array], subnormals: str
 ) -> dict[Buffer, Array]:
-    """Every output and temporary, in its banks, after these nests of it have run on the inputs in their banks."""
-    part = program.with_nests(list(nests))
+    """Every output and temporary, in its banks, after these nodes of it have run on the inputs in their banks."""
+    part = replace(program.with_sequence(nodes), level="affine")  # a part has no schedule of its own
     inner = [buffer for buffer in part.buffers() if buffer.storage.is_scratch]
     outputs = (*program.outputs, *inner)
-    reference = Reference(replace(part, outputs=outputs).text(), subnormals)
+    reference = Reference(part.with_ports(program.inputs, outputs).text(), subnormals)
     results = zip(outputs, reference.run(packed), strict=True)
     return {buffer: as_stored(array, buffer.dtype) for buffer, array in results}
 

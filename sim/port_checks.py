@@ -22,7 +22,7 @@ from torch2hw.lowering.kernel_ports import bank_name
 from torch2hw.passes.port_accesses import Access, accesses, run_time
 
 if TYPE_CHECKING:
-    from torch2hw.lowering.affine_to_scf import ScheduledProgram
+    from torch2hw.dialects.program import Program
 
 MOST_TOLD = 16  # violations that are printed
 FUNCTIONS = """\
@@ -35,23 +35,23 @@ FUNCTIONS = """\
 """
 
 
-def port_checks(scheduled: ScheduledProgram) -> str:
+def port_checks(scheduled: Program) -> str:
     """The file. Instances of memories in the top module are called BUFFER_bK_memory, or BUFFER_memory."""
-    top = scheduled.program.name
-    stored = [buffer for buffer in scheduled.program.buffers() if not buffer.storage.in_kernel]
+    top = scheduled.name
+    stored = [buffer for buffer in scheduled.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
     ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
     written = [bank_name(buffer, bank) for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
-    timing = zip(scheduled.program.nests, scheduled.starts, scheduled.periods, scheduled.schedules, strict=True)
-    for nest, start, period, plan in timing:
-        for access in accesses(nest, plan):
+    for placed in scheduled.placed:
+        nest = placed.nest
+        for access in accesses(nest):
             if not run_time(nest, access):
-                body += _access(nest, access, start + access.cycle, plan.interval_cycles, period, built)
+                body += _access(nest, access, placed.start_cycle + access.cycle, placed.period_cycles, built)
     for stem in written:
         body += _written(stem)
     names = {f"writes_{stem}" for stem in written}
-    names |= {f"at_{loop.variable.name}" for nest in scheduled.program.nests for loop in nest.loops}
+    names |= {f"at_{loop.variable.name}" for nest in scheduled.nests for loop in nest.loops}
     header = ",\n".join(["  input clk, reset, go", *(f"  input int {port}" for port in ports)])
     wires = ", ".join([".clk, .reset, .go", *(f".{port}({signal})" for port, signal in ports.items())])
     lines = "\n".join(f"      {line}" for line in body)
@@ -75,13 +75,13 @@ bind {top} {top}_port_checks port_checks({wires});
 """
 
 
-def _built(scheduled: ScheduledProgram, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
+def _built(scheduled: Program, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
     """The banks that have a memory: all of an output, and of other buffers those that some load reads."""
     from torch2hw.passes.bank_analysis import bank_number, selection
 
     read = {
         (load.buffer, bank_number(bank, load.buffer.bank_factors))
-        for nest in scheduled.program.nests
+        for nest in scheduled.nests
         for load in nest.loads()
         for bank in selection(load.indices, load.buffer.bank_factors)
     }
@@ -103,16 +103,15 @@ def _access(
     nest: Nest,
     access: Access,
     first_cycle: int,
-    interval_cycles: int,
     period_cycles: int,
     built: Sequence[tuple[Buffer, int]],
 ) -> Iterator[str]:
     """Statements that check one access in the cycles in which it is made."""
-    buffer, what = access.buffer, f"{nest.name}: {access}"
+    buffer, what, interval_cycles = access.buffer, f"{nest.name}: {access}", nest.plan.interval_cycles
     length = nest.round_trips * interval_cycles
     since, before = f"(now - {first_cycle})", ""
     due = f"now >= {first_cycle} && now < {first_cycle + (nest.rounds - 1) * period_cycles + length}"
-    if nest.fused:
+    if nest.is_in_rounds:
         before = f"{since} / {period_cycles} * {nest.round_trips} + "
         since = f"{since} % {period_cycles}"
         due += f" && {since} < {length}"

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from torch2hw.compiler import Compiled
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store, with_buffers
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Node, Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT
 from torch2hw.hwlib.memories import address_bits
@@ -41,10 +42,10 @@ def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Ge
     subnormals = compiled.options.subnormals
     benches: dict[str, Any] = {}
     modules = []
-    ran: list[Nest] = []
+    ran: list[Node] = []
     state = given  # when those have run
-    for number, kernel in enumerate(kernels):
-        done = nests_before(program, number)
+    for kernel in kernels:
+        done = nodes_before(program, kernel.nest)
         before = state if done == ran else given | contents_after(program, done, packed, subnormals)
         ran = [*done, kernel.nest.round(0)]
         state = given | contents_after(program, ran, packed, subnormals)
@@ -71,11 +72,16 @@ def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Ge
     return benches, "\n".join(modules)
 
 
-def nests_before(program: Program, number: int) -> list[Nest]:
-    """What has run when nest `number` starts for the first time."""
-    group = next(group for group in program.groups() if number in group)
-    begun = [program.nests[k].round(0) for k in group if k < number]
-    return [*program.nests[: group[0]], *begun]
+def nodes_before(program: Program, kernel: Nest) -> list[Node]:
+    """What has run when a kernel starts for the first time: of the rounds that it is in, a part of the first."""
+    done: list[Node] = []
+    for node in program.sequence:
+        nests = list(node.kernels())
+        if any(nest.name == kernel.name for nest in nests):
+            names = [nest.name for nest in nests]
+            return [*done, *(nest.round(0) for nest in nests[: names.index(kernel.name)])]
+        done.append(node)
+    raise AssertionError(f"{kernel.name} is no kernel of {program.name}")
 
 
 def _other_contents(nest: Nest, before: Contents, edges: Any, part: float, random: np.random.Generator) -> Contents:
@@ -100,8 +106,8 @@ def contents_after_alone(program: Program, nest: Nest, before: Contents, subnorm
     given = {buffer: replace(buffer, name=f"{buffer.name}_before", storage=INPUT) for buffer in before}
     copies = [_copy(f"copy{number}", given[buffer], buffer) for number, buffer in enumerate(written)]
     reading = with_buffers(nest, {buffer: given[buffer] for buffer in before if buffer not in written})
-    nests = (*copies, replace(reading, arm_of=""))
-    alone = replace(program, inputs=tuple(given.values()), outputs=written, nests=nests)
+    alone = program.with_ports(tuple(given.values()), written).with_sequence([*copies, reading])
+    alone = replace(alone, level="affine")  # copies have no schedule
     results = Reference(alone.text(), subnormals).run(list(before.values()))
     return {buffer: as_stored(array, buffer.dtype) for buffer, array in zip(written, results, strict=True)}
 

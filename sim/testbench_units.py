@@ -6,13 +6,15 @@ arithmetic where it has the unit's bits, else the unit's software model.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from torch2hw.compiler import Compiled
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.lowering.units import unit_of
@@ -43,7 +45,7 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
             continue  # the sequential schedule computes some operations with units of others
         unit = unit_of(operation, compiled.library)
         columns = defined_operands(operation, random)
-        program = program_of(operation, design.functions, len(columns[0]))
+        program = program_of(operation, design.models, len(columns[0]))
         (result,) = Reference(program.text(), compiled.options.subnormals).run(columns)
         units[name] = {
             "inputs": [port.name for port in unit.inputs],
@@ -73,7 +75,7 @@ def defined_operands(operation: Operation, random: np.random.Generator) -> list[
     return columns
 
 
-def program_of(operation: Operation, functions: tuple[str, ...], vectors: int) -> Program:
+def program_of(operation: Operation, models: tuple[str, ...], vectors: int) -> Program:
     """out[i] = operation(in0[i], in1[i], …)."""
     loop = Loop(Variable("i", vectors))
     index = (variable(loop.variable),)
@@ -85,7 +87,7 @@ def program_of(operation: Operation, functions: tuple[str, ...], vectors: int) -
         "r", operation.type, operation.name, names, operation.operand_types, operation.predicate, operation.callee
     )
     stage = Stage(statements=(*loads, applied), stores=(Store(out, index, "r"),))
-    return Program("unit", tuple(inputs), (out,), (Nest("unit", (loop,), (stage,)),), functions)
+    return replace(Program.of("unit", inputs, (out,), (Nest("unit", (loop,), (stage,)),)), models=models)
 
 
 def _is_element(dtype: str) -> bool:

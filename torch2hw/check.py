@@ -122,7 +122,7 @@ def simulate_design(
 def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:
     """The design with a file of assertions about its memory ports beside it, for the simulation only."""
     file = f"{compiled.top}_port_checks.sv"
-    (folder / file).write_text(port_checks(compiled.at("scf")))
+    (folder / file).write_text(port_checks(compiled.at("scheduled")))
     return replace(manifest, files=(*manifest.files, file))
 
 

@@ -15,7 +15,15 @@ from torch2hw.driver import Context, Pass
 from torch2hw.frontend import torch_to_linalg
 from torch2hw.hwlib.contents import Contents, fill, fill_verilog
 from torch2hw.isolate import run_native
-from torch2hw.lowering import affine_to_scf, affine_to_sequential, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
+from torch2hw.lowering import (
+    affine_to_scf,
+    affine_to_scheduled,
+    calyx_to_hw,
+    hw_to_sv,
+    linalg_to_affine,
+    scf_to_calyx,
+    scheduled_to_calyx,
+)
 from torch2hw.options import Options
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.bind_units import BindUnits
@@ -107,15 +115,23 @@ def _sv(program: Text, context: Context) -> Text:
 
 EXPORT: tuple[Pass, ...] = (Lowering(calyx_to_hw, "calyx", "hw", _hw), Lowering(hw_to_sv, "hw", "sv", _sv))
 
-STATIC: tuple[Pass, ...] = (
-    *IMPORT,
+SIMPLIFY: tuple[Pass, ...] = (
     FuseEpilogues(),
     RemoveDeadCode(),
     FoldInitialValues(),
     SimplifyArithmetic(),
-    DivideByConstants(),  # of what is no product by now
-    RemoveDeadCode(),  # of what the three before it left unread
+)
+
+CHECKED: tuple[Pass, ...] = (
+    RemoveDeadCode(),  # of what those before it left unread
     CheckUnits(),  # before anything asks the library for a latency
+)
+
+STATIC: tuple[Pass, ...] = (
+    *IMPORT,
+    *SIMPLIFY,
+    DivideByConstants(),  # of what is no product by now
+    *CHECKED,
     FuseWindows(),
     RerollLoops(),  # once no nest is fused with another one any more, and before any is made different from its equals
     NameKernels(),
@@ -127,35 +143,37 @@ STATIC: tuple[Pass, ...] = (
     ChooseUnits(),  # once the banks say how often an iteration can start
     ShareConstants(),  # in the order in which the nests read them
     BindUnits(),
-    FuseRectifiers(),  # the last of the loop level: the result is the design's reference
+    FuseRectifiers(),  # the last that changes what is computed: the result is the design's reference
     Lowering(
-        affine_to_scf,
+        affine_to_scheduled,
+        "affine",
         "scheduled",
-        "scf",
-        lambda program, c: affine_to_scf.lower(program, c.library, c.options.share_units),
+        lambda program, c: affine_to_scheduled.lower(program, c.library, c.options.share_units),
     ),
     OverlapKernels(),
     CheckPorts(),  # the schedule is what it speaks of, and the last to be decided
-    Lowering(scf_to_calyx, "scf", "calyx", lambda program, _: scf_to_calyx.lower(program)),
+    Lowering(
+        scheduled_to_calyx,
+        "scheduled",
+        "calyx",
+        lambda program, c: scheduled_to_calyx.lower(program, c.library),
+    ),
     *EXPORT,
 )
 
 SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: arms and banks, no schedule
     *IMPORT,
-    FuseEpilogues(),
-    RemoveDeadCode(),
-    FoldInitialValues(),
-    SimplifyArithmetic(),
-    RemoveDeadCode(),
-    CheckUnits(),
+    *SIMPLIFY,
+    *CHECKED,
     NameKernels(),
     ChooseArms(),
     Lowering(
-        affine_to_sequential,
+        affine_to_scf,
         "affine",
-        "calyx",
-        lambda program, c: affine_to_sequential.lower(program, c.library, c.options.sequential_banking),
+        "scf",
+        lambda program, c: affine_to_scf.lower(program, c.library, c.options.sequential_banking),
     ),
+    Lowering(scf_to_calyx, "scf", "calyx", lambda program, c: scf_to_calyx.lower(program, c.library)),
     *EXPORT,
 )
 

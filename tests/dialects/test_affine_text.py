@@ -16,5 +16,5 @@ def test_a_guarded_load_of_a_lane_beyond_the_edge_stays_inside() -> None:
     load = Load("v", "f32", image, place, (place[1],))
     beyond = variable(row) * -2 + 3
     store = Store(result, (place[0], variable(column)), "v", (beyond,))
-    text = "\n".join(NestPrinter(Nest("n", (Loop(row), Loop(column)), (Stage((), (load,), (store,)),)), {}).lines())
+    text = "\n".join(NestPrinter(Nest("n", (Loop(row), Loop(column)), (Stage((), (load,), (store,)),))).lines())
     assert "affine_set<(d0, d1) : (d0 + -1 >= 0, d1 * -2 + 3 >= 0)>(%n_c, %n_r) -> f32" in text

@@ -11,7 +11,8 @@ import pytest
 
 from tests.lowering.clocked_bench import run
 from torch2hw.dialects import storage
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import (
     CARRIED,
@@ -30,7 +31,7 @@ from torch2hw.dialects.storage import (
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
-from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, scf_to_calyx
+from torch2hw.lowering import affine_to_scheduled, calyx_to_hw, hw_to_sv, scheduled_to_calyx
 from torch2hw.lowering.manifest import manifest
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.reference import Reference
@@ -97,7 +98,7 @@ def test_data_belong_to_storage_with_contents() -> None:
 
 # -- the memories ------------------------------------------------------------------------------------------------------
 def memory_of(record: Storage, number: int) -> Memory:
-    """What hwlib builds for a class: scf_to_calyx, kernel_component."""
+    """What hwlib builds for a class: scheduled_to_calyx, kernel_component."""
     if record.is_read_only:
         return rom(f"contents{number}", 32, [100 + word for word in range(WORDS)])
     return ram(32, WORDS, read_enable=record.host_reads)
@@ -162,7 +163,7 @@ def program_with(reads: dict[Storage, int]) -> Program:
     own = Buffer("own", (WORDS,), "f32", late(ROM), words)
     table = Buffer("shared", (WORDS,), "f32", late(SHARED_ROM), words)
     nests = (copied(0, x, middle, own), copied(1, middle, y, table), copied(2, y, z, table))
-    return Program("p", (x,), (y, z), nests)
+    return Program.of("p", (x,), (y, z), nests)
 
 
 @pytest.mark.simulation
@@ -172,12 +173,13 @@ def test_hardware_takes_the_cycles_of_the_record(
 ) -> None:
     """Schedules and hardware both follow the record: whatever its latency is, values are right at the right time."""
     program = program_with(dict(zip(MADE, reads, strict=True)))
-    monkeypatch.setattr(scf_to_calyx, "MADE", tuple(buffer.storage for buffer in program.buffers()))
-    scheduled = affine_to_scf.lower(program, Library())
-    for nest, plan in zip(program.nests, scheduled.schedules, strict=True):
+    monkeypatch.setattr(scheduled_to_calyx, "MADE", tuple(buffer.storage for buffer in program.buffers()))
+    scheduled = affine_to_scheduled.lower(program, Library())
+    for nest in scheduled.nests:
         for load in nest.loads():
-            assert plan.ready[load.result] - plan.start[load.result] == load.buffer.storage.read_latency_cycles
-    design = scf_to_calyx.lower(scheduled)
+            taken = nest.plan.ready[load.result] - nest.plan.start[load.result]
+            assert taken == load.buffer.storage.read_latency_cycles
+    design = scheduled_to_calyx.lower(scheduled, Library())
     (tmp_path / "p.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions)))
     x = np.random.default_rng(0).standard_normal(WORDS).astype(np.float32)
     result = simulate(tmp_path, Manifest.from_json(manifest(design, "test", ["p.sv"], [])), [[x], [-x]])
@@ -190,6 +192,6 @@ def test_hardware_takes_the_cycles_of_the_record(
 @pytest.mark.parametrize("record", [STATE, EXTERNAL], ids=lambda record: record.name)
 def test_what_is_not_made_is_not_lowered(record: Storage) -> None:
     given = Buffer("x", (WORDS,), "f32", record, np.zeros(WORDS, np.uint32) if record.has_contents else None)
-    program = Program("p", (given,), (y := Buffer("y", (WORDS,), "f32", OUTPUT),), (copied(0, given, y),))
+    program = Program.of("p", (given,), (y := Buffer("y", (WORDS,), "f32", OUTPUT),), (copied(0, given, y),))
     with pytest.raises(AssertionError, match=f"x: {record.name} is not made yet"):
-        scf_to_calyx.lower(affine_to_scf.lower(program, Library()))
+        scheduled_to_calyx.lower(affine_to_scheduled.lower(program, Library()), Library())

@@ -10,18 +10,19 @@ import pytest
 import torch
 from torch import nn
 
-from tests.lowering.test_affine_to_sequential import MODELS, program_of
+from tests.lowering.test_scf_to_calyx import MODELS, program_of
 from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.affine_text import banked_data
 from torch2hw.dialects.calyx_program import Component, Control, If, Parallel, Repeat, Sequence
-from torch2hw.dialects.loops import Buffer, Program
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import ROM
 from torch2hw.errors import UsageError
 from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.library import Library
-from torch2hw.lowering import affine_to_sequential, calyx_to_hw, hw_to_sv
-from torch2hw.lowering.affine_to_sequential import SequentialProgram
+from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, scf_to_calyx
 from torch2hw.lowering.manifest import sequential_manifest
+from torch2hw.lowering.scf_to_calyx import SequentialProgram
 from torch2hw.options import BANKINGS, CONTROLS, Options
 from torch2hw.passes.bind_units import BindUnits
 from torch2hw.passes.choose_arms import ChooseArms
@@ -82,7 +83,7 @@ def test_bit_exact_and_as_long_as_predicted(
     kind, arguments, shape = (Network, (), (3, 6)) if name == "network" else MODELS[name]
     program = with_arms(kind(*arguments), shape, name, partition, control)
     assert sum(nest.lanes for nest in program.nests) > 4
-    sequential = affine_to_sequential.lower(program, LIBRARY, banking)
+    sequential = scf_to_calyx.lower(affine_to_scf.lower(program, LIBRARY, banking), LIBRARY)
     verilog = hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions))
     (tmp_path / "out.sv").write_text(fill_verilog(verilog, sequential.contents))
     manifest = Manifest.from_json(sequential_manifest(sequential, "test", ["out.sv"], []))
@@ -95,7 +96,8 @@ def test_bit_exact_and_as_long_as_predicted(
 
 def lowered(banking: str, control: str) -> SequentialProgram:
     torch.manual_seed(0)
-    return affine_to_sequential.lower(with_arms(nn.Linear(6, 8), (6, 6), "dense", 2, control), LIBRARY, banking)
+    program = with_arms(nn.Linear(6, 8), (6, 6), "dense", 2, control)
+    return scf_to_calyx.lower(affine_to_scf.lower(program, LIBRARY, banking), LIBRARY)
 
 
 def core_of(sequential: SequentialProgram) -> Component:

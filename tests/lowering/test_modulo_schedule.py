@@ -6,23 +6,13 @@ import pytest
 
 from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.dialects.loops import (
-    Buffer,
-    Carried,
-    Constant,
-    Load,
-    Loop,
-    Nest,
-    Operation,
-    Program,
-    Stage,
-    Store,
-    operand_names,
-)
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store, operand_names
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import INPUT, OUTPUT
-from torch2hw.lowering import affine_to_scf
-from torch2hw.lowering.modulo_schedule import Schedule, iteration_distance, schedule
+from torch2hw.lowering import affine_to_scheduled
+from torch2hw.lowering.modulo_schedule import iteration_distance, schedule
 from torch2hw.passes.check_ports import faults
 
 
@@ -46,8 +36,8 @@ def check_order(nest: Nest, plan: Schedule) -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_order_in_random_programs(seed: int) -> None:
     program = scheduled(random_case(seed).program, 1 + seed % 4)
-    for nest, plan in zip(program.program.nests, program.schedules, strict=True):
-        check_order(nest, plan)
+    for nest in program.nests:
+        check_order(nest, nest.plan)
 
 
 def sums_from_a_bias(carried: int) -> Nest:
@@ -68,8 +58,8 @@ def sums_from_a_bias(carried: int) -> Nest:
 def test_an_initial_value_that_is_late_delays_the_first_use(carried: int) -> None:
     nest = sums_from_a_bias(carried)
     (bias,), result = (load.buffer for load in nest.loads()), next(nest.stores()).buffer
-    program = affine_to_scf.lower(Program("p", (bias,), (result,), (nest,)), LIBRARY)
-    check_order(nest, program.schedules[0])
+    program = affine_to_scheduled.lower(Program.of("p", (bias,), (result,), (nest,)), LIBRARY)
+    check_order(nest, program.nests[0].plan)
 
 
 def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
@@ -84,9 +74,9 @@ def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
         Operation("sum", "f32", "arith.addf", ("double", "late"), types),
     )
     nest = Nest("pairs", (Loop(i),), (Stage((), statements, (Store(y, (variable(i),), "sum"),)),))
-    program = affine_to_scf.lower(Program("p", (x,), (y,), (nest,)), LIBRARY)
-    assert program.schedules[0].interval_cycles == 1
-    assert not list(faults(program))
+    program = affine_to_scheduled.lower(Program.of("p", (x,), (y,), (nest,)), LIBRARY)
+    assert program.nests[0].plan.interval_cycles == 1
+    assert not list(faults(program, LIBRARY))
 
 
 def test_what_needs_only_the_carried_value_waits_for_it() -> None:
@@ -142,5 +132,5 @@ def test_reads_at_computed_places_wait_for_each_other() -> None:
     plan = schedule(nest, lambda operation: 0)
     assert plan.interval_cycles == 2
     check_order(nest, plan)
-    scheduled_program = affine_to_scf.lower(Program("p", (places, table), (result,), (nest,)), LIBRARY)
-    assert not list(faults(scheduled_program))
+    scheduled_program = affine_to_scheduled.lower(Program.of("p", (places, table), (result,), (nest,)), LIBRARY)
+    assert not list(faults(scheduled_program, LIBRARY))

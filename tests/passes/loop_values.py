@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Program, Statement, Store
+from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement, Store
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +29,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "arith.maximumf": np.maximum,
     "arith.minimumf": np.minimum,
     "arith.negf": np.negative,
+    "hwlib.relu": lambda a: np.where(a > 0, a, np.zeros_like(a)),
     "arith.select": np.where,
     "arith.addi": np.add,
 }
@@ -48,9 +50,9 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
         elif not buffer.storage.host_writes:
             memory[buffer] = np.full(buffer.shape, np.nan if buffer.dtype == "f32" else POISON, STORED[buffer.dtype])
     with np.errstate(all="ignore"):
-        for group in program.groups():
-            for number in range(program.nests[group[0]].rounds):
-                for nest in (program.nests[k] for k in group):
+        for node in program.sequence:
+            for number in range(node.count if isinstance(node, Rounds) else 1):
+                for nest in node.kernels():
                     _NestRun(nest.round(number), memory).run()
     return [memory[buffer] for buffer in program.outputs]
 

@@ -23,12 +23,12 @@ from torch2hw.dialects.loops import (
     Loop,
     Nest,
     Operation,
-    Program,
     Stage,
     Statement,
     Store,
     with_buffers,
 )
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
 from torch2hw.lowering import tensor_views as views
@@ -150,7 +150,7 @@ class _Generator:
         chosen = {made[-1], *(b for b in made if self.rng.random() < 0.25)}
         outputs = {b: Buffer(f"y{k}", b.shape, b.dtype, OUTPUT) for k, b in enumerate(b for b in made if b in chosen)}
         nests = tuple(with_buffers(nest, outputs) for nest in self.nests)
-        program = Program("random", tuple(self.inputs), tuple(outputs.values()), nests)
+        program = Program.of("random", tuple(self.inputs), tuple(outputs.values()), nests)
         return Case(program, tuple(self.ranges))
 
     # -- tensors -------------------------------------------------------------------------------------------------------
@@ -445,7 +445,7 @@ class _Generator:
 def joined(cases: Sequence[Case]) -> Case:
     """The programs one after the other as one: a single design to simulate."""
     parts = [_prefixed(case.program, f"p{number}_") for number, case in enumerate(cases)]
-    program = Program(
+    program = Program.of(
         "random",
         tuple(b for part in parts for b in part.inputs),
         tuple(b for part in parts for b in part.outputs),
@@ -458,4 +458,4 @@ def _prefixed(program: Program, prefix: str) -> Program:
     renamed = {b: replace(b, name=prefix + b.name) for b in program.buffers()}
     nests = [replace(with_buffers(nest, renamed), name=prefix + nest.name) for nest in program.nests]
     inputs, outputs = ([renamed[b] for b in ports] for ports in (program.inputs, program.outputs))
-    return Program(program.name, tuple(inputs), tuple(outputs), tuple(nests))
+    return Program.of(program.name, inputs, outputs, nests)

@@ -12,7 +12,7 @@ from torch2hw.passes.bank_analysis import run_time_dimensions
 @pytest.mark.parametrize(("seed", "partition"), [(5044, 5), (5057, 3), (5345, 2)])
 def test_no_bank_depends_on_an_index_computed_at_run_time(seed: int, partition: int) -> None:
     """The hardware took the bank from the loops alone, and so read the wrong one."""
-    program = scheduled(random_case(seed, 3).program, partition).program
+    program = scheduled(random_case(seed, 3).program, partition)
     whole = run_time_dimensions(program.nests)
     assert any(not buffer.storage.in_kernel for buffer in whole)
     for buffer, dimensions in whole.items():

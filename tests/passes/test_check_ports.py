@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.passes.compiled import context, scheduled
+from tests.passes.compiled import LIBRARY, context, scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Program, Stage, Store, with_buffers
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
-from torch2hw.lowering.modulo_schedule import Schedule
 from torch2hw.passes.check_ports import (
     CheckPorts,
     apart_by_enumeration,
@@ -27,10 +27,10 @@ from torch2hw.passes.port_accesses import Access, accesses
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs_pass(seed: int) -> None:
-    assert not list(faults(scheduled(random_case(seed).program, 1 + seed % 5)))
+    assert not list(faults(scheduled(random_case(seed).program, 1 + seed % 5), LIBRARY))
 
 
-def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> ScheduledProgram:
+def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> Program:
     """y[r, arms·c + a] = x[r, arms·c + a] for every arm a, all reads in cycle 0 and all writes in cycle 3."""
     x = Buffer("x", (rows, columns), "f32", INPUT, factors=factors)
     y = Buffer("y", (rows, columns), "f32", OUTPUT, factors=factors)
@@ -38,20 +38,20 @@ def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> S
     at = [(variable(r), variable(c) * arms + arm) for arm in range(arms)]
     loads = tuple(Load(f"v{arm}", "f32", x, place) for arm, place in enumerate(at))
     stores = tuple(Store(y, place, f"v{arm}") for arm, place in enumerate(at))
-    nest = Nest("copy", (Loop(r), Loop(c)), (Stage((), loads, stores),))
     cycles = {load.result: 0 for load in loads}
     plan = Schedule(1, dict(cycles), dict.fromkeys(cycles, 1), [3] * arms, 4)
-    return ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), (0,), (0,), {}, None)
+    nest = Nest("copy", (Loop(r), Loop(c)), (Stage((), loads, stores),), schedule=plan)
+    return Program.of("p", (x,), (y,), (nest,), level="scheduled")
 
 
 def test_enough_banks_are_enough() -> None:
-    assert not list(faults(copy_nest(3, 8, (1, 4), 4)))
-    assert not list(faults(copy_nest(1, 4, (1, 4), 4)))
+    assert not list(faults(copy_nest(3, 8, (1, 4), 4), LIBRARY))
+    assert not list(faults(copy_nest(1, 4, (1, 4), 4), LIBRARY))
 
 
 @pytest.mark.parametrize("rows", [3, 1 << 21])
 def test_too_few_banks_collide(rows: int) -> None:
-    found = list(faults(copy_nest(rows, 8, (1, 2), 4)))
+    found = list(faults(copy_nest(rows, 8, (1, 2), 4), LIBRARY))
     assert found[0] == "copy: read of x[r, c * 4] in cycle 0 and read of x[r, c * 4 + 2] in cycle 0 collide"
     assert len(found) == 4, "two pairs of reads, two of writes"
 
@@ -75,8 +75,8 @@ def test_accesses_of_different_iterations_collide() -> None:
     nest = Nest("pairs", (Loop(i),), (Stage((), loads, stores),))
     for cycles, problems in (((0, 0), 0), ((0, 1), 0), ((1, 0), 1)):  # (0, 1): both read the same element
         plan = Schedule(1, dict(zip(("v0", "v1"), cycles, strict=True)), {}, [3, 3], 4)
-        program = ScheduledProgram(Program("p", (x,), (y,), (nest,)), (plan,), (0,), (0,), {}, None)
-        assert len(list(faults(program))) == problems, cycles
+        program = Program.of("p", (x,), (y,), (replace(nest, schedule=plan),), level="scheduled")
+        assert len(list(faults(program, LIBRARY))) == problems, cycles
 
 
 class Overlapping(Buffer):
@@ -90,21 +90,17 @@ class Overlapping(Buffer):
 def test_a_map_that_is_not_one_to_one_is_found() -> None:
     program = copy_nest(3, 7, (1, 2), 1)
     wrong = Overlapping("x", (3, 7), "f32", INPUT, factors=(1, 2))
-    nest = with_buffers(program.program.nests[0], {program.program.inputs[0]: wrong})
-    changed = replace(program, program=replace(program.program, inputs=(wrong,), nests=(nest,)))
-    assert "x (3, 7) does not fit its banks (1, 2)" in list(faults(changed))
+    changed = program.with_buffers({program.inputs[0]: wrong})
+    assert "x (3, 7) does not fit its banks (1, 2)" in list(faults(changed, LIBRARY))
 
 
 def test_a_write_outside_is_found() -> None:
     program = copy_nest(3, 7, (), 1)
-    nest = program.program.nests[0]
-    y = program.program.outputs[0]
+    nest = program.nests[0]
+    y = program.outputs[0]
     outside = Store(y, (variable(nest.loops[0].variable), variable(nest.loops[1].variable) + 1), "v0")
     changed = replace(nest, stages=(replace(nest.stages[0], stores=(outside,)),))
-    assert any(
-        "is outside the buffer" in text
-        for text in faults(replace(program, program=program.program.with_nests([changed])))
-    )
+    assert any("is outside the buffer" in text for text in faults(program.with_nests([changed]), LIBRARY))
 
 
 def test_a_value_overwritten_before_it_is_read_is_found() -> None:
@@ -117,10 +113,8 @@ def test_a_value_overwritten_before_it_is_read_is_found() -> None:
             (Stage((), (Load("v", "f32", x, (variable(i) + read,)),), (Store(x, (variable(i) + write,), "v"),)),),
         )
         plan = Schedule(1, {"v": 0}, {"v": 1}, [1], 2)
-        assert (
-            len(list(faults(ScheduledProgram(Program("p", (), (), (nest,)), (plan,), (0,), (0,), {}, None))))
-            == problems
-        )
+        program = Program.of("p", (), (), (replace(nest, schedule=plan),), level="scheduled")
+        assert len(list(faults(program, LIBRARY))) == problems
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -142,16 +136,17 @@ def test_what_residues_show_enumeration_confirms(seed: int) -> None:
         shift = tuple(i + int(rng.integers(0, 3)) for i in left.indices)
         other = shift if rng.random() < 0.5 else (index(), index())
         right = replace(left, indices=other, cycle=left.cycle + plan.interval_cycles * int(rng.integers(0, 2)))
+        nest = replace(nest, schedule=plan)
         if never_meet(left, right, left.cycle == right.cycle):
-            assert apart_by_enumeration(nest, plan, left, right), (left, right)
+            assert apart_by_enumeration(nest, left, right), (left, right)
         read, write = replace(left, writes=False, cycle=5), replace(right, writes=True, cycle=0)
         if different_elements(read, write):
-            assert read_first(nest, plan, read, write), (read, write)
+            assert read_first(nest, read, write), (read, write)
 
 
 def test_reads_that_nobody_uses_count_too() -> None:
     program = scheduled(random_case(3).program, 2)
-    for nest, plan in zip(program.program.nests, program.schedules, strict=True):
-        assert len(accesses(nest, plan)) == sum(1 for load in nest.loads() if not load.buffer.storage.in_kernel) + sum(
+    for nest in program.nests:
+        assert len(accesses(nest)) == sum(1 for load in nest.loads() if not load.buffer.storage.in_kernel) + sum(
             1 for _ in nest.stores()
         )

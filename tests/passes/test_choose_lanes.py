@@ -6,7 +6,8 @@ from dataclasses import replace
 from math import prod
 
 from tests.passes.compiled import LIBRARY, context
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.passes.bank_memories import BankMemories
@@ -42,7 +43,7 @@ def two_products(rows: int, *widths: int) -> Program:
     )
     weights = [Buffer(f"w{k}", (widths[k], widths[k + 1]), "f32", INPUT) for k in range(2)]
     nests = (product("first", x, hidden, weights[0]), product("second", hidden, y, weights[1]))
-    return Program("p", (x, *weights), (y,), nests)
+    return Program.of("p", (x, *weights), (y,), nests)
 
 
 def banks(program: Program, partition: int) -> dict[str, int]:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.passes.compiled import LIBRARY, context
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from tests.passes.compiled import LIBRARY, context, started, starts_of
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
-from torch2hw.lowering import affine_to_scf
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering import affine_to_scheduled
 from torch2hw.options import Options
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.choose_units import ChooseUnits
@@ -37,7 +37,7 @@ def sums_divided(name: str, sums: int, terms: int, divide: bool = True) -> Nest:
 def program_of(*nests: Nest) -> Program:
     inputs = {load.buffer: None for nest in nests for load in nest.loads()}
     outputs = {store.buffer: None for nest in nests for store in nest.stores()}
-    return Program("p", tuple(inputs), tuple(outputs), nests)
+    return Program.of("p", tuple(inputs), tuple(outputs), nests)
 
 
 def chosen(program: Program, options: Options | None = None) -> Program:
@@ -64,11 +64,11 @@ def test_what_is_rare_takes_its_time() -> None:
 def test_the_unit_is_fed_where_a_sum_has_ended(terms: int, interval: int) -> None:
     """27 cycles a division are 14 an iteration of 2, and with 9 terms fewer than the 6 that the adder needs."""
     program = divided(sums_divided("n", 5, terms))
-    assert program.schedules[0].interval_cycles == interval
-    assert not list(faults(program))
+    assert program.nests[0].plan.interval_cycles == interval
+    assert not list(faults(program, LIBRARY))
 
 
-def divided(*nests: Nest) -> ScheduledProgram:
+def divided(*nests: Nest) -> Program:
     """Scheduled and overlapped with every division on an iterative unit."""
     every = [
         replace(
@@ -88,19 +88,20 @@ def divided(*nests: Nest) -> ScheduledProgram:
         )
         for nest in nests
     ]
-    return OverlapKernels().run(affine_to_scf.lower(program_of(*every), LIBRARY), context(1))[0]  # type: ignore[arg-type]
+    return OverlapKernels().run(affine_to_scheduled.lower(program_of(*every), LIBRARY), context(1))[0]  # type: ignore[arg-type]
 
 
 def test_operands_that_come_too_early_are_seen() -> None:
     program = divided(sums_divided("n", 5, 2))
-    hasty = replace(program.schedules[0], interval_cycles=13)
-    assert list(faults(replace(program, schedules=(hasty,)))) == ["n: quotient comes while f32_div_iterative is busy"]
+    nest = program.nests[0]
+    hasty = program.with_nests([replace(nest, schedule=replace(nest.plan, interval_cycles=13))])
+    assert list(faults(hasty, LIBRARY)) == ["n: quotient comes while f32_div_iterative is busy"]
 
 
 def test_kernels_leave_each_other_the_unit() -> None:
     """They have nothing else in common, so the second starts when the unit is free."""
     program = divided(sums_divided("a", 3, 9), sums_divided("b", 3, 1))
-    assert program.starts[1] < program.ends[0]
-    assert not list(faults(program))
-    hasty = replace(program, starts=(0, program.starts[1] - 1))
-    assert any("f32_div_iterative" in text for text in faults(hasty))
+    assert program.placed[1].start_cycle < program.placed[0].end_cycle
+    assert not list(faults(program, LIBRARY))
+    hasty = started(program, 0, starts_of(program)[1] - 1)
+    assert any("f32_div_iterative" in text for text in faults(hasty, LIBRARY))

@@ -8,7 +8,8 @@ import pytest
 from tests.passes.compiled import context
 from tests.passes.loop_values import program_values
 from tests.passes.test_fuse_outer_loops import buffer, product
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, ROM
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
@@ -32,7 +33,7 @@ def test_an_epilogue_reads_other_memories_than_the_reduction(same: bool) -> None
     words = np.arange(16, dtype=np.float32).view(np.uint32).reshape(4, 4)
     weights = Buffer("w", (4, 4), "f32", ROM, words)
     nests = (product("n", x, weights, middle), added(middle, x if same else z, out))
-    program = Program("p", (x, z), (out,), nests)
+    program = Program.of("p", (x, z), (out,), nests)
     fused, _ = FuseEpilogues().run(program, context(1))
     assert len(fused.nests) == (2 if same else 1)
     inputs = [np.arange(16, dtype=np.float32).reshape(4, 4), np.ones((4, 4), np.float32)]

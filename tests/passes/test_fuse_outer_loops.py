@@ -12,14 +12,16 @@ from tests.passes.compiled import (
     LIBRARY,
     LOOP_PASSES,
     context,
+    has_rounds,
     kept_by_every_pass,
     rounds_a_cycle_earlier,
     scheduled,
 )
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM, Storage
-from torch2hw.lowering import affine_to_scf
+from torch2hw.lowering import affine_to_scheduled
 from torch2hw.options import Options
 from torch2hw.passes import fuse_outer_loops
 from torch2hw.passes.check_ports import faults
@@ -84,7 +86,7 @@ def random_rows(seed: int) -> Program:
             there = buffer(f"t{number}", rows, here.shape[1], storage)
             nests.append(mapped(f"n{number}", here, there))
         here = there
-    return Program("p", (first,), (here,), tuple(nests))
+    return Program.of("p", (first,), (here,), tuple(nests))
 
 
 @pytest.fixture
@@ -105,9 +107,8 @@ def test_most_chains_of_rows_are_fused() -> None:
     fused = 0
     for seed in range(24):
         program, report = FuseOuterLoops().run(random_rows(seed), context(1))
-        for group in program.groups():
-            fused += program.nests[group[0]].rounds > 1
-        assert bool(report) == any(nest.fused for nest in program.nests)
+        fused += sum(isinstance(node, Rounds) for node in program.sequence)
+        assert bool(report) == has_rounds(program)
     assert fused >= 12
 
 
@@ -115,11 +116,11 @@ def test_most_chains_of_rows_are_fused() -> None:
 def test_a_round_that_comes_a_cycle_earlier_is_found() -> None:
     """Rounds are as close as they can be, and the checker notices one cycle less."""
     plans = [scheduled(random_rows(seed), 1 + seed % 3) for seed in range(16)]
-    fused = [plan for plan in plans if any(plan.periods)]
+    fused = [plan for plan in plans if has_rounds(plan)]
     assert len(fused) >= 3
     for plan in fused:
-        assert not list(faults(plan))
-        assert list(faults(rounds_a_cycle_earlier(plan)))
+        assert not list(faults(plan, LIBRARY))
+        assert list(faults(rounds_a_cycle_earlier(plan), LIBRARY))
 
 
 @pytest.mark.usefixtures("always")
@@ -135,9 +136,9 @@ def test_what_is_left_alone(what: str) -> None:
     if what == "a later reader":
         z = buffer("z", rows, 8, OUTPUT)
         nests += [mapped("n2", x, buffer("unused", rows, 8)), mapped("n3", h, z, transposed=True)]
-        program = Program("p", (x,), (y, z), tuple(nests))
+        program = Program.of("p", (x,), (y, z), tuple(nests))
     else:
-        program = Program("p", (x,), (y,), tuple(nests))
+        program = Program.of("p", (x,), (y,), tuple(nests))
     fused, report = FuseOuterLoops().run(program, context(1))
     contracted = [each for each in fused.buffers() if each.name == "h" and each.shape != h.shape]
     if what == "an odd number of rows":
@@ -160,7 +161,7 @@ def test_a_large_tensor_between_two_layers_shrinks_and_costs_no_cycle() -> None:
         Buffer("w1", (48, 4), "f32", ROM, words[:48, :4]),
     ]
     x, h, y = buffer("x", 64, 64, INPUT), buffer("h", 64, 48), buffer("y", 64, 4, OUTPUT)
-    program = Program("p", (x,), (y,), (product("n0", x, weights[0], h), product("n1", h, weights[1], y)))
+    program = Program.of("p", (x,), (y,), (product("n0", x, weights[0], h), product("n1", h, weights[1], y)))
     plain = cycles(program, [step for step in LOOP_PASSES if step.name != "fuse-outer-loops"])
     assert cycles(program, LOOP_PASSES) <= plain
     fused, report = FuseOuterLoops().run(program, context(1))
@@ -171,7 +172,7 @@ def test_a_large_tensor_between_two_layers_shrinks_and_costs_no_cycle() -> None:
 def cycles(program: Program, steps: Sequence[object]) -> int:
     for step in steps:
         program, _ = step.run(program, context(1))  # type: ignore[attr-defined]
-    return overlapped(affine_to_scf.lower(program, LIBRARY)).latency_cycles
+    return overlapped(affine_to_scheduled.lower(program, LIBRARY), LIBRARY).latency_cycles
 
 
 def test_a_row_is_what_one_iteration_steps_over() -> None:

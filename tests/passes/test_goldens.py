@@ -13,7 +13,7 @@ import pytest
 from torch_mlir import ir
 
 from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
-from torch2hw.lowering import affine_to_scf, linalg_to_affine
+from torch2hw.lowering import affine_to_scheduled, linalg_to_affine
 
 GOLDENS = sorted((Path(__file__).parent / "golden").glob("*.mlir"))
 RULE = "// ----- "
@@ -41,8 +41,8 @@ def before_and_after(name: str, partition: int, linalg_text: str) -> str:
             said = "".join(f"// {key}: {value}\n" for key, value in report.items())
             return section("before", program) + section("after", changed) + said
         program = changed
-    assert name == "affine-to-scf", f"no pass is called {name}"
-    return section("before", program) + section("after", affine_to_scf.lower(program, LIBRARY))
+    assert name == "affine-to-scheduled", f"no pass is called {name}"
+    return section("before", program) + section("after", affine_to_scheduled.lower(program, LIBRARY))
 
 
 def section(title: str, program: Any) -> str:

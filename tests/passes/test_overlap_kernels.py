@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
 
-from tests.passes.compiled import LIBRARY, context, scheduled
+from tests.passes.compiled import LIBRARY, context, scheduled, started, starts_of
 from tests.passes.random_programs import joined, random_case
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
-from torch2hw.lowering import affine_to_scf
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering import affine_to_scheduled
 from torch2hw.options import Options
 from torch2hw.passes.check_overlap import overlap_faults
 from torch2hw.passes.overlap_kernels import Access, OverlapKernels, Timed, latest_minus_earliest
@@ -36,46 +35,46 @@ def elementwise(name: str, source: Buffer, target: Buffer, operation: str, colum
     return Nest(name, loops, (Stage((), statements, (Store(target, at, "b"),)),))
 
 
-def two(second: str = "math.exp", columns_outside: bool = False) -> ScheduledProgram:
+def two(second: str = "math.exp", columns_outside: bool = False) -> Program:
     nests = (
         elementwise("first", X, MIDDLE, "arith.addf"),
         elementwise("second", MIDDLE, OUT, second, columns_outside),
     )
-    return affine_to_scf.lower(Program("p", (X,), (OUT,), nests), LIBRARY)
+    return affine_to_scheduled.lower(Program.of("p", (X,), (OUT,), nests), LIBRARY)
 
 
-def overlapped(program: ScheduledProgram) -> ScheduledProgram:
+def overlapped(program: Program) -> Program:
     return OverlapKernels().run(program, context(1))[0]
 
 
 def test_a_consumer_in_the_same_order_follows_at_the_depth_of_the_producer() -> None:
     program = two()
-    written, read = program.schedules[0].store_cycles[0], program.schedules[1].start["a"]
-    assert overlapped(program).starts == (0, written + 1 - read)
+    written, read = program.nests[0].plan.store_cycles[0], program.nests[1].plan.start["a"]
+    assert starts_of(overlapped(program)) == (0, written + 1 - read)
 
 
 def test_a_consumer_in_another_order_waits_for_what_it_needs_first() -> None:
     program = two(columns_outside=True)
-    written, read = program.schedules[0].store_cycles[0], program.schedules[1].start["a"]
+    written, read = program.nests[0].plan.store_cycles[0], program.nests[1].plan.start["a"]
     last = max((i * COLUMNS + j) - (j * ROWS + i) for i in range(ROWS) for j in range(COLUMNS))
-    assert overlapped(program).starts == (0, written + 1 - read + last)
+    assert starts_of(overlapped(program)) == (0, written + 1 - read + last)
 
 
 def test_a_shared_unit_is_one_kernels_at_a_time() -> None:
     program = two("arith.addf")
     assert program.shared == {"f32_add": 1}
-    first, second = (plan.start["b"] for plan in program.schedules)
-    assert overlapped(program).starts == (0, first + ROWS * COLUMNS - second)
-    alone = affine_to_scf.lower(program.program, LIBRARY, share=False)
-    assert overlapped(alone).starts[1] < overlapped(program).starts[1]
+    first, second = (nest.plan.start["b"] for nest in program.nests)
+    assert starts_of(overlapped(program)) == (0, first + ROWS * COLUMNS - second)
+    alone = affine_to_scheduled.lower(program, LIBRARY, share=False)
+    assert starts_of(overlapped(alone))[1] < starts_of(overlapped(program))[1]
 
 
 @pytest.mark.parametrize("program", [two(), two(columns_outside=True), two("arith.addf")])
-def test_a_cycle_earlier_is_found(program: ScheduledProgram) -> None:
+def test_a_cycle_earlier_is_found(program: Program) -> None:
     program = overlapped(program)
-    assert not list(overlap_faults(program))
-    early = replace(program, starts=(0, program.starts[1] - 1))
-    assert list(overlap_faults(early))
+    assert not list(overlap_faults(program, LIBRARY))
+    early = started(program, 0, starts_of(program)[1] - 1)
+    assert list(overlap_faults(early, LIBRARY))
 
 
 def test_it_can_be_switched_off() -> None:
@@ -83,14 +82,14 @@ def test_it_can_be_switched_off() -> None:
     settings = context(1)
     settings.options = Options(overlap=False)
     assert OverlapKernels().run(program, settings)[0] is program
-    assert program.starts == (0, program.ends[0])
+    assert starts_of(program) == (0, program.placed[0].end_cycle)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_programs_are_proved_by_enumeration(seed: int) -> None:
     program = scheduled(joined([random_case(7000 + 2 * seed + part, 3) for part in range(2)]).program, 1 + seed % 4)
-    assert not list(overlap_faults(program))
-    assert program.starts == overlapped(program).starts
+    assert not list(overlap_faults(program, LIBRARY))
+    assert starts_of(program) == starts_of(overlapped(program))
 
 
 def test_distances_are_no_less_than_enumeration_finds() -> None:
@@ -100,7 +99,7 @@ def test_distances_are_no_less_than_enumeration_finds() -> None:
 def compared_distances(seed: int) -> int:
     """Every pair of accesses to one buffer, element by element."""
     program = scheduled(random_case(7100 + seed, 4).program, 1 + seed % 3)
-    nests = [Timed(*each, program) for each in zip(program.program.nests, program.schedules, strict=True)]
+    nests = [Timed(nest, LIBRARY, program.shared) for nest in program.nests]
     compared = 0
     for number, later in enumerate(nests):
         for earlier in nests[:number]:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tests.passes import random_programs
-from tests.passes.compiled import scheduled
+from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, joined, random_case, values
-from torch2hw.lowering import calyx_to_hw, hw_to_sv, scf_to_calyx
+from torch2hw.lowering import calyx_to_hw, hw_to_sv, scheduled_to_calyx
 from torch2hw.lowering.manifest import manifest
 from torch2hw.passes import choose_units
 from torch2hw.passes.check_ports import faults
@@ -25,8 +25,8 @@ from torch2hw.sim.simulation import Conditions, simulate
 
 def check_design(case: Case, partition: int, folder: Path) -> None:
     program = scheduled(case.program, partition)
-    assert not list(faults(program))
-    design = scf_to_calyx.lower(program)
+    assert not list(faults(program, LIBRARY))
+    design = scheduled_to_calyx.lower(program, LIBRARY)
     (folder / "out.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions)))
     description = Manifest.from_json(manifest(design, "test", ["out.sv"], []))
     whole = case.inputs(1)
@@ -40,7 +40,7 @@ def check_design(case: Case, partition: int, folder: Path) -> None:
         description.outputs, result.outputs[0], program_values(case.program, whole), strict=True
     ):
         np.testing.assert_array_equal(got.reshape(port.shape), expected, f"whole numbers, {port.name}")
-    for port, got, expected in zip(description.outputs, result.outputs[1], values(program.program, other), strict=True):
+    for port, got, expected in zip(description.outputs, result.outputs[1], values(program, other), strict=True):
         np.testing.assert_array_equal(
             got.reshape(-1).view(np.uint32), expected.reshape(-1).view(np.uint32), f"other numbers, {port.name}"
         )

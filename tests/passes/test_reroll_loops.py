@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.passes.compiled import context, kept_by_every_pass, rounds_a_cycle_earlier, scheduled, whole_numbers
-from tests.passes.loop_values import program_values
-from torch2hw.dialects.loops import (
-    Buffer,
-    Carried,
-    Constant,
-    Load,
-    Loop,
-    Nest,
-    Operation,
-    Program,
-    Stage,
-    Statement,
-    Store,
+from tests.passes.compiled import (
+    LIBRARY,
+    context,
+    has_rounds,
+    kept_by_every_pass,
+    rounds_a_cycle_earlier,
+    scheduled,
+    whole_numbers,
 )
+from tests.passes.loop_values import program_values
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Statement, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
 from torch2hw.options import Options
@@ -129,7 +125,7 @@ def recurrence(seed: int) -> Program:
         states.append(new)
         older, state = (state if second else initial), new
     nests.append(mapped("end", [(state, 0), *([(states[1], 0)] if late else [])], [(last, 0)]))
-    return Program("p", (x,), (every, last) if stacked else (last,), tuple(nests))
+    return Program.of("p", (x,), (every, last) if stacked else (last,), tuple(nests))
 
 
 def rerolled(program: Program) -> Program:
@@ -148,12 +144,12 @@ def narrow() -> Program:
         nests.append(product(f"n{k}", down, [(states[k], 0)], [(middle, 0)]))
         nests.append(product(f"u{k}", up, [(middle, 0), (x, k)], [(states[k + 1], 0)]))
     nests.append(mapped("last", [(states[5], 0)], [(y, 0)]))
-    return Program("p", (x,), (y,), tuple(nests))
+    return Program.of("p", (x,), (y,), tuple(nests))
 
 
 def test_sums_that_are_split_within_a_step() -> None:
     plan = kept_by_every_pass(narrow(), 1)
-    assert [nest.name for nest in plan.program.nests if nest.fused] == ["matmul0_partial", "matmul0", "matmul1"]
+    assert [nest.name for nest in plan.nests if nest.is_in_rounds] == ["matmul0_partial", "matmul0", "matmul1"]
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -173,10 +169,10 @@ def test_nearly_all_of_them_have_the_nests_of_a_few_steps() -> None:
 def test_a_step_that_comes_a_cycle_earlier_is_found() -> None:
     """Steps are as close as they can be, and the checker notices one cycle less."""
     plans = [scheduled(recurrence(seed), 1 + seed % 3) for seed in range(16)]
-    plans = [plan for plan in plans if any(plan.periods)]
+    plans = [plan for plan in plans if has_rounds(plan)]
     assert len(plans) >= 8
     for plan in plans:
-        assert list(faults(rounds_a_cycle_earlier(plan)))
+        assert list(faults(rounds_a_cycle_earlier(plan), LIBRARY))
 
 
 def steps_of(count: int, fused_read: bool = False, keep: int | None = None) -> Program:
@@ -192,7 +188,7 @@ def steps_of(count: int, fused_read: bool = False, keep: int | None = None) -> P
         state = new
     kept = [] if keep is None else [(states[keep], 0)]
     nests.append(mapped("last", [(state, 0), *kept], [(y, 0)]))
-    return Program("p", (x,), (y,), tuple(nests))
+    return Program.of("p", (x,), (y,), tuple(nests))
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
@@ -221,7 +217,7 @@ def test_constants_of_each_step_have_rows() -> None:
     for k in range(5):
         nests.append(product(f"n{k}", matrix(f"w{k}", data, 4, 4), [(layers[k], 0)], [(layers[k + 1], 0)]))
     nests.append(mapped("last", [(layers[5], 0)], [(y, 0)]))
-    program = rerolled(Program("p", (x,), (y,), tuple(nests)))
+    program = rerolled(Program.of("p", (x,), (y,), tuple(nests)))
     assert [nest.rounds for nest in program.nests] == [1, 5, 1]
     assert [buffer.shape for buffer in program.buffers() if buffer.storage == ROM] == [(5, 4, 4)]
     assert program.nests[1].macs == 5 * 16
@@ -229,9 +225,9 @@ def test_constants_of_each_step_have_rows() -> None:
 
 def test_parts_of_a_concatenation_are_one_nest() -> None:
     x, y = Buffer("x", (10, 4), "f32", INPUT), Buffer("y", (10, 4), "f32", OUTPUT)
-    program = Program("p", (x,), (y,), tuple(mapped(f"n{k}", [(x, 9 - k)], [(y, k)]) for k in range(10)))
+    program = Program.of("p", (x,), (y,), tuple(mapped(f"n{k}", [(x, 9 - k)], [(y, k)]) for k in range(10)))
     changed = rerolled(program)
-    assert len(changed.nests) == 1 and not changed.nests[0].fused
+    assert len(changed.nests) == 1 and not has_rounds(changed)
     for got, wanted in zip(*(program_values(each, whole_numbers(each)) for each in (changed, program)), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
@@ -245,7 +241,7 @@ def patched(stride: int) -> Program:
         load = Load("v", "f32", x, (variable(row_) * 2 + 3 * step, variable(column)))
         store = Store(y, (variable(row_) + stride * step, variable(column)), "v")
         nests.append(Nest(f"n{step}", (Loop(row_), Loop(column)), (Stage((), (load,), (store,)),)))
-    return Program("p", (x,), (y,), tuple(nests))
+    return Program.of("p", (x,), (y,), tuple(nests))
 
 
 @pytest.mark.parametrize("stride, nests", [(0, 4), (1, 4), (2, 4), (3, 1)])
@@ -267,8 +263,8 @@ def test_what_is_left_alone(what: str) -> None:
     if what == "an input of each step":
         own = [Buffer(f"x{k}", (6,), "f32", INPUT) for k in range(3)]
         steps = [mapped(n.name, [(load_of(n), 0), (own[k], 0)], [(store_of(n), 0)]) for k, n in enumerate(steps)]
-        program = replace(program, inputs=(x, *own))
-    program = program.with_nests([first, *steps, last])
+        program = program.with_ports((x, *own), program.outputs)
+    program = program.with_sequence([first, *steps, last])
     assert RerollLoops().run(program, context(1)) == (program, {})
 
 

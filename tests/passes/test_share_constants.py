@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from tests.lowering.test_affine_to_sequential import program_of
+from tests.lowering.test_scf_to_calyx import program_of
 from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
-from torch2hw.dialects.loops import Load, Operation, Program
+from torch2hw.dialects.loops import Load, Operation
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.passes.share_constants import ShareConstants, cost
 from torch2hw.sim.banked import pack

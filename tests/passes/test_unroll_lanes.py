@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tests.passes.loop_values import program_values
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Program, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.passes.unroll_lanes import reducible, unroll
@@ -33,7 +34,7 @@ def nest(extra: tuple[Operation, ...], carried: tuple[Carried, ...], value: str)
 
 def results(one: Nest) -> np.ndarray:  # type: ignore[type-arg]
     inputs = [np.arange(18, dtype=np.float32).reshape(3, 6), np.array([1, 2, 3], np.float32)]
-    return program_values(Program("p", (X, BIAS), (Y,), (one,)), inputs)[0]
+    return program_values(Program.of("p", (X, BIAS), (Y,), (one,)), inputs)[0]
 
 
 def test_a_later_stage_uses_the_initial_value_and_the_last_term() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.passes.compiled import LIBRARY, LOOP_PASSES, context, equal, scheduled
+from tests.passes.compiled import LOOP_PASSES, context, equal, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, random_case, values
-from torch2hw.lowering import affine_to_scf
+from torch2hw.lowering import scheduled_to_scf
 from torch2hw.sim.banked import pack
 from torch2hw.sim.reference import Reference
 
@@ -51,7 +51,8 @@ def test_the_definition_is_what_the_text_computes(seed: int) -> None:
 def test_the_scheduled_text_computes_the_same_values() -> None:
     case = random_case(4, 4)
     plan = scheduled(case.program, 2)
-    packed = [pack(x, b.bank_factors) for x, b in zip(case.inputs(3), plan.program.inputs, strict=True)]
-    for got, wanted in zip(Reference(plan.text()).run(packed), Reference(plan.program.text()).run(packed), strict=True):
+    packed = [pack(x, b.bank_factors) for x, b in zip(case.inputs(3), plan.inputs, strict=True)]
+    text = scheduled_to_scf.emit(plan)
+    for got, wanted in zip(Reference(text).run(packed), Reference(plan.text()).run(packed), strict=True):
         np.testing.assert_array_equal(got, wanted)
-    assert "cycle = " in affine_to_scf.lower(plan.program, LIBRARY).text()
+    assert "cycle = " in text and "schedule = {" in text

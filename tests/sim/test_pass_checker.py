@@ -13,7 +13,8 @@ import torch
 
 from torch2hw.cli import main
 from torch2hw.compiler import Compiled, compile_model
-from torch2hw.dialects.loops import Constant, Load, Nest, Program, Statement
+from torch2hw.dialects.loops import Constant, Load, Nest, Statement
+from torch2hw.dialects.program import Program
 from torch2hw.driver import Pass
 from torch2hw.errors import CheckError
 from torch2hw.frontend.load_model import load
@@ -52,7 +53,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def check(model: Path, **options: Any) -> Compiled:
-    return compile_model(load(str(model)), Options(**options), stop_at="scf", check=True)
+    return compile_model(load(str(model)), Options(**options), stop_at="scheduled", check=True)
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, step: type[Pass], kernel: int, fault: Any) -> None:
@@ -92,12 +93,12 @@ def test_every_pass_keeps_the_values(model: Path) -> None:
     declared = ["torch-to-linalg", "fold-initial-values", "simplify-arithmetic", "choose-lanes", "bind-units"]
     assert [name for name, checked in found.items() if not checked.exact] == declared
     assert all(checked.scales < FACTOR / 2 for checked in found.values())
-    assert {"linalg-to-affine", "bank-memories", "affine-to-scf"} <= found.keys()
+    assert {"linalg-to-affine", "bank-memories", "affine-to-scheduled"} <= found.keys()
 
 
 def test_the_sequential_schedule_is_checked_too(model: Path) -> None:
     compiled = compile_model(load(str(model)), Options(schedule="sequential"), stop_at="calyx", check=True)
-    assert [str(c) for c in compiled.checked][-1] == "affine-to-sequential: bit for bit"
+    assert [str(c) for c in compiled.checked][-1] == "scf-to-calyx: bit for bit"
 
 
 def test_a_fault_in_a_middle_pass_is_named_with_kernel_element_and_line(

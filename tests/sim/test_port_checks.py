@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,11 @@ import torch
 
 import torch2hw
 from tests.passes.test_check_ports import copy_nest
+from torch2hw.dialects.program import Program
 from torch2hw.errors import CheckError
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import fill_verilog
-from torch2hw.lowering import calyx_to_hw, hw_to_sv, scf_to_calyx
-from torch2hw.lowering.affine_to_scf import ScheduledProgram
+from torch2hw.lowering import calyx_to_hw, hw_to_sv, scheduled_to_calyx
 from torch2hw.lowering.manifest import manifest
 from torch2hw.passes.check_ports import faults
 from torch2hw.sim.manifest import Manifest
@@ -24,13 +23,13 @@ from torch2hw.sim.port_checks import MOST_TOLD, port_checks
 from torch2hw.sim.simulation import simulate
 
 
-def run(program: ScheduledProgram, folder: Path) -> None:
-    design = scf_to_calyx.lower(replace(program, library=Library()))
+def run(program: Program, folder: Path) -> None:
+    design = scheduled_to_calyx.lower(program, Library())
     verilog = hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions))
     (folder / "p.sv").write_text(fill_verilog(verilog, design.contents))
     (folder / "checks.sv").write_text(port_checks(program))
     told = Manifest.from_json(manifest(design, "test", ["p.sv", "checks.sv"], []))
-    x = np.random.default_rng(0).standard_normal(program.program.inputs[0].shape).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal(program.inputs[0].shape).astype(np.float32)
     (found,) = simulate(folder, told, [[x]]).outputs
     assert found[0].tobytes() == x.tobytes()
 
@@ -43,7 +42,7 @@ def test_enough_banks_are_quiet(tmp_path: Path) -> None:
 @pytest.mark.simulation
 def test_a_planted_conflict_is_named(tmp_path: Path) -> None:
     planted = copy_nest(3, 8, (1, 2), 4)
-    assert list(faults(planted))  # the proof finds it too
+    assert list(faults(planted, Library()))  # the proof finds it too
     with pytest.raises(CheckError) as refused:
         run(planted, tmp_path)
     text = str(refused.value)
@@ -72,5 +71,5 @@ def test_a_bank_that_nothing_reads_has_no_memory(
 ) -> None:
     """Found by the fuzzer: such a bank, of a temporary or an input, has no instance, and the checks named it."""
     compiled = torch2hw.compile(model, (torch.randn(shape),), partition=partition).compiled
-    named = set(re.findall(r"int'\((\w+_memory)\.", port_checks(compiled.at("scf"))))
+    named = set(re.findall(r"int'\((\w+_memory)\.", port_checks(compiled.at("scheduled"))))
     assert named <= set(re.findall(r"^  ram_\w+ (\w+_memory) \(", compiled.verilog(), re.MULTILINE))

@@ -43,6 +43,8 @@ def run(parsed: argparse.Namespace) -> int:
         raise UsageError(f"--emit hls: unsupported with {other}", fix="leave one of the two out")
     with Progress(parsed.quiet) as progress:
         stop_at = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
+        if stop_at == "scf" and parsed.schedule == "static":
+            stop_at = "scheduled"  # scf is a level of the sequential schedule
         compiled = compile_given(parsed, progress, stop_at, parsed.stop_after)
         if whole:
             from torch2hw.design_files import write_design
@@ -61,7 +63,12 @@ def run(parsed: argparse.Namespace) -> int:
             cycles, macs = f"{manifest['latency_cycles']:,}", f"{manifest['macs']:,}"
             print(f"{parsed.output}: {manifest['top']}, {cycles} cycles, multiply-accumulates: {macs}")
         return 0
-    text = compiled.result.text()
+    if parsed.emit == "scf" and parsed.schedule == "static" and parsed.stop_after is None:
+        from torch2hw.lowering import scheduled_to_scf
+
+        text = scheduled_to_scf.emit(compiled.at("scheduled"))
+    else:
+        text = compiled.result.text()
     if parsed.emit == "futil":
         from torch2hw.dialects import calyx
 

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from torch2hw.dialects import calyx
-from torch2hw.dialects.loops import Program
 from torch2hw.dialects.plain_loop_text import plain_loop_text
+from torch2hw.dialects.program import Program
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.torch_to_linalg import export
 from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.library import Library
-from torch2hw.lowering import affine_to_sequential, calyx_to_hw, hw_to_sv, linalg_to_affine
+from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
 from torch2hw.lowering.manifest import sequential_manifest
 from torch2hw.passes.bind_units import BindUnits
 from torch2hw.sim.manifest import Manifest
@@ -75,7 +75,7 @@ def test_bit_exact_and_as_long_as_predicted(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     library = Library()
     program = program_of(kind(*arguments), shape, name)
-    sequential = affine_to_sequential.lower(program, library)
+    sequential = scf_to_calyx.lower(affine_to_scf.lower(program, library), library)
     verilog = hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions))
     (tmp_path / "out.sv").write_text(fill_verilog(verilog, sequential.contents))
     manifest = Manifest.from_json(sequential_manifest(sequential, "test", ["out.sv"], []))
@@ -104,6 +104,7 @@ def test_plain_loops_compute_what_the_program_does() -> None:
 
 
 def test_native_calyx_of_the_sequential_schedule() -> None:
-    sequential = affine_to_sequential.lower(program_of(nn.Linear(2, 2), (1, 2), "tiny"), Library())
+    core = affine_to_scf.lower(program_of(nn.Linear(2, 2), (1, 2), "tiny"), Library())
+    sequential = scf_to_calyx.lower(core, Library())
     calyx.verify(sequential.calyx)
     assert "invoke run[" in calyx.futil(sequential.calyx)

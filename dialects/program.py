@@ -1,0 +1,236 @@
+"""A program: functions, each a tree of control nodes over kernels. Kernels (`Nest`) are the leaves; see `loops.py`.
+
+| node     | what its children do                                                                                 |
+|----------|------------------------------------------------------------------------------------------------------|
+| `Seq`    | run in order                                                                                         |
+| `Par`    | run at once: no child touches what another one writes                                                |
+| `Rounds` | run in order, `count` times; the first loop of every kernel below counts the rounds (`Loop.in_rounds`) |
+| `Nest`   | a kernel: a loop nest that becomes one hardware component                                            |
+
+The order of a tree is the order in which values are computed; a scheduled program may overlap neighbours in time where
+no value changes by it. At level `scheduled` every kernel has a `schedule`, every node a `start_cycle` relative to its
+parent's (in `Rounds`: to the start of its round), and `Rounds` a `period_cycles`. So a subtree can be moved without a
+change of what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from torch2hw.dialects.loops import Buffer, Nest, with_buffers
+
+
+@dataclass(frozen=True)
+class Seq:
+    """Children that run one after the other."""
+
+    body: tuple[Node, ...]
+    start_cycle: int = 0
+
+    def kernels(self) -> Iterator[Nest]:
+        """The kernels below, in execution order."""
+        for node in self.body:
+            yield from node.kernels()
+
+
+@dataclass(frozen=True)
+class Par:
+    """The arms of one nest of loops, called `name`, that run at the same time."""
+
+    name: str
+    body: tuple[Node, ...]
+    start_cycle: int = 0
+
+    def kernels(self) -> Iterator[Nest]:
+        """The kernels below, arm by arm."""
+        for node in self.body:
+            yield from node.kernels()
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Children that run one after the other, `count` times; `period_cycles` from the start of a round to the next's."""
+
+    count: int
+    body: tuple[Node, ...]
+    start_cycle: int = 0
+    period_cycles: int = 0
+
+    def kernels(self) -> Iterator[Nest]:
+        """The kernels below, in the order of one round."""
+        for node in self.body:
+            yield from node.kernels()
+
+    @property
+    def span_cycles(self) -> int:
+        """Cycles that its rounds take, without what the last one still has in its pipelines."""
+        return self.count * self.period_cycles
+
+
+Node = Seq | Par | Rounds | Nest
+
+
+def end_cycle(node: Node) -> int:
+    """The cycle after a node's last store, relative to its parent; of `Rounds` no sooner than the rounds are over."""
+    if isinstance(node, Nest):
+        assert node.schedule is not None
+        return node.start_cycle + node.schedule.latency_cycles(node.round_trips)
+    ends = [end_cycle(child) for child in node.body]
+    if isinstance(node, Rounds):
+        last = (node.count - 1) * node.period_cycles
+        return node.start_cycle + max([node.span_cycles, *(last + end for end in ends)])
+    return node.start_cycle + max(ends, default=0)
+
+
+def replaced(node: Node, change: Callable[[Nest], Sequence[Node]]) -> list[Node]:
+    """What stands in the place of a node when each kernel below is replaced by what `change` gives for it, in order.
+    `Par` and `Rounds` that nothing is left of go."""
+    if isinstance(node, Nest):
+        return list(change(node))
+    body = tuple(new for child in node.body for new in replaced(child, change))
+    if len(body) == len(node.body) and all(a is b for a, b in zip(body, node.body, strict=True)):
+        return [node]
+    return [replace(node, body=body)] if body or isinstance(node, Seq) else []
+
+
+@dataclass(frozen=True)
+class Function:
+    """`inputs` and `outputs` are its ports in order; `body` is what it does."""
+
+    name: str
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    body: Seq
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A kernel with its place in time: round r of it starts in cycle `start_cycle` + r · `period_cycles` of the design;
+    `period_cycles` is 0 outside of `Rounds`."""
+
+    nest: Nest
+    start_cycle: int
+    period_cycles: int
+
+    @property
+    def end_cycle(self) -> int:
+        """The cycle after its last store."""
+        schedule, nest = self.nest.schedule, self.nest
+        assert schedule is not None
+        return self.start_cycle + (nest.rounds - 1) * self.period_cycles + schedule.latency_cycles(nest.round_trips)
+
+
+@dataclass(frozen=True)
+class Program:
+    """`functions[0]` is the design; no pass makes more than one yet, and every property below speaks of that one.
+
+    `models`: software models that operations call (`Operation.callee`), each a function in upstream MLIR.
+    `shared`: at level scheduled, how many of each unit (by its name) the kernels take turns with.
+    """
+
+    name: str
+    functions: tuple[Function, ...]
+    models: tuple[str, ...] = ()
+    level: str = "affine"
+    shared: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+    @staticmethod
+    def of(
+        name: str, inputs: Sequence[Buffer], outputs: Sequence[Buffer], nodes: Sequence[Node], level: str = "affine"
+    ) -> Program:
+        """A program of one function, whose nodes run in sequence."""
+        return Program(name, (Function(name, tuple(inputs), tuple(outputs), Seq(tuple(nodes))),), level=level)
+
+    @property
+    def inputs(self) -> tuple[Buffer, ...]:
+        """Buffers that the host writes."""
+        return self.functions[0].inputs
+
+    @property
+    def outputs(self) -> tuple[Buffer, ...]:
+        """Buffers that the host reads."""
+        return self.functions[0].outputs
+
+    @property
+    def sequence(self) -> tuple[Node, ...]:
+        """The nodes that run one after the other."""
+        return self.functions[0].body.body
+
+    @cached_property
+    def nests(self) -> tuple[Nest, ...]:
+        """Every kernel, in execution order."""
+        return tuple(self.functions[0].body.kernels())
+
+    @property
+    def straight_line(self) -> list[Nest]:
+        """The kernels of a program that is nothing but a sequence of them."""
+        assert all(isinstance(node, Nest) for node in self.sequence), "no rounds or arms have been made yet"
+        return list(self.nests)
+
+    @property
+    def placed(self) -> list[Placed]:
+        """Every kernel of a scheduled program with its place in time, in execution order."""
+        return list(_placed(self.functions[0].body, 0, 0))
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the start to past the last store."""
+        return end_cycle(self.functions[0].body)
+
+    def buffers(self) -> list[Buffer]:
+        """Every buffer once, in order of first appearance, inputs and outputs first."""
+        seen = dict.fromkeys((*self.inputs, *self.outputs))
+        for nest in self.nests:
+            seen |= nest.touched
+        return list(seen)
+
+    def with_sequence(self, nodes: Sequence[Node]) -> Program:
+        """The program that runs these nodes instead."""
+        design = self.functions[0]
+        changed = replace(design, body=replace(design.body, body=tuple(nodes)))
+        return replace(self, functions=(changed, *self.functions[1:]))
+
+    def with_ports(self, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> Program:
+        """The program with other ports."""
+        changed = replace(self.functions[0], inputs=tuple(inputs), outputs=tuple(outputs))
+        return replace(self, functions=(changed, *self.functions[1:]))
+
+    def map_kernels(self, change: Callable[[Nest], Sequence[Node]]) -> Program:
+        """The program with each kernel replaced by what `change` makes of it; `Par` and `Rounds` stay around them."""
+        return self.with_sequence([new for node in self.sequence for new in replaced(node, change)])
+
+    def with_nests(self, nests: Sequence[Nest]) -> Program:
+        """The program with other kernels in the places of its kernels, one for one."""
+        others = iter(nests)
+        assert len(nests) == len(self.nests)
+        return self.map_kernels(lambda _: [next(others)])
+
+    def up_to(self, count: int) -> Program:
+        """The program with only its first `count` kernels, those in `Rounds` still in all rounds."""
+        numbers = iter(range(len(self.nests)))
+        return self.map_kernels(lambda nest: [nest] if next(numbers) < count else [])
+
+    def with_buffers(self, instead: Mapping[Buffer, Buffer]) -> Program:
+        """The program with other buffers, those of its ports too."""
+        return self.with_ports(
+            [instead.get(buffer, buffer) for buffer in self.inputs],
+            [instead.get(buffer, buffer) for buffer in self.outputs],
+        ).map_kernels(lambda nest: [with_buffers(nest, instead)])
+
+    def text(self, weights: bool = True) -> str:
+        """The program as upstream MLIR, executable in exactly this order; without `weights`, constants are named
+        instead of printed."""
+        from torch2hw.dialects.affine_text import affine_text
+
+        return affine_text(self, weights=weights)
+
+
+def _placed(node: Node, start: int, period: int) -> Iterator[Placed]:
+    start += node.start_cycle
+    if isinstance(node, Nest):
+        yield Placed(node, start, period)
+        return
+    for child in node.body:
+        yield from _placed(child, start, node.period_cycles if isinstance(node, Rounds) else period)
