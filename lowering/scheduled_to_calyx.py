@@ -145,8 +145,7 @@ class _Top:
         users: dict[tuple[Buffer | str, int], list[int]] = {}
         for number, nest in enumerate(self.program.nests):
             uses: list[tuple[Buffer | str, int]] = [
-                (unit.name, which)
-                for _, unit, which in shared_uses(nest, self.library, self.program.shared)
+                (unit.name, which) for _, unit, which in shared_uses(nest, self.library, self.program.shared)
             ]
             for load in nest.loads():
                 if not load.buffer.storage.in_kernel:

@@ -3,14 +3,16 @@
 For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
 shared unit gets operands from one of them in a cycle (an iterative one, in as many as it is busy), a port of a bank is
 asked for by one, and what the first in the order of the program does to an element comes before what the second does
-to it. A round of a nest is a nest here.
+to it. A round of a nest is a nest here; of two rounds that do what two earlier ones did, moved by as many rows in every
+buffer, nothing is gone through again (`moved_rounds`).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from torch2hw.dialects.loops import Buffer, Nest, Operation
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.lowering.units import shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
+from torch2hw.passes.check_rounds import moved_rounds
 from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, run_time
 
 CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
@@ -26,35 +29,66 @@ CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
 
 @dataclass(frozen=True)
 class Running:
-    """A scheduled nest, from its first cycle to the one after its last, counted from the design's first."""
+    """One round of a scheduled nest (the only one of a nest that is not in rounds), from its first cycle to the one
+    after its last, counted from the design's first."""
 
-    nest: Nest
+    whole: Nest
+    number: int
     start: int
     end: int
 
+    @cached_property
+    def nest(self) -> Nest:
+        return self.whole.round(self.number)
+
+    @cached_property
+    def accesses(self) -> list[Access]:
+        return accesses(self.nest)
+
     def iterations(self, cycle: int, first: int, last: int) -> range:
         """The iterations whose cycle `cycle` is one of the design's cycles `first` … `last` - 1."""
-        interval = self.nest.plan.interval_cycles
+        interval = self.whole.plan.interval_cycles
         low = max(0, -(-(first - self.start - cycle) // interval))
-        high = min(self.nest.trip_count, -(-(last - self.start - cycle) // interval))
+        high = min(self.whole.round_trips, -(-(last - self.start - cycle) // interval))
         return range(low, max(low, high))
 
     def cycles(self, cycle: int, first: int, last: int) -> Array:
         found = self.iterations(cycle, first, last)
-        return np.arange(found.start, found.stop) * self.nest.plan.interval_cycles + self.start + cycle
+        return np.arange(found.start, found.stop) * self.whole.plan.interval_cycles + self.start + cycle
 
 
 def overlap_faults(program: Program, library: Any) -> Iterator[str]:
     """What two nests that run at the same time do wrong, a line each."""
-    for left, right in itertools.combinations(in_order(program), 2):
+    seen: set[tuple[int, int, int, int]] = set()
+    for left, right in not_apart(in_order(program)):
         first, last = max(left.start, right.start), min(left.end, right.end)
-        names = f"{left.nest.name} and {right.nest.name}"
+        names = f"{left.whole.name} and {right.whole.name}"
         if right.end <= left.start:
             yield f"{names}: the second ends before the first starts"
         if first >= last:
             continue
+        if moved_rounds(left.whole, right.whole):
+            later = right.number - left.number, right.start - left.start
+            pair = id(left.whole), id(right.whole), *later
+            if pair in seen:
+                continue
+            seen.add(pair)
         for text in (*unit_faults(program.shared, library, left, right), *access_faults(left, right, first, last)):
             yield f"{names}: {text}"
+
+
+def not_apart(order: Sequence[Running]) -> Iterator[tuple[Running, Running]]:
+    """The pairs, in order, of which the first has not ended when the second starts."""
+    ends = list(itertools.accumulate((each.end for each in order), max))  # the last cycle of any so far
+    pairs = []
+    for number, right in enumerate(order):
+        for other in range(number - 1, -1, -1):
+            if ends[other] <= right.start < right.end:
+                break
+            if order[other].end > right.start or order[other].start >= right.end:
+                pairs.append((other, number))
+    for other, number in sorted(pairs):
+        yield order[other], order[number]
 
 
 def in_order(program: Program) -> list[Running]:
@@ -64,9 +98,8 @@ def in_order(program: Program) -> list[Running]:
         rounds, period = (node.count, node.period_cycles) if isinstance(node, Rounds) else (1, 0)
         for number in range(rounds):
             for nest in node.kernels():
-                once = nest.round(number)
                 start = node.start_cycle + number * period + (nest.start_cycle if nest is not node else 0)
-                found.append(Running(once, start, start + once.plan.latency_cycles(once.trip_count)))
+                found.append(Running(nest, number, start, start + nest.plan.latency_cycles(nest.round_trips)))
     return found
 
 
@@ -110,13 +143,14 @@ def runs(nest: Nest, stage: int, found: range) -> Array:
 
 
 def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
-    common = {a.buffer for a in accesses(left.nest)}
-    common &= {a.buffer for a in accesses(right.nest)}
+    common = {a.buffer for a in left.accesses} & {a.buffer for a in right.accesses}
     if common and last - first > CYCLE_LIMIT:
         yield f"{last - first} cycles in common are too many to go through"
         return
-    for one in accesses(left.nest):
-        for other in accesses(right.nest):
+    for one in left.accesses:
+        if one.buffer not in common:
+            continue
+        for other in right.accesses:
             if one.buffer is not other.buffer:
                 continue
             if one.writes == other.writes and banks(one) & banks(other):

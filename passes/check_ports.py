@@ -32,6 +32,7 @@ from torch2hw.lowering.units import unit_of
 from torch2hw.passes.bank_analysis import bank_number, selection
 from torch2hw.passes.check_overlap import overlap_faults, runs
 from torch2hw.passes.check_residues import EXACT_LIMIT, residues, step, suspects
+from torch2hw.passes.check_rounds import moved_rounds
 from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
 
 PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
@@ -57,7 +58,8 @@ def faults(program: Program, library: Any) -> Iterator[str]:
     for nest in program.nests:
         for access in accesses(nest):
             yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
-        for once in map(nest.round, range(nest.rounds)):
+        rounds = 1 if moved_rounds(nest, nest) else nest.rounds  # the others do the same to other rows
+        for once in map(nest.round, range(rounds)):
             for left, right in suspects(accesses(once), nest.plan.interval_cycles):
                 if not ordered(once, left, right):
                     yield f"{nest.name}: {left} and {right} collide"

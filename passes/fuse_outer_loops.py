@@ -216,9 +216,7 @@ def stays(outer: Variable, indices: Sequence[Index], dimension: int) -> bool:
 
 
 # -- in how many rounds ------------------------------------------------------------------------------------------------
-def cheaper(
-    program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]], library: Any
-) -> list[Rounds]:
+def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]], library: Any) -> list[Rounds]:
     """The nests fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the cheapest
     first. `banks` are factors by the buffer's name."""
     if end < first + 2:

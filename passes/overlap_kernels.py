@@ -198,9 +198,7 @@ class Timed:
                     yield (kind, access.buffer, bank_number(bank, factors)), access.cycle, access.cycle + 1
 
 
-def timed(
-    nest: Nest, library: Any, shared: Mapping[str, int], period: int = 0, turn: int | None = None
-) -> Timed:
+def timed(nest: Nest, library: Any, shared: Mapping[str, int], period: int = 0, turn: int | None = None) -> Timed:
     """A nest, or one round of it, as `Timed`: once for a schedule, which belongs to one nest wherever that starts."""
     known: dict[Any, tuple[Nest, Timed]] = vars(nest.plan).setdefault("_timed", {})
     key = library, tuple(shared.items()), period, turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from tests.passes.compiled import LIBRARY, context, scheduled
 from tests.passes.random_programs import random_case
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store
-from torch2hw.dialects.program import Program
+from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
@@ -22,6 +23,8 @@ from torch2hw.passes.check_ports import (
     never_meet,
     read_first,
 )
+from torch2hw.passes.check_residues import suspects
+from torch2hw.passes.check_rounds import moved_rounds
 from torch2hw.passes.port_accesses import Access, accesses
 
 
@@ -115,6 +118,52 @@ def test_a_value_overwritten_before_it_is_read_is_found() -> None:
         plan = Schedule(1, {"v": 0}, {"v": 1}, [1], 2)
         program = Program.of("p", (), (), (replace(nest, schedule=plan),), level="scheduled")
         assert len(list(faults(program, LIBRARY))) == problems
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_residues_leave_no_pair_out_that_may_meet(seed: int) -> None:
+    """Every pair that the functions for two accesses do not settle is looked at."""
+    rng = np.random.default_rng(seed)
+    variables = [Variable(f"i{d}", int(rng.integers(1, 6))) for d in range(3)]
+    buffers = [Buffer(name, (64, 64), "f32", INPUT, factors=tuple(rng.integers(1, 5, 2).tolist())) for name in "ab"]
+
+    def index() -> Index:
+        total = Index((), int(rng.integers(0, 8)))
+        for v in variables:
+            total = total + variable(v) * int(rng.choice([0, 0, 1, 2, 4]))
+        return total if rng.random() < 0.8 else total.floordiv(int(rng.integers(2, 4)))
+
+    interval = int(rng.integers(1, 4))
+    found = [
+        Access(buffers[int(rng.integers(2))], bool(rng.random() < 0.3), (index(), index()), int(rng.integers(0, 6)))
+        for _ in range(40)
+    ]
+    expected = [
+        (left, right)
+        for left, right in itertools.combinations(found, 2)
+        if left.buffer is right.buffer
+        and (
+            not different_elements(left, right)
+            if left.writes != right.writes
+            else (left.cycle - right.cycle) % interval == 0 and not never_meet(left, right, False)
+        )
+    ]
+    assert suspects(found, interval) == expected
+
+
+@pytest.mark.parametrize("faster", [False, True])
+def test_a_collision_in_a_later_round_is_found(faster: bool) -> None:
+    """Reads of x[t] and x[t + 1], or of x[t] and x[4·t + 1], which are in one bank in the second round."""
+    x, y = Buffer("x", (8,), "f32", INPUT, factors=(2,)), Buffer("y", (2, 4, 2), "f32", OUTPUT, factors=(1, 1, 2))
+    t, i = Variable("t", 2), Variable("i", 4)
+    second = variable(t) * (4 if faster else 1) + 1
+    loads = (Load("v0", "f32", x, (variable(t),)), Load("v1", "f32", x, (second,)))
+    stores = tuple(Store(y, (variable(t), variable(i), Index((), arm)), f"v{arm}") for arm in range(2))
+    plan = Schedule(1, {"v0": 0, "v1": 0}, {"v0": 2, "v1": 2}, [2, 2], 3)
+    nest = Nest("n", (Loop(t, in_rounds=True), Loop(i)), (Stage((), loads, stores),), schedule=plan)
+    program = Program.of("p", (x,), (y,), (Rounds(2, (nest,), period_cycles=4),), level="scheduled")
+    assert moved_rounds(nest, nest) == (not faster)
+    assert len(list(faults(program, LIBRARY))) == faster
 
 
 @pytest.mark.parametrize("seed", range(12))
