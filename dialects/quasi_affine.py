@@ -80,6 +80,8 @@ class Index:
         return self + (other * -1)
 
     def __mul__(self, factor: int) -> Index:
+        if factor == 1:
+            return self
         return _sum([(atom, coefficient * factor) for atom, coefficient in self.terms], self.constant * factor)
 
     def floordiv(self, divisor: int) -> Index:
@@ -101,7 +103,7 @@ class Index:
         """Every variable in this index, those inside divisions included."""
         return _variables(self)
 
-    @property
+    @cached_property
     def is_affine(self) -> bool:
         """No division or remainder is left."""
         return all(isinstance(atom, Variable) for atom, _ in self.terms)
@@ -110,6 +112,10 @@ class Index:
         """This index with variables replaced, simplified anew."""
         if not replacement or not any(v in replacement for v in self.variables()):
             return self
+        values = [(replacement.get(v) or variable(v), c) for v, c in self.terms if isinstance(v, Variable)]
+        if self.is_affine and all(value.is_affine for value, _ in values):  # a plain sum: no parts of divisions to join
+            terms = [(atom, factor * coefficient) for value, coefficient in values for atom, factor in value.terms]
+            return _sum(terms, self.constant + sum(value.constant * coefficient for value, coefficient in values))
         result = constant(self.constant)
         for atom, coefficient in self.terms:
             if isinstance(atom, Variable):
@@ -210,6 +216,8 @@ def _sum(terms: list[tuple[Atom, int]], offset: int) -> Index:
                 del totals[atom], totals[rest]
                 return _sum([*totals.items(), *(atom.dividend * share).terms], offset + share * atom.dividend.constant)
     kept = [(atom, coefficient) for atom, coefficient in totals.items() if coefficient]
+    if len(kept) < 2:
+        return Index(tuple(kept), offset)
     return Index(tuple(sorted(kept, key=lambda term: (str(term[0]), term[1]))), offset)
 
 

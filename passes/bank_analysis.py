@@ -7,6 +7,7 @@ non-zero constant in some dimension.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,27 +58,48 @@ def apart(a: Index, b: Index, factor: int) -> bool:
 
 
 def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:
-    """The most accesses (of different addresses) that may need one bank in one iteration: the II that they force."""
+    """The most accesses (of different addresses) that may need one bank in one iteration: the II that they force.
+
+    Where an index of all accesses has the same terms, two are apart if their `kinds` differ; else, pair by pair.
+    """
     distinct = list(dict.fromkeys(tuple(access) for access in accesses))
-    meet = np.tril(np.ones((len(distinct), len(distinct)), bool), -1)  # whether access k meets an earlier one
+    equal: list[list[int]] = []
+    tables: list[NDArray[np.bool_]] = []
     for dimension, factor in enumerate(factors):
-        if factor > 1:
-            meet &= ~all_apart([access[dimension] for access in distinct], factor)
-    return 1 + int(meet.sum(axis=1).max(initial=0))
+        if factor > 1 and len(distinct) > 1:
+            indices = [access[dimension] for access in distinct]
+            numbers, of_kind = kinds(indices, factor)
+            if len({terms for terms, _ in numbers}) == 1 and all(v.extent for v in indices[0].variables()):
+                equal.append(of_kind)
+            else:
+                tables.append(all_apart(indices, factor))
+    same = list(zip(*equal, strict=True)) or [()] * len(distinct)
+    if not tables:
+        return max(Counter(same).values(), default=1)
+    groups: dict[tuple[int, ...], int] = {}
+    group = np.array([groups.setdefault(each, len(groups)) for each in same])
+    meet = np.tril(group[:, None] == group[None, :], -1)  # whether access k meets an earlier one
+    for table in tables:
+        meet &= ~table
+    return 1 + int(meet.sum(axis=1).max())
+
+
+def kinds(indices: Sequence[Index], factor: int) -> tuple[dict[tuple[object, int], int], list[int]]:
+    """A number for every kind of index, and the kind of each index: banks depend on no more than its terms and what its
+    constant leaves when divided by the factor."""
+    numbers: dict[tuple[object, int], int] = {}
+    return numbers, [numbers.setdefault((index.terms, index.constant % factor), len(numbers)) for index in indices]
 
 
 def all_apart(indices: Sequence[Index], factor: int) -> NDArray[np.bool_]:
-    """`apart` of every two of these indices. It depends on no more of an index than its terms and what its constant
-    leaves when divided by the factor, and on the latter alone where two have the same terms.
-    """
-    kinds: dict[tuple[object, int], int] = {}
-    kind = [kinds.setdefault((index.terms, index.constant % factor), len(kinds)) for index in indices]
+    """`apart` of every two of these indices."""
+    numbers, kind = kinds(indices, factor)
     terms: dict[object, int] = {}
-    groups = np.array([terms.setdefault(of, len(terms)) for of, _ in kinds], int)
-    rest = np.array([constant for _, constant in kinds], int)
-    result = rest[:, None] != rest[None, :]
+    groups = np.array([terms.setdefault(of, len(terms)) for of, _ in numbers], int)
+    rest = np.array([constant for _, constant in numbers], int)
+    result = rest[:, None] != rest[None, :]  # where two have the same terms, and differ
     examples = dict(zip(kind, indices, strict=True))
-    others = (groups[:, None] != groups[None, :]) | np.eye(len(kinds), dtype=bool)
+    others = (groups[:, None] != groups[None, :]) | np.eye(len(numbers), dtype=bool)
     for row, column in np.argwhere(others).tolist():
         result[row, column] = apart(examples[row], examples[column], factor)
     table: NDArray[np.bool_] = result[np.ix_(kind, kind)]

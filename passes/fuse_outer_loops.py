@@ -23,6 +23,7 @@ from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Loop, Nest, fixed, with_accesses
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
@@ -231,8 +232,7 @@ def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[in
             continue
         contracted = {}
         for buffer, (dimension, number) in rows.items():
-            shape = tuple(number // rounds if k == dimension else size for k, size in enumerate(buffer.shape))
-            contracted[buffer] = dimension, replace(buffer, shape=shape)
+            contracted[buffer] = dimension, with_rows(buffer, dimension, number // rounds)
         after = sum(luts_of(buffer, banks[buffer.name]) for _, buffer in contracted.values())
         if before - after >= BLOCK_LUTS / 2:
             tries.append((after, rounds, contracted))
@@ -246,6 +246,13 @@ def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[in
     return groups
 
 
+@once
+def with_rows(buffer: Buffer, dimension: int, rows: int) -> Buffer:
+    """A buffer of fewer rows."""
+    return replace(buffer, shape=tuple(rows if k == dimension else size for k, size in enumerate(buffer.shape)))
+
+
+@once
 def in_rounds(nest: Nest, rounds: int) -> Nest:
     """`nest` with its outermost loop as two; the outer one counts `rounds` rounds."""
     outermost = nest.loops[0].variable
@@ -267,6 +274,13 @@ def enough_outputs(nest: Nest, library: Any) -> bool:
 
 def with_contracted(nest: Nest, contracted: Mapping[Buffer, tuple[int, Buffer]]) -> Nest:
     """`nest` with accesses to the contracted buffers, where every round uses the same rows."""
+    own = tuple((buffer, *contracted[buffer]) for buffer in nest.touched if buffer in contracted)
+    return _with_contracted(nest, own) if own else nest
+
+
+@once
+def _with_contracted(nest: Nest, own: tuple[tuple[Buffer, int, Buffer], ...]) -> Nest:
+    contracted = {buffer: (dimension, smaller) for buffer, dimension, smaller in own}
     outer = variable(nest.loops[0].variable)
 
     def moved(access: Any) -> Any:

@@ -108,13 +108,19 @@ def in_rounds(first: list[Timed], second: list[Timed]) -> tuple[list[int], int]:
     of rounds further apart than that, one ends before the other starts."""
     offsets: list[int] = []
     for later in first:
-        offsets.append(max([0, *(begun + distance(first[k], later) for k, begun in enumerate(offsets))]))
-    timed = list(zip(first, offsets, strict=True))
-    period = max(begun + each.issue_cycles for each, begun in timed)
-    for earlier, begun in timed:
+        start = 0
+        for earlier, begun in reversed(list(zip(first, offsets, strict=False))):
+            if begun + earlier.reach_cycles > start:
+                start = max(start, begun + distance(earlier, later))
+        offsets.append(start)
+    placed = list(zip(first, offsets, strict=True))
+    period = max(begun + each.issue_cycles for each, begun in placed)
+    period = max(period, -(-max(begun + each.cycles for each, begun in placed) // 2))
+    for earlier, begun in placed:
         for later, offset in zip(second, offsets, strict=True):
-            period = max(period, begun + distance(earlier, later) - offset)
-    return offsets, max(period, -(-max(begun + each.cycles for each, begun in timed) // 2))
+            if begun + earlier.reach_cycles - offset > period:
+                period = max(period, begun + distance(earlier, later) - offset)
+    return offsets, period
 
 
 @dataclass(frozen=True)
