@@ -324,6 +324,8 @@ def substitute_statement(statement: Statement, indices: dict[Variable, Index], n
 
     def index(old: Index) -> Index:
         moved = old.substitute(indices)
+        if not names:
+            return moved
         runtime = {v: Index(((Variable(names[v.name], v.extent), 1),), 0) for v in moved.variables() if v.name in names}
         return moved.substitute(runtime)
 

@@ -88,7 +88,7 @@ def settled(statement: Statement) -> Statement:
     guard = tuple(index for index in statement.guard if index.bounds()[0] < 0)
     if any(index.bounds()[1] < 0 for index in guard):
         return Constant(statement.result, statement.type, statement.otherwise_bits)
-    return replace(statement, guard=guard)
+    return replace(statement, guard=guard) if guard != statement.guard else statement
 
 
 def _key(statement: Statement) -> object:
@@ -131,7 +131,7 @@ def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
             else:
                 for statement in stage.statements:
                     moved = substitute_statement(
-                        replace(statement, result=statement.result),
+                        statement,
                         place,
                         {**names, statement.result: statement.result + suffix},
                     )
