@@ -25,10 +25,19 @@ def affine(linalg_text: str) -> Any:
         module = ir.Module.parse(linalg_text)
         main = next(iter(module.body.operations))
         names = re.findall(r"%(\w+): tensor", linalg_text.split("@main")[1].split("->")[0])
-        results = len(main.type.results)
-        outputs = ["out"] if results == 1 else [f"out{k}" for k in range(results)]
-        ports = [[SimpleNamespace(name=name) for name in each] for each in (names, outputs)]
-        return linalg_to_affine.lower(SimpleNamespace(module=module, inputs=ports[0], outputs=ports[1]), "top")  # type: ignore[arg-type]
+        results = list(main.type.results)
+        outputs = ["out"] if len(results) == 1 else [f"out{k}" for k in range(len(results))]
+        program = SimpleNamespace(
+            module=module, inputs=ports(names, main.type.inputs), outputs=ports(outputs, results), weights={}
+        )
+        return linalg_to_affine.lower(program, "top")  # type: ignore[arg-type]
+
+
+def ports(names: list[str], types: Any) -> list[SimpleNamespace]:
+    return [
+        SimpleNamespace(name=name, shape=tuple(kind.shape), dtype=str(kind.element_type))
+        for name, kind in zip(names, types, strict=True)
+    ]
 
 
 def before_and_after(name: str, partition: int, linalg_text: str) -> str:
