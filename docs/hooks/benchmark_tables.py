@@ -33,7 +33,7 @@ def comparison() -> str:
     for benchmark in BENCHMARKS:
         for n, published in benchmark.published.items():
             point = points[benchmark.name, n]
-            cells = [f"{benchmark.name}, N = {n}", f"{point['cycles']:,}"]
+            cells = [f"{benchmark.name}, N&nbsp;=&nbsp;{n}", f"{point['cycles']:,}"]
             for key in ("lut", "dsp", "bram36"):
                 figures = point[key], getattr(published.paper, key), getattr(published.vitis, key)
                 cells += [f"**{figures[0]:,}**", *(f"{figure:,}" for figure in figures[1:])]

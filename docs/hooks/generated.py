@@ -4,6 +4,7 @@
 |---------------|---------------------------------------------------------------------|
 | command-line  | the argument parsers of `torch2hw/commands/`                        |
 | options       | the fields and the docstring of `torch2hw.options.Options`          |
+| operators     | the rows of `tests/operators/`                                      |
 | refusals      | the subclasses of `Torch2HWError`, and the goldens of their tests   |
 | comparison    | `benchmarks/results.json` and `benchmarks/paper.py`                 |
 | benchmarks    | `benchmarks/*.md`                                                   |
@@ -19,12 +20,14 @@ from typing import Any
 
 import benchmark_tables
 import command_line
+import operator_table
 import option_fields
 import refusal_codes
 
 PARTS: dict[str, Callable[[], str]] = {
     "command-line": command_line.markdown,
     "options": option_fields.markdown,
+    "operators": operator_table.markdown,
     "refusals": refusal_codes.markdown,
     "comparison": benchmark_tables.comparison,
     "benchmarks": benchmark_tables.files,

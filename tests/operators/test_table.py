@@ -1,0 +1,89 @@
+"""Every row of the operator table is compiled, and what its reference computes is compared with PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves
+
+from tests.operators import simulate
+from tests.operators.row import FORMS, Forms, Operands, Row
+from tests.operators.table import ROWS
+from torch2hw.check import references
+from torch2hw.compiler import Compiled, compile_model
+from torch2hw.errors import Torch2HWError
+from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.locations import Sources
+from torch2hw.options import Options
+from torch2hw.sim.formats import from_torch, to_torch
+
+ROOT = Path(__file__).parents[2]
+WANTED_OPERATIONS = 150
+REFUSED = [(row, form) for row in ROWS for form in row.refused]
+
+
+def name_of(value: object) -> str | None:
+    return f"{value.operation}: {value.code}" if isinstance(value, Row) else None
+
+
+def compiled(row: Row, forms: Mapping[str, Operands]) -> tuple[Compiled, Forms, Operands]:
+    """The scheduled design of these forms, the model, and its inputs."""
+    model, inputs = Forms(row, forms).eval(), tuple(operand for operands in forms.values() for operand in operands)
+    sources = Sources(ROOT, ROOT)
+    loaded = LoadedModel(model, inputs, __file__, "row", sources, (__file__, 1))
+    return compile_model(loaded, Options(), stop_at="calyx"), model, inputs
+
+
+def graph_operations(model: Forms, inputs: Operands) -> set[str]:
+    """The ATen operations of the exported graph, without overloads."""
+    graph = torch.export.export(model, inputs).graph
+    return {str(node.target).rsplit(".", 1)[0] for node in graph.nodes if node.op == "call_function"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.accepted()], ids=name_of)
+def test_row(row: Row) -> None:
+    design, model, inputs = compiled(row, row.accepted())
+    assert row.operation in graph_operations(model, inputs)
+    (answers,) = references(design, [[from_torch(tensor) for tensor in inputs]])
+    wanted = tree_leaves(model(*inputs))
+    for answer, port, expected in zip(answers, design.imported.outputs, wanted, strict=True):
+        got = to_torch(answer, port.dtype).to(expected.dtype).reshape(expected.shape)
+        tolerance = row.tolerance if expected.is_floating_point() else 0
+        torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+@pytest.mark.parametrize(("row", "form"), REFUSED, ids=name_of)
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_refused(row: Row, form: str) -> None:
+    with pytest.raises(Torch2HWError) as caught:
+        compiled(row, {form: row.forms[form]})
+    assert caught.value.code == row.refused[form]
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len({row.operation for row in ROWS if row.accepted()}) >= WANTED_OPERATIONS
+
+
+def test_forms_have_names() -> None:
+    for row in ROWS:
+        assert set(row.refused) <= set(row.forms) <= set(FORMS), row
+        assert len({len(operands) for operands in row.forms.values()}) == 1, row
+
+
+@pytest.mark.simulation
+def test_rows_are_simulated_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(simulate, "RECORD", tmp_path / "operators.json")
+    assert simulate.main(["aten.relu", "--partition", "1"]) == 0
+    assert capsys.readouterr().out == "aten.relu: F.relu(x), N = 1: bit-exact\n"
+    assert simulate.read() == {"aten.relu: F.relu(x)": {"1": "bit-exact"}}
+    assert simulate.main(["aten.relu", "--partition", "1"]) == 0
+    assert capsys.readouterr().out == "", "what the record holds is not simulated again"
+    monkeypatch.setattr(simulate, "simulated", lambda row, partition: "error[check-failed]: planted")
+    assert simulate.main(["aten.relu", "--partition", "3"]) == 3
+    assert simulate.read()["aten.relu: F.relu(x)"]["3"] == "error[check-failed]: planted"
