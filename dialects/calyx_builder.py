@@ -120,16 +120,19 @@ class Component:
         self.groups: dict[str, tuple[int, list[str]]] = {}
         self.control: list[str] = []
         self.names: set[str] = set()
+        self.numbers: dict[str, int] = {}  # by hint, the last one given: names are never taken back
         self.operators: dict[tuple[str, ...], Wire] = {}
         self.taps: dict[Wire, dict[int, Wire]] = {}
 
     # -- names and ports -----------------------------------------------------------------------------------------------
     def unique(self, hint: str) -> str:
-        name, number = hint, 0
+        """`hint`, or the first of `hint_1`, `hint_2` … that is no name yet."""
+        name, number = hint, self.numbers.get(hint, 0)
         while name in self.names:
             number += 1
             name = f"{hint}_{number}"
         self.names.add(name)
+        self.numbers[hint] = number
         return name
 
     def input(self, name: str, width: int) -> Wire:

@@ -17,6 +17,7 @@ class HwBody:
         self.lines: list[tuple[str, str, str]] = []  # name or "", expression, location
         self.hints: dict[str, str] = {}
         self.names = set(taken)
+        self.numbers: dict[str, int] = {}  # by hint, the last one given: names are never taken back
         self.expressions: dict[tuple[object, ...], str] = {}
         self.constants: dict[str, tuple[int, int]] = {}
         self.zero, self.one = self.constant(0, 1), self.constant(1, 1)
@@ -24,11 +25,12 @@ class HwBody:
     # -- names and lines
     def name(self, hint: str) -> str:
         """A new signal name from `hint`."""
-        chosen, number = hint, 0
+        chosen, number = hint, self.numbers.get(hint, 0)
         while chosen in self.names:
             number += 1
             chosen = f"{hint}_{number}"
         self.names.add(chosen)
+        self.numbers[hint] = number
         return f"%{chosen}"
 
     def define(self, name: str, expression: str, place: str = "") -> str:

@@ -5,6 +5,7 @@ import re
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.lowering.clocked_bench import run
 from torch2hw.hwlib.block_plan import MOST_PIECES, SHORTEST_WORDS, half_blocks, pieces
 from torch2hw.hwlib.export import verilog
-from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
+from torch2hw.hwlib.memories import SAMPLE_WORDS, Memory, address_bits, ram, rom
 
 ADDRESS_BITS = 14
 CYCLES = 3000
@@ -127,6 +128,15 @@ def test_what_is_stored_gives_every_word(case: tuple[int, list[int], list[int]])
 def test_repeated_columns_are_stored_once() -> None:
     assert "uarray<16384xi1>" in rom("mask", 32, [0xFF800000 * (k % 3 == 0) for k in range(10000)]).definition()
     assert "uarray<300xi32>" in rom("small", 32, [0xFF800000 * (k % 3 == 0) for k in range(300)]).definition()
+
+
+def test_columns_that_part_late_are_both_stored() -> None:
+    """Bits 0 and 4 are equal but in the last word, bits 1 and 3 in all of them."""
+    words = [(k & 1) * 0b10001 | (k >> 1 & 1) * 0b01010 for k in range(2 * SAMPLE_WORDS)]
+    memory = rom("late", 5, [*words, 1])
+    assert {held.width_bits for held in memory.contents.values()} == {3}
+    stored = np.concatenate([held.words for held in memory.contents.values()])
+    assert list(stored[-3:]) == [0b010, 0b111, 0b001]
 
 
 @given(st.integers(1, 200_000), st.integers(1, 80))

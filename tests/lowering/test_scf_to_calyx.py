@@ -11,8 +11,11 @@ import torch
 from torch import nn
 
 from torch2hw.dialects import calyx
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
+from torch2hw.dialects.quasi_affine import Variable, constant, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT, ROM
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.torch_to_linalg import export
@@ -65,6 +68,28 @@ def program_of(model: nn.Module, shape: tuple[int, ...], name: str) -> Program:
     return linalg_to_affine.lower(
         export(LoadedModel(model.eval(), (torch.zeros(shape),), str(place), name, sources)), name
     )
+
+
+def test_what_is_read_of_a_constant_at_constant_indices_stands_in_the_core() -> None:
+    """As it would if CIRCT saw the constant; what is read in a loop is a memory's."""
+    loop = Variable("i", 3)
+    i = variable(loop)
+    x, y = Buffer("x", (3,), "f32", INPUT), Buffer("y", (3,), "f32", OUTPUT)
+    bits = np.arange(1, 7, dtype=np.float32).view(np.uint32).reshape(2, 3)
+    weight = Buffer("weights0", (2, 3), "f32", ROM, bits)
+    statements = (
+        Load("a", "f32", x, (i,)),
+        Load("b", "f32", weight, (constant(0), i)),
+        Load("c", "f32", weight, (constant(1), constant(2))),
+        Operation("d", "f32", "arith.mulf", ("a", "b"), ("f32", "f32")),
+        Operation("e", "f32", "arith.addf", ("d", "c"), ("f32", "f32")),
+    )
+    nest = Nest("n0", (Loop(loop),), (Stage((), statements, (Store(y, (i,), "e"),)),))
+    core = affine_to_scf.lower(Program.of("corner", [x], [y], [nest]), Library())
+    assert "6.000000e+00 : f32" in core.text()
+    assert core.text().count("memref.load") == 2, "the input and the weight in the loop"
+    (held,) = [memory for memory in core.memories if memory.storage.has_contents]
+    assert held.contents is not None and list(held.contents.view(np.float32)) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.slow

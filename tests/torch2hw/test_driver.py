@@ -55,6 +55,21 @@ def test_only_what_changed_is_dumped(tmp_path: Path) -> None:
     assert [step.changed for step in steps] == [False, True, True]
 
 
+class Heavy(Text):
+    """A program whose weights nobody may ask for."""
+
+    def text(self, weights: bool = True) -> str:
+        assert not weights, "weights were printed"
+        return self.content
+
+
+def test_weights_are_printed_for_dumps_only(tmp_path: Path) -> None:
+    heavy = Stub("make-heavy", lambda program: Heavy(GOOD))
+    assert [step.changed for step in run(heavy)] == [True]
+    with pytest.raises(InternalError, match="weights were printed"):
+        run(heavy, dump=tmp_path / "new")
+
+
 def test_stops() -> None:
     scf = Stub("to-scf", other, target="scf")
     assert [step.name for step in run(Stub("one", other), scf, stop_at="affine")] == ["one"]
