@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Source
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import delay
@@ -83,6 +84,10 @@ def primitive(hardware: Hardware) -> Primitive:
     )
 
 
+CONTROL_INPUTS = ((CONTROL.start, "go"), (CONTROL.clock, "clk"), (CONTROL.reset, "reset"))
+"""The control ports that are inputs, as components have them, with Calyx's name for what each is for."""
+
+
 @dataclass
 class Design:
     """A module of components under construction."""
@@ -104,7 +109,7 @@ class Design:
 
 
 class Component:
-    """One Calyx component. Ports are (name, width); go, clk, reset and done are added."""
+    """One Calyx component. Ports are (name, width); the control ports are added."""
 
     def __init__(self, design: Design, name: str, source: Source | None = None) -> None:
         self.design = design
@@ -237,7 +242,8 @@ class Component:
 
     def subcomponent(self, component: Component, hint: str) -> dict[str, Wire]:
         name = self.unique(hint)
-        ports = [*component.inputs, ("go", 1), ("clk", 1), ("reset", 1), *component.outputs, ("done", 1)]
+        control = [(port.name, port.width_bits) for port, _ in CONTROL_INPUTS]
+        ports = [*component.inputs, *control, *component.outputs, (CONTROL.finish.name, 1)]
         wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
         results, types = ", ".join(map(str, wires.values())), ", ".join(f"i{width}" for _, width in ports)
         self.cells.append((name, f"{results} = calyx.instance @{name} of @{component.name} : {types}"))
@@ -297,9 +303,8 @@ class Component:
             target = line.split(" ")[1] if line.startswith("calyx.assign") else ""
             return "." not in target or target.strip("%").split(".")[0] in live
 
-        inputs = [f"%{n}: i{w}" for n, w in self.inputs] + ["%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
-        outputs = [f"%{n}: i{w}" for n, w in self.outputs] + ["%done: i1 {done}"]
-        lines = [f"  calyx.component @{self.name}({', '.join(inputs)}) -> ({', '.join(outputs)}) {{"]
+        inputs, outputs = ([f"%{n}: i{w}" for n, w in ports] for ports in (self.inputs, self.outputs))
+        lines = [f"  {component_header(self.name, inputs, outputs)} {{"]
         lines += [
             f"    {wire} = hw.constant {_signed(value, width)} : i{width}"
             for (value, width), wire in self.constants.items()
@@ -316,6 +321,13 @@ class Component:
         place = f' loc("{self.source.file}":{self.source.line}:1)' if self.source else ""
         entry = " {toplevel}" if self.name == self.design.entry else ""
         return [*lines, f"  }}{entry}{place}"]
+
+
+def component_header(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    """`calyx.component @name(inputs and control inputs) -> (outputs and the finish port)`."""
+    before = [*inputs, *(f"%{port.name}: i{port.width_bits} {{{role}}}" for port, role in CONTROL_INPUTS)]
+    after = [*outputs, f"%{CONTROL.finish.name}: i{CONTROL.finish.width_bits} {{done}}"]
+    return f"calyx.component @{name}({', '.join(before)}) -> ({', '.join(after)})"
 
 
 def cell_of(wire: Wire) -> str:

@@ -69,6 +69,11 @@ class Buffer:
         assert (self.data is not None) == self.storage.has_contents, f"{self.name}: data do not fit {self.storage.name}"
 
     @property
+    def width_bits(self) -> int:
+        """Bits of an element."""
+        return number_type(self.dtype).bits
+
+    @property
     def elements(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
 

@@ -1,16 +1,15 @@
 """A kernel's ports towards the memories of its parent, one for each bank, and the requests that share them.
 
-For a memory that is read `<buffer>_addr` → `<buffer>_data` two cycles later; for a memory that is written
-`<buffer>_waddr`, `<buffer>_wdata`, `<buffer>_we`.
+Their names, directions and widths: dialects/bank_ports.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.calyx_builder import Component, Wire
 from torch2hw.dialects.loops import Buffer
-from torch2hw.dialects.number_types import number_type
 from torch2hw.hwlib.memories import address_bits
 
 
@@ -45,20 +44,20 @@ class KernelPorts:
 
     def read(self, buffer: Buffer, bank: int, cycle: int) -> ReadPort:
         if (buffer, bank) not in self.reads:
-            stem = bank_name(buffer, bank)
-            address = self.component.output(f"{stem}_addr", address_bits(buffer.bank_elements))
-            data = self.component.input(f"{stem}_data", number_type(buffer.dtype).bits)
+            names = bank_ports(buffer, bank)
+            address = self.component.output(names.address, address_bits(buffer.bank_elements))
+            data = self.component.input(names.data, buffer.width_bits)
             self.reads[buffer, bank] = ReadPort(address, data)
         self.reads[buffer, bank].cycles.add(cycle)
         return self.reads[buffer, bank]
 
     def write(self, buffer: Buffer, bank: int) -> WritePort:
         if (buffer, bank) not in self.writes:
-            stem = bank_name(buffer, bank)
+            names = bank_ports(buffer, bank)
             self.writes[buffer, bank] = WritePort(
-                self.component.output(f"{stem}_waddr", address_bits(buffer.bank_elements)),
-                self.component.output(f"{stem}_wdata", number_type(buffer.dtype).bits),
-                self.component.output(f"{stem}_we", 1),
+                self.component.output(names.write_address, address_bits(buffer.bank_elements)),
+                self.component.output(names.write_data, buffer.width_bits),
+                self.component.output(names.write_enable, 1),
             )
         return self.writes[buffer, bank]
 
@@ -79,11 +78,6 @@ class KernelPorts:
             component.assign(write.enable, enable)
             component.assign(write.address, address)
             component.assign(write.data, data)
-
-
-def bank_name(buffer: Buffer, bank: int) -> str:
-    """The stem of a bank's ports and cells: the buffer's name where there is one bank."""
-    return buffer.name if buffer.banks == 1 else f"{buffer.name}_b{bank}"
 
 
 def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch2hw.dialects.interface import MEMORY, Interface
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
 from torch2hw.lowering.scf_to_calyx import SequentialProgram
-from torch2hw.lowering.scheduled_to_calyx import CalyxProgram, offset_bits
+from torch2hw.lowering.scheduled_to_calyx import CalyxProgram
 
 VERSION = 1
 
 
-def tensor(buffer: Buffer) -> dict[str, Any]:
-    enable = "we" if buffer.storage.host_writes else "re"
+def tensor(buffer: Buffer, interface: Interface) -> dict[str, Any]:
+    """The entry of an input or output."""
     return {
         "name": buffer.name,
         "shape": list(buffer.shape),
         "dtype": number_type(buffer.dtype).manifest,
-        "width": number_type(buffer.dtype).bits,
-        "address_port": f"{buffer.name}_addr",
-        "data_port": f"{buffer.name}_data",
-        "enable_port": f"{buffer.name}_{enable}",
-        "bank_factors": list(buffer.bank_factors),
-        "offset_bits": offset_bits(buffer),
+        "width": buffer.width_bits,
+        **interface.tensor_entries(buffer),
     }
 
 
-def manifest(design: CalyxProgram, generator: str, files: list[str], memory_files: list[str]) -> dict[str, Any]:
+def manifest(
+    design: CalyxProgram,
+    generator: str,
+    files: list[str],
+    memory_files: list[str],
+    interface: Interface = MEMORY,
+) -> dict[str, Any]:
     """The manifest as a JSON object."""
     program = design.program
     return {
@@ -36,16 +39,13 @@ def manifest(design: CalyxProgram, generator: str, files: list[str], memory_file
         "top": program.name,
         "files": files,
         "memory_files": memory_files,
-        "clock": "clk",
-        "reset": "reset",
-        "start": "go",
-        "finish": "done",
+        **interface.control_entries(),
         "latency_cycles": design.latency_cycles,
         "macs": sum(nest.macs for nest in program.nests),
         "mac_lanes": mac_lanes(design),
         "writes_while_running": "ignored",
-        "inputs": [tensor(buffer) for buffer in program.inputs],
-        "outputs": [tensor(buffer) for buffer in program.outputs],
+        "inputs": [tensor(buffer, interface) for buffer in program.inputs],
+        "outputs": [tensor(buffer, interface) for buffer in program.outputs],
         "components": [
             {
                 "name": kernel.component.name,
@@ -58,7 +58,11 @@ def manifest(design: CalyxProgram, generator: str, files: list[str], memory_file
 
 
 def sequential_manifest(
-    design: SequentialProgram, generator: str, files: list[str], memory_files: list[str]
+    design: SequentialProgram,
+    generator: str,
+    files: list[str],
+    memory_files: list[str],
+    interface: Interface = MEMORY,
 ) -> dict[str, Any]:
     """The manifest of a design of handshakes: one component; each arm of a nest is a lane."""
     program = design.program
@@ -70,16 +74,13 @@ def sequential_manifest(
         "top": program.name,
         "files": files,
         "memory_files": memory_files,
-        "clock": "clk",
-        "reset": "reset",
-        "start": "go",
-        "finish": "done",
+        **interface.control_entries(),
         "latency_cycles": design.latency_cycles,
         "macs": macs,
         "mac_lanes": max(lanes, default=0),
         "writes_while_running": "ignored",
-        "inputs": [tensor(buffer) for buffer in program.inputs],
-        "outputs": [tensor(buffer) for buffer in program.outputs],
+        "inputs": [tensor(buffer, interface) for buffer in program.inputs],
+        "outputs": [tensor(buffer, interface) for buffer in program.outputs],
         "components": [],
     }
 

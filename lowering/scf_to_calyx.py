@@ -19,7 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch2hw.dialects import calyx, calyx_reader
+from torch2hw.dialects.calyx_builder import component_header
 from torch2hw.dialects.calyx_program import Cell, Port, PortOf
+from torch2hw.dialects.interface import MEMORY, Addressed
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.program import Par, Program
 from torch2hw.dialects.storage import MADE
@@ -142,10 +144,8 @@ def _top(program: Program, memories: Sequence[CoreMemory]) -> str:
     for buffer in (*program.inputs, *program.outputs):
         stored = [memory for memory in memories if (memory.tensor, memory.storage) == (buffer.name, buffer.storage)]
         top.port(buffer, stored)
-    arguments = [*top.arguments, "%go: i1 {go}", "%clk: i1 {clk}", "%reset: i1 {reset}"]
     lines = [
-        f"  calyx.component @{program.name}({', '.join(arguments)}) -> "
-        f"({', '.join([*top.results, '%done: i1 {done}'])}) {{",
+        f"  {component_header(program.name, top.arguments, top.results)} {{",
         "    %true = hw.constant true",
         *top.cells,
         "    %run.clk, %run.reset, %run.go, %run.done = calyx.instance @run of @core : i1, i1, i1, i1",
@@ -173,15 +173,13 @@ class _Top:
 
     def port(self, buffer: Buffer, memories: Sequence[CoreMemory]) -> None:
         """The host's ports of a tensor (contract section 5); `memories` are its banks and their copies."""
-        name, width, written = buffer.name, memories[0].width_bits, buffer.storage.host_writes
-        offset = (buffer.bank_elements - 1).bit_length()
-        bank_bits = (buffer.banks - 1).bit_length()
-        bits, own = max(1, offset + bank_bits), address_bits(buffer.bank_elements)
-        enable = f"%{name}_{'we' if written else 're'}"
-        self.arguments.append(f"%{name}_addr: i{bits}")
-        (self.arguments if written else self.results).append(f"%{name}_data: i{width}")
-        self.arguments.append(f"{enable}: i1")
-        address = f"%{name}_addr"
+        name, ports, written = buffer.name, MEMORY.addressed(buffer), buffer.storage.host_writes
+        for port in MEMORY.tensor_ports(buffer):
+            (self.arguments if port.is_input else self.results).append(f"%{port.name}: i{port.width_bits}")
+        offset, bank_bits = ports.offset_bits, ports.bank_bits
+        bits, own, width = ports.address.width_bits, address_bits(buffer.bank_elements), ports.data.width_bits
+        enable = f"%{ports.enable.name}"
+        address = whole = f"%{ports.address.name}"
         if bank_bits:
             address = (
                 self.slice(f"{name}_offset", address, bits, own) if offset else self.literal(f"{name}_zero", 0, own)
@@ -190,15 +188,15 @@ class _Top:
             self.assign(f"%{memory.name}.addr0", f"%idle ? {address}", own)
             asked = "%idle"
             if bank_bits and written:
-                asked = self.equal(f"{memory.name}_here", f"%{name}_addr", bits, memory.bank << offset, offset)
+                asked = self.equal(f"{memory.name}_here", whole, bits, memory.bank << offset, offset)
                 self.wires.append(f"{asked}_idle = comb.and %idle, {asked} : i1")
                 asked += "_idle"
             self.assign(f"%{memory.name}.content_en", f"{asked} ? {enable}", 1)
             if written:
                 self.assign(f"%{memory.name}.write_en", f"{asked} ? {enable}", 1)
-                self.assign(f"%{memory.name}.write_data", f"%idle ? %{name}_data", width)
+                self.assign(f"%{memory.name}.write_data", f"%idle ? %{ports.data.name}", width)
         if not written:
-            self.read(name, {memory.bank: memory.name for memory in reversed(memories)}, bank_bits, offset, width, bits)
+            self.read(name, {memory.bank: memory.name for memory in reversed(memories)}, ports)
 
     def slice(self, name: str, source: str, width: int, low: int) -> str:
         """The low bits of a port."""
@@ -222,10 +220,11 @@ class _Top:
         ]
         return f"%{name}"
 
-    def read(self, name: str, banks: dict[int, str], bank_bits: int, offset: int, width: int, bits: int) -> None:
+    def read(self, name: str, banks: dict[int, str], host: Addressed) -> None:
         """The word of the bank that was asked for a cycle before."""
+        data, width, bits, bank_bits = host.data.name, host.data.width_bits, host.address.width_bits, host.bank_bits
         if not bank_bits:
-            self.assign(f"%{name}_data", f"%{banks[0]}.read_data", width)
+            self.assign(f"%{data}", f"%{banks[0]}.read_data", width)
             return
         held, moved = f"{name}_held", f"{name}_bank"
         ports = ("in", "write_en", "clk", "reset", "out", "done")
@@ -234,13 +233,13 @@ class _Top:
             f"i{bank_bits}, i1, i1, i1, i{bank_bits}, i1",
             f"    %{moved}.left, %{moved}.right, %{moved}.out = calyx.std_rsh @{moved} : i{bits}, i{bits}, i{bits}",
         ]
-        self.assign(f"%{moved}.left", f"%{name}_addr", bits)
-        self.assign(f"%{moved}.right", self.literal(f"{moved}_from", offset, bits), bits)
+        self.assign(f"%{moved}.left", f"%{host.address.name}", bits)
+        self.assign(f"%{moved}.right", self.literal(f"{moved}_from", host.offset_bits, bits), bits)
         self.assign(f"%{held}.in", self.slice(f"{moved}_number", f"%{moved}.out", bits, bank_bits), bank_bits)
-        self.assign(f"%{held}.write_en", f"%{name}_re", 1)
+        self.assign(f"%{held}.write_en", f"%{host.enable.name}", 1)
         for number, memory in sorted(banks.items()):
             here = self.equal(f"{memory}_asked", f"%{held}.out", bank_bits, number, 0)
-            self.assign(f"%{name}_data", f"{here} ? %{memory}.read_data", width)
+            self.assign(f"%{data}", f"{here} ? %{memory}.read_data", width)
 
 
 def _literal(value: int, width: int) -> str:

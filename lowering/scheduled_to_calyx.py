@@ -13,7 +13,9 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any
 
+from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects.interface import CONTROL, MEMORY
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
@@ -21,7 +23,7 @@ from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.kernel_component import KernelComponent, SharedUnit
-from torch2hw.lowering.kernel_ports import bank_name, select
+from torch2hw.lowering.kernel_ports import select
 from torch2hw.lowering.units import operand_register_cycles, shared_name, shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
 
@@ -49,6 +51,28 @@ def lower(program: Program, library: Any) -> CalyxProgram:
     return _Top(program, library).lower()
 
 
+class HostWires:
+    """The host's ports of a tensor, made at the top component."""
+
+    def __init__(self, top: Component, buffer: Buffer) -> None:
+        self.ports = MEMORY.addressed(buffer)
+        self.address, self.data, self.enable = (
+            top.input(port.name, port.width_bits) if port.is_input else top.output(port.name, port.width_bits)
+            for port in MEMORY.tensor_ports(buffer)
+        )
+
+    def bank(self, top: Component) -> Wire | None:
+        """The number of the bank that the address names, if there are several."""
+        if not self.ports.bank_bits:
+            return None
+        shifted = top.operator("rsh", self.address, top.constant(self.ports.offset_bits, self.address.width))
+        return top.resize(shifted, self.ports.bank_bits)
+
+    def offset(self, top: Component, width: int) -> Wire:
+        """The word of a bank that the address names."""
+        return top.resize(self.address, width) if self.ports.offset_bits else top.constant(0, width)
+
+
 class _Top:
     def __init__(self, program: Program, library: Any) -> None:
         self.program, self.library = program, library
@@ -59,7 +83,7 @@ class _Top:
 
     def lower(self) -> CalyxProgram:
         top, program = self.top, self.program
-        host = {buffer: self.host_ports(buffer) for buffer in (*program.inputs, *program.outputs)}
+        host = {buffer: HostWires(top, buffer) for buffer in (*program.inputs, *program.outputs)}
         busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
         phases = self.phases()
         announced = self.announced()
@@ -87,7 +111,7 @@ class _Top:
                 enables.append(f"calyx.enable @{group}")
                 start = top.cycle(group, 0) if length > 1 else None
                 for number in numbers:
-                    top.assign(self.ports[number]["go"], top.constant(1, 1), group, start)
+                    top.assign(self.ports[number][CONTROL.start.name], top.constant(1, 1), group, start)
                 top.assign(busy["in"], top.constant(1, 1), group)
             if rounds > 1:
                 enables = ["calyx.static_seq {", *("  " + line for line in enables), "}"]
@@ -102,7 +126,7 @@ class _Top:
             if buffer.storage.is_read_only:
                 self.table(buffer)
             else:
-                self.memory(buffer, host.get(buffer, {}), idle)
+                self.memory(buffer, host.get(buffer), idle)
         top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
         self.design.components += top.text()
         definitions = {name: item.definition for name, item in self.design.primitives.items()}
@@ -160,21 +184,6 @@ class _Top:
                 told[number].add(use)
         return told
 
-    def host_ports(self, buffer: Buffer) -> dict[str, Wire]:
-        name, width = buffer.name, number_type(buffer.dtype).bits
-        bits = max(1, offset_bits(buffer) + (buffer.banks - 1).bit_length())
-        if buffer.storage.host_writes:
-            return {
-                "addr": self.top.input(f"{name}_addr", bits),
-                "data": self.top.input(f"{name}_data", width),
-                "we": self.top.input(f"{name}_we", 1),
-            }
-        return {
-            "addr": self.top.input(f"{name}_addr", bits),
-            "re": self.top.input(f"{name}_re", 1),
-            "data": self.top.output(f"{name}_data", width),
-        }
-
     def connect_units(self) -> None:
         """The units that kernels take turns with: operands from the kernel whose turn it is, registered; the result to
         all of them."""
@@ -205,36 +214,32 @@ class _Top:
             wire = self.top.mux(flag, other, wire)
         return wire
 
-    def memory(self, buffer: Buffer, host: dict[str, Wire], idle: Wire) -> None:
+    def memory(self, buffer: Buffer, host: HostWires | None, idle: Wire) -> None:
         """The banks of one buffer with all that reads and writes them."""
-        bank_bits = (buffer.banks - 1).bit_length()
-        top, number = self.top, None
-        if host and buffer.banks > 1:
-            shifted = top.operator("rsh", host["addr"], top.constant(offset_bits(buffer), host["addr"].width))
-            number = top.resize(shifted, bank_bits)
+        top, number = self.top, host.bank(self.top) if host is not None else None
         words = []
         for bank in range(buffer.banks):
             cell = self.bank(buffer, bank, host)
-            if buffer.storage.host_writes:
-                here = [] if number is None else [top.operator("eq", number, top.constant(bank, bank_bits), 1)]
-                top.assign(cell["write_addr"], self.offset(buffer, host["addr"], cell["write_addr"].width))
-                top.assign(cell["write_data"], host["data"])
-                top.assign(cell["write_en"], top.conjunction(host["we"], idle, *here))
+            if host is not None and buffer.storage.host_writes:
+                here = [] if number is None else [top.operator("eq", number, top.constant(bank, number.width), 1)]
+                top.assign(cell["write_addr"], host.offset(top, cell["write_addr"].width))
+                top.assign(cell["write_data"], host.data)
+                top.assign(cell["write_en"], top.conjunction(host.enable, idle, *here))
             words.append((bank, cell["out"]))
-        if buffer.storage.host_reads:
+        if host is not None and buffer.storage.host_reads:
             asked = top.constant(0, 1)
             if number is not None:
-                held = top.register(f"{buffer.name}_bank", bank_bits)
+                held = top.register(f"{buffer.name}_bank", number.width)
                 top.assign(held.data, number)
-                top.assign(held.enable, host["re"])
+                top.assign(held.enable, host.enable)
                 asked = held.out
-            top.assign(host["data"], select(top, asked, words))
+            top.assign(host.data, select(top, asked, words))
 
     def table(self, buffer: Buffer) -> None:
         """A constant that kernels read in turns."""
         assert buffer.data is not None
         record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
-        cell = self.top.instance(primitive(record), f"{buffer.name}_memory", {}, buffer.source)
+        cell = self.top.instance(primitive(record), bank_ports(buffer, 0).memory, {}, buffer.source)
         self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
 
     def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
@@ -242,37 +247,37 @@ class _Top:
         gives after `latency_cycles`, when the storage says."""
         late = buffer.storage.read_latency_cycles - latency_cycles
         found: list[tuple[Wire | None, Wire]] = []
-        stem = bank_name(buffer, bank)
+        names = bank_ports(buffer, bank)
         for kernel, ports in zip(self.kernels, self.ports, strict=True):
             if (buffer, bank) in kernel.ports.reads:
-                found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[f"{stem}_addr"]))
-                self.top.assign(ports[f"{stem}_data"], self.top.delayed(data, late))
+                found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[names.address]))
+                self.top.assign(ports[names.data], self.top.delayed(data, late))
         return found
 
-    def bank(self, buffer: Buffer, bank: int, host: dict[str, Wire]) -> dict[str, Wire]:
+    def bank(self, buffer: Buffer, bank: int, host: HostWires | None) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
-        top, stem, outside = self.top, bank_name(buffer, bank), buffer.storage.host_reads
-        record = ram(number_type(buffer.dtype).bits, buffer.bank_elements, outside)
-        cell = top.instance(primitive(record), f"{stem}_memory", {}, buffer.source)
+        top, names = self.top, bank_ports(buffer, bank)
+        record = ram(buffer.width_bits, buffer.bank_elements, buffer.storage.host_reads)
+        cell = top.instance(primitive(record), names.memory, {}, buffer.source)
         reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
         writes: list[tuple[Wire, dict[str, Wire]]] = [
-            (ports[f"{stem}_we"], ports)
+            (ports[names.write_enable], ports)
             for kernel, ports in zip(self.kernels, self.ports, strict=True)
             if (buffer, bank) in kernel.ports.writes
         ]
-        if outside:
-            enable = host["re"]
+        if host is not None and buffer.storage.host_reads:
+            enable = host.enable
             for flag, _ in reads:
                 assert flag is not None, "every reader of an output says when"
                 enable = top.operator("or", enable, flag)
             top.assign(cell["read_en"], enable)
-            reads.append((None, self.offset(buffer, host["addr"], cell["read_addr"].width)))
+            reads.append((None, host.offset(top, cell["read_addr"].width)))
         unread = top.constant(0, cell["read_addr"].width)
         top.assign(cell["read_addr"], self.taken_in_turns(reads) if reads else unread)
         if not buffer.storage.kernels_write:
             return cell
-        for port, suffix in (("write_addr", "waddr"), ("write_data", "wdata")):
-            choices: list[tuple[Wire | None, Wire]] = [(flag, ports[f"{stem}_{suffix}"]) for flag, ports in writes]
+        for port, name in (("write_addr", names.write_address), ("write_data", names.write_data)):
+            choices: list[tuple[Wire | None, Wire]] = [(flag, ports[name]) for flag, ports in writes]
             padding = top.constant(0, cell[port].width)  # of a bank in which nothing is ever stored
             top.assign(cell[port], self.taken_in_turns(choices) if choices else padding)
         enable = writes[0][0] if writes else top.constant(0, 1)
@@ -281,16 +286,7 @@ class _Top:
         top.assign(cell["write_en"], enable)
         return cell
 
-    def offset(self, buffer: Buffer, address: Wire, width: int) -> Wire:
-        """The place within a bank that a host's address names."""
-        return self.top.resize(address, width) if offset_bits(buffer) else self.top.constant(0, width)
-
 
 def turn_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:
     """The flag that a kernel sets when its turn is, if it has one."""
     return None if name is None else ports[name]
-
-
-def offset_bits(buffer: Buffer) -> int:
-    """Bits of an address within a bank, as in the manifest."""
-    return (buffer.bank_elements - 1).bit_length()

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch2hw.dialects.bank_ports import bank_ports
+from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Buffer, Nest
-from torch2hw.lowering.kernel_ports import bank_name
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,14 @@ def monitor_text(kernels: Sequence[Watched], every_store: bool) -> str:
     """The monitor, and what binds it to each kernel."""
     lines = [MONITOR]
     for number, kernel in enumerate(kernels):
-        enables = [f"{bank_name(*store)}_we" for store in kernel.stores]
-        ports = f".clk(clk), .reset(reset), .go(go), .stores({{{', '.join(reversed(enables))}}})"
+        enables = [bank_ports(*store).write_enable for store in kernel.stores]
+        clock, reset, start = CONTROL.clock.name, CONTROL.reset.name, CONTROL.start.name
+        ports = f".clk({clock}), .reset({reset}), .go({start}), .stores({{{', '.join(reversed(enables))}}})"
         lines.append(f"bind {kernel.module} torch2hw_monitor #({number}, {len(enables)}) monitor ({ports});")
         for port, store in enumerate(kernel.stores) if every_store else ():
-            stem = bank_name(*store)
-            ports = f".clk(clk), .enable({stem}_we), .address(64'({stem}_waddr)), .data(64'({stem}_wdata))"
+            bank = bank_ports(*store)
+            words = f".address(64'({bank.write_address})), .data(64'({bank.write_data}))"
+            ports = f".clk({clock}), .enable({bank.write_enable}), {words}"
             lines.append(f"bind {kernel.module} torch2hw_stores #({number}, {port}) stores{port} ({ports});")
     return "\n".join(lines) + "\n"
 

@@ -16,14 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from torch2hw.dialects.bank_ports import bank_ports
+from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
-from torch2hw.lowering.kernel_ports import bank_name
 from torch2hw.passes.port_accesses import Access, accesses, run_time
 
 if TYPE_CHECKING:
     from torch2hw.dialects.program import Program
 
+OBSERVED = (CONTROL.clock, CONTROL.reset, CONTROL.start)
 MOST_TOLD = 16  # violations that are printed
 FUNCTIONS = """\
   function automatic int quotient(int value, int divisor);
@@ -36,12 +38,12 @@ FUNCTIONS = """\
 
 
 def port_checks(scheduled: Program) -> str:
-    """The file. Instances of memories in the top module are called BUFFER_bK_memory, or BUFFER_memory."""
+    """The file. It looks at the memories that scf_to_calyx made in the top component."""
     top = scheduled.name
     stored = [buffer for buffer in scheduled.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
     ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
-    written = [bank_name(buffer, bank) for buffer, bank in built if buffer.storage.kernels_write]
+    written = [bank_ports(buffer, bank).stem for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
     for placed in scheduled.placed:
         nest = placed.nest
@@ -52,8 +54,9 @@ def port_checks(scheduled: Program) -> str:
         body += _written(stem)
     names = {f"writes_{stem}" for stem in written}
     names |= {f"at_{loop.variable.name}" for nest in scheduled.nests for loop in nest.loops}
+    control = [f".{ours}({port.name})" for ours, port in zip(("clk", "reset", "go"), OBSERVED, strict=True)]
     header = ",\n".join(["  input clk, reset, go", *(f"  input int {port}" for port in ports)])
-    wires = ", ".join([".clk, .reset, .go", *(f".{port}({signal})" for port, signal in ports.items())])
+    wires = ", ".join([*control, *(f".{port}({signal})" for port, signal in ports.items())])
     lines = "\n".join(f"      {line}" for line in body)
     return f"""\
 module {top}_port_checks(
@@ -91,11 +94,11 @@ def _built(scheduled: Program, stored: Sequence[Buffer]) -> list[tuple[Buffer, i
 
 def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
     """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
-    stem = bank_name(buffer, bank)
-    found = {f"{stem}_read": f"int'({stem}_memory.{'addr' if buffer.storage.is_read_only else 'read_addr'})"}
+    stem, memory = bank_ports(buffer, bank).stem, bank_ports(buffer, bank).memory
+    found = {f"{stem}_read": f"int'({memory}.{'addr' if buffer.storage.is_read_only else 'read_addr'})"}
     if buffer.storage.kernels_write:
-        found[f"{stem}_write"] = f"int'({stem}_memory.write_addr)"
-        found[f"{stem}_enable"] = f"int'({stem}_memory.write_en)"
+        found[f"{stem}_write"] = f"int'({memory}.write_addr)"
+        found[f"{stem}_enable"] = f"int'({memory}.write_en)"
     return found
 
 
@@ -139,7 +142,7 @@ def _access(
     yield f"    place = {_row_major(places, buffer.bank_shape)};"
     yield "    case (bank)"
     for bank in _banks(access):
-        stem = bank_name(buffer, bank)
+        stem = bank_ports(buffer, bank).stem
         if (buffer, bank) not in built:
             yield f"      {bank}: ;  // nothing reads it, and it has no memory"
         elif access.writes:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from torch2hw.compiler import Compiled
+from torch2hw.dialects.bank_ports import bank_ports
+from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store, with_buffers
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Node, Program
@@ -21,7 +23,6 @@ from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.kernel_component import KernelComponent
-from torch2hw.lowering.kernel_ports import bank_name
 from torch2hw.lowering.units import operand_register_cycles, shared_name
 from torch2hw.sim.banked import pack
 from torch2hw.sim.formats import Array, as_stored, to_words
@@ -59,10 +60,10 @@ def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Ge
         benches[kernel.component.name] = {
             "latency_cycles": kernel.control_cycles,  # from go to done
             "settle_cycles": max(0, kernel.latency_cycles - kernel.control_cycles),  # until the last store is over
-            "memories": {bank_name(buffer, bank): buffer.dtype for buffer, bank in kernel.ports.banks()},
+            "memories": {bank_ports(buffer, bank).stem: buffer.dtype for buffer, bank in kernel.ports.banks()},
             "runs": [
                 [
-                    {bank_name(buffer, bank): _bank(each, buffer, bank) for buffer, bank in kernel.ports.banks()}
+                    {bank_ports(buffer, bank).stem: _bank(each, buffer, bank) for buffer, bank in kernel.ports.banks()}
                     for each in run
                 ]
                 for run in runs
@@ -143,19 +144,21 @@ def bench_module(kernel: KernelComponent) -> str:
     """`bench_KERNEL`: clk, reset, go, done outside; memories as arrays by their bank's name inside."""
     name = kernel.component.name
     body: list[str] = []
-    ports = [".clk(clk)", ".reset(reset)", ".go(go)", ".done(done)"]
+    control = (CONTROL.clock, CONTROL.reset, CONTROL.start, CONTROL.finish)
+    ports = [f".{port.name}({ours})" for port, ours in zip(control, ("clk", "reset", "go", "done"), strict=True)]
     for buffer, bank in kernel.ports.banks():
-        stem, data = bank_name(buffer, bank), f"[{number_type(buffer.dtype).bits - 1}:0]"
+        names, data = bank_ports(buffer, bank), f"[{buffer.width_bits - 1}:0]"
         address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
-        body.append(f"  reg {data} {stem} [0:{buffer.bank_elements - 1}];")
+        body.append(f"  reg {data} {names.stem} [0:{buffer.bank_elements - 1}];")
         if (buffer, bank) in kernel.ports.reads:
-            body += [f"  wire {address} {stem}_addr;", f"  wire {data} {stem}_data;"]
-            body += delayed(f"{stem}_data", f"{stem}[{stem}_addr]", data, buffer.storage.read_latency_cycles)
-            ports += [f".{stem}_addr({stem}_addr)", f".{stem}_data({stem}_data)"]
+            body += [f"  wire {address} {names.address};", f"  wire {data} {names.data};"]
+            body += delayed(names.data, f"{names.stem}[{names.address}]", data, buffer.storage.read_latency_cycles)
+            ports += [f".{name}({name})" for name in (names.address, names.data)]
         if (buffer, bank) in kernel.ports.writes:
-            body += [f"  wire {address} {stem}_waddr;", f"  wire {data} {stem}_wdata;", f"  wire {stem}_we;"]
-            body.append(f"  always @(posedge clk) if ({stem}_we) {stem}[{stem}_waddr] <= {stem}_wdata;")
-            ports += [f".{stem}_{port}({stem}_{port})" for port in ("waddr", "wdata", "we")]
+            enable, place, word = names.write_enable, names.write_address, names.write_data
+            body += [f"  wire {address} {place};", f"  wire {data} {word};", f"  wire {enable};"]
+            body.append(f"  always @(posedge clk) if ({enable}) {names.stem}[{place}] <= {word};")
+            ports += [f".{name}({name})" for name in (place, word, enable)]
     for shared in kernel.shared:
         unit = shared.hardware
         stem = shared_name(unit, shared.number)

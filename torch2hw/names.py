@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 
+from torch2hw.dialects.bank_ports import is_like_a_bank
+from torch2hw.dialects.interface import MEMORY
+
 KEYWORDS = frozenset(
     [
         "accept_on",
@@ -261,7 +264,7 @@ KEYWORDS = frozenset(
     ]
 )
 
-CONTROL_PORTS = frozenset({"clk", "reset", "go", "done"})
+CONTROL_PORTS = frozenset(port.name for port in MEMORY.control_ports())
 """The ports every design has; no tensor may take their names."""
 
 
@@ -288,7 +291,7 @@ class UniqueNames:
     def take(self, text: str, otherwise: str = "x") -> str:
         """The legal name nearest to `text` that is still free."""
         stem = identifier(text, otherwise)
-        stem += "_" if re.search(r"_b\d+$", stem) else ""
+        stem += "_" if is_like_a_bank(stem) else ""
         name, count = stem, 0
         while name in self._taken:
             count += 1

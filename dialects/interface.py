@@ -1,0 +1,139 @@
+"""Interfaces: the ports by which a host reaches a design. Nothing else spells the name of a host's port.
+
+Ports of MEMORY (section 5 of the contract is its protocol); x and y are the names of tensors, as in the manifest:
+
+port      width         direction  of
+clk       1             input      the design: everything is on its rising edge
+reset     1             input      the design: synchronous, active high
+go        1             input      the design: starts a run
+done      1             output     the design: high in one cycle, at the end of a run
+x_addr    address bits  input      every input and output x
+x_data    element bits  input      an input: the element to be written at x_addr while x_we is high
+x_we      1             input      an input
+y_data    element bits  output     an output: the element that was at y_addr in the cycle before, where y_re was high
+y_re      1             input      an output
+
+An address is `bank · 2^offset_bits + offset`: offset_bits is clog2(elements of a bank), address bits are max(1,
+offset_bits + clog2(banks)).
+
+The control ports are those of every component of a design, kernels too (Calyx asks each for them). A wrapper that
+speaks another protocol stands around a design with these ports, and is another `Interface`: the manifest is written
+from the outermost one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch2hw.dialects.loops import Buffer
+
+
+@dataclass(frozen=True)
+class HostPort:
+    """A port of the top component; `is_input` as the design sees it."""
+
+    name: str
+    width_bits: int
+    is_input: bool
+
+
+class Interface(ABC):
+    """What a host sees of a design. `name` is the one that the command line knows it by."""
+
+    name: str
+
+    @abstractmethod
+    def control_ports(self) -> tuple[HostPort, ...]:
+        """The ports that are no tensor's: no tensor and no top component may have their names."""
+
+    @abstractmethod
+    def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
+        """The ports of an input or output."""
+
+    @abstractmethod
+    def control_entries(self) -> dict[str, Any]:
+        """The manifest's entries about the control ports."""
+
+    @abstractmethod
+    def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
+        """The manifest's entries about how the host reaches an input or output."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """The control ports of a component, by what they are for."""
+
+    clock: HostPort = HostPort("clk", 1, True)
+    reset: HostPort = HostPort("reset", 1, True)
+    start: HostPort = HostPort("go", 1, True)
+    finish: HostPort = HostPort("done", 1, False)
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """The ports of a tensor in a memory; `data` and `enable` are for writing an input, or for reading an output."""
+
+    address: HostPort
+    data: HostPort
+    enable: HostPort
+    offset_bits: int
+    bank_bits: int
+
+
+class MemoryInterface(Interface):
+    """`mem`, the core's own: each input and output is a memory with an address, data and an enable."""
+
+    name = "mem"
+    control = Control()
+
+    def addressed(self, buffer: Buffer) -> Addressed:
+        """The ports of an input, which the host writes, or an output, which it reads."""
+        writes = buffer.storage.host_writes
+        assert writes != buffer.storage.host_reads, f"{buffer.name}: the host either writes or reads it"
+        offset_bits = (buffer.bank_elements - 1).bit_length()
+        bank_bits = (buffer.banks - 1).bit_length()
+        return Addressed(
+            HostPort(f"{buffer.name}_addr", max(1, offset_bits + bank_bits), True),
+            HostPort(f"{buffer.name}_data", buffer.width_bits, writes),
+            HostPort(f"{buffer.name}_{'we' if writes else 're'}", 1, True),
+            offset_bits,
+            bank_bits,
+        )
+
+    def control_ports(self) -> tuple[HostPort, ...]:
+        """Clock, reset, start and finish."""
+        control = self.control
+        return (control.clock, control.reset, control.start, control.finish)
+
+    def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
+        """Address, data, enable: as they stand in the port list of the top component."""
+        ports = self.addressed(buffer)
+        return (ports.address, ports.data, ports.enable)
+
+    def control_entries(self) -> dict[str, Any]:
+        """The manifest's clock, reset, start, finish: the names of the ports."""
+        control = self.control
+        return {
+            "clock": control.clock.name,
+            "reset": control.reset.name,
+            "start": control.start.name,
+            "finish": control.finish.name,
+        }
+
+    def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
+        """The names of the ports, and what an address is computed from."""
+        ports = self.addressed(buffer)
+        return {
+            "address_port": ports.address.name,
+            "data_port": ports.data.name,
+            "enable_port": ports.enable.name,
+            "bank_factors": list(buffer.bank_factors),
+            "offset_bits": ports.offset_bits,
+        }
+
+
+MEMORY = MemoryInterface()
+CONTROL = MEMORY.control
