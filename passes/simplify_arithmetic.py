@@ -27,6 +27,7 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 
 LARGEST_POWER = 16
+POWERS = frozenset({"math.powf", "math.fpowi"})
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,16 @@ class SimplifyArithmetic:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         nests = [simplify(nest, context.options.fast_math) for nest in program.nests]
-        changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new != old]
-        return program.with_nests(nests), {"rounding": changed} if changed else {}
+        pairs = [(new, old) for new, old in zip(nests, program.nests, strict=True) if new != old]
+        inexact = POWERS | ({"arith.divf"} if context.options.fast_math else set())
+        rounded = [old.name for _, old in pairs if not inexact.isdisjoint(names_of(old))]
+        report = {"simplified": [old.name for _, old in pairs]} if pairs else {}
+        return program.with_nests(nests), report | ({"rounding": rounded} if rounded else {})
+
+
+def names_of(nest: Nest) -> set[str]:
+    """The names of its operations."""
+    return {statement.name for statement in nest.statements() if isinstance(statement, Operation)}
 
 
 def simplify(nest: Nest, fast_math: bool = False) -> Nest:

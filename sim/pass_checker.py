@@ -2,7 +2,8 @@
 
 All programs get the same sets of inputs (`stimulus.input_sets`). After a pass the outputs equal those before it, bit
 for bit, NaNs made canonical. A pass whose report has `rounding` has declared that it rounds in other places: then they
-may move by what `rounding` allows, and only on inputs without special values are they compared at all.
+may move by what `rounding` allows, integers and truth values only where `explained` finds them uncertain, and only on
+inputs without special values are they compared at all.
 
 Outputs are what counts; where they differ, the kernel is looked for: the first nest of the new program after which a
 buffer differs from what it held after the nest that wrote it in the old one.
@@ -18,13 +19,16 @@ import numpy as np
 import torch
 
 from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Node, Program
 from torch2hw.errors import CheckError
 from torch2hw.frontend.signature import Structure
 from torch2hw.frontend.torch_to_linalg import TorchProgram
+from torch2hw.options import Options
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.compare import Mismatch, first_mismatch
 from torch2hw.sim.execution import accepted, arguments, outputs_of, runs_on_cpu
+from torch2hw.sim.explained import unexplained
 from torch2hw.sim.formats import Array, as_stored, from_torch, to_float64, to_words
 from torch2hw.sim.reference import Reference
 from torch2hw.sim.rounding import FACTOR, Yardstick
@@ -64,9 +68,9 @@ class PassChecker:
     """`check` is to be called after every pass that changed the program, in order; `checked` says what was found."""
 
     def __init__(
-        self, model: torch.nn.Module, imported: TorchProgram, example: tuple[Any, ...], subnormals: str
+        self, model: torch.nn.Module, imported: TorchProgram, example: tuple[Any, ...], options: Options
     ) -> None:
-        self.model, self.imported, self.subnormals = model, imported, subnormals
+        self.model, self.imported, self.options, self.subnormals = model, imported, options, options.subnormals
         self.sets = sets_for(model, imported, example)
         self.program: Any = imported
         self.outputs = self._run(imported, "torch")
@@ -111,6 +115,7 @@ class PassChecker:
         worst = 0.0
         for number in range(ORDINARY_SETS):
             yardstick = self._yardstick(number)
+            self._certain(name, program, outputs, number)
             for k, info in enumerate(self.imported.outputs):
                 before, after = self.outputs[number][k], outputs[number][k]
                 scales, index = yardstick.scales(k, before, after, info.dtype)
@@ -125,6 +130,21 @@ class PassChecker:
                     )
                     raise wrong_value(name, found, place, number, why)
         return worst
+
+    def _certain(self, name: str, program: Any, outputs: Outputs, number: int) -> None:
+        """Raises CheckError where an integer or boolean changed that no rounding explains."""
+        infos = self.imported.outputs
+        before = [
+            new if number_type(info.dtype).is_float else old
+            for info, old, new in zip(infos, self.outputs[number], outputs[number], strict=True)
+        ]
+        names, dtypes = [info.name for info in infos], [info.dtype for info in infos]
+        inputs = arguments(self.imported, self.sets[number])
+        found = unexplained(self.model, inputs, names, dtypes, before, outputs[number], self.options)
+        if found is not None:
+            place = first_kernel(self.program, program, self.sets[number], self.subnormals, rounds=True)
+            why = "no change of rounding explains another integer or truth value (sim/explained.py)"
+            raise wrong_value(name, found.mismatch, place, number, why)
 
     def _yardstick(self, number: int) -> Yardstick:
         while len(self._yardsticks) <= number:

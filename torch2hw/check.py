@@ -22,6 +22,7 @@ from torch2hw.frontend.export_model import run_model
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
+from torch2hw.sim.explained import Unexplained, unexplained
 from torch2hw.sim.formats import Array, from_torch, to_torch
 from torch2hw.sim.kernel_values import wrong_kernel
 from torch2hw.sim.manifest import Manifest
@@ -36,7 +37,8 @@ from torch2hw.sim.timeline import Timeline
 class SimulationResult:
     """`outputs` is what the model returns, computed by the hardware from the first inputs; `cycles` of every run.
 
-    `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault.
+    `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault;
+    `unexplained` where a result is further from PyTorch's than rounding explains.
     """
 
     outputs: Any
@@ -47,6 +49,7 @@ class SimulationResult:
     seconds: dict[str, float]
     timeline: Timeline | None = None
     wrong_kernel: str | None = None
+    unexplained: Unexplained | None = None
 
     @property
     def bit_exact(self) -> bool:
@@ -60,10 +63,19 @@ class SimulationResult:
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
 
     def check(self) -> None:
-        """Raise CheckError if the hardware differs from its reference, or took another number of cycles."""
+        """Raise CheckError if the hardware differs from its reference, or took another number of cycles,
+        or is further from PyTorch than rounding explains.
+        """
         if self.comparison.first_mismatch is not None:
             raise CheckError(
                 f"the simulation differs from its reference: {self.comparison.first_mismatch}", why=self.wrong_kernel
+            )
+        if self.unexplained is not None:
+            raise CheckError(
+                f"the design computes something else than PyTorch: {self.unexplained}",
+                why="rounding in other places does not explain it (sim/explained.py)",
+                fix="this is a fault in torch2hw, unless the model reads or changes something outside its inputs; "
+                "report it with your model",
             )
         if self._mispredicted:
             raise CheckError(f"a run took {self._mispredicted[0]} cycles, {self.predicted_cycles} were predicted")
@@ -154,6 +166,7 @@ def simulate_sets(
         )
     answers = references(compiled, sets)
     results: list[Result] = []
+    far: Unexplained | None = None
     for run, stored in enumerate(sets):
         inputs = execution.arguments(compiled.imported, stored)
         expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
@@ -162,6 +175,9 @@ def simulate_sets(
             exact = None if wide is None else wide[k].double().numpy()
             hardware, reference = simulation.outputs[run][k], answers[run][k]
             results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
+        names, dtypes = [port.name for port in manifest.outputs], [port.dtype for port in manifest.outputs]
+        outputs = simulation.outputs[run]
+        far = far or unexplained(compiled.loaded.model, inputs, names, dtypes, expected, outputs, compiled.options)
     tensors_out = [
         to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], manifest.outputs, strict=True)
     ]
@@ -193,6 +209,7 @@ def simulate_sets(
         {step: round(value, 3) for step, value in seconds.items()},
         timeline,
         wrong,
+        far,
     )
 
 

@@ -104,7 +104,7 @@ def compile_model(
     if check:
         from torch2hw.sim.pass_checker import PassChecker
 
-        checker = PassChecker(loaded.model, imported, loaded.example_inputs, options.subnormals)
+        checker = PassChecker(loaded.model, imported, loaded.example_inputs, options)
     driver = Driver(passes, dump, stop_at, stop_after, watch, None if checker is None else checker.check)
     library = _library(options)
     steps = driver.run(imported, "torch", Context(options, library, top), loaded.sources)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from torch2hw.driver import Pass
 from torch2hw.errors import CheckError
 from torch2hw.frontend.load_model import load
 from torch2hw.options import Options
+from torch2hw.passes import simplify_arithmetic
 from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
 from torch2hw.sim.pass_checker import sets_for
@@ -228,3 +231,21 @@ def test_a_value_may_be_returned_twice(tmp_path: Path) -> None:
     lines = ("import torch", "model = type('Twice', (torch.nn.Module,), {'forward': lambda self, x: (x * 3,) * 2})()")
     model.write_text("\n".join((*lines, "example_inputs = (torch.randn(2, 3),)")))
     assert "torch-to-linalg" in {found.name for found in check(model).checked}
+
+
+def test_a_declared_change_of_rounding_changes_no_integer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(
+        "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n"
+        "        return (x / 41).floor().to(torch.int32)\nmodel, example_inputs = Net(), torch.arange(100.0)\n"
+    )
+    compile_model(load(str(file)), Options(), stop_at="affine", check=True)
+    compile_model(load(str(file)), Options(fast_math=True), stop_at="affine", check=True)
+    monkeypatch.setattr(simplify_arithmetic, "_reciprocal", partial(rounded, simplify_arithmetic._reciprocal))
+    with pytest.raises(CheckError, match=r"pass simplify-arithmetic changed a value: .* before it 1 "):
+        compile_model(load(str(file)), Options(), stop_at="affine", check=True)
+
+
+def rounded(reciprocal: Callable[..., int | None], divisor: Constant, _: bool) -> int | None:
+    """What `--fast-math` allows, without it."""
+    return reciprocal(divisor, True)

@@ -48,4 +48,4 @@ module {
     return
   }
 }
-// rounding: ['n0']
+// simplified: ['n0']
