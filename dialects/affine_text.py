@@ -29,10 +29,9 @@ from torch2hw.dialects.loops import (
     Store,
 )
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Node, Par, Program, Rounds
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
-
-COMPARES = ("arith.cmpf", "arith.cmpi")
 
 
 def memref(buffer: Buffer) -> str:
@@ -350,7 +349,7 @@ class NestPrinter:
         if operation.callee is not None:
             signature = f"({', '.join(types)}) -> {operation.type}"
             return f"{result} = func.call @{operation.callee}({operands}){start} : {signature}"
-        if operation.name in COMPARES:
+        if operation_kind(operation.name).predicates:
             return f"{result} = {operation.name} {operation.predicate}, {operands}{start} : {types[0]}"
         if operation.name == "arith.select":
             return f"{result} = arith.select {operands}{start} : {operation.type}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from .entries import ITERATIONS, MANY, Entry, entry_for, unit_name
+from .entries import Entry, entry_for, unit_name
 from .float_compare import PREDICATES
 from .float_divide_by import packed_type
 from .float_dot import GUARD_BITS
@@ -126,14 +126,17 @@ def _requests(dtype: str, lanes: int) -> Iterator[_Wanted]:
     if packed is not None:
         yield _Wanted("hwlib.divide_by", (dtype, packed, dtype))
     for operation, entry in ENTRIES.items():
+        if not entry.kinds:
+            continue
         yield from _plain(operation, entry, dtype)
-        if operation in ITERATIONS:
+        if entry.iteration is not None:
             yield _Wanted(operation, (dtype,) * len(entry.kinds), shape="iterative")
         if operation == "arith.mulf":
             for source, target in _widening(dtype):
                 yield _Wanted(operation, (source, source, target))
-    for operation, (each, _) in MANY.items():
-        yield _Wanted(operation, (dtype,) * (each * lanes + 1))
+    for operation, entry in ENTRIES.items():
+        if entry.each:
+            yield _Wanted(operation, (dtype,) * (entry.each * lanes + 1))
     for source, target in _widening(dtype):
         yield _Wanted("hwlib.dot", (*(source,) * (2 * lanes), target))
 

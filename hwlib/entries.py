@@ -1,4 +1,6 @@
-"""The operations: for each, the types that it takes and how its unit's arithmetic is built.
+"""The operations: for each, the types that it takes, how its unit's arithmetic is built, and what it costs.
+
+This is the hardware's half of the registry; what the compiler knows besides is in `dialects/operations.py`.
 
 Names are those of MLIR's dialects; `hwlib.` names what MLIR has not: reciprocals, divisions by constants,
 the sigmoid, sums and dot products.
@@ -6,8 +8,8 @@ the sigmoid, sums and dot products.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from . import (
     float_add,
@@ -92,8 +94,23 @@ Build = Callable[[Request], Bits]
 
 @dataclass(frozen=True)
 class Entry:
-    """How one operation is built. `kinds`: f or i for each operand and, last, the result; `same`: all types are
-    equal.
+    """How one operation is built.
+
+    | field       | what it is                                                                                     |
+    |-------------|------------------------------------------------------------------------------------------------|
+    | stem        | of the unit's name: f32_add                                                                    |
+    | kinds       | f or i for each operand and, last, the result; empty: `fits` alone decides                     |
+    | build       | its arithmetic                                                                                 |
+    | native      | whether the CPU's own operation gives the same bits                                            |
+    | same        | whether all types are equal                                                                    |
+    | ports       | names of the operands' ports, where they are not the usual ones of `PORTS`                     |
+    | error_ulp   | the bound of its error; 0.5 is correctly rounded, 0 exact                                      |
+    | fits        | a condition on the types beside `kinds` and `same`                                             |
+    | each        | of an operation on any number of operands: how many each lane has; 0 of others                 |
+    | iteration   | an iterative unit of the same bits (iterative.py), if there is one                             |
+    | saved_luts  | what that saves: LUTs by the square of the significand's bits                                  |
+    | luts        | LUTs that Yosys measured (`hwlib.measure`), by the last operand's type; luts.py estimates others |
+    | exact       | the exact result of x as a C expression in double, for `hwlib.survey`                          |
     """
 
     stem: str
@@ -103,6 +120,12 @@ class Entry:
     same: bool = True
     ports: tuple[str, ...] = ()
     error_ulp: float = 0.0
+    fits: Callable[[tuple[str, ...]], bool] | None = None
+    each: int = 0
+    iteration: Callable[[Format, bool], Iteration] | None = None
+    saved_luts: float = 0.0
+    luts: Mapping[str, int] = field(default_factory=dict)
+    exact: str = ""
 
 
 PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", "b", "c")}
@@ -192,37 +215,153 @@ def _resize(r: Request) -> Bits:
     return integers.resize(r.one, r.result_width, r.operation in ("arith.extsi", "arith.index_cast"))
 
 
+def _compares(types: tuple[str, ...]) -> bool:
+    return types[0] == types[1] and types[2] == "i1"
+
+
+def _divides_by(types: tuple[str, ...]) -> bool:
+    return types == (types[0], float_divide_by.packed_type(format_of(types[0])), types[0])
+
+
+def _multiplies(types: tuple[str, ...]) -> bool:
+    """All of one type, or into a type that holds every product."""
+    same = types[0] == types[1]
+    return same and (types[1] == types[2] or float_mul.holds_products(format_of(types[0]), format_of(types[2])))
+
+
+def _selects(types: tuple[str, ...]) -> bool:
+    return len(types) == 4 and types[0] == "i1" and len(set(types[1:])) == 1
+
+
+def _reduces(each: int) -> Callable[[tuple[str, ...]], bool]:
+    """Two lanes or more of floats of one type; of products, into a type of as many exponent bits or more."""
+
+    def fits(types: tuple[str, ...]) -> bool:
+        lanes, rest = divmod(len(types) - 1, each)
+        source, target = float_format(types[0]), float_format(types[-1])
+        if lanes < 2 or rest or len(set(types[:-1])) > 1 or source is None or target is None:
+            return False
+        return source == target or (each == 2 and target.exponent_bits >= source.exponent_bits)
+
+    return fits
+
+
+def _dot(r: Request) -> Bits:
+    """All left operands come first."""
+    half = len(r.operands) // 2
+    return float_dot.dot(r.operands[:half], r.operands[half:], r.form, r.target, r.flush)
+
+
 def _entries() -> dict[str, Entry]:
     table = {
-        "arith.addf": Entry("add", "fff", lambda r: float_add.add(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "arith.subf": Entry("sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "arith.mulf": Entry("mul", "fff", _multiply, True, error_ulp=0.5),
-        "arith.divf": Entry("div", "fff", lambda r: float_div.divide(*r.two, r.form, r.flush), True, error_ulp=0.5),
-        "arith.remf": Entry("rem", "fff", lambda r: float_remainder.remainder(*r.two, r.form, r.flush)),
+        "arith.addf": Entry(
+            "add", "fff", lambda r: float_add.add(*r.two, r.form, r.flush), True, error_ulp=0.5, luts={"f32": 360}
+        ),
+        "arith.subf": Entry(
+            "sub", "fff", lambda r: float_add.subtract(*r.two, r.form, r.flush), True, error_ulp=0.5, luts={"f32": 360}
+        ),
+        "arith.mulf": Entry("mul", "fff", _multiply, True, error_ulp=0.5, luts={"f32": 101}, fits=_multiplies),
+        "arith.divf": Entry(
+            "div",
+            "fff",
+            lambda r: float_div.divide(*r.two, r.form, r.flush),
+            True,
+            error_ulp=0.5,
+            luts={"f32": 796},
+            iteration=float_iterative.Division,
+            saved_luts=1.0,
+        ),
+        "arith.remf": Entry(
+            "rem", "fff", lambda r: float_remainder.remainder(*r.two, r.form, r.flush), luts={"f32": 13900}
+        ),
         "math.fma": Entry(
             "fma", "ffff", lambda r: float_fma.fused_multiply_add(*r.three, r.form, r.flush), error_ulp=0.5
         ),
-        "math.sqrt": Entry("sqrt", "ff", lambda r: float_sqrt.square_root(r.one, r.form, r.flush), True, error_ulp=0.5),
-        "math.rsqrt": Entry("rsqrt", "ff", _RSQRT, error_ulp=float_rsqrt.ERROR_ULP),
-        "math.tanh": Entry("tanh", "ff", _odd_function(float_odd.TANH), error_ulp=float_odd.TANH.error_ulp),
-        "math.atan": Entry("atan", "ff", _odd_function(float_odd.ATAN), error_ulp=float_odd.ATAN.error_ulp),
-        "math.erf": Entry("erf", "ff", _odd_function(float_odd.ERF), error_ulp=float_odd.ERF.error_ulp),
-        "math.exp": Entry("exp", "ff", _table_function(float_exp.exponential), error_ulp=float_exp.ERROR_ULP),
-        "math.exp2": Entry("exp2", "ff", _table_function(float_exp2.exponential2), error_ulp=float_exp2.ERROR_ULP),
+        "math.sqrt": Entry(
+            "sqrt",
+            "ff",
+            lambda r: float_sqrt.square_root(r.one, r.form, r.flush),
+            True,
+            error_ulp=0.5,
+            luts={"f32": 446},
+            iteration=float_iterative.SquareRoot,
+            saved_luts=0.55,
+        ),
+        "math.rsqrt": Entry(
+            "rsqrt",
+            "ff",
+            _RSQRT,
+            error_ulp=float_rsqrt.ERROR_ULP,
+            luts={"f32": 417},
+            exact="x == 0 ? 1 / x : 1 / sqrt(x)",
+        ),
+        "math.tanh": Entry(
+            "tanh",
+            "ff",
+            _odd_function(float_odd.TANH),
+            error_ulp=float_odd.TANH.error_ulp,
+            luts={"f32": 307},
+            exact="tanh(x)",
+        ),
+        "math.atan": Entry(
+            "atan",
+            "ff",
+            _odd_function(float_odd.ATAN),
+            error_ulp=float_odd.ATAN.error_ulp,
+            luts={"f32": 600},
+            exact="atan(x)",
+        ),
+        "math.erf": Entry(
+            "erf",
+            "ff",
+            _odd_function(float_odd.ERF),
+            error_ulp=float_odd.ERF.error_ulp,
+            luts={"f32": 365},
+            exact="erf(x)",
+        ),
+        "math.exp": Entry(
+            "exp",
+            "ff",
+            _table_function(float_exp.exponential),
+            error_ulp=float_exp.ERROR_ULP,
+            luts={"f32": 361},
+            exact="exp(x)",
+        ),
+        "math.exp2": Entry(
+            "exp2", "ff", _table_function(float_exp2.exponential2), error_ulp=float_exp2.ERROR_ULP, exact="exp2(x)"
+        ),
         "math.expm1": Entry(
-            "expm1", "ff", _table_function(float_expm1.exponential_minus_one), error_ulp=float_expm1.ERROR_ULP
+            "expm1",
+            "ff",
+            _table_function(float_expm1.exponential_minus_one),
+            error_ulp=float_expm1.ERROR_ULP,
+            luts={"f32": 700},
+            exact="expm1(x)",
         ),
         "math.log1p": Entry(
-            "log1p", "ff", _table_function(float_log1p.logarithm_plus_one), error_ulp=float_log1p.ERROR_ULP
+            "log1p",
+            "ff",
+            _table_function(float_log1p.logarithm_plus_one),
+            error_ulp=float_log1p.ERROR_ULP,
+            luts={"f32": 1100},
+            exact="log1p(x)",
         ),
-        "math.sin": Entry("sin", "ff", _sine(0), error_ulp=float_sine.ERROR_ULP),
-        "math.cos": Entry("cos", "ff", _sine(1), error_ulp=float_sine.ERROR_ULP),
-        "math.log": Entry("log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP),
-        "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP),
-        "math.log10": Entry("log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP),
+        "math.sin": Entry("sin", "ff", _sine(0), error_ulp=float_sine.ERROR_ULP, luts={"f32": 1300}, exact="sin(x)"),
+        "math.cos": Entry("cos", "ff", _sine(1), error_ulp=float_sine.ERROR_ULP, luts={"f32": 1300}, exact="cos(x)"),
+        "math.log": Entry(
+            "log", "ff", _logarithm(float_log.NATURAL), error_ulp=float_log.ERROR_ULP, luts={"f32": 600}, exact="log(x)"
+        ),
+        "math.log2": Entry("log2", "ff", _logarithm(float_log.BINARY), error_ulp=float_log.ERROR_ULP, exact="log2(x)"),
+        "math.log10": Entry(
+            "log10", "ff", _logarithm(float_log.DECIMAL), error_ulp=float_log.ERROR_ULP, exact="log10(x)"
+        ),
         "math.powf": Entry("pow", "fff", _POWER, error_ulp=float_pow.ERROR_ULP),
         "hwlib.reciprocal": Entry(
-            "reciprocal", "ff", _table_function(float_reciprocal.reciprocal), error_ulp=float_reciprocal.ERROR_ULP
+            "reciprocal",
+            "ff",
+            _table_function(float_reciprocal.reciprocal),
+            error_ulp=float_reciprocal.ERROR_ULP,
+            exact="1 / x",
         ),
         "hwlib.rounded_reciprocal": Entry(
             "rounded_reciprocal",
@@ -237,17 +376,33 @@ def _entries() -> dict[str, Entry]:
             same=False,
             ports=("in", "reciprocal"),
             error_ulp=0.5,
+            luts={"i64": 115},
+            fits=_divides_by,
         ),
+        "hwlib.sum": Entry(
+            "sum",
+            "",
+            lambda r: float_dot.total(r.operands, r.form, r.flush),
+            error_ulp=float("inf"),
+            fits=_reduces(1),
+            each=1,
+        ),
+        "hwlib.dot": Entry("dot", "", _dot, error_ulp=float("inf"), fits=_reduces(2), each=2),
         "hwlib.relu": Entry("relu", "ff", lambda r: float_compare.rectify(r.one, r.form, r.flush)),
         "hwlib.sigmoid": Entry(
-            "sigmoid", "ff", _table_function(float_sigmoid.sigmoid), error_ulp=float_sigmoid.ERROR_ULP
+            "sigmoid",
+            "ff",
+            _table_function(float_sigmoid.sigmoid),
+            error_ulp=float_sigmoid.ERROR_ULP,
+            exact="1 / (1 + exp(-x))",
         ),
-        "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False),
-        "arith.maximumf": Entry("maximum", "fff", _extreme(True, True)),
-        "arith.minimumf": Entry("minimum", "fff", _extreme(False, True)),
-        "arith.maxnumf": Entry("maxnum", "fff", _extreme(True, False)),
-        "arith.minnumf": Entry("minnum", "fff", _extreme(False, False)),
-        "arith.negf": Entry("neg", "ff", lambda r: _sign(r, lambda s: ~s), True),
+        "arith.cmpf": Entry("cmp", "ffi", _compare_f, True, same=False, luts={"f32": 53}, fits=_compares),
+        "arith.maximumf": Entry("maximum", "fff", _extreme(True, True), luts={"f32": 75}),
+        "arith.minimumf": Entry("minimum", "fff", _extreme(False, True), luts={"f32": 75}),
+        "arith.maxnumf": Entry("maxnum", "fff", _extreme(True, False), luts={"f32": 171}),
+        "arith.minnumf": Entry("minnum", "fff", _extreme(False, False), luts={"f32": 171}),
+        # A negation is one inverter; choose-lanes has always counted 32 LUTs, and its choices stay as they are.
+        "arith.negf": Entry("neg", "ff", lambda r: _sign(r, lambda s: ~s), True, luts={"f32": 32}),
         "math.absf": Entry("abs", "ff", lambda r: _sign(r, lambda s: s ^ s), True),
         "math.copysign": Entry(
             "copysign", "fff", lambda r: cat(r.operands[1].top(1), r.one.bits(0, r.form.width - 1)), True
@@ -279,13 +434,25 @@ def _entries() -> dict[str, Entry]:
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
         "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
         "arith.xori": Entry("xor", "iii", lambda r: r.one ^ r.operands[1], True),
+        "arith.select": Entry(
+            "select",
+            "",
+            _select,
+            True,
+            same=False,
+            ports=("cond", "on_true", "on_false"),
+            fits=_selects,
+            luts={"f32": 32},
+        ),
         "math.absi": Entry("abs", "ii", lambda r: integers.magnitude(r.one)),
-        "arith.cmpi": Entry("cmp", "iii", lambda r: integers.compare(*r.two, r.predicate or ""), True, same=False),
+        "arith.cmpi": Entry(
+            "cmp", "iii", lambda r: integers.compare(*r.two, r.predicate or ""), True, same=False, fits=_compares
+        ),
     }
     for name in ("shli", "shrsi", "shrui"):
         table[f"arith.{name}"] = Entry(name, "iii", _shift, True)
     for name in ("divsi", "divui", "remsi", "remui"):
-        table[f"arith.{name}"] = Entry(name, "iii", _divide_i)
+        table[f"arith.{name}"] = Entry(name, "iii", _divide_i, luts={"i64": 8200})
     for name in ("maxsi", "maxui", "minsi", "minui"):
         table[f"arith.{name}"] = Entry(name, "iii", _extreme_i, True)
     for name in ("trunci", "extsi", "extui", "index_cast", "index_castui"):
@@ -294,64 +461,30 @@ def _entries() -> dict[str, Entry]:
 
 
 ENTRIES = _entries()
-MANY: dict[str, tuple[int, Build]] = {
-    "hwlib.sum": (1, lambda r: float_dot.total(r.operands, r.form, r.flush)),
-    "hwlib.dot": (
-        2,
-        lambda r: float_dot.dot(
-            r.operands[: len(r.operands) // 2], r.operands[len(r.operands) // 2 :], r.form, r.target, r.flush
-        ),
-    ),
-}
-"""Of any number of operands: how many each lane has, and how it is built. `hwlib.dot` takes all left ones first."""
-ITERATIONS: dict[str, Callable[[Format, bool], Iteration]] = {
-    "arith.divf": float_iterative.Division,
-    "math.sqrt": float_iterative.SquareRoot,
-}
-
-
-def _many(operation: str, types: tuple[str, ...]) -> Entry | None:
-    """The entry of an operation of MANY for this number of operands, if it exists for these types."""
-    each, build = MANY[operation]
-    lanes, rest = divmod(len(types) - 1, each)
-    source, target = float_format(types[0]), float_format(types[-1])
-    if lanes < 2 or rest or len(set(types[:-1])) > 1 or source is None or target is None:
-        return None
-    if each == 1:
-        ports = tuple(f"x{i}" for i in range(lanes))
-    else:
-        ports = tuple(f"{side}{i}" for side in "ab" for i in range(lanes))
-    fits = source == target or (each == 2 and target.exponent_bits >= source.exponent_bits)
-    stem = f"{operation.removeprefix('hwlib.')}_{lanes}"
-    same = source == target
-    return Entry(stem, "f" * len(types), build, same=same, ports=ports, error_ulp=float("inf")) if fits else None
 
 
 def entry_for(operation: str, types: tuple[str, ...]) -> Entry | None:
     """The entry of an operation on operands and a result of these types, if there is one."""
-    if operation == "arith.select":
-        fits = len(types) == 4 and types == ("i1", *types[1:2] * 3) and _known(types[1])
-        return Entry("select", "", _select, True, ports=("cond", "on_true", "on_false")) if fits else None
-    entry = _many(operation, types) if operation in MANY else ENTRIES.get(operation)
-    return entry if entry is not None and len(types) == len(entry.kinds) and _fits(entry, types, operation) else None
+    entry = ENTRIES.get(operation)
+    if entry is None or (entry.kinds and len(types) != len(entry.kinds)) or not all(map(_known, types)):
+        return None
+    if entry.kinds and "".join("i" if float_format(t) is None else "f" for t in types) != entry.kinds:
+        return None
+    if not (entry.fits(types) if entry.fits is not None else not entry.same or len(set(types)) == 1):
+        return None
+    return _with_lanes(entry, types) if entry.each else entry
+
+
+def _with_lanes(entry: Entry, types: tuple[str, ...]) -> Entry:
+    """The entry for this number of operands: its stem says how many lanes, its ports which."""
+    lanes = (len(types) - 1) // entry.each
+    ports = tuple(f"{side}{i}" for side in ("x" if entry.each == 1 else "ab") for i in range(lanes))
+    same = len(set(types)) == 1
+    return replace(entry, stem=f"{entry.stem}_{lanes}", kinds="f" * len(types), same=same, ports=ports)
 
 
 def _known(type_name: str) -> bool:
     return float_format(type_name) is not None or integer_width(type_name) is not None
-
-
-def _fits(entry: Entry, types: tuple[str, ...], operation: str) -> bool:
-    kinds = ["f" if float_format(t) is not None else "i" for t in types if _known(t)]
-    kinds_fit = "".join(kinds) == entry.kinds
-    if not kinds_fit:
-        return False
-    if operation.startswith("arith.cmp"):
-        return types[0] == types[1] and types[2] == "i1"
-    if operation == "hwlib.divide_by":
-        return types == (types[0], float_divide_by.packed_type(format_of(types[0])), types[0])
-    if operation == "arith.mulf" and types[0] == types[1] != types[2]:
-        return float_mul.holds_products(format_of(types[0]), format_of(types[2]))
-    return not entry.same or len(set(types)) == 1
 
 
 def unit_name(entry: Entry, operation: str, types: tuple[str, ...], predicate: str | None) -> str:

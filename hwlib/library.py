@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from .bits import Bits, Graph
 from .delay_model import DelayModel
-from .entries import ENTRIES, ITERATIONS, MANY, PORTS, Request, entry_for, format_of, unit_name
+from .entries import ENTRIES, PORTS, Request, entry_for, format_of, unit_name
 from .formats import integer_width, type_width
 from .iterative import IterativeUnit, Parts, joined, state_inputs, unrolled
 from .pipeliner import Schedule, pipeline
 from .unit import Unit
 
-__all__ = ["ENTRIES", "MANY", "SHAPES", "Library", "NoUnit"]
+__all__ = ["ENTRIES", "SHAPES", "Library", "NoUnit"]
 
 COMBINATIONAL_NS = 0.6  # a unit faster than this has no register of its own
 
@@ -68,10 +68,10 @@ class Library:
 
     def _make_iterative(self, operation: str, operand_types: tuple[str, ...], result_type: str) -> IterativeUnit:
         types = (*operand_types, result_type)
-        make, entry = ITERATIONS.get(operation), entry_for(operation, types)
-        if make is None or entry is None:
+        entry = entry_for(operation, types)
+        if entry is None or entry.iteration is None:
             raise NoUnit(operation, operand_types, result_type)
-        iteration = make(format_of(result_type), self.subnormals == "flush")
+        iteration = entry.iteration(format_of(result_type), self.subnormals == "flush")
         graph = Graph()
         operands = tuple(
             graph.input(n, type_width(t)) for n, t in zip(PORTS[len(operand_types)], operand_types, strict=True)
@@ -117,7 +117,9 @@ class Library:
         schedule = pipeline(output, self.clock_ns, self.delays, depth)
         native = entry.native and all(integer_width(t) is not None or t in NATIVE_FORMATS for t in types)
         name = unit_name(entry, operation, types, predicate)
-        return Unit(name, operand_types, result_type, operands, schedule, native, entry.error_ulp)
+        return Unit(
+            name, operand_types, result_type, operands, schedule, native, entry.error_ulp, entry.luts.get(types[-2])
+        )
 
     def inverse(self, type_name: str) -> str | None:
         """The operation whose unit has the bits of 1 / x for less than a division, if there is one."""

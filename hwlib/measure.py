@@ -13,7 +13,7 @@ from torch2hw.fpga.nextpnr import place_and_route
 from torch2hw.fpga.yosys import resources
 
 from .export import verilog
-from .library import ENTRIES, MANY, SHAPES, Library
+from .library import ENTRIES, SHAPES, Library
 from .unit import Unit
 
 
@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ecp5", action="store_true", help="place and route for the clock (slower)")
     options = parser.parse_args(arguments)
     types = tuple(options.types)
-    if options.operation in MANY:
-        each, _ = MANY[options.operation]
+    each = ENTRIES[options.operation].each
+    if each:
         types = (types[0],) * (each * options.lanes) + (types[-1],)
     elif len(types) == 1:
         types = types * (len(ENTRIES[options.operation].kinds) - 1) + (

@@ -13,26 +13,10 @@ import tempfile
 from pathlib import Path
 
 from . import emit_c
-from .library import Library
+from .library import ENTRIES, Library
 from .unit import Unit
 
-EXACT = {
-    "math.exp": "exp(x)",
-    "math.rsqrt": "x == 0 ? 1 / x : 1 / sqrt(x)",
-    "hwlib.reciprocal": "1 / x",
-    "hwlib.sigmoid": "1 / (1 + exp(-x))",
-    "math.tanh": "tanh(x)",
-    "math.erf": "erf(x)",
-    "math.atan": "atan(x)",
-    "math.exp2": "exp2(x)",
-    "math.expm1": "expm1(x)",
-    "math.log1p": "log1p(x)",
-    "math.sin": "sin(x)",
-    "math.cos": "cos(x)",
-    "math.log": "log(x)",
-    "math.log2": "log2(x)",
-    "math.log10": "log10(x)",
-}
+EXACT = {operation: entry.exact for operation, entry in ENTRIES.items() if entry.exact}
 
 
 def survey(unit: Unit, operation: str, flush: bool, step: int, folder: Path) -> tuple[bool, str]:

@@ -10,6 +10,7 @@ from . import emit_comb, emit_model
 from .bits import Bits
 from .contents import Contents
 from .formats import mlir_type
+from .luts import estimated_luts
 from .pipeliner import Schedule
 
 
@@ -36,6 +37,7 @@ class Unit:
     schedule: Schedule = field(repr=False)
     native: bool
     error_ulp: float = 0.0
+    measured_luts: int | None = None
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -62,6 +64,11 @@ class Unit:
     def contents(self) -> Mapping[str, Contents]:
         """None beside the text: the tables of a unit stand in it."""
         return {}
+
+    @cached_property
+    def luts(self) -> int:
+        """LUTs of an UltraScale+ device: what Yosys measured, where it did, else an estimate (luts.py)."""
+        return estimated_luts(self.schedule.output) if self.measured_luts is None else self.measured_luts
 
     @cached_property
     def _definition(self) -> str:

@@ -30,6 +30,7 @@ from torch2hw.dialects.loops import (
     Store,
 )
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 from torch2hw.hwlib.float_divide_by import unpack_divisor
@@ -38,39 +39,6 @@ from torch2hw.lowering.modulo_schedule import iteration_distance
 from torch2hw.lowering.refusals import unsupported
 from torch2hw.passes.bank_analysis import wanted_factors
 
-INFIX = {
-    "arith.addf": "+",
-    "arith.subf": "-",
-    "arith.mulf": "*",
-    "arith.divf": "/",
-    "arith.addi": "+",
-    "arith.subi": "-",
-    "arith.muli": "*",
-    "arith.andi": "&",
-    "arith.ori": "|",
-    "arith.xori": "^",
-    "arith.shrsi": ">>",
-    "arith.divsi": "/",
-    "arith.remsi": "%",
-}
-CALLS = {
-    **{f"math.{name}": f"std::{name}" for name in "sqrt exp exp2 expm1 log log2 log10 log1p tanh erf sin cos".split()},
-    **{f"math.{name}": f"std::{name}" for name in "atan floor ceil trunc round copysign fma".split()},
-    "math.absf": "std::fabs",
-    "math.powf": "std::pow",
-    "arith.remf": "std::fmod",
-    "math.roundeven": "std::nearbyint",
-    "math.rsqrt": "reciprocal_square_root",
-    "hwlib.rounded_reciprocal": "reciprocal",
-    "hwlib.relu": "rectified",
-    "arith.maximumf": "maximum",
-    "arith.minimumf": "minimum",
-    "arith.maxnumf": "std::fmax",
-    "arith.minnumf": "std::fmin",
-    "arith.maxsi": "std::max",
-    "arith.minsi": "std::min",
-}
-CASTS = ("arith.sitofp", "arith.fptosi", "arith.extsi", "arith.trunci", "arith.index_cast", "arith.extui")
 ORDERED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 KEYWORDS = frozenset(
     "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
@@ -198,6 +166,12 @@ def c_type(dtype: str, source: Source | None = None) -> str:
     return name
 
 
+def unsigned(dtype: str) -> str:
+    """A cast to the unsigned type of that width, before what extends it; nothing for a flag."""
+    kind = number_type(dtype)
+    return f"(uint{kind.bits}_t)" if kind.kind in ("signed", "index") else ""
+
+
 def literal(bits: int, dtype: str) -> str:
     """A C++ literal for a bit pattern."""
     kind = number_type(dtype)
@@ -316,24 +290,17 @@ class NestEmitter:
         return f"{self.holds(guard)} ? {place} : {literal(load.otherwise_bits, load.type)}" if guard else place
 
     def operation(self, operation: Operation) -> str:
-        name, operands = operation.name, [legal(operand) for operand in operation.operands]
-        if name in INFIX:
-            return f"{operands[0]} {INFIX[name]} {operands[1]}"
-        if name in CALLS:
-            return f"{CALLS[name]}({', '.join(operands)})"
-        if name == "hwlib.divide_by":
-            return f"{operands[0]} / {self.divisor(operation)}"
-        if name == "arith.select":
-            return f"{operands[0]} ? {operands[1]} : {operands[2]}"
-        if name == "arith.negf":
-            return f"-{operands[0]}"
-        if name in CASTS or (name == "arith.uitofp" and operation.operand_types == ("i1",)):
-            return f"({c_type(operation.type, operation.source)}){operands[0]}"
-        if name == "arith.cmpf" and operation.predicate:
+        kind, operands = operation_kind(operation.name), [legal(operand) for operand in operation.operands]
+        if kind.cpp:
+            named = {"type": c_type(operation.type, operation.source), "unsigned": unsigned(operation.operand_types[0])}
+            if "{divisor}" in kind.cpp:
+                named["divisor"] = self.divisor(operation)
+            return kind.cpp.format(*operands, **named)
+        if kind.name == "arith.cmpf" and operation.predicate:
             return comparison(operation.predicate, *operands)
-        if name == "arith.cmpi" and (operation.predicate or "").removeprefix("s") in ORDERED:
+        if kind.name == "arith.cmpi" and (operation.predicate or "").removeprefix("s") in ORDERED:
             return f"{operands[0]} {ORDERED[(operation.predicate or '').removeprefix('s')]} {operands[1]}"
-        raise unsupported(f"{name} in C++", operation.source)
+        raise unsupported(f"{operation.name} in C++", operation.source)
 
     def divisor(self, operation: Operation) -> str:
         """The constant that a division by its packed reciprocal divides by."""

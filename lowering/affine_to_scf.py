@@ -26,6 +26,7 @@ from torch_mlir import ir, passmanager
 
 from torch2hw.dialects.affine_text import banked_data
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import RAM, SHARED_ROM, Storage
@@ -36,26 +37,9 @@ _BEFORE = (
     "int-range-optimizations,arith-unsigned-when-equivalent,canonicalize,cse)"  # no signs where indices have none
 )
 _AFTER = "builtin.module(loop-invariant-code-motion,cse)"  # the products of an address belong to the loop that counts
-# What lower-scf-to-calyx lowers by itself, bit for bit as the hardware library would.
-_NATIVE = {
-    *(
-        f"arith.{name}"
-        for name in ("addf", "subf", "mulf", "divf", "cmpf", "select", "constant", "index_cast", "bitcast")
-    ),
-    *(
-        f"arith.{name}"
-        for name in ("addi", "subi", "muli", "divui", "divsi", "remui", "remsi", "cmpi", "andi", "ori", "xori")
-    ),
-    *(f"arith.{name}" for name in ("shli", "shrsi", "shrui", "extsi", "extui", "trunci")),
-}
-# Combinational cells: CIRCT gives them to a call without driving what they depend on.
-_COMBINATIONAL = {
-    f"arith.{name}"
-    for name in ("select", "addi", "subi", "andi", "ori", "xori", "cmpi", "shli", "shrsi", "shrui")
-    + ("extsi", "extui", "trunci", "index_cast", "bitcast")
-}
 _SHIFTS = {"arith.divui": "arith.shrui", "arith.remui": "arith.andi"}
-_STRUCTURE = ("scf.for", "scf.if", "scf.yield", "scf.execute_region", "func.return", "memref.load", "memref.store")
+_STRUCTURE = ("arith.constant", "scf.for", "scf.if", "scf.yield", "scf.execute_region", "func.return")
+_ACCESSES = ("memref.load", "memref.store")
 _ALLOCATIONS = ("memref.alloc", "memref.alloca", "memref.get_global")
 
 
@@ -138,8 +122,8 @@ class _CoreLowering:
         for number, op in enumerate(op for op in operations if op.name == "scf.execute_region"):
             op.attributes["arm"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), number)
         accesses = Accesses(stored, self.naive)
-        used = [op for op in operations if op.name in ("memref.load", "memref.store")]
-        others = [op for op in operations if op.name not in ("memref.load", "memref.store")]
+        used = [op for op in operations if op.name in _ACCESSES]
+        others = [op for op in operations if op.name not in _ACCESSES]
         for op in used:
             accesses.note(op)
         self.make_memories(accesses)
@@ -148,7 +132,7 @@ class _CoreLowering:
         for op in others:
             if op.name == "memref.dealloc":
                 op.erase()
-            elif op.name not in _NATIVE and op.name not in _STRUCTURE and op.name not in _ALLOCATIONS:
+            elif not operation_kind(op.name).circt and op.name not in _STRUCTURE and op.name not in _ALLOCATIONS:
                 self.call_unit(op)
             elif op.name in _SHIFTS:
                 _shifted(op)
@@ -251,8 +235,8 @@ class _CoreLowering:
 
     def registered(self, operand: Any) -> Any:
         """`operand` through a memory of one word where a combinational cell makes it."""
-        if getattr(operand.owner, "name", "") not in _COMBINATIONAL:
-            return operand
+        if operation_kind(getattr(operand.owner, "name", "")).circt != "combinational":
+            return operand  # CIRCT gives a combinational cell to a call without driving what it depends on
         kind = ir.MemRefType.get([1], operand.type)
         word = self.block.add_argument(kind, operand.owner.location)
         name = f"operand{len(self.memories)}"

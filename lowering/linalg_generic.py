@@ -14,12 +14,12 @@ from torch_mlir import ir
 
 from torch2hw.dialects.loops import Carried, Constant, IndexValue, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.number_types import Array, number_type
+from torch2hw.dialects.operations import fold, operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering import tensor_views as views
 from torch2hw.lowering.linalg_region import translate
 from torch2hw.lowering.mlir_attributes import affine_result, shape_of, source_at, type_name
 from torch2hw.lowering.scalar_body import ScalarBody
-from torch2hw.lowering.scalar_folding import fold
 from torch2hw.lowering.tensor_values import TensorValues
 from torch2hw.lowering.tensor_views import View
 
@@ -227,6 +227,7 @@ def _multiply_accumulates(body: ScalarBody, carried: list[Carried]) -> int:
     count = 0
     for item in carried:
         final = made.get(item.next)
-        if final is not None and final.name == "arith.addf":
-            count += any(made[name].name == "arith.mulf" for name in final.operands if name in made)
+        if final is not None and operation_kind(final.name).accumulates:
+            factors = (operation_kind(made[name].name) for name in final.operands if name in made)
+            count += any(factor.multiplies for factor in factors)
     return count

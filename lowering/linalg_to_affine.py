@@ -5,7 +5,7 @@ After:   Nest(loops = the iterators, parallel first; stage 0 carries the reducti
 
 needs: static shapes, results of `main` that are tensors.
 leaves: no copy for reshape, transpose, broadcast, slice, pad, fill (they become index arithmetic, see `tensor_views`);
-    constants folded (`scalar_folding`): an elementwise operation on constants is a constant.
+    constants folded (`folding`): an elementwise operation on constants is a constant.
 refuses: an operation it does not know, as UnsupportedOperation at the user's line.
 
 This file has the operations on whole tensors; `linalg_generic` has linalg's, and `tensor_values` what each value is.
@@ -21,6 +21,7 @@ from torch_mlir.passmanager import PassManager
 
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import fold
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import INPUT
 from torch2hw.frontend.torch_to_linalg import TorchProgram
@@ -38,7 +39,6 @@ from torch2hw.lowering.mlir_attributes import (
     type_name,
 )
 from torch2hw.lowering.refusals import unsupported
-from torch2hw.lowering.scalar_folding import fold
 from torch2hw.lowering.tensor_values import TensorValues
 
 PREPARE = "builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)"

@@ -1,6 +1,6 @@
 """The scalar computation of one loop iteration, under construction: statements in order, and which values are constant.
 
-Equal constants and equal loads are one statement; an operation on constants is computed now (`scalar_folding`).
+Equal constants and equal loads are one statement; an operation on constants is computed now (`folding`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from torch2hw.dialects.loops import Constant, Load, Operation, Source, Statement
 from torch2hw.dialects.number_types import number_type
-from torch2hw.lowering.scalar_folding import fold
+from torch2hw.dialects.operations import fold
 from torch2hw.lowering.tensor_views import Element
 
 

@@ -41,6 +41,11 @@ def spacing_of(operation: Operation, library: Any) -> int:
     return int(unit_of(operation, library).interval_cycles)
 
 
+def luts_of(operation: Operation, library: Any) -> float:
+    """What an operation's unit takes of the device: measured, or estimated from its graph."""
+    return float(unit_of(operation, library).luts)
+
+
 def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:
     """How many of each unit of two stages or more, which more than one nest can use."""
     counts: list[Counter[str]] = []

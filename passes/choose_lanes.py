@@ -93,7 +93,7 @@ class Search:
         for choice in candidates(nest, self.limit):
             unrolled = unroll(nest, choice)
             text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
-            found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library)))
+            found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library), library))
         return found
 
     def best(self) -> list[Lanes]:

@@ -19,12 +19,12 @@ from typing import Any
 
 from torch2hw.dialects.loops import Nest, Operation
 from torch2hw.dialects.program import Program
+from torch2hw.hwlib.entries import ENTRIES
 from torch2hw.hwlib.formats import float_format
 from torch2hw.lowering.affine_to_scheduled import planned
 from torch2hw.passes.bind_units import only_inverses
 from torch2hw.passes.time_and_area import luts_of_all_time
 
-SAVED_LUTS = {"arith.divf": 1.0, "math.sqrt": 0.55}  # by a unit, times the square of the significand's bits
 INVERSE_LUTS = 0.2  # where every division is one of 1, which has a smaller unit (`bind-units`), likewise
 Key = tuple[str, str]  # an operation's name and type
 
@@ -51,7 +51,13 @@ class ChooseUnits:
 def candidates(nest: Nest) -> list[Operation]:
     """The operations that the library has iterative units for."""
     operations = (each for each in nest.statements() if isinstance(each, Operation))
-    return [each for each in operations if each.name in SAVED_LUTS and float_format(each.type) is not None]
+    return [each for each in operations if saved_factor(each.name) and float_format(each.type) is not None]
+
+
+def saved_factor(operation: str) -> float:
+    """LUTs that an iterative unit saves, by the square of the significand's bits; 0 where the library has none."""
+    entry = ENTRIES.get(operation)
+    return 0.0 if entry is None else entry.saved_luts
 
 
 def key_of(operation: Operation) -> Key:
@@ -100,5 +106,5 @@ def saved_luts(program: Program, key: Key, context: Any) -> float:
     counts = [sum(1 for each in candidates(nest) if key_of(each) == key) for nest in program.nests]
     units = max(counts) if context.options.share_units else sum(counts)
     inverts = name == "arith.divf" and type_name in only_inverses(program)
-    each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else SAVED_LUTS[name]
+    each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else saved_factor(name)
     return each * form.significand_bits**2 * units

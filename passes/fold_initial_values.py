@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Stage, Statement, operand_names
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
 
 
@@ -40,13 +41,13 @@ def fold(nest: Nest) -> Nest:
     init, step = made.get(carried.init), made.get(carried.next)
     if not (isinstance(init, Constant) and init.bits in (0, 1 << 31) and init.type == "f32"):
         return nest
-    if not (isinstance(step, Operation) and step.name == "arith.addf" and carried.name in step.operands):
+    if not (isinstance(step, Operation) and operation_kind(step.name).accumulates and carried.name in step.operands):
         return nest
     users = [s for s in second.statements if carried.next in operand_names(s)]
     if len(users) != 1 or any(carried.next == store.value for store in nest.stores()) or second.carried:
         return nest
     final = users[0]
-    if not (isinstance(final, Operation) and final.name == "arith.addf" and len(set(final.operands)) == 2):
+    if not (isinstance(final, Operation) and final.name == step.name and len(set(final.operands)) == 2):
         return nest
     other = next(name for name in final.operands if name != carried.next)
     bias = made.get(other)

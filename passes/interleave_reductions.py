@@ -38,6 +38,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
+from torch2hw.dialects.operations import OperationKind, operation_kind
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
@@ -174,7 +175,7 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
     steps = {statement.result: statement for statement in stage.statements}
     sums = [steps.get(carried.next) for carried in stage.carried]
     if not all(
-        isinstance(step, Operation) and step.name == "arith.addf" and carried.name in step.operands
+        isinstance(step, Operation) and operation_kind(step.name).accumulates and carried.name in step.operands
         for step, carried in zip(sums, stage.carried, strict=True)
     ):
         return [nest]
@@ -222,7 +223,9 @@ def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
     stage = nest.stages[0]
     zeros, carried, stores = [], [], []
     for buffer, value in zip(partials, stage.carried, strict=True):
-        zero = Constant(f"{value.name}_zero", value.type, 0)
+        bits = _operation_of(stage, value).identity_bits(value.type)
+        assert bits is not None
+        zero = Constant(f"{value.name}_zero", value.type, bits)
         zeros.append(zero)
         carried.append(replace(value, init=zero.result))
         stores.append(Store(buffer, _places(nest, within), value.next, (), nest.source))
@@ -230,6 +233,13 @@ def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
     sums = Stage(tuple(carried), (*zeros, *stage.statements))
     made = replace(nest, name=f"{nest.name}_partial", loops=loops, stages=(sums, Stage((), (), tuple(stores))))
     return without_dead_values(made)
+
+
+def _operation_of(stage: Stage, carried: Carried) -> OperationKind:
+    """The operation that makes a carried value."""
+    step = next(statement for statement in stage.statements if statement.result == carried.next)
+    assert isinstance(step, Operation)
+    return operation_kind(step.name)
 
 
 def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[Statement, ...]) -> Nest:
@@ -241,7 +251,8 @@ def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[St
         term = Load(f"{value.name}_term", value.type, buffer, _places(nest, within), source=nest.source)
         total = f"{value.next}_total"
         operands, types = (value.name, term.result), (value.type, value.type)
-        statements += [term, Operation(total, value.type, "arith.addf", operands, types, source=nest.source)]
+        name = _operation_of(stage, value).name
+        statements += [term, Operation(total, value.type, name, operands, types, source=nest.source)]
         carried.append(Carried(value.name, value.type, value.init, total))
         rename[value.next] = total
     later = tuple(

@@ -1,6 +1,6 @@
 """What lanes cost, for choose-lanes: the cycles of a nest and LUTs beyond the units of its lanes.
 
-Sizes are what Yosys 0.70 makes for UltraScale+ (synth_xilinx -family xcup), f32; units as in benchmarks/units.md. A
+Sizes are what Yosys 0.70 makes for UltraScale+ (synth_xilinx -family xcup); a unit's is asked of the library. A
 32-bit memory of up to 32 words is 24 LUTs, of 64 words 40, of more a block RAM; a read-only one is 29 LUTs up to 64
 words, 56 up to 128, 113 up to 256, then a block RAM. A LUT is a multiplexer of four inputs for a bit, or a delay line
 of up to 32 cycles for one.
@@ -12,40 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Stage
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks
+from torch2hw.lowering.units import luts_of
 from torch2hw.passes.bank_analysis import accesses_of, conflicts, possible_banks
 from torch2hw.passes.interleave_reductions import in_flight, interleave
 from torch2hw.passes.share_constants import cost
 
-UNIT_LUTS = {
-    "arith.addf": 360,
-    "arith.subf": 360,
-    "arith.mulf": 101,
-    "arith.divf": 796,
-    "hwlib.divide_by": 115,
-    "math.exp": 361,
-    "arith.cmpf": 53,
-    "arith.maximumf": 75,
-    "arith.minimumf": 75,
-    "math.sqrt": 446,
-    "math.rsqrt": 417,
-    "math.tanh": 307,
-    "math.erf": 365,
-    "math.atan": 600,
-    "math.log": 600,
-    "math.expm1": 700,
-    "math.log1p": 1100,
-    "math.sin": 1300,
-    "math.cos": 1300,
-    "arith.divsi": 8200,
-    "arith.remsi": 8200,
-    "arith.remf": 13900,
-}
-LANE_OPERATIONS = ("arith.addf", "arith.mulf")
+CONSTANT_COMPARISON_LUTS = 4  # of a float and a constant
 BANK_LUTS = 16  # of address, enable and host's decoder
 REWIRING_LUTS = 64  # two operands of an adder from another place than in the other nest
 DEPTH_ESTIMATE_CYCLES = 14
@@ -56,8 +35,8 @@ Factors = Mapping[Buffer, tuple[int, ...]]
 class Lanes:
     """One choice of a nest's lanes, with its arms written out; `latency` is that of the reduction's operation."""
 
-    def __init__(self, nest: Nest, text: str, latency: int) -> None:
-        self.nest, self.text, self.latency = nest, text, latency
+    def __init__(self, nest: Nest, text: str, latency: int, library: Any) -> None:
+        self.nest, self.text, self.latency, self.library = nest, text, latency, library
         self.accesses = accesses_of(nest)
         self.buffers = [access.buffer for access in self.accesses]
         self.outputs = prod(loop.extent for loop in nest.independent_loops())  # of a round
@@ -119,11 +98,12 @@ class Lanes:
                 loops = set().union(*(index.variables() for index in statement.indices))
                 luts, blocks = cost(prod(v.extent for v in loops), number_type(statement.type).bits)
                 total += luts + blocks * BLOCK_LUTS / 2
-            elif isinstance(statement, Operation) and statement.name not in LANE_OPERATIONS:
+            elif isinstance(statement, Operation) and not _is_lanes_own(statement):
                 simple = statement.name == "arith.cmpf" and set(statement.operands) & constants
-                total += 4 if simple else UNIT_LUTS.get(statement.name, 32)
-        extra = sum(isinstance(s, Operation) and s.name == "arith.addf" for s in nest.statements()) - nest.lanes
-        total += max(0, extra) * UNIT_LUTS["arith.addf"]
+                total += CONSTANT_COMPARISON_LUTS if simple else luts_of(statement, self.library)
+        sums = [s for s in nest.statements() if isinstance(s, Operation) and operation_kind(s.name).accumulates]
+        if len(sums) > nest.lanes:
+            total += (len(sums) - nest.lanes) * luts_of(sums[0], self.library)
         excess = self.interleaved[1] - self.latency
         if nest.stages[0].carried and self.outputs >= self.latency:
             total += in_flight(excess, sum(number_type(each.type).bits for each in nest.stages[0].carried))
@@ -147,6 +127,12 @@ class Lanes:
         if widest is None or not nest.macs or len(nest.stages[0].carried) == len(widest.stages[0].carried):
             return 0.0
         return REWIRING_LUTS * nest.lanes
+
+
+def _is_lanes_own(operation: Operation) -> bool:
+    """Whether it is half of a multiply-accumulate, of which a lane has one."""
+    kind = operation_kind(operation.name)
+    return kind.accumulates or kind.multiplies
 
 
 def choices(indices: Sequence[Index], factors: Sequence[int]) -> int:

@@ -14,19 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.operations import OPERATIONS, operation_kind
 from torch2hw.dialects.program import Program
-
-ELEMENTWISE = (
-    ("math.exp", "exp"),
-    ("arith.divf", "divide"),
-    ("hwlib.divide_by", "divide"),
-    ("math.tanh", "tanh"),
-    ("math.erf", "erf"),
-    ("math.rsqrt", "rsqrt"),
-    ("math.sqrt", "sqrt"),
-    ("math.log", "log"),
-)
-REDUCTIONS = {"arith.maximumf": "max", "arith.minimumf": "min", "arith.addf": "sum", "arith.mulf": "product"}
 
 
 @dataclass(frozen=True)
@@ -71,12 +60,10 @@ def kind_of(nest: Nest) -> str:
         for carried in stage.carried:
             step = next((s for s in stage.statements if s.result == carried.next), None)
             if isinstance(step, Operation):
-                return REDUCTIONS.get(step.name, "reduce")
+                return operation_kind(step.name).reduction or "reduce"
     names = {s.name for s in nest.statements() if isinstance(s, Operation)}
-    for operation, stem in ELEMENTWISE:
-        if operation in names:
-            return stem
-    return "map" if names else "copy"
+    called = [kind.kernel for kind in OPERATIONS.values() if kind.kernel and kind.name in names]
+    return called[0] if called else "map" if names else "copy"
 
 
 def _slides(nest: Nest) -> bool:

@@ -28,22 +28,8 @@ from torch2hw.dialects.loops import (
     substitute_statement,
     substitute_store,
 )
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-
-ASSOCIATIVE = (
-    "arith.addf",
-    "arith.mulf",
-    "arith.maximumf",
-    "arith.minimumf",
-    "arith.maxnumf",
-    "arith.minnumf",
-    "arith.addi",
-    "arith.muli",
-    "arith.maxsi",
-    "arith.minsi",
-    "arith.andi",
-    "arith.ori",
-)
 
 
 def reducible(nest: Nest) -> bool:
@@ -55,7 +41,9 @@ def reducible(nest: Nest) -> bool:
     made = {s.result: s for s in stage.statements}
     for carried in stage.carried:
         step = made.get(carried.next)
-        if not isinstance(step, Operation) or step.name not in ASSOCIATIVE or step.operands.count(carried.name) != 1:
+        if not isinstance(step, Operation) or step.operands.count(carried.name) != 1:
+            return False
+        if not operation_kind(step.name).associative:
             return False
         if any({carried.name, carried.next} & operand_names(s) for s in stage.statements if s is not step):
             return False

@@ -10,12 +10,8 @@ from collections.abc import Set
 
 from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Store
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
-
-CONFINED_OPERANDS = {
-    **dict.fromkeys(("divsi", "divui", "remsi", "remui", "ceildivsi", "floordivsi"), (0, 1)),
-    **dict.fromkeys(("shli", "shrsi", "shrui"), (1,)),
-}
 
 
 def free_inputs(program: Program) -> list[bool]:
@@ -39,14 +35,13 @@ def confined_buffers(nest: Nest, confined: Set[Buffer] = frozenset()) -> set[Buf
             names |= {variable.name for variable in index.variables()} - loops
     for operation in nest.statements():
         if isinstance(operation, Operation) and not _divides_by(operation, harmless):
-            places = CONFINED_OPERANDS.get(operation.name.removeprefix("arith."), ())
-            names |= {operation.operands[place] for place in places}
+            names |= {operation.operands[place] for place in operation_kind(operation.name).confined}
     names = nest.needed_for(names)
     return {load.buffer for load in nest.loads() if load.result in names}
 
 
 def _divides_by(operation: Operation, divisors: set[str]) -> bool:
-    return CONFINED_OPERANDS.get(operation.name.removeprefix("arith.")) == (0, 1) and operation.operands[1] in divisors
+    return operation_kind(operation.name).undefined == "division" and operation.operands[1] in divisors
 
 
 def _undefined(type: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import numpy as np
 from torch2hw.compiler import Compiled
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
@@ -24,8 +25,6 @@ from torch2hw.sim.stimulus import operands
 
 VECTORS = 2000
 FUNCTION_VECTORS = 12_000  # of functions computed from tables, some for each entry
-UNDEFINED_IN_MLIR = ("arith.divsi", "arith.divui", "arith.remsi", "arith.remui", "arith.ceildivsi", "arith.floordivsi")
-SHIFTS = ("arith.shli", "arith.shrsi", "arith.shrui")
 
 
 def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[str, Any], dict[str, str]]:
@@ -62,14 +61,15 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
 
 def defined_operands(operation: Operation, random: np.random.Generator) -> list[Array]:
     """Operands for which MLIR defines the operation's result."""
+    undefined = operation_kind(operation.name).undefined
     from_tables = operation.callee is not None and len(operation.operand_types) == 1
     columns = operands(operation.operand_types, FUNCTION_VECTORS if from_tables else VECTORS, random)
-    if operation.name in UNDEFINED_IN_MLIR:
+    if undefined == "division":
         left, right = (column.astype(np.int64) for column in columns)
         lowest = -number_type(operation.type).sign_bit
         overflows = (left == lowest) & (right == -1)
         columns[1] = np.where((right == 0) | overflows, 3, right).astype(columns[1].dtype)
-    if operation.name in SHIFTS:
+    if undefined == "shift":
         amounts = columns[1].astype(np.int64) % number_type(operation.type).bits
         columns[1] = amounts.astype(columns[1].dtype)
     return columns

@@ -89,7 +89,7 @@ def test_lanes_that_are_joined_are_deeper() -> None:
     nest = two_products(8, 64, 16, 4).nests[0]
     latency = recurrence_latency(nest, LIBRARY)
     row, _, term = nest.loops
-    joined, apart = (Lanes(unroll(nest, {v: 8}), "", latency) for v in (term.variable, row.variable))
+    joined, apart = (Lanes(unroll(nest, {v: 8}), "", latency, LIBRARY) for v in (term.variable, row.variable))
     assert joined.depth - apart.depth == 3 * latency
 
 

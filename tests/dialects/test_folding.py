@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from torch2hw.lowering.scalar_folding import fold
+from torch2hw.dialects.operations import fold
 
 TRUE, FALSE = np.array([True]), np.array([False])
 
