@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch2hw.benchmarks import ablation, area, kernels, testbenches
+import subprocess
+import sys
+
+from torch2hw.benchmarks import ablation, area, compile_time, kernels, testbenches
 
 
 def test_ablation_compares_with_the_same_model_without_arms() -> None:
@@ -78,3 +81,25 @@ def test_faults_are_planted_after_two_thirds_of_their_places() -> None:
         text.replace("<= stage1", "<= in"),
     ]
     assert testbenches.planted("module m();", *testbenches.FAULTS["a register missing"]) is None
+
+
+def test_compile_time_sums_a_pass_that_runs_twice_and_shows_the_slowest() -> None:
+    lines = ["  1500.0 ms     250.0 ms to verify  choose-lanes", "    10.0 ms       0.0 ms to verify  bind-units"]
+    seconds = compile_time.pass_seconds("\n".join([*lines, lines[0], "   12.00 s   from the loaded model on"]))
+    assert seconds == {"choose-lanes": 3.5, "bind-units": 0.01}
+    now = {"wall_seconds": 9.5, "cpu_seconds": 5.0, "peak_mib": 1200, "pass_seconds": seconds}
+    text = compile_time.markdown([{"model": "FFNN", "partition": 16, "now": now, "before": {"error": "too large"}}])
+    assert "| FFNN | 16 | 5.0 | too large | 9.5 | too large | 1,200 | too large | 7 s of passes |" in text
+    assert "| FFNN | choose-lanes 3.5 | – |" in text
+
+
+def test_peak_memory_counts_children() -> None:
+    """Two processes hold 64 MiB each at the same time; the parent waits for its child."""
+    hold = "import time; held = bytearray(b'x') * (64 << 20); time.sleep(1)"
+    outer = (
+        f"import subprocess, sys; held = bytearray(b'x') * (64 << 20); subprocess.run([sys.executable, '-c', {hold!r}])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", outer])
+    with compile_time.Peak(process.pid) as peak:
+        assert process.wait() == 0
+    assert 128 <= peak.mib < 256
