@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT
+from tests.docs.pages import PAGES, ROOT, blocks
 from torch2hw.pipeline import SCHEDULES
 
 sys.path.insert(0, str(ROOT / "docs" / "hooks"))
@@ -38,6 +38,14 @@ def test_readme_has_the_table(bless: bool) -> None:
         parts[2] = benchmark_tables.comparison() + "\n"
         readme.write_text("".join(parts))
     assert parts[2] == benchmark_tables.comparison() + "\n"
+
+
+def test_quoted_code_is_that_of_the_library() -> None:
+    sources = (ROOT / "hwlib" / "float_compare.py").read_text() + (ROOT / "hwlib" / "entries.py").read_text()
+    quoted = [block.text for block in blocks(ROOT / "docs" / "adding-a-unit.md") if block.language == "py"]
+    assert quoted
+    for text in quoted:
+        assert text.strip() in sources
 
 
 def test_every_benchmark_file_is_on_the_page() -> None:
