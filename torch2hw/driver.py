@@ -1,7 +1,7 @@
 """Run the passes in order, and answer for each of them.
 
-After every pass that changed the program the driver verifies the level it left, dumps it, and notes how long it took.
-What is verified refers to weights by name; only dumps have them in full.
+After every pass that changed the program the driver dumps it, verifies that it is a program of the level it left
+(`dialects/verify`), and notes how long it took.
 A refusal gets the file name that the user wrote; any other exception is a fault of ours and becomes an
 `InternalError` that names the pass, with a file that holds the program it was given.
 """
@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch2hw.dialects import levels
+from torch2hw.dialects.levels import LEVELS
+from torch2hw.dialects.verify import verify
 from torch2hw.errors import InternalError, SeveralErrors, Torch2HWError
 from torch2hw.frontend.locations import Sources
 from torch2hw.options import Options
@@ -106,7 +107,7 @@ class Driver:
                 ran = time.monotonic()
                 changed = result is not program
                 if changed:
-                    self._accept(number, step_pass, program, result)
+                    self._accept(number, step_pass, program, result, context)
                     if self.check is not None:
                         self.check(step_pass.name, step_pass.target, result, report)
             program, level = result, step_pass.target
@@ -116,17 +117,17 @@ class Driver:
         return steps
 
     def _is_past(self, step_pass: Pass) -> bool:
-        order = levels.LEVELS.index
+        order = LEVELS.index
         return self.stop_at is not None and order(step_pass.target) > order(self.stop_at)
 
-    def _accept(self, number: int, step_pass: Pass, before: Program, after: Program) -> None:
+    def _accept(self, number: int, step_pass: Pass, before: Program, after: Program, context: Context) -> None:
         if self.dump is not None:
             text = after.text()
             if text != before.text():
                 self.dump.mkdir(parents=True, exist_ok=True)
                 suffix = "sv" if step_pass.target == "sv" else "mlir"
                 (self.dump / f"{number:02}-{step_pass.name}.{suffix}").write_text(text)
-        levels.verify(step_pass.target, after.text(weights=False))
+        verify(step_pass.target, after, context.library)
 
 
 @contextlib.contextmanager

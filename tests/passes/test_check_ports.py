@@ -15,6 +15,7 @@ from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
+from torch2hw.dialects.verify import verify
 from torch2hw.passes.check_ports import (
     CheckPorts,
     apart_by_enumeration,
@@ -30,7 +31,9 @@ from torch2hw.passes.port_accesses import Access, accesses
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs_pass(seed: int) -> None:
-    assert not list(faults(scheduled(random_case(seed).program, 1 + seed % 5), LIBRARY))
+    program = scheduled(random_case(seed).program, 1 + seed % 5)
+    verify("scheduled", program, LIBRARY)
+    assert not list(faults(program, LIBRARY))
 
 
 def copy_nest(rows: int, columns: int, factors: tuple[int, ...], arms: int) -> Program:

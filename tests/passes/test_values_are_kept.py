@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.passes.compiled import LOOP_PASSES, context, equal, scheduled
+from tests.passes.compiled import LIBRARY, LOOP_PASSES, context, equal, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, random_case, values
+from torch2hw.dialects.verify import verify
 from torch2hw.lowering import scheduled_to_scf
 from torch2hw.sim.banked import pack
 from torch2hw.sim.reference import Reference
 
 
 def check_passes(case: Case, partition: int) -> None:
-    """Every pass keeps the values by definition; at both ends the program's text gives them on the CPU."""
+    """Every pass keeps the values by definition and the promises of its level; at both ends the program's text gives
+    the values on the CPU."""
     inputs = case.inputs(0)
     expected = program_values(case.program, inputs)
     assert not any(np.isnan(array).any() for array in expected), "the generator's own fault"
@@ -23,6 +25,7 @@ def check_passes(case: Case, partition: int) -> None:
         before = program
         program, _ = step.run(program, context(partition))  # type: ignore[arg-type]
         if program is not before:
+            verify("affine", program, LIBRARY)
             equal(program_values(program, inputs), expected, step.name)
     equal(values(program, inputs), expected, "on the CPU")
 
@@ -51,6 +54,7 @@ def test_the_definition_is_what_the_text_computes(seed: int) -> None:
 def test_the_scheduled_text_computes_the_same_values() -> None:
     case = random_case(4, 4)
     plan = scheduled(case.program, 2)
+    verify("scheduled", plan, LIBRARY)
     packed = [pack(x, b.bank_factors) for x, b in zip(case.inputs(3), plan.inputs, strict=True)]
     text = scheduled_to_scf.emit(plan)
     for got, wanted in zip(Reference(text).run(packed), Reference(plan.text()).run(packed), strict=True):

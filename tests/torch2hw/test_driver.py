@@ -24,8 +24,8 @@ SOURCES = Sources(Path("/somewhere/models"), Path("models"))
 class Stub:
     name: str
     act: Callable[[Any], Any]
-    source: str = "affine"
-    target: str = "affine"
+    source: str = "scf"
+    target: str = "scf"
 
     def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
         return self.act(program), {}
@@ -33,7 +33,7 @@ class Stub:
 
 def run(*passes: Stub, **options: Any) -> list[Any]:
     context = Context(Options(), None, "net")
-    return Driver(passes, **options).run(Text(GOOD), "affine", context, SOURCES)
+    return Driver(passes, **options).run(Text(GOOD), "scf", context, SOURCES)
 
 
 def fail(error: Exception) -> Callable[[Any], Any]:
@@ -71,9 +71,9 @@ def test_weights_are_printed_for_dumps_only(tmp_path: Path) -> None:
 
 
 def test_stops() -> None:
-    scf = Stub("to-scf", other, target="scf")
-    assert [step.name for step in run(Stub("one", other), scf, stop_at="affine")] == ["one"]
-    assert [step.name for step in run(Stub("one", other), scf, stop_after="one")] == ["one"]
+    calyx = Stub("to-calyx", other, target="calyx")
+    assert [step.name for step in run(Stub("one", other), calyx, stop_at="scf")] == ["one"]
+    assert [step.name for step in run(Stub("one", other), calyx, stop_after="one")] == ["one"]
 
 
 @pytest.mark.parametrize("text", ["func.func @main() { nonsense }", "func.func @main() { scf.yield }", "module {"])
@@ -84,8 +84,8 @@ def test_a_pass_that_leaves_no_program_of_its_level(text: str) -> None:
 
 
 def test_an_operation_of_another_level_is_noticed() -> None:
-    text = "func.func @main(%n: index) { scf.for %i = %n to %n step %n { } return }"
-    with pytest.raises(InternalError, match=r"not of the affine level: scf\.for"):
+    text = "func.func @main(%n: index) { affine.for %i = 0 to %n { } return }"
+    with pytest.raises(InternalError, match=r"not of the scf level: affine\.for"):
         run(Stub("skip-a-level", lambda program: Text(text)))
 
 

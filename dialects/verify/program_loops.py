@@ -1,0 +1,39 @@
+"""A program of the loop level: everything that holds whether or not it has a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch2hw.dialects.loops import Nest
+from torch2hw.dialects.once import once
+from torch2hw.dialects.program import Program
+from torch2hw.dialects.verify.kernel_accesses import access_faults
+from torch2hw.dialects.verify.kernel_loops import loop_faults
+from torch2hw.dialects.verify.kernel_values import value_faults
+from torch2hw.dialects.verify.program_buffers import buffer_faults
+from torch2hw.dialects.verify.program_control import control_faults
+
+
+def loop_level_faults(program: Program) -> Iterator[str]:
+    """What is wrong with a program, kernels first, a sentence each."""
+    for nest in program.nests:
+        yield from kernel_faults(nest)
+    yield from buffer_faults(program)
+    yield from control_faults(program)
+
+
+@once
+def kernel_faults(nest: Nest) -> tuple[str, ...]:
+    """What is wrong with a kernel by itself. Accesses are looked at if its values are right."""
+    found = (*loop_faults(nest), *value_faults(nest))
+    return tuple(f"{nest.name}: {text}" for text in found or access_faults(nest))
+
+
+def affine_faults(program: Program) -> Iterator[str]:
+    """What is wrong with a program of level affine."""
+    if program.level != "affine":
+        yield f"the program says that it is of level {program.level}"
+    for nest in program.nests:
+        if nest.schedule is not None:
+            yield f"{nest.name} has a schedule at level affine"
+    yield from loop_level_faults(program)
