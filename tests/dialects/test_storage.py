@@ -121,7 +121,8 @@ def test_cycles_of_the_memories(tmp_path: Path) -> None:
     inputs = {"read_addr": address_bits(WORDS), "write_en": 1, "write_data": 32}
     ports = ", ".join(f"input [{width - 1}:0] {port}" for port, width in inputs.items())
     signals = {"addr": "read_addr", "read_en": "1'b1", "write_addr": "read_addr"}
-    sources = verilog("".join({memory.name: memory.definition() for memory in memories}.values()))
+    contents = {name: held for memory in memories for name, held in memory.contents.items()}
+    sources = verilog("".join({memory.name: memory.definition() for memory in memories}.values()), contents)
     for number, memory in enumerate(memories):
         wires = ", ".join(f".{port.name}({signals.get(port.name, port.name)})" for port in memory.inputs)
         sources += f"module m{number}(input clk, {ports}, output [31:0] out);\n"
