@@ -122,6 +122,45 @@ def searchsorted(
     return before.sum(-1).to(torch.int32 if out_int32 else torch.int64)
 
 
+MODES = ("sum", "mean", "max")
+
+
+def embedding_bag(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sum, mean or maximum of the rows of each bag, in order. A bag selects its rows among those of all indices, so
+    that offsets may be computed at run time. An empty bag is 0. Also the bag of each index, the sizes of bags, zeros
+    for the places of the maxima, which only gradients use.
+    """
+    count, rows = indices.shape[0], torch.nn.functional.embedding(indices, weight)
+    places = torch.arange(count, device=indices.device)
+    begins, ends = offsets, torch.cat([offsets[1:], torch.full_like(offsets[:1], count)])
+    if include_last_offset:
+        begins, ends = offsets[:-1], offsets[1:]
+    inside = (places >= begins.unsqueeze(-1)) & (places < ends.unsqueeze(-1))
+    kept = inside if padding_idx is None or padding_idx < 0 else inside & (indices != padding_idx)
+    sizes = kept.sum(-1)
+    chosen = kept.unsqueeze(-1)
+    if MODES[mode] == "max":
+        largest = torch.where(chosen, rows, -torch.inf).amax(1)
+        result = torch.where(sizes.unsqueeze(-1) > 0, largest, torch.zeros_like(largest))
+    else:
+        terms = rows if per_sample_weights is None else rows * per_sample_weights.unsqueeze(-1)
+        result = torch.where(chosen, terms, torch.zeros_like(terms)).sum(1, dtype=weight.dtype)
+        if MODES[mode] == "mean":
+            result = result / sizes.clamp(min=1).to(weight.dtype).unsqueeze(-1)
+    bags = (begins.unsqueeze(-1) <= places).sum(0) - 1
+    return result, bags, sizes, torch.zeros_like(begins)
+
+
 _aten = torch.ops.aten
 INDEXED: dict[Any, Callable[..., Any]] = {
     _aten.scatter.src: scatter,
@@ -133,4 +172,8 @@ INDEXED: dict[Any, Callable[..., Any]] = {
     _aten.index_fill.int_Scalar: index_fill,
     _aten.index_put.default: index_put,
     _aten.searchsorted.Tensor: searchsorted,
+    _aten.embedding_bag.padding_idx: embedding_bag,
+    _aten.embedding_bag.default: embedding_bag,
+    _aten._embedding_bag.default: embedding_bag,
+    _aten._embedding_bag_forward_only.default: embedding_bag,
 }

@@ -11,13 +11,14 @@ from torch.utils._pytree import tree_leaves
 
 from torch2hw.frontend.decompositions import decompositions
 from torch2hw.frontend.elementary_functions import ELEMENTARY
+from torch2hw.frontend.index_functions import INDEXED
 from torch2hw.frontend.number_functions import NUMBERS
 
 aten = torch.ops.aten
 SPECIAL = (0.0, -0.0, 1.0, -1.0, torch.inf, -torch.inf, torch.nan, 3.4e38, -3.4e38, 1.2e-38, 89.0, -88.8, 8192.5, 1e-7)
 COUNT = 20_000
 ERROR_ULP = {"tan": 2.0, "sinh": 4.0, "cosh": 3.0, "asin": 3.0, "acos": 3.0, "atan2": 2.0, "asinh": 3.0, "acosh": 3.0,
-             "atanh": 3.0, "hypot": 2.5}  # fmt: skip
+             "atanh": 3.0, "hypot": 2.5, "erfc": 6.0}  # fmt: skip
 
 
 def numbers(seed: int) -> Tensor:
@@ -46,12 +47,37 @@ def test_elementary_functions(name: str) -> None:
     assert float(error.nan_to_num(torch.inf).max()) <= ERROR_ULP[name]
 
 
+def test_erfc_where_one_minus_erf_would_cancel() -> None:
+    """Half a million numbers up to the last normal result; zero from there on; 2 on the other side."""
+    x = torch.linspace(0.3, 9.19, 500_000)
+    exact = torch.erfc(x.double())
+    exact = torch.where(exact < 2.0**-126, 2.0**-126, exact)
+    unit = torch.exp2((torch.frexp(exact)[1] - 24).double())
+    error = (ELEMENTARY[aten.erfc.default](x).double() - exact).abs() / unit
+    assert float(error.max()) <= ERROR_ULP["erfc"]
+    ends = torch.tensor([torch.inf, 11.0, 50.0, -torch.inf, -6.0, 0.0, -0.0, torch.nan])
+    wanted = torch.tensor([0.0, 0.0, 0.0, 2.0, 2.0, 1.0, 1.0, torch.nan])
+    torch.testing.assert_close(ELEMENTARY[aten.erfc.default](ends), wanted, rtol=0, atol=0, equal_nan=True)
+
+
 def test_zeros_keep_their_sign() -> None:
     zeros = torch.tensor([0.0, -0.0])
     for name in ("tan", "sinh", "asin", "asinh", "atanh"):
         assert torch.equal(ELEMENTARY[getattr(aten, name).default](zeros).signbit(), zeros.signbit()), name
     y, x = (grid.reshape(-1) for grid in torch.meshgrid(zeros, torch.tensor([0.0, -0.0, 1.0, -1.0]), indexing="ij"))
     torch.testing.assert_close(ELEMENTARY[aten.atan2.default](y, x), torch.atan2(y, x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2])
+@pytest.mark.parametrize("padding", [None, 2])
+def test_embedding_bags(mode: int, padding: int | None) -> None:
+    """Empty bags, bags of padding alone, indices before the first bag's end and after the last offset."""
+    weight, indices = torch.randn(6, 3, generator=torch.Generator().manual_seed(1)), torch.tensor([2, 2, 0, 5, 1, 1, 2])
+    samples = torch.linspace(-1, 2, 7) if mode == 0 else None
+    for offsets, last in (([0, 2, 2, 5], False), ([0, 2, 2, 7], True), ([0], False)):
+        rest = (torch.tensor(offsets), False, mode, False, samples, last, padding)
+        got = INDEXED[aten.embedding_bag.padding_idx](weight, indices, *rest)
+        torch.testing.assert_close(got[0], aten.embedding_bag.padding_idx(weight, indices, *rest)[0])
 
 
 FLOATS = torch.tensor([[3.0, 1.0, torch.nan, 1.0, -0.0], [-torch.inf, 2.0, 2.0, 0.0, torch.inf]])

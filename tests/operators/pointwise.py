@@ -131,6 +131,7 @@ ELEMENTARY = (
             "atan",
             "asinh",
             "erf",
+            "erfc",
             "sigmoid",
         )
     ),

@@ -103,6 +103,8 @@ ROWS_WRITTEN = {
     "NaN": (n(3, 4), torch.tensor([2, 0]), n(2, 4, seed=3)),
 }
 
+BAGS = {"ordinary": (f(5, 4), x(2, 3, high=5))}
+
 INDEXED = (
     Row("aten.index", "x[y]", ROWS_AT),
     Row("aten.index_select", "x.index_select(0, y)", ROWS_AT),
@@ -110,6 +112,9 @@ INDEXED = (
     Row("aten.take", "torch.take(x, y)", {"ordinary": (f(3, 4), x(2, 2, high=12))}),
     Row("aten.take_along_dim", "torch.take_along_dim(x, y, 1)", PLACES),
     Row("aten.embedding", "F.embedding(y, x)", ROWS_AT),
+    Row("aten.embedding_bag", "F.embedding_bag(y, x, mode='mean')", BAGS),
+    Row("aten.embedding_bag", "F.embedding_bag(y, x, mode='max')", BAGS),
+    Row("aten.embedding_bag", "F.embedding_bag(y.flatten(), x, torch.tensor([0, 1, 1, 4]), mode='sum')", BAGS),
     Row("aten.one_hot", "F.one_hot(x, 5)", {"integer": (x(2, 3, high=5),)}),
     Row("aten.scatter", "x.scatter(1, y, z)", WRITTEN),
     Row("aten.scatter_add", "x.scatter_add(1, y, z)", WRITTEN),
