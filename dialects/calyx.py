@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pycde.circt import ir, passmanager, register_dialects
+from torch2hw.hwlib.circt_bindings import ir, passmanager, register_dialects
 
 # The last pass refuses an empty function, after it has loaded calyx.
 _LOADERS = ("builtin.module(flatten-memref)", "builtin.module(lower-scf-to-calyx{top-level-function=main})")

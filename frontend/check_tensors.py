@@ -15,6 +15,7 @@ from torch2hw.frontend.refusals import (
     DataDependentControlFlow,
     DynamicShape,
     EmptyTensor,
+    NotExportable,
     UnsupportedDtype,
     UnsupportedOperation,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import fx, nn
 
 Place = tuple[str, int] | None
+UNWRITABLE = frozenset('"\n\r')
 
 
 def check_tensor(
@@ -76,6 +78,31 @@ def check_tensor(
         )
 
 
+def check_names(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:
+    """Refusals of models in TorchScript, and of names that PyTorch takes but torch.export cannot write down."""
+    import torch
+
+    for path, module in model.named_modules():
+        site = module.__dict__.get(SITE) if not isinstance(module, torch.jit.ScriptModule) else None
+        here = sources.place(*site) if site is not None else place
+        if isinstance(module, torch.jit.ScriptModule):
+            yield NotExportable(
+                f"{f'layer {path}' if path else 'the model'} is in TorchScript ({type(module).__name__})",
+                location=here,
+                why="torch.export follows Python code, which torch.jit.trace and torch.jit.script have left behind",
+                fix="compile the nn.Module that it was made from",
+            )
+            return
+        tables = (module._parameters, module._buffers, module._modules)
+        for name in (name for table in tables for name in table if not set(name).isdisjoint(UNWRITABLE)):
+            yield NotExportable(
+                f"the name {name!r} of a parameter, buffer or layer holds a quote or a line break",
+                location=here,
+                why="torch.export writes names into Python code as they are",
+                fix="give it another name",
+            )
+
+
 def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:
     """Refusals of parameters and buffers, and of layers whose weights are packed out of sight."""
     quantised = "\0"  # the path of the last quantised layer; what is inside it is part of it
@@ -95,15 +122,7 @@ def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[
             ("buffer", module.named_buffers(recurse=False)),
         ):
             for name, tensor in tensors:
-                what = f"{kind} {path + '.' if path else ''}{name}"
-                if dtype_name(tensor.dtype) == "bfloat16":
-                    yield UnsupportedDtype(
-                        f"{what} is bfloat16",
-                        location=here,
-                        why="weights are float32 or float16, integers or booleans",
-                        fix="convert with .float(), which changes no value",
-                    )
-                yield from check_tensor(tensor, what, here)
+                yield from check_tensor(tensor, f"{kind} {path + '.' if path else ''}{name}", here)
 
 
 def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterator[Torch2HWError]:

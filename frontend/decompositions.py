@@ -17,11 +17,13 @@ from torch2hw.frontend.joining_functions import JOINING
 from torch2hw.frontend.narrow_integers import CONVERSIONS, TRUTHS, WIDENED, in_i32
 from torch2hw.frontend.number_functions import NUMBERS
 from torch2hw.frontend.ordering_functions import ORDERING
+from torch2hw.frontend.pooling_functions import POOLING, UNBATCHED, batched
 from torch2hw.frontend.running_functions import RUNNING
 
 
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
-    ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | TRUTHS | CONVERSIONS
+    ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | POOLING | TRUTHS | CONVERSIONS
     table = {**get_decomposition_table(), **ours}
+    table |= {operation: batched(operation, table.get(operation)) for operation in UNBATCHED}
     return table | {operation: in_i32(operation, table.get(operation)) for operation in WIDENED}

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 
 from torch2hw.errors import Torch2HWError, raise_all
-from torch2hw.frontend.check_tensors import check_decomposed, check_graph, check_tensor, check_weights
+from torch2hw.frontend.check_tensors import check_decomposed, check_graph, check_names, check_tensor, check_weights
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.model_state import repeats, stateful, unchanged
@@ -78,6 +78,7 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     sources, place = loaded.sources, (loaded.source_file, 0)
     arguments, tensors = Structure.of(loaded.example_inputs)
     tensors = [tensor.detach() for tensor in tensors]
+    raise_all(list(check_names(loaded.model, sources, place)))
     errors = list(check_weights(loaded.model, sources, place))
     names = UniqueNames()
     inputs = input_infos(loaded.model, arguments, tensors, names)
@@ -191,6 +192,9 @@ def _decompose(program: Any) -> Any:
     from torch2hw.frontend.decompositions import decompositions
 
     program = program.run_decompositions(decompositions())
+    for name in program.graph_signature.inputs_to_buffers.values():
+        if name not in program.state_dict:  # not persistent: torch-mlir's importer looks for all of them there
+            program.state_dict[name] = program.constants[name]
     _copy_state_in_lists(program)
     return program
 

@@ -20,6 +20,7 @@ import ast
 import contextlib
 import importlib
 import importlib.util
+import math
 import re
 import sys
 import traceback
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 INPUT_DTYPES = {kind.name: kind.torch for kind in ELEMENT_TYPES if kind.torch is not None}
 """The type names of --input, and PyTorch's name for each."""
+
+MAX_INPUT_ELEMENTS = 1 << 28
 
 HOW_TO_GIVE_INPUTS = "add `example_inputs = (torch.randn(1, 64),)` to the file, or use --input f32[1,64]"
 
@@ -74,7 +77,16 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> Load
         wanted = name or attribute
         with _user_code(file.sources, shown):
             model, example_inputs = file.named(wanted) if wanted is not None else file.conventional()
-    return LoadedModel(model.eval(), example_inputs, shown, top_name(Path(shown).stem), sources, file.inputs_place())
+    return LoadedModel(
+        in_eval_mode(model), example_inputs, shown, top_name(Path(shown).stem), sources, file.inputs_place()
+    )
+
+
+def in_eval_mode(model: nn.Module) -> nn.Module:
+    """The model, put in eval mode. What torch.export or `convert_pt2e` made has no modes, and its `eval` raises."""
+    with contextlib.suppress(NotImplementedError):
+        model.eval()
+    return model
 
 
 def top_name(stem: str) -> str:
@@ -95,6 +107,12 @@ def _example(text: str) -> torch.Tensor:
         )
     dtype: torch.dtype = getattr(torch, INPUT_DTYPES[match.group(1)])
     shape = [int(size) for size in match.group(2).split(",") if size.strip()]
+    if math.prod(shape) > MAX_INPUT_ELEMENTS:
+        raise UsageError(
+            f"--input {text}: {math.prod(shape):,} elements",
+            why=f"an input of more than {MAX_INPUT_ELEMENTS:,} elements fits into no memory of a design",
+            fix="give a smaller shape",
+        )
     generator = torch.Generator().manual_seed(0)
     return (
         torch.randn(shape, generator=generator).to(dtype)

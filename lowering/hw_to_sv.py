@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 
-from pycde.circt import export_verilog, ir, passmanager, register_dialects
+from torch2hw.hwlib.circt_bindings import export_verilog, ir, passmanager, register_dialects
 
 PASSES = (
     "canonicalize",

@@ -34,7 +34,7 @@ def pack(module: Any, wanted: bool) -> list[int]:
     conditions = [op for op in _walk(control) if op.name == "calyx.if"]
     if not wanted:
         return list(range(len(conditions)))
-    from pycde.circt import ir
+    from torch2hw.hwlib.circt_bindings import ir
 
     for number, op in enumerate(conditions):
         op.attributes[_PLACE] = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), number)

@@ -100,7 +100,7 @@ def lower(core: Core, library: Library) -> SequentialProgram:
 
 def _lower_in_circt(core_text: str, has_arms: bool) -> tuple[str, list[int]]:
     """The module with component @core, and without the one that CIRCT makes around it; `pack`'s order of conditions."""
-    from pycde.circt import ir, passmanager
+    from torch2hw.hwlib.circt_bindings import ir, passmanager
 
     with calyx.context(), ir.Location.unknown():
         module = ir.Module.parse(core_text)

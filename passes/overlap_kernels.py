@@ -34,6 +34,7 @@ from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.lowering.modulo_schedule import runs_apart
 from torch2hw.lowering.units import shared_uses
 from torch2hw.passes.bank_analysis import bank_number, selection
+from torch2hw.passes.check_rounds import moved_rounds
 
 PROVABLE_CYCLES = 1 << 18
 GRID_LIMIT = 1 << 18  # values of the loops in one dimension's index up to which all are tried
@@ -79,8 +80,11 @@ def overlapped(program: Program, library: Any) -> Program:
         nests = list(node.kernels())
         offsets, period = [0], 0
         if isinstance(node, Rounds):
-            first, second = ([timed(nest, library, program.shared, turn=k) for nest in nests] for k in (0, 1))
-            offsets, period = in_rounds(first, second)
+            alike = all(moved_rounds(one, other) for one in nests for other in nests)
+            turns = range(min(node.count, 2) if alike else node.count)
+            offsets, period = in_rounds(
+                [[timed(nest, library, program.shared, turn=k) for nest in nests] for k in turns]
+            )
             free = max([free, *(begun + 1 for _, begun, _ in before)])
         later = [timed(nest, library, program.shared, period) for nest in nests]
         start = free
@@ -103,23 +107,26 @@ def overlapped(program: Program, library: Any) -> Program:
     return program.with_sequence(nodes)
 
 
-def in_rounds(first: list[Timed], second: list[Timed]) -> tuple[list[int], int]:
-    """When, in a round, each of the nests starts, and the cycles from one round to the next, from the first two rounds;
-    of rounds further apart than that, one ends before the other starts."""
+def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
+    """When, in a round, each of the nests starts, and the cycles from one round to the next; of rounds further apart
+    than that, one ends before the other starts. `rounds` are the nests of those that differ: the first two, where the
+    others do the same to other rows."""
+    first = rounds[0]
     offsets: list[int] = []
-    for later in first:
+    for number in range(len(first)):
         start = 0
-        for earlier, begun in reversed(list(zip(first, offsets, strict=False))):
-            if begun + earlier.reach_cycles > start:
-                start = max(start, begun + distance(earlier, later))
+        for position, begun in reversed(list(enumerate(offsets))):
+            if begun + first[position].reach_cycles > start:
+                start = max(start, *(begun + distance(nests[position], nests[number]) for nests in rounds))
         offsets.append(start)
     placed = list(zip(first, offsets, strict=True))
     period = max(begun + each.issue_cycles for each, begun in placed)
     period = max(period, -(-max(begun + each.cycles for each, begun in placed) // 2))
-    for earlier, begun in placed:
-        for later, offset in zip(second, offsets, strict=True):
-            if begun + earlier.reach_cycles - offset > period:
-                period = max(period, begun + distance(earlier, later) - offset)
+    for before, after in pairwise(rounds):
+        for earlier, begun in zip(before, offsets, strict=True):
+            for later, offset in zip(after, offsets, strict=True):
+                if begun + earlier.reach_cycles - offset > period:
+                    period = max(period, begun + distance(earlier, later) - offset)
     return offsets, period
 
 

@@ -310,11 +310,16 @@ class Repeat:
         """Where the buffers of the steps are in the steps' nests, and where each is elsewhere."""
         moved: dict[tuple[Buffer, ...], Home] = {}
         elsewhere: dict[Buffer, Home] = {}
-        for each in (each for nest in self.loaded for each in nest):
+        loaded = dict.fromkeys(each for nest in self.loaded for each in nest)
+        kept = self.touched_elsewhere[0] | {each[0] for each in loaded if same(each)}
+        names = {buffer.name for buffer in kept}
+        for each in loaded:
             if not same(each) and all(buffer.storage.is_read_only for buffer in each):
                 data = np.stack([buffer.data for buffer in each if buffer.data is not None])
-                rows = replace(each[0], shape=(self.steps, *each[0].shape), data=data)
-                moved.setdefault(each, Home(rows, (step,)))
+                name = self._name_beside(each[0].name, names)
+                rows = replace(each[0], name=name, shape=(self.steps, *each[0].shape), data=data)
+                moved[each] = Home(rows, (step,))
+                names.add(name)
         for chain in self.chains or []:
             every = (*chain.before, *chain.written)
             lags = range(len(chain.before) + 1)
@@ -328,6 +333,13 @@ class Repeat:
                 moved[chain.seen(lag)] = Home(rows, ((step + (len(chain.before) - lag)).remainder(turns),))
             elsewhere |= {buffer: Home(rows, (Index((), row % turns),)) for row, buffer in enumerate(every)}
         return moved, elsewhere
+
+    def _name_beside(self, name: str, names: set[str]) -> str:
+        """`name` for the rows of constants, or where the first of them stays in use, one that no buffer has."""
+        if name not in names:
+            return name
+        every = names | {buffer.name for buffer in self.program.buffers()}
+        return next(other for other in (f"{name}_rows{number or ''}" for number in count()) if other not in every)
 
     @cached_property
     def touched_elsewhere(self) -> tuple[set[Buffer], set[Buffer], set[Buffer]]:

@@ -63,7 +63,7 @@ def compile(model: nn.Module, example_inputs: Any, **options: Any) -> Design:
     from torch import nn
 
     from torch2hw.compiler import compile_model
-    from torch2hw.frontend.load_model import LoadedModel, as_arguments, top_name
+    from torch2hw.frontend.load_model import LoadedModel, as_arguments, in_eval_mode, top_name
     from torch2hw.frontend.locations import Sources
     from torch2hw.frontend.refusals import NotAModule
 
@@ -80,7 +80,7 @@ def compile(model: nn.Module, example_inputs: Any, **options: Any) -> Design:
     sources = Sources(file.parent, file.parent)
     inputs = as_arguments(example_inputs, place)
     top = top_name(type(model).__name__.lower())
-    return Design(compile_model(LoadedModel(model.eval(), inputs, str(file), top, sources, place), checked))
+    return Design(compile_model(LoadedModel(in_eval_mode(model), inputs, str(file), top, sources, place), checked))
 
 
 def _caller(file: str, line: int) -> tuple[Path, tuple[str, int]]:

@@ -6,10 +6,10 @@ import os
 import tempfile
 
 import pytest
-from pycde.circt import ir
 
 from tests.lowering.control_cases import programs
 from torch2hw.dialects import calyx
+from torch2hw.hwlib.circt_bindings import ir
 
 
 def test_native_text_leaves_no_file_and_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
