@@ -81,7 +81,7 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
     _rebuild_locations(module)
     text = run_native(_to_backend, _text(module), loaded.sources)
     return TorchProgram(
-        _parse(text),
+        parse_module(text),
         weights.arrays(),
         exported.inputs,
         exported.outputs,
@@ -93,17 +93,17 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
 
 def lower(program: TorchProgram) -> TorchProgram:
     """The Torch dialect lowered to linalg on tensors; `program` is left as it was."""
-    return replace(program, module=_parse(run_native(_to_linalg, _text(program.module), program.sources)))
+    return replace(program, module=parse_module(run_native(_to_linalg, _text(program.module), program.sources)))
 
 
 def _to_backend(text: str, sources: Sources) -> str:
-    module = _parse(text)
+    module = parse_module(text)
     _run(module, TO_BACKEND, sources)
     return _text(module)
 
 
 def _to_linalg(text: str, sources: Sources) -> str:
-    module = _parse(text)
+    module = parse_module(text)
     _run(module, TO_LINALG, sources)
     _drop_assertions(module)
     rewrite_scans(module)
@@ -114,7 +114,8 @@ def _to_linalg(text: str, sources: Sources) -> str:
     return _text(module)
 
 
-def _parse(text: str) -> Any:
+def parse_module(text: str) -> Any:
+    """The module of torch-mlir's text, at level torch or linalg. Raises torch_mlir.ir.MLIRError."""
     context = ir.Context()
     torch_dialect.register_dialect(context)
     return ir.Module.parse(text, context)

@@ -16,7 +16,7 @@ refuses: an operation without a unit in the library, as hwlib's NoUnit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -59,15 +59,22 @@ class CoreMemory:
     bank: int = 0
 
 
+Call = tuple[str, tuple[str, ...], str]
+
+
 @dataclass(frozen=True)
 class Core:
-    """`mlir` is generic MLIR with @core, made of `program`; `units` are the library's units by the function that stands
-    for each."""
+    """`mlir` is generic MLIR with @core, made of `program`.
+
+    By the function that stands for it in `mlir`: `units` are the library's units, `calls` what each was asked for as
+    (operation, types of its operands, type of its result).
+    """
 
     mlir: str
     memories: tuple[CoreMemory, ...]
     units: dict[str, Any]
     program: Program
+    calls: dict[str, Call] = field(default_factory=dict)
 
     def text(self, weights: bool = True) -> str:
         return self.mlir
@@ -83,7 +90,7 @@ def lower(program: Program, library: Any, banking: str = "dimension") -> Core:
         passmanager.PassManager.parse(_BEFORE).run(module.operation)
         lowering = _CoreLowering(module, library, constants, factors, banking == "naive")
         text = lowering.run(ports)
-        return Core(text, tuple(lowering.memories), lowering.units, program)
+        return Core(text, tuple(lowering.memories), lowering.units, program, lowering.calls)
 
 
 class _CoreLowering:
@@ -106,6 +113,7 @@ class _CoreLowering:
         }
         self.memories: list[CoreMemory] = []
         self.units: dict[str, Any] = {}
+        self.calls: dict[str, Call] = {}
 
     def run(self, ports: Mapping[str, Storage]) -> str:
         stored: dict[Any, Banked] = {}
@@ -224,6 +232,7 @@ class _CoreLowering:
         count = sum(other is unit or other.name == unit.name for other in self.units.values())
         called = f"{unit.name}_call{count or ''}"
         self.units[called] = unit
+        self.calls[called] = op.name, types, str(op.results[0].type)
         with ir.InsertionPoint(op), op.location:
             attributes = {"callee": ir.FlatSymbolRefAttr.get(called)}
             operands = [self.registered(operand) for operand in op.operands]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
 from torch2hw.commands import compile as compile_command
-from torch2hw.commands import fpga, fuzz, passes, report, simulate, sweep, testbench, units
+from torch2hw.commands import fpga, fuzz, passes, replay, report, simulate, sweep, testbench, units
 from torch2hw.commands.model_arguments import MODEL_HELP
 from torch2hw.errors import Torch2HWError, UsageError
 from torch2hw.version import __version__
@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "units": units,
     "fuzz": fuzz,
     "passes": passes,
+    "replay": replay,
 }
 
 

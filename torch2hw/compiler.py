@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.driver import Context, Driver, Program, Step, answering_for
+from torch2hw.dumps import Dumps
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
 from torch2hw.hwlib import Library
@@ -71,7 +73,8 @@ class Compiled:
         return sequential_manifest(self.at("calyx"), generator, files, memory_files)
 
 
-def _library(options: Options) -> Library:
+def library_of(options: Options) -> Library:
+    """The hardware library that these options ask for."""
     if options.float_lib is None:
         return Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
     from torch2hw.hwlib.hardfloat import HardFloatLibrary, read
@@ -97,8 +100,9 @@ def compile_model(
     started = time.monotonic()
     passes = passes_for(options)
     top = options.top or loaded.top
+    context = Context(options, library_of(options), top)
     watch("import-torch")
-    with answering_for("import-torch", None, options, None):
+    with answering_for("import-torch", partial(Dumps(None, passes, context).reproducer, 0, None), None):
         imported = import_torch(loaded)
     checker = None
     if check:
@@ -106,7 +110,6 @@ def compile_model(
 
         checker = PassChecker(loaded.model, imported, loaded.example_inputs, options)
     driver = Driver(passes, dump, stop_at, stop_after, watch, None if checker is None else checker.check)
-    library = _library(options)
-    steps = driver.run(imported, "torch", Context(options, library, top), loaded.sources)
+    steps = driver.run(imported, "torch", context, loaded.sources)
     checked = () if checker is None else tuple(checker.checked)
-    return Compiled(loaded, options, top, library, imported, tuple(steps), time.monotonic() - started, checked)
+    return Compiled(loaded, options, top, context.library, imported, tuple(steps), time.monotonic() - started, checked)

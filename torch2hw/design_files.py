@@ -6,10 +6,9 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch2hw import memory_files
-from torch2hw.compiler import Compiled
 from torch2hw.errors import UsageError
 from torch2hw.output import check_writable, write_files
 
@@ -21,6 +20,16 @@ def manifest_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
+class Finished(Protocol):
+    """A design whose passes have all run: a `Compiled`, or a `Replayed`."""
+
+    def at(self, level: str) -> Any:
+        """The program of a level."""
+
+    def manifest(self, files: list[str], memory_files: list[str]) -> dict[str, Any]:
+        """The manifest of the design written as these files."""
+
+
 @dataclass(frozen=True)
 class DesignTexts:
     """The manifest of a design, and the text of each of its files: SystemVerilog and memory contents."""
@@ -29,7 +38,7 @@ class DesignTexts:
     files: dict[str, str]
 
 
-def design_texts(compiled: Compiled, name: str) -> DesignTexts:
+def design_texts(compiled: Finished, name: str) -> DesignTexts:
     """The files of a design whose SystemVerilog is called `name`, each by its path beside it."""
     program = compiled.at("sv")
     verilog, table = program.text(weights=False), program.contents
@@ -41,7 +50,7 @@ def design_texts(compiled: Compiled, name: str) -> DesignTexts:
     return DesignTexts(compiled.manifest([name], sorted(files)), {**files, name: verilog})
 
 
-def write_design(compiled: Compiled, path: Path) -> dict[str, Any]:
+def write_design(compiled: Finished, path: Path) -> dict[str, Any]:
     """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
     design = design_texts(compiled, path.name)
     files = {path.parent / name: text for name, text in design.files.items()}

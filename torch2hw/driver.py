@@ -1,19 +1,19 @@
 """Run the passes in order, and answer for each of them.
 
 After every pass that changed the program the driver dumps it, verifies that it is a program of the level it left
-(`dialects/verify`), and notes how long it took.
+(`dialects/verify`), and notes how long it took. Neither prints the weights: text refers to them by name.
 A refusal gets the file name that the user wrote; any other exception is a fault of ours and becomes an
-`InternalError` that names the pass, with a file that holds the program it was given.
+`InternalError` that names the pass, with a file that holds the program it was given. `torch2hw replay` goes on from
+that file, and from each dump.
 """
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,7 +80,9 @@ class Step:
 class Driver:
     """How to run the passes.
 
-    `dump`: a folder that gets `NN-pass-name.mlir` for each pass that changed the program.
+    `first`: how many passes have run already, on the program that `run` is given.
+    `manifest`: what the calyx level has said of that program, for the headers of its files.
+    `dump`: a folder that gets `NN-pass-name.mlir` for each pass that changed the program (`dumps`).
     `stop_at`: the level to stop at, when the last pass that leaves it has run; `stop_after`: the pass to stop after.
     `watch`: called with the name of each pass before it runs.
     `check`: called after each pass that changed the program, with its name, the level it left, the program, the report.
@@ -92,22 +94,28 @@ class Driver:
     stop_after: str | None = None
     watch: Callable[[str], None] = field(default=lambda name: None)
     check: Callable[[str, str, Any, dict[str, Any]], None] | None = None
+    first: int = 0
+    manifest: dict[str, Any] = field(default_factory=dict)
 
     def run(self, program: Program, level: str, context: Context, sources: Sources) -> list[Step]:
         """Every pass in order from `level` on. The last step holds the result."""
+        from torch2hw.dumps import Dumps
+
         steps: list[Step] = []
-        for number, step_pass in enumerate(self.passes, 1):
+        dumps = Dumps(self.dump, self.passes, context, self.manifest)
+        for number, step_pass in enumerate(self.passes[self.first :], self.first + 1):
             if self._is_past(step_pass):
                 break
             assert step_pass.source == level, f"{step_pass.name} takes {step_pass.source}, not {level}"
             self.watch(step_pass.name)
             started = time.monotonic()
-            with answering_for(step_pass.name, program, context.options, sources):
+            with answering_for(step_pass.name, partial(dumps.reproducer, number, program), sources):
                 result, report = step_pass.run(program, context)
                 ran = time.monotonic()
                 changed = result is not program
                 if changed:
-                    self._accept(number, step_pass, program, result, context)
+                    dumps.accept(number, program, result)
+                    verify(step_pass.target, result, context.library)
                     if self.check is not None:
                         self.check(step_pass.name, step_pass.target, result, report)
             program, level = result, step_pass.target
@@ -120,27 +128,18 @@ class Driver:
         order = LEVELS.index
         return self.stop_at is not None and order(step_pass.target) > order(self.stop_at)
 
-    def _accept(self, number: int, step_pass: Pass, before: Program, after: Program, context: Context) -> None:
-        if self.dump is not None:
-            text = after.text()
-            if text != before.text():
-                self.dump.mkdir(parents=True, exist_ok=True)
-                suffix = "sv" if step_pass.target == "sv" else "mlir"
-                (self.dump / f"{number:02}-{step_pass.name}.{suffix}").write_text(text)
-        verify(step_pass.target, after, context.library)
-
 
 @contextlib.contextmanager
-def answering_for(name: str, program: Program | None, options: Options, sources: Sources | None) -> Iterator[None]:
-    """Around one pass: its faults become `InternalError` with a reproducer, its refusals get the user's file name.
+def answering_for(name: str, reproducer: Callable[[Exception], str], sources: Sources | None) -> Iterator[None]:
+    """Around one pass: its faults become `InternalError` with the file that `reproducer` writes, its refusals get the
+    user's file name.
 
     Without `sources`, places are the user's already.
     """
     try:
         yield
     except InternalError as error:
-        reproducer = _reproducer(name, program, options, error)
-        raise InternalError(error.what, pass_name=name, reproducer=reproducer) from error
+        raise InternalError(error.what, pass_name=name, reproducer=reproducer(error)) from error
     except Torch2HWError as error:
         for one in error.errors if isinstance(error, SeveralErrors) else (error,):
             if one.location is not None and sources is not None:
@@ -148,14 +147,4 @@ def answering_for(name: str, program: Program | None, options: Options, sources:
         raise
     except Exception as error:
         text = f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
-        reproducer = _reproducer(name, program, options, error)
-        raise InternalError(text, pass_name=name, reproducer=reproducer) from error
-
-
-def _reproducer(name: str, program: Program | None, options: Options, error: Exception) -> str:
-    """A file with the failing pass, its options, the Python traceback, and the program it was given."""
-    head = [f"pass: {name}", f"options: {options}", *traceback.format_exception(error)]
-    comment = "".join(f"// {line}\n" for part in head for line in part.rstrip().split("\n"))
-    with tempfile.NamedTemporaryFile("w", prefix=f"torch2hw-{name}-", suffix=".mlir", delete=False) as file:
-        file.write(comment + (program.text() if program is not None else ""))
-    return file.name
+        raise InternalError(text, pass_name=name, reproducer=reproducer(error)) from error

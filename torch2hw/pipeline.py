@@ -6,14 +6,14 @@ function `lower` of a file in `lowering/`, whose name is the step's; `Lowering` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from torch2hw.driver import Context, Pass
 from torch2hw.frontend import torch_to_linalg
-from torch2hw.hwlib.contents import Contents, fill, fill_verilog
+from torch2hw.hwlib.contents import fill, fill_verilog
 from torch2hw.isolate import run_native
 from torch2hw.lowering import (
     affine_to_scf,
@@ -46,22 +46,7 @@ from torch2hw.passes.reroll_loops import RerollLoops
 from torch2hw.passes.share_constants import ShareConstants
 from torch2hw.passes.share_memories import ShareMemories
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
-
-
-@dataclass(frozen=True)
-class Text:
-    """A program that is its text and what its memories hold, to which the text refers by name: levels hw and sv.
-
-    `filled` puts the contents into the text.
-    """
-
-    content: str
-    contents: Mapping[str, Contents] = field(default_factory=dict, repr=False)
-    filled: Callable[[str, Mapping[str, Contents]], str] = fill
-
-    def text(self, weights: bool = True) -> str:
-        """The text, complete or with references to contents."""
-        return self.filled(self.content, self.contents) if weights else self.content
+from torch2hw.text_program import Text
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch2hw.errors import Torch2HWError
 
-MODULES = ("torch2hw.errors", "torch2hw.frontend.refusals", "torch2hw.lowering.refusals")
+MODULES = ("torch2hw.errors", "torch2hw.frontend.refusals", "torch2hw.lowering.refusals", "torch2hw.stored_text")
 
 GOLDENS = Path(__file__).parents[2] / "tests" / "frontend" / "refusals"
 

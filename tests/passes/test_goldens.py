@@ -1,5 +1,6 @@
-"""Each file in golden/: the first line names a pass and its options, then a linalg program, then the program before and
-after the pass. `pytest --bless` writes what follows the first `// -----`; read it before you commit it.
+"""Each file in golden/: the first line names a pass and its options, then comes the program that the pass is given, as
+loop text (of linalg-to-affine: a linalg program), then the program after it. No other pass runs, so that a golden
+changes with its own pass only. `pytest --bless` writes what follows the first `// -----`; read it before you commit it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import pytest
 from torch_mlir import ir
 
 from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
+from torch2hw.dialects.loop_parser import parse_loop_text
+from torch2hw.dialects.loop_text import loop_text
+from torch2hw.dialects.program import Program
 from torch2hw.lowering import affine_to_scheduled, linalg_to_affine
 
 GOLDENS = sorted((Path(__file__).parent / "golden").glob("*.mlir"))
@@ -40,22 +44,22 @@ def ports(names: list[str], types: Any) -> list[SimpleNamespace]:
     ]
 
 
-def before_and_after(name: str, partition: int, linalg_text: str) -> str:
-    program = affine(linalg_text)
+def after(name: str, partition: int, given: str) -> str:
     if name == "linalg-to-affine":
-        return section("after", program)
-    for step in LOOP_PASSES:
-        changed, report = step.run(program, context(partition))  # type: ignore[arg-type]
-        if step.name == name:
-            said = "".join(f"// {key}: {value}\n" for key, value in report.items())
-            return section("before", program) + section("after", changed) + said
-        program = changed
-    assert name == "affine-to-scheduled", f"no pass is called {name}"
-    return section("before", program) + section("after", affine_to_scheduled.lower(program, LIBRARY))
+        return section(affine(given))
+    program = parse_loop_text(given, {}.__getitem__)
+    if name == "affine-to-scheduled":
+        return section(affine_to_scheduled.lower(program, LIBRARY))
+    step = next(step for step in LOOP_PASSES if step.name == name)
+    changed, report = step.run(program, context(partition))  # type: ignore[arg-type]
+    return section(changed) + "".join(f"// {key}: {value}\n" for key, value in report.items())
 
 
-def section(title: str, program: Any) -> str:
-    return f"{RULE}{title}\n" + re.sub(r" loc\(.*?\)$", "", program.text(), flags=re.MULTILINE)
+def section(program: Program) -> str:
+    def inline(data: Any) -> str:
+        raise AssertionError("contents of a golden stand in its text")
+
+    return f"{RULE}after\n" + re.sub(r' loc\("[^"]*":\d+\)', "", loop_text(program, inline))
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda path: path.stem)
@@ -64,7 +68,7 @@ def test_golden(golden: Path, bless: bool) -> None:
     given, _, expected = text.partition(RULE)
     header = re.fullmatch(r"// ([\w-]+)(?: --partition (\d+))?", given.split("\n")[0])
     assert header, "the first line is `// pass-name [--partition N]`"
-    got = before_and_after(header[1], int(header[2] or 1), given)
+    got = after(header[1], int(header[2] or 1), given)
     if bless:
         golden.write_text(given + got)
         return

@@ -14,7 +14,7 @@ from torch2hw.errors import InternalError
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.options import Options
-from torch2hw.pipeline import Text
+from torch2hw.text_program import Text
 
 GOOD = "func.func @main() { return }"
 SOURCES = Sources(Path("/somewhere/models"), Path("models"))
@@ -63,11 +63,11 @@ class Heavy(Text):
         return self.content
 
 
-def test_weights_are_printed_for_dumps_only(tmp_path: Path) -> None:
-    heavy = Stub("make-heavy", lambda program: Heavy(GOOD))
+def test_weights_are_never_printed(tmp_path: Path) -> None:
+    heavy = Stub("make-heavy", lambda program: Heavy(GOOD.replace("main", "other")))
     assert [step.changed for step in run(heavy)] == [True]
-    with pytest.raises(InternalError, match="weights were printed"):
-        run(heavy, dump=tmp_path / "new")
+    run(heavy, dump=tmp_path / "new")
+    assert "@other" in (tmp_path / "new" / "01-make-heavy.mlir").read_text()
 
 
 def test_stops() -> None:
@@ -97,8 +97,8 @@ def test_a_fault_names_the_pass_and_leaves_a_reproducer() -> None:
     reproducer = Path(caught.value.reproducer)
     text = reproducer.read_text()
     reproducer.unlink()
-    assert text.startswith("// pass: two\n// options: Options(partition=1")
-    assert text.endswith(GOOD.replace("main", "other"))
+    assert text.startswith("// torch2hw 0.1.0\n// level: scf\n// pass: 1 one\n// next: 2 two\n// top: net\n")
+    assert "// | ZeroDivisionError: by zero\n// ----- program\n" + GOOD.replace("main", "other") in text
 
 
 def test_a_refusal_gets_the_file_as_the_user_wrote_it() -> None:

@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Compile and write."""
-    from torch2hw.output import check_writable, write_files
+    from torch2hw.output import check_writable
     from torch2hw.progress import Progress
 
     whole = parsed.emit == "sv" and parsed.stop_after is None
@@ -42,33 +42,55 @@ def run(parsed: argparse.Namespace) -> int:
         other = "--stop-after" if parsed.stop_after is not None else "--schedule sequential"
         raise UsageError(f"--emit hls: unsupported with {other}", fix="leave one of the two out")
     with Progress(parsed.quiet) as progress:
-        stop_at = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
-        if stop_at == "scf" and parsed.schedule == "static":
-            stop_at = "scheduled"  # scf is a level of the sequential schedule
-        compiled = compile_given(parsed, progress, stop_at, parsed.stop_after)
-        if whole:
-            from torch2hw.design_files import write_design
-
-            if parsed.check:
-                check_hardware(compiled, progress)
-            manifest = write_design(compiled, parsed.output)
+        compiled = compile_given(parsed, progress, stop_level(parsed, parsed.schedule), parsed.stop_after)
+        if whole and parsed.check:
+            check_hardware(compiled, progress)
+        manifest = written_design(parsed, compiled) if whole else None
     if parsed.check and not parsed.quiet:
         print_checked(compiled, whole)
-    if whole:
-        import json
+    if manifest is None:
+        write_emitted(parsed, compiled)
+    else:
+        print_design(parsed, manifest)
+    return 0
 
-        if parsed.json:
-            print(json.dumps(manifest, indent=2))
-        elif not parsed.quiet:
-            cycles, macs = f"{manifest['latency_cycles']:,}", f"{manifest['macs']:,}"
-            print(f"{parsed.output}: {manifest['top']}, {cycles} cycles, multiply-accumulates: {macs}")
-        return 0
-    if parsed.emit == "scf" and parsed.schedule == "static" and parsed.stop_after is None:
+
+def stop_level(parsed: argparse.Namespace, schedule: str) -> str:
+    """The level of the passes that `--emit` needs."""
+    if parsed.emit == "scf" and schedule == "static":
+        return "scheduled"  # scf is a level of the sequential schedule
+    level: str = {"futil": "calyx", "hls": "scheduled"}.get(parsed.emit, parsed.emit)
+    return level
+
+
+def written_design(parsed: argparse.Namespace, design: Any) -> dict[str, Any]:
+    """Write the SystemVerilog and what goes with it; the manifest."""
+    from torch2hw.design_files import write_design
+
+    return write_design(design, parsed.output)
+
+
+def print_design(parsed: argparse.Namespace, manifest: dict[str, Any]) -> None:
+    """Say what was written."""
+    import json
+
+    if parsed.json:
+        print(json.dumps(manifest, indent=2))
+    elif not parsed.quiet:
+        cycles, macs = f"{manifest['latency_cycles']:,}", f"{manifest['macs']:,}"
+        print(f"{parsed.output}: {manifest['top']}, {cycles} cycles, multiply-accumulates: {macs}")
+
+
+def write_emitted(parsed: argparse.Namespace, design: Any) -> None:
+    """Write the program at the level of `--emit`, or after the pass of `--stop-after`; without -o, print it."""
+    from torch2hw.output import write_files
+
+    if parsed.emit == "scf" and design.options.schedule == "static" and parsed.stop_after is None:
         from torch2hw.lowering import scheduled_to_scf
 
-        text = scheduled_to_scf.emit(compiled.at("scheduled"))
+        text = scheduled_to_scf.emit(design.at("scheduled"))
     else:
-        text = compiled.result.text()
+        text = design.result.text()
     if parsed.emit == "futil":
         from torch2hw.dialects import calyx
 
@@ -76,9 +98,8 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.emit == "hls":
         from torch2hw.lowering import affine_to_hls
 
-        text = affine_to_hls.emit(compiled.at("scheduled"))
+        text = affine_to_hls.emit(design.at("scheduled"))
     if parsed.output is None:
         sys.stdout.write(text)
     else:
         write_files({parsed.output: text})
-    return 0

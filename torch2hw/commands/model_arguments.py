@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from torch2hw.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, 
 
 if TYPE_CHECKING:
     from torch2hw.compiler import Compiled
+    from torch2hw.driver import Step
     from torch2hw.progress import Progress
 
 MODEL_HELP = """\
@@ -149,15 +151,20 @@ def compile_given(
         watch=progress.step,
         check=getattr(parsed, "check", False),
     )
+    report_steps(parsed, compiled.steps, compiled.seconds, "from the loaded model on")
+    return compiled
+
+
+def report_steps(parsed: argparse.Namespace, steps: Sequence[Step], seconds: float, since: str) -> None:
+    """What `--verbose` and `--time` say of the passes that were run."""
     if parsed.verbose:
-        for step in compiled.steps:
+        for step in steps:
             for what, detail in step.report.items():
                 print(f"{step.name}: {what}: {detail}", file=sys.stderr)
     if parsed.time:
-        for step in compiled.steps:
+        for step in steps:
             print(
                 f"{step.seconds * 1e3:8.1f} ms  {step.verify_seconds * 1e3:6.1f} ms to verify  {step.name}",
                 file=sys.stderr,
             )
-        print(f"{compiled.seconds:8.2f} s   from the loaded model on", file=sys.stderr)
-    return compiled
+        print(f"{seconds:8.2f} s   {since}", file=sys.stderr)

@@ -1,81 +1,56 @@
 // fuse-epilogues
-func.func @main(%x: tensor<3x4xf32>, %w: tensor<4x2xf32>) -> tensor<3x2xf32> {
-  %zero = arith.constant 0.0 : f32
-  %empty = tensor.empty() : tensor<3x2xf32>
-  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<3x2xf32>) -> tensor<3x2xf32>
-  %product = linalg.matmul ins(%x, %w : tensor<3x4xf32>, tensor<4x2xf32>) outs(%start : tensor<3x2xf32>) -> tensor<3x2xf32>
-  %relu = linalg.max ins(%product, %start : tensor<3x2xf32>, tensor<3x2xf32>) outs(%empty : tensor<3x2xf32>) -> tensor<3x2xf32>
-  return %relu : tensor<3x2xf32>
-}
-// ----- before
-module {
-  func.func @main(%x: memref<3x4xf32>, %w: memref<4x2xf32>, %out: memref<3x2xf32>) {
-    %t0 = memref.alloc() : memref<3x2xf32>
-    %n0_acc2_state = memref.alloca() : memref<f32>
-    affine.for %n0_i0 = 0 to 3 {
-      affine.for %n0_i1 = 0 to 2 {
-        affine.for %n0_i2 = 0 to 4 {
-          %n0_c5 = arith.constant 0x00000000 : f32
-          %n0_acc2 = affine.if affine_set<(d0) : (d0 == 0)>(%n0_i2) -> f32 {
-            affine.yield %n0_c5 : f32
-          } else {
-            %n0_acc2_old = affine.load %n0_acc2_state[] : memref<f32>
-            affine.yield %n0_acc2_old : f32
-          }
-          %n0_v0 = affine.load %x[%n0_i0, %n0_i2] : memref<3x4xf32>
-          %n0_v1 = affine.load %w[%n0_i2, %n0_i1] : memref<4x2xf32>
-          %n0_v3 = arith.mulf %n0_v0, %n0_v1 : f32
-          %n0_v4 = arith.addf %n0_acc2, %n0_v3 : f32
-          affine.store %n0_v4, %n0_acc2_state[] : memref<f32>
-          affine.if affine_set<(d0) : (d0 + -3 == 0)>(%n0_i2) {
-            affine.store %n0_v4, %t0[%n0_i0, %n0_i1] : memref<3x2xf32>
-          }
-        }
+program @top level affine {
+  buffer @x: 3x4xf32 input
+  buffer @w: 4x2xf32 input
+  buffer @out: 3x2xf32 output
+  buffer @t0: 3x2xf32 ram
+  function @top(@x, @w) -> (@out) {
+    kernel @n0(%i0: 3, %i1: 2, %i2: 4 reduces 0) macs 24 {
+      stage 0 {
+        %v0 = load @x[%i0, %i2] : f32
+        %v1 = load @w[%i2, %i1] : f32
+        %v3 = arith.mulf %v0, %v1 : f32
+        %v4 = arith.addf %acc2, %v3 : f32
+        %c5 = constant 0x00000000 : f32
+        carry %acc2 = %c5 next %v4 : f32
+      }
+      stage 1 {
+        store %v4 to @t0[%i0, %i1]
       }
     }
-    affine.for %n1_i0 = 0 to 3 {
-      affine.for %n1_i1 = 0 to 2 {
-        %n1_v0 = affine.load %t0[%n1_i0, %n1_i1] : memref<3x2xf32>
-        %n1_c1 = arith.constant 0x00000000 : f32
-        %n1_v2 = arith.maximumf %n1_v0, %n1_c1 : f32
-        affine.store %n1_v2, %out[%n1_i0, %n1_i1] : memref<3x2xf32>
+    kernel @n1(%i0: 3, %i1: 2) {
+      stage 0 {
+        %v0 = load @t0[%i0, %i1] : f32
+        %c1 = constant 0x00000000 : f32
+        %v2 = arith.maximumf %v0, %c1 : f32
+        store %v2 to @out[%i0, %i1]
       }
     }
-    memref.dealloc %t0 : memref<3x2xf32>
-    return
   }
 }
 // ----- after
-module {
-  func.func @main(%x: memref<3x4xf32>, %w: memref<4x2xf32>, %out: memref<3x2xf32>) {
-    %t0 = memref.alloc() : memref<3x2xf32>
-    %n0_acc2_state = memref.alloca() : memref<f32>
-    affine.for %n0_i0 = 0 to 3 {
-      affine.for %n0_i1 = 0 to 2 {
-        affine.for %n0_i2 = 0 to 4 {
-          %n0_c5 = arith.constant 0x00000000 : f32
-          %n0_acc2 = affine.if affine_set<(d0) : (d0 == 0)>(%n0_i2) -> f32 {
-            affine.yield %n0_c5 : f32
-          } else {
-            %n0_acc2_old = affine.load %n0_acc2_state[] : memref<f32>
-            affine.yield %n0_acc2_old : f32
-          }
-          %n0_v0 = affine.load %x[%n0_i0, %n0_i2] : memref<3x4xf32>
-          %n0_v1 = affine.load %w[%n0_i2, %n0_i1] : memref<4x2xf32>
-          %n0_v3 = arith.mulf %n0_v0, %n0_v1 : f32
-          %n0_v4 = arith.addf %n0_acc2, %n0_v3 : f32
-          affine.store %n0_v4, %n0_acc2_state[] : memref<f32>
-          affine.if affine_set<(d0) : (d0 + -3 == 0)>(%n0_i2) {
-            %n0_n1_c1 = arith.constant 0x00000000 : f32
-            %n0_n1_v2 = arith.maximumf %n0_v4, %n0_n1_c1 : f32
-            affine.store %n0_v4, %t0[%n0_i0, %n0_i1] : memref<3x2xf32>
-            affine.store %n0_n1_v2, %out[%n0_i0, %n0_i1] : memref<3x2xf32>
-          }
-        }
+program @top level affine {
+  buffer @x: 3x4xf32 input
+  buffer @w: 4x2xf32 input
+  buffer @out: 3x2xf32 output
+  buffer @t0: 3x2xf32 ram
+  function @top(@x, @w) -> (@out) {
+    kernel @n0(%i0: 3, %i1: 2, %i2: 4 reduces 0) macs 24 {
+      stage 0 {
+        %v0 = load @x[%i0, %i2] : f32
+        %v1 = load @w[%i2, %i1] : f32
+        %v3 = arith.mulf %v0, %v1 : f32
+        %v4 = arith.addf %acc2, %v3 : f32
+        %c5 = constant 0x00000000 : f32
+        carry %acc2 = %c5 next %v4 : f32
+      }
+      stage 1 {
+        %n1_c1 = constant 0x00000000 : f32
+        %n1_v2 = arith.maximumf %v4, %n1_c1 : f32
+        store %v4 to @t0[%i0, %i1]
+        store %n1_v2 to @out[%i0, %i1]
       }
     }
-    memref.dealloc %t0 : memref<3x2xf32>
-    return
   }
 }
 // fused: ['n1 into n0']

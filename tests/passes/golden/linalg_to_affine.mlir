@@ -18,21 +18,16 @@ func.func @main(%x: tensor<2x3xf32>) -> tensor<5x2xf32> {
   return %r : tensor<5x2xf32>
 }
 // ----- after
-module {
-  func.func @main(%x: memref<2x3xf32>, %out: memref<5x2xf32>) {
-    affine.for %n0_i0 = 0 to 5 {
-      affine.for %n0_i1 = 0 to 2 {
-        %n0_v0 = affine.if affine_set<(d0) : (d0 + -1 >= 0, d0 * -1 + 3 >= 0)>(%n0_i0) -> f32 {
-          %n0_v0_in = affine.load %x[%n0_i1, %n0_i0 + -1] : memref<2x3xf32>
-          affine.yield %n0_v0_in : f32
-        } else {
-          %n0_v0_out = arith.constant 0x3F800000 : f32
-          affine.yield %n0_v0_out : f32
-        }
-        %n0_v1 = arith.addf %n0_v0, %n0_v0 : f32
-        affine.store %n0_v1, %out[%n0_i0, %n0_i1] : memref<5x2xf32>
+program @top level affine {
+  buffer @x: 2x3xf32 input
+  buffer @out: 5x2xf32 output
+  function @top(@x) -> (@out) {
+    kernel @n0(%i0: 5, %i1: 2) {
+      stage 0 {
+        %v0 = load @x[%i1, %i0 - 1] where (%i0 - 1, %i0 * -1 + 3) else 0x3f800000 : f32
+        %v1 = arith.addf %v0, %v0 : f32
+        store %v1 to @out[%i0, %i1]
       }
     }
-    return
   }
 }

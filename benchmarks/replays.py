@@ -1,0 +1,106 @@
+"""`python -m torch2hw.benchmarks.replays`: every dump of every example, replayed; each must give the design's bytes.
+
+For each example, schedule and N = 1, 2, 4: the design is compiled with `--dump`, then made again from each file of the
+dump. SystemVerilog, manifest and memory files must be the same. Writes replays.json and replays.md after each design;
+what is not run this time (`--only`, `--partition`, `--schedule`) stays. The exit status is 3 where bytes differed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch2hw.benchmarks.tables import number, table
+from torch2hw.compiler import compile_model
+from torch2hw.design_files import design_texts
+from torch2hw.frontend.load_model import load
+from torch2hw.options import SCHEDULES, Options
+from torch2hw.output import write_files
+from torch2hw.replay import open_file, replay
+
+HERE = Path(__file__).resolve().parent
+EXAMPLES = tuple(sorted(path.stem for path in (HERE.parent / "examples").glob("*.py") if path.stem != "__init__"))
+TITLES = ("example", "schedule", "N", "files", "text, KB", "weights, KB", "other bytes from", "s")
+
+
+@dataclass(frozen=True)
+class Replays:
+    """The dumps of one design: how many files, the bytes of their texts and of the arrays beside them, and the names of
+    those files from which another design was made."""
+
+    files: int
+    text_bytes: int
+    weight_bytes: int
+    different: tuple[str, ...]
+    seconds: float
+
+
+def replayed(model: str, options: Options, folder: Path) -> Replays:
+    """Compile a model with its dumps in `folder`, and replay each."""
+    started = time.monotonic()
+    expected = design_texts(compile_model(load(model), options, dump=folder), "out.sv")
+    files = sorted(path for path in folder.iterdir() if path.suffix != ".npz")
+    different = [path.name for path in files if design_texts(replay(open_file(path)), "out.sv") != expected]
+    weights = sum(path.stat().st_size for path in folder.glob("*.npz"))
+    text = sum(path.stat().st_size for path in files)
+    return Replays(len(files), text, weights, tuple(different), time.monotonic() - started)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay, and write after every design."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch2hw.benchmarks.replays", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--only", metavar="TEXT", default="", help="examples whose name contains this")
+    parser.add_argument("--partition", metavar="N,…", default="1,2,4", help="partition factors (1,2,4)")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="this schedule alone")
+    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
+    parsed = parser.parse_args(arguments)
+    results = parsed.output / "replays.json"
+    points: list[dict[str, Any]] = json.loads(results.read_text()) if results.exists() else []
+    failed = False
+    for example in (name for name in EXAMPLES if parsed.only in name):
+        for schedule in (each for each in SCHEDULES if parsed.schedule in (None, each)):
+            for n in map(int, parsed.partition.split(",")):
+                with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+                    model = str(HERE.parent / "examples" / f"{example}.py")
+                    found = replayed(model, Options(partition=n, schedule=schedule), Path(folder))
+                key = {"example": example, "schedule": schedule, "partition": n}
+                points = [point for point in points if any(point[name] != value for name, value in key.items())]
+                points.append({**key, **asdict(found), "seconds": round(found.seconds, 1)})
+                points.sort(key=lambda point: (point["example"], point["schedule"], point["partition"]))
+                failed |= bool(found.different)
+                differ = f"{len(found.different)} of {found.files} differ"
+                print(f"{example} {schedule} N={n}: {differ}", file=sys.stderr, flush=True)
+                texts = {results: json.dumps(points, indent=1) + "\n", parsed.output / "replays.md": markdown(points)}
+                write_files(texts)
+    return 3 if failed else 0
+
+
+def markdown(points: Sequence[dict[str, Any]]) -> str:
+    """The page."""
+    rows = [
+        (
+            point["example"],
+            point["schedule"],
+            str(point["partition"]),
+            str(point["files"]),
+            number(point["text_bytes"] / 1000),
+            number(point["weight_bytes"] / 1000),
+            ", ".join(point["different"]) or "none",
+            number(point["seconds"]),
+        )
+        for point in points
+    ]
+    return f"# Replays of dumps\n\n{(__doc__ or '').strip()}\n\n{table(TITLES, rows)}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
