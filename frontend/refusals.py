@@ -72,7 +72,7 @@ class EmptyTensor(Torch2HWError):
 
 
 class UnsupportedOperation(Torch2HWError):
-    """An operation without hardware."""
+    """An operation that is not supported."""
 
     code = "unsupported-operation"
 

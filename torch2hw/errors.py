@@ -81,7 +81,7 @@ class UsageError(Torch2HWError):
 
 
 class MissingTool(Torch2HWError):
-    """A program that is not ours to install (a C++ compiler, `make`) is not there."""
+    """A program that pip does not install (a C++ compiler, `make`) is missing."""
 
     code = "missing-tool"
 
@@ -94,7 +94,7 @@ class CheckError(Torch2HWError):
 
 
 class InternalError(Torch2HWError):
-    """A fault of ours, or of a library we call: `pass_name` was running, `reproducer` is a file that shows it again."""
+    """A fault of torch2hw or of a library: `pass_name` was running, `reproducer` is a file that shows it again."""
 
     code = "internal"
     exit_status = 70
