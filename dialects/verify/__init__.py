@@ -7,8 +7,9 @@ something.
 | affine        | loops, stages, rounds                                                         | `kernel_loops`     |
 |               | names, definitions before uses, types                                         | `kernel_values`    |
 |               | ranks, indices, guards                                                        | `kernel_accesses`  |
-|               | buffers: shape, contents, banks, storage, ports                               | `program_buffers`  |
-|               | the control tree: kernels, rounds, arms, writes before reads, software models | `program_control`  |
+|               | buffers: shape, contents, banks, storage, ports, outputs written              | `program_buffers`  |
+|               | the control tree: kernels, rounds, writes before reads, software models       | `program_control`  |
+|               | arms that run at once                                                         | `arms`             |
 | scheduled     | the same; a unit and a cycle for every statement, the places of nodes in time | `program_schedule` |
 | scf           | the text, by torch-mlir                                                       | `modules`          |
 | calyx         | the text, by CIRCT; its cells, primitives and contents                        | `calyx_cells`      |

@@ -1,7 +1,5 @@
-"""Arms that run at once: none touches an element that another one writes.
-
-Stores and loads are compared element by element; a load at an index computed at run time may be of any element of that
-dimension.
+"""Arms that run at once: none touches an element that another one writes, and no two write to one bank, which has one
+write port. (Arms that read one bank read copies of it.)
 """
 
 from __future__ import annotations
@@ -9,26 +7,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import Buffer, Load, Nest, Store
 from torch2hw.dialects.program import Node, Par
-from torch2hw.dialects.quasi_affine import Index
-
-MAX_ELEMENTS = 1 << 22  # of the loops in an access; beyond, all elements count as touched
+from torch2hw.dialects.verify.kernel_elements import Numbers, banks, elements
 
 
 def arm_faults(par: Par) -> Iterator[str]:
-    """Data of one arm that another one writes, a sentence each."""
-    writers: dict[Buffer, NDArray[np.int64]] = {}  # by element, the number of the arm that writes it, from 1
+    """Data and banks of one arm that another one writes, a sentence each."""
+    writers: dict[Buffer, Numbers] = {}  # by element, the number of the arm that writes it, from 1
+    ports: dict[Buffer, Numbers] = {}  # by bank
     for number, arm in enumerate(par.body, 1):
         for nest, access in _accesses(arm):
-            if isinstance(access, Store):
-                owner = writers.setdefault(access.buffer, np.zeros(access.buffer.elements, np.int64))
-                at = elements(nest, access)
-                if ((owner[at] != 0) & (owner[at] != number)).any():
-                    yield f"{nest.name} stores to {access.buffer.name} where another arm of {par.name} does"
-                owner[at] = number
+            buffer = access.buffer
+            if not isinstance(access, Store):
+                continue
+            at = elements(nest, access)
+            if _taken(writers.setdefault(buffer, np.zeros(buffer.elements, np.int64)), at, number):
+                yield f"{nest.name} stores to {buffer.name} where another arm of {par.name} does"
+            elif _taken(ports.setdefault(buffer, np.zeros(buffer.banks, np.int64)), banks(buffer, at), number):
+                yield f"{nest.name} stores to a bank of {buffer.name} to which another arm of {par.name} does"
     for number, arm in enumerate(par.body, 1):
         for nest, access in _accesses(arm):
             if isinstance(access, Load) and access.buffer in writers:
@@ -37,31 +35,14 @@ def arm_faults(par: Par) -> Iterator[str]:
                     yield f"{nest.name} loads from {access.buffer.name} what another arm of {par.name} stores"
 
 
+def _taken(owners: Numbers, at: Numbers, number: int) -> bool:
+    """Whether one of these has another owner; they are `number`'s from now on."""
+    found = owners[at]
+    owners[at] = number
+    return bool(((found != 0) & (found != number)).any())
+
+
 def _accesses(arm: Node) -> Iterator[tuple[Nest, Load | Store]]:
     for nest in arm.kernels():
         yield from ((nest, load) for load in nest.loads())
         yield from ((nest, store) for store in nest.stores())
-
-
-def elements(nest: Nest, access: Load | Store) -> NDArray[np.int64]:
-    """The row-major numbers of the elements that an access may touch."""
-    shape = access.buffer.shape
-    loops = {loop.variable for loop in nest.loops}
-    conditions = (*access.guard, *nest.domain)
-    used = sorted({v for each in (*access.indices, *conditions) for v in each.variables()}, key=lambda v: v.name)
-    extents = tuple(v.extent for v in used)
-    if np.prod(extents, dtype=np.int64) > MAX_ELEMENTS or not set(used) <= loops:
-        return np.arange(access.buffer.elements)
-    values = dict(zip(used, np.indices(extents, dtype=np.int64), strict=True))
-
-    def evaluated(index: Index) -> NDArray[np.int64]:
-        return np.broadcast_to(np.asarray(index.evaluate(values.__getitem__)), extents)
-
-    inside, number = np.ones(extents, bool), np.zeros(extents, np.int64)
-    for index, size in zip(access.indices, shape, strict=True):
-        at = evaluated(index)
-        inside &= (at >= 0) & (at < size)
-        number = number * size + at
-    for condition in conditions:
-        inside &= evaluated(condition) >= 0
-    return np.unique(number[inside])

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import ELEMENT_TYPES, number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import MADE
+from torch2hw.dialects.verify.kernel_elements import stored
+
+MAX_ELEMENTS = 1 << 20  # of an output that is gone through element by element
 
 _ELEMENT_TYPES = {each.name for each in ELEMENT_TYPES}
 
@@ -32,14 +37,27 @@ def buffer_faults(program: Program) -> Iterator[str]:
     for buffer in program.outputs:
         if not buffer.storage.host_reads:
             yield f"the output {buffer.name} is {buffer.storage.name}, which the host does not read"
-    written = {store.buffer for nest in program.nests for store in nest.stores()}
-    for buffer in program.outputs:
-        if buffer.elements and buffer not in written and not buffer.storage.has_contents:
-            yield f"nothing writes the output {buffer.name}"
     for nest in program.nests:
         for buffer in dict.fromkeys(store.buffer for store in nest.stores()):
             if not buffer.storage.kernels_write:
                 yield f"{nest.name} stores to {buffer.name}, which is {buffer.storage.name}: kernels only read it"
+
+
+def output_faults(program: Program) -> Iterator[str]:
+    """Outputs of which an element is stored by no kernel; of large ones, outputs that no kernel stores to."""
+    for output in program.outputs:
+        writers = [nest for nest in program.nests if any(store.buffer is output for store in nest.stores())]
+        if output.storage.has_contents or not output.elements:
+            continue
+        if not writers:
+            yield f"nothing writes the output {output.name}"
+        elif output.elements <= MAX_ELEMENTS:
+            written = np.zeros(output.elements, bool)
+            for nest in writers:
+                written |= stored(nest, output)
+            if not written.all():
+                place = np.unravel_index(int(np.argmin(written)), output.shape)
+                yield f"nothing writes the element [{', '.join(map(str, place))}] of the output {output.name}"
 
 
 @once

@@ -10,16 +10,17 @@ from torch2hw.dialects.program import Program
 from torch2hw.dialects.verify.kernel_accesses import access_faults
 from torch2hw.dialects.verify.kernel_loops import loop_faults
 from torch2hw.dialects.verify.kernel_values import value_faults
-from torch2hw.dialects.verify.program_buffers import buffer_faults
+from torch2hw.dialects.verify.program_buffers import buffer_faults, output_faults
 from torch2hw.dialects.verify.program_control import control_faults
 
 
 def loop_level_faults(program: Program) -> Iterator[str]:
-    """What is wrong with a program, kernels first, a sentence each."""
-    for nest in program.nests:
-        yield from kernel_faults(nest)
-    yield from buffer_faults(program)
-    yield from control_faults(program)
+    """What is wrong with a program, a sentence each; with its buffers and kernels, before what needs them right."""
+    found = [*buffer_faults(program), *(text for nest in program.nests for text in kernel_faults(nest))]
+    yield from found
+    if not found:
+        yield from output_faults(program)
+        yield from control_faults(program)
 
 
 @once

@@ -22,8 +22,9 @@ def scheduled_faults(program: Program, library: Any) -> Iterator[str]:
     """What is wrong with a program of level scheduled, a sentence each."""
     if program.level != "scheduled":
         yield f"the program says that it is of level {program.level}"
-    yield from loop_level_faults(program)
-    found = [text for nest in program.nests for text in schedule_faults(nest, library)]
+    found = list(loop_level_faults(program)) or [
+        text for nest in program.nests for text in schedule_faults(nest, library)
+    ]
     yield from found
     if found:
         return

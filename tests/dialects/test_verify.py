@@ -185,6 +185,18 @@ def of_same_name(program: Program) -> Program:
     return program.with_nests(nests)
 
 
+def without_a_lane(program: Program) -> Program:
+    """The second store of the last kernel is gone."""
+    *before, last = program.nests[-1].stages
+    kept = (*before, replace(last, stores=last.stores[:1]))
+    return nest_changed(len(program.nests) - 1, stages=kept)(program)
+
+
+def arms_in_one_bank(program: Program) -> Program:
+    """No buffer has banks."""
+    return program.with_buffers({buffer: replace(buffer, factors=()) for buffer in program.buffers()})
+
+
 def same_arms(program: Program) -> Program:
     """Both arms of a kernel store what the first of them does."""
     changed: list[Node] = []
@@ -407,6 +419,8 @@ FAULTS = (
         nest_changed(0, loops=lambda n: (*n.loops[:-1], replace(n.loops[-1], in_rounds=True))),
         "is not the outermost one",
     ),
+    Fault("element that is not written", "choose-lanes", without_a_lane, "nothing writes the element [1, 0] of", TWO),
+    Fault("arms in one bank", "choose-arms", arms_in_one_bank, "to a bank of", SEQUENTIAL_TWO),
     Fault("arms that store the same", "choose-arms", same_arms, "where another arm", SEQUENTIAL_TWO),
     Fault("arms that read each other", "choose-arms", reading_arms, "what another arm", SEQUENTIAL_TWO),
     Fault("software model", "bind-units", lambda p: replace(p, models=()), "which is not there"),
