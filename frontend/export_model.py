@@ -17,6 +17,7 @@ import functools
 import io
 import logging
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -115,7 +116,8 @@ def run_model(
 ) -> Any:
     """What the loaded model, as a function of flat tensors, gives in PyTorch; its exception as a refusal."""
     try:
-        return model(*(tensor.clone() for tensor in tensors))
+        with contextlib.redirect_stdout(sys.stderr):  # what the model prints is no result of ours
+            return model(*(tensor.clone() for tensor in tensors))
     except (KeyboardInterrupt, Torch2HWError):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises

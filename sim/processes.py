@@ -67,7 +67,7 @@ def _start(
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start a process and put it in `started`; Ctrl-C waits until it is there, or nobody would know of the process."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         process = subprocess.Popen(
             [str(word) for word in command],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 def run(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
     """The output tensors in the order in which they are returned, nested ones flattened; `inputs` stay as they are."""
-    with torch.no_grad():
+    with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):  # what the model prints is no result of ours
         leaves, _ = tree_flatten(model(*tree_map(_copied, tuple(inputs))))
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 

@@ -10,6 +10,7 @@ import argparse
 import errno
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
@@ -55,15 +56,28 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, fix="see torch2hw --help, or torch2hw COMMAND --help")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which `timeout` and batch systems send: it ends what runs as Ctrl-C does."""
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what is being cleaned up stays so
+    raise Terminated
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     if arguments is None:  # the process is ours
         gc.set_threshold(*COLLECTED_AFTER)
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except Torch2HWError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    except Terminated:
+        print("torch2hw: terminated; nothing was written", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         print("torch2hw: interrupted; nothing was written", file=sys.stderr)
         return 130

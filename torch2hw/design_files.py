@@ -12,6 +12,8 @@ from torch2hw import memory_files
 from torch2hw.errors import UsageError
 from torch2hw.output import check_writable, write_files
 
+UNQUOTABLE = frozenset('"\\') | frozenset(map(chr, range(32)))
+
 
 def manifest_path(path: Path) -> Path:
     """Where the manifest of a design written to `path` stands."""
@@ -55,6 +57,12 @@ def write_design(compiled: Finished, path: Path) -> dict[str, Any]:
     design = design_texts(compiled, path.name)
     files = {path.parent / name: text for name, text in design.files.items()}
     folder = path.with_suffix(".mem")
+    if design.manifest["memory_files"] and not set(path.stem).isdisjoint(UNQUOTABLE):
+        raise UsageError(
+            f"-o {path}: weights go to files whose names begin with that one, and it holds a quote or a backslash",
+            why="SystemVerilog names them between quotes",
+            fix="choose a file name without",
+        )
     new = bool(design.manifest["memory_files"]) and not folder.exists()
     check_writable(path)
     if new:

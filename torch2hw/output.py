@@ -2,7 +2,8 @@
 
 `check_writable` is asked before long work, `write_files` at its end: every file is written beside its place under a
 temporary name and flushed, and only when all are there do they take their names, one rename after the other, with
-Ctrl-C held back. Whatever fails before leaves older files as they were.
+Ctrl-C held back. Whatever fails before leaves older files as they were. A link stays one: the file that it leads to is
+written. Nothing but regular files is replaced.
 """
 
 from __future__ import annotations
@@ -20,13 +21,27 @@ from torch2hw.errors import CheckError, UsageError
 
 def check_writable(path: Path) -> None:
     """Refuse a file that cannot be written."""
+    shown, path = path, target(path)
     folder = path.parent
     if path.is_dir():
-        raise UsageError(f"{path}: cannot write: it is a directory", fix="give the name of a file")
+        raise UsageError(f"{shown}: cannot write: it is a directory", fix="give the name of a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{shown}: cannot write: it is no regular file", fix="give the name of a file")
     if not folder.is_dir():
-        raise UsageError(f"{path}: cannot write: there is no directory {folder}", fix=f"make it with mkdir -p {folder}")
+        fix = f"make it with mkdir -p {folder}"
+        raise UsageError(f"{shown}: cannot write: there is no directory {folder}", fix=fix)
     if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise UsageError(f"{path}: cannot write: permission denied", fix="choose another file with -o")
+        raise UsageError(f"{shown}: cannot write: permission denied", fix="choose another file with -o")
+
+
+def target(path: Path) -> Path:
+    """Where a link leads; any other path itself."""
+    if not path.is_symlink():
+        return path
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        raise UsageError(f"{path}: cannot write: a link that leads nowhere", fix="choose another file") from None
 
 
 def check_free(directory: Path) -> None:
@@ -43,7 +58,8 @@ def write_files(files: Mapping[Path, str]) -> None:
     """Write all of `files`, or none."""
     for path in files:
         check_writable(path)
-    temporary = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}") for path in files}
+    places = {path: target(path) for path in files}
+    temporary = {path: place.with_name(f".{secrets.token_hex(4)}.tmp") for path, place in places.items()}
     try:
         for path, text in files.items():
             with temporary[path].open("w", encoding="utf-8", newline="\n") as file:
@@ -52,7 +68,7 @@ def write_files(files: Mapping[Path, str]) -> None:
                 os.fsync(file.fileno())
         with _without_interrupts():
             for path in files:
-                temporary[path].replace(path)
+                temporary[path].replace(places[path])
     except OSError as error:
         raise UsageError(
             f"{error.filename or next(iter(files))}: cannot write: {(error.strerror or str(error)).lower()}",
@@ -68,7 +84,8 @@ def appearing(path: Path) -> Iterator[Path]:
     """A name beside `path` for a file that another program writes. It takes its place when the block is left, also by a
     failed check, whose waveforms are wanted most; with any other error it is gone."""
     check_writable(path)
-    beside = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    path = target(path)
+    beside = path.with_name(f".{secrets.token_hex(4)}{path.suffix}")
     try:
         try:
             yield beside

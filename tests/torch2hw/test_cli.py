@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -150,13 +151,57 @@ def test_nothing_is_written_where_a_pass_fails(
     Path(err.split("the reproducer ")[1].strip()).unlink()
 
 
-def test_interrupt(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_interrupt(tmp_path: Path, number: int, status: int, said: str) -> None:
     (tmp_path / "net.py").write_text(MODEL + "import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
     line = [sys.executable, "-m", "torch2hw", "net.py", "-o", "out.sv"]
     with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == "torch2hw: interrupted; nothing was written\n"
-    assert process.returncode == 130
+        process.send_signal(number)
+        assert process.stderr.read() == f"torch2hw: {said}; nothing was written\n"
+    assert process.returncode == status
     assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+
+
+@pytest.mark.simulation
+def test_what_is_terminated_leaves_nothing(tmp_path: Path) -> None:
+    """While the simulation is built: no compiler goes on, and no temporary file stays."""
+    (tmp_path / "net.py").write_text(MODEL)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    line = [sys.executable, "-m", "torch2hw", "simulate", "net.py", "--clock-ns", "3.217"]
+    places = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with subprocess.Popen(line, cwd=tmp_path, env={**os.environ, **places}, stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + 240
+        while not (running := compilers(temporary, tmp_path)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert running, "no compiler was seen"
+        process.terminate()
+        assert process.wait(30) == 143
+    assert not compilers(temporary, tmp_path)
+    assert not [path for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]  # PyTorch's cache
+    assert not list((tmp_path / "cache").rglob("new-*"))
+
+
+def compilers(*folders: Path) -> list[str]:
+    """Command lines of the processes at work in these folders, but for Python's."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            there = str((process / "cwd").readlink())
+            if any(str(folder) in there for folder in folders) and "torch2hw" not in words.split("/")[-1]:
+                found.append(words)
+    return [words for words in found if "python" not in words.split(" ")[0]]
+
+
+@pytest.mark.simulation
+def test_what_models_print_is_beside_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printing = "model.register_forward_hook(lambda *given: print('working'))\n"
+    (tmp_path / "net.py").write_text(MODEL + printing)
+    assert main(["simulate", str(tmp_path / "net.py"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["bit_exact"] and "working" in err

@@ -41,6 +41,33 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
         check_writable(tmp_path / "nowhere" / "a.sv")
 
 
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link, real = tmp_path / "a.sv", tmp_path / "there" / "b.sv"
+    link.symlink_to(real)
+    for text in ("first", "second"):
+        write_files({link: text})
+        assert link.is_symlink() and real.read_text() == text
+    with appearing(link) as beside:
+        beside.write_text("third")
+    assert link.is_symlink() and real.read_text() == "third"
+    assert [path.name for path in real.parent.iterdir()] == ["b.sv"]
+    link.unlink()
+    link.symlink_to(link)
+    with pytest.raises(UsageError, match="leads nowhere"):
+        write_files({link: "none"})
+
+
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/full")
+    for path in (pipe, link, Path("/dev/full")):
+        with pytest.raises(UsageError, match="it is no regular file"):
+            write_files({path: "text"})
+    assert Path("/dev/full").is_char_device() and pipe.is_fifo()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_permissions(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
