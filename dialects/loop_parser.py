@@ -25,9 +25,7 @@ do not matter, `//` starts a comment line.
     cycles    := "{" ["cycle" "=" number] ["," "ready" "=" number] "}"
     start     := "start" number
     model     := "model" "{" ("|" upstream MLIR)* "}"
-    index     := number | term ["+" term]* [("+" | "-") number]
-    term      := atom ["*" number]
-    atom      := %loop | %value ":" extent | "(" index ")" ("floordiv" | "mod") number | "(" atom ")"
+    index     := see `index_parser.py`
     loc       := "loc(" string ":" line ")"
 
 leaves: a program equal to the printed one in every field: index expressions have the terms that stand in the text.
@@ -48,6 +46,8 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from torch2hw.dialects import loop_lines
+from torch2hw.dialects.index_parser import IndexTextError, parse_index
 from torch2hw.dialects.loops import (
     Buffer,
     Carried,
@@ -64,7 +64,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.number_types import NUMBER_TYPES, NumberType
 from torch2hw.dialects.program import Function, Node, Par, Program, Rounds, Seq
-from torch2hw.dialects.quasi_affine import Atom, FloorDiv, Index, Remainder, Variable
+from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CLASSES
 
@@ -78,47 +78,6 @@ class LoopTextError(ValueError):
     def __init__(self, what: str, line: int) -> None:
         super().__init__(f"line {line}: {what}")
         self.what, self.line = what, line
-
-
-_LOC = r'(?: loc\((?P<file>"(?:[^"\\]|\\.)*"):(?P<line>\d+)\))?'
-_CYCLES = r"(?: \{(?:cycle = (?P<cycle>-?\d+))?(?:, )?(?:ready = (?P<ready>-?\d+))?\})?"
-_START = r"(?: start (?P<start>-?\d+))?"
-_ACCESS = r"@(?P<buffer>\w+)\[(?P<indices>[^\]]*)\](?: where \((?P<guard>.*?)\))?"
-
-
-def _line(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
-
-
-_PROGRAM = _line(r"program @(\w+) level (\w+) \{")
-_SHARE = _line(r"share (\w+): (\d+)")
-_BUFFER = _line(
-    r"buffer @(?P<name>\w+): (?P<shape>(?:\d+x)*)(?P<dtype>\w+) (?P<storage>\w+)(?: banks (?P<factors>\d+(?:x\d+)*))?"
-    rf'(?: = (?:\[(?P<words>[^\]]*)\]|weights (?P<weights>"[^"]*")))?{_LOC}'
-)
-_FUNCTION = _line(rf"function @(?P<name>\w+)\((?P<inputs>[^)]*)\) -> \((?P<outputs>[^)]*)\){_START} \{{")
-_SEQ = _line(rf"seq{_START} \{{")
-_PAR = _line(rf"par @(?P<name>\w+){_START} \{{")
-_ROUNDS = _line(rf"rounds (?P<count>\d+){_START}(?: period (?P<period>-?\d+))? \{{")
-_KERNEL = _line(
-    rf"kernel @(?P<name>\w+)\((?P<loops>[^)]*)\){_START}(?: interval (?P<interval>\d+) depth (?P<depth>\d+))?"
-    rf"(?: lanes (?P<lanes>\d+))?(?: macs (?P<macs>\d+))?{_LOC} \{{"
-)
-_LOOP = _line(r"%(?P<name>\w+): (?P<extent>\d+)(?: reduces (?P<stage>\d+))?(?P<rounds> in rounds)?")
-_WHERE = _line(r"where \((.*)\)")
-_STAGE = _line(r"stage (\d+) \{")
-_TIMING = _line(rf"timing %(?P<name>\w+){_CYCLES}")
-_CARRY = _line(rf"carry %(?P<name>\w+) = %(?P<init>\w+) next %(?P<next>\w+) : (?P<type>\w+){_CYCLES}")
-_CONSTANT = _line(rf"%(?P<name>\w+) = constant (?P<bits>0x[0-9a-f]+) : (?P<type>\w+){_CYCLES}")
-_INDEX = _line(rf"%(?P<name>\w+) = index (?P<index>.*?) : (?P<type>\w+){_CYCLES}")
-_LOAD = _line(rf"%(?P<name>\w+) = load {_ACCESS}(?: else (?P<bits>0x[0-9a-f]+))? : (?P<type>\w+){_CYCLES}{_LOC}")
-_OPERATION = _line(
-    r"%(?P<name>\w+) = (?P<operation>[\w.]+)(?: (?P<predicate>\w+))?(?: (?P<operands>%\w+(?:, %\w+)*)?)? : "
-    r"(?:\((?P<types>[^)]*)\) -> )?(?P<type>\w+)(?: model @(?P<model>\w+))?(?P<iterative> iterative)?"
-    rf"{_CYCLES}{_LOC}"
-)
-_STORE = _line(rf"store %(?P<value>\w+) to {_ACCESS}{_CYCLES}{_LOC}")
-_TOKEN = re.compile(r" *(%\w+(?::\d+)?|\d+|floordiv|mod|[()+*-])", re.ASCII)
 
 
 def parse_loop_text(text: str, arrays: Arrays, first_line: int = 1) -> Program:
@@ -169,7 +128,7 @@ class _Reader:
 
     # -- the program ---------------------------------------------------------------------------------------------------
     def program(self) -> Program:
-        name, level = self.match(_PROGRAM, self.next(), "beginning of a program").groups()
+        name, level = self.match(loop_lines.PROGRAM, self.next(), "beginning of a program").groups()
         if level not in ("affine", "scheduled"):
             self.fail(f"level {level} is not affine or scheduled")
         shared: dict[str, int] = {}
@@ -178,7 +137,7 @@ class _Reader:
         for line in self.until_end():
             word = line.split(" ", 1)[0]
             if word == "share":
-                unit, count = self.match(_SHARE, line, "number of shared units").groups()
+                unit, count = self.match(loop_lines.SHARE, line, "number of shared units").groups()
                 shared[unit] = int(count)
             elif word == "buffer":
                 self.buffer(line)
@@ -197,7 +156,7 @@ class _Reader:
         return Program(name, tuple(functions), tuple(models), level, shared)
 
     def buffer(self, line: str) -> None:
-        found = self.match(_BUFFER, line, "buffer")
+        found = self.match(loop_lines.BUFFER, line, "buffer")
         name, shape = found["name"], _sizes(found["shape"].rstrip("x"))
         if name in self.buffers:
             self.fail(f"there are two buffers @{name}")
@@ -234,7 +193,7 @@ class _Reader:
         return array.reshape(shape)
 
     def function(self, line: str) -> Function:
-        found = self.match(_FUNCTION, line, "beginning of a function")
+        found = self.match(loop_lines.FUNCTION, line, "beginning of a function")
         inputs, outputs = (
             tuple(self.buffer_named(name.removeprefix("@")) for name in _items(found[ports]))
             for ports in ("inputs", "outputs")
@@ -261,21 +220,21 @@ class _Reader:
         if word == "kernel":
             return self.kernel(line)
         if word == "seq":
-            found = self.match(_SEQ, line, "beginning of a seq")
+            found = self.match(loop_lines.SEQ, line, "beginning of a seq")
             return Seq(self.nodes(), int(found["start"] or 0))
         if word == "par":
-            found = self.match(_PAR, line, "beginning of a par")
+            found = self.match(loop_lines.PAR, line, "beginning of a par")
             return Par(found["name"], self.nodes(), int(found["start"] or 0))
         if word == "rounds":
-            found = self.match(_ROUNDS, line, "beginning of rounds")
+            found = self.match(loop_lines.ROUNDS, line, "beginning of rounds")
             return Rounds(int(found["count"]), self.nodes(), int(found["start"] or 0), int(found["period"] or 0))
         return self.fail(f"`{_shown(line)}` is no kernel, seq, par or rounds")
 
     def kernel(self, line: str) -> Nest:
-        head = self.match(_KERNEL, line, "beginning of a kernel")
+        head = self.match(loop_lines.KERNEL, line, "beginning of a kernel")
         loops = []
         for item in _items(head["loops"]):
-            found = self.match(_LOOP, item, "loop")
+            found = self.match(loop_lines.LOOP, item, "loop")
             reduced_by = None if found["stage"] is None else int(found["stage"])
             loops.append(Loop(Variable(found["name"], int(found["extent"])), reduced_by, found["rounds"] is not None))
         source = self.source(head)
@@ -284,14 +243,14 @@ class _Reader:
         for inner in self.until_end():
             word = inner.split(" ", 1)[0]
             if word == "stage":
-                number = int(self.match(_STAGE, inner, "beginning of a stage")[1])
+                number = int(self.match(loop_lines.STAGE, inner, "beginning of a stage")[1])
                 if number != len(kernel.stages):
                     self.fail(f"stage {number} stands where stage {len(kernel.stages)} does")
                 kernel.stages.append(self.stage(kernel))
             elif word == "where":
-                domain = self.indices(self.match(_WHERE, inner, "list of indices")[1], kernel)
+                domain = self.indices(self.match(loop_lines.WHERE, inner, "list of indices")[1], kernel)
             elif word == "timing":
-                found = self.match(_TIMING, inner, "timing")
+                found = self.match(loop_lines.TIMING, inner, "timing")
                 self.cycles(found["name"], found, kernel)
             else:
                 self.fail(f"`{_shown(inner)}` is no stage, where or timing")
@@ -322,7 +281,7 @@ class _Reader:
             if line.startswith("store "):
                 stores.append(self.store(line, kernel))
             elif line.startswith("carry "):
-                found = self.match(_CARRY, line, "carried value")
+                found = self.match(loop_lines.CARRY, line, "carried value")
                 kind = self.number_type(found["type"]).name
                 carried.append(Carried(found["name"], kind, found["init"], found["next"]))
                 self.cycles(found["name"], found, kernel)
@@ -332,7 +291,7 @@ class _Reader:
 
     # -- statements ----------------------------------------------------------------------------------------------------
     def statement(self, line: str, kernel: _Kernel) -> Statement:
-        found = _LOAD.fullmatch(line)
+        found = loop_lines.LOAD.fullmatch(line)
         if found is not None:
             kind = self.number_type(found["type"])
             made: Statement = Load(
@@ -344,13 +303,13 @@ class _Reader:
                 self.bits(found["bits"], kind) if found["bits"] else 0,
                 self.source(found),
             )
-        elif (found := _CONSTANT.fullmatch(line)) is not None:
+        elif (found := loop_lines.CONSTANT.fullmatch(line)) is not None:
             kind = self.number_type(found["type"])
             made = Constant(found["name"], kind.name, self.bits(found["bits"], kind))
-        elif (found := _INDEX.fullmatch(line)) is not None:
+        elif (found := loop_lines.INDEX.fullmatch(line)) is not None:
             made = IndexValue(found["name"], self.index(found["index"], kernel), self.number_type(found["type"]).name)
         else:
-            found = self.match(_OPERATION, line, "statement, carry or store")
+            found = self.match(loop_lines.OPERATION, line, "statement, carry or store")
             made = self.operation(found)
         self.cycles(found["name"], found, kernel)
         return made
@@ -374,7 +333,7 @@ class _Reader:
         )
 
     def store(self, line: str, kernel: _Kernel) -> Store:
-        found = self.match(_STORE, line, "store")
+        found = self.match(loop_lines.STORE, line, "store")
         if found["cycle"] is not None:
             kernel.store_cycles.append(int(found["cycle"]))
         return Store(
@@ -419,99 +378,11 @@ class _Reader:
     def index(self, text: str, kernel: _Kernel) -> Index:
         known = kernel.indices.get(text)
         if known is None:
-            known = kernel.indices[text] = _IndexReader(self, text, kernel).whole()
+            try:
+                known = kernel.indices[text] = parse_index(text, kernel.loops)
+            except IndexTextError as wrong:
+                self.fail(str(wrong))
         return known
-
-
-class _IndexReader:
-    """Reads one index expression by recursive descent."""
-
-    def __init__(self, reader: _Reader, text: str, kernel: _Kernel) -> None:
-        self.reader, self.text, self.kernel = reader, text, kernel
-        self.tokens: list[str] = []
-        at = 0
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None:
-                self.fail()
-            self.tokens.append(found[1])
-            at = found.end()
-        self.at = 0
-
-    def fail(self) -> NoReturn:
-        self.reader.fail(f"`{self.text}` is no index expression")
-
-    def peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
-
-    def take(self) -> str:
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def expect(self, token: str) -> None:
-        if self.take() != token:
-            self.fail()
-
-    def whole(self) -> Index:
-        index = self.sum()
-        if self.peek():
-            self.fail()
-        return index
-
-    def sum(self) -> Index:
-        if self.peek() == "-" or self.peek().isdigit():
-            return Index((), self.number())
-        terms = [self.term()]
-        while self.peek() in ("+", "-"):
-            sign = self.take()
-            if self.peek().isdigit():
-                return Index(tuple(terms), int(self.take()) * (1 if sign == "+" else -1))
-            if sign == "-":
-                self.fail()
-            terms.append(self.term())
-        return Index(tuple(terms), 0)
-
-    def number(self) -> int:
-        sign = -1 if self.peek() == "-" else 1
-        token = self.tokens[self.at + 1] if sign < 0 and self.at + 1 < len(self.tokens) else self.peek()
-        if not token.isdigit():
-            self.fail()
-        self.at += 1 if sign > 0 else 2
-        return sign * int(token)
-
-    def term(self) -> tuple[Atom, int]:
-        atom = self.atom()
-        if self.peek() != "*":
-            return atom, 1
-        self.take()
-        return atom, self.number()
-
-    def atom(self) -> Atom:
-        token = self.take()
-        if token.startswith("%"):
-            return self.variable(token[1:])
-        if token != "(":
-            self.fail()
-        inner = self.sum()
-        self.expect(")")
-        if self.peek() in ("floordiv", "mod"):
-            kind, divisor = self.take(), self.number()
-            if divisor < 1:
-                self.fail()
-            return FloorDiv(inner, divisor) if kind == "floordiv" else Remainder(inner, divisor)
-        if len(inner.terms) != 1 or inner.constant or inner.terms[0][1] != 1:
-            self.fail()
-        return inner.terms[0][0]
-
-    def variable(self, text: str) -> Variable:
-        name, _, extent = text.partition(":")
-        if extent:
-            return Variable(name, int(extent))
-        found = self.kernel.loops.get(name)
-        if found is None:
-            self.reader.fail(f"%{name} is no loop of this kernel; a value used as an index has its extent: %{name}:64")
-        return found
 
 
 def _items(text: str) -> list[str]:

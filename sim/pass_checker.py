@@ -42,15 +42,18 @@ Outputs = list[list[Array]]
 
 @dataclass(frozen=True)
 class Checked:
-    """A pass whose values were compared: bit for bit, or at most so many of the scales of `rounding` from float64."""
+    """A pass whose values were compared: bit for bit, or at most so many of the scales of `rounding` from float64; None
+    where they moved as declared, and float64 is not known."""
 
     name: str
     exact: bool
-    scales: float = 0.0
+    scales: float | None = 0.0
 
     def __str__(self) -> str:
         if self.exact:
             return f"{self.name}: bit for bit"
+        if self.scales is None:
+            return f"{self.name}: rounding moved values, as it declares; how far is for --check of the model to judge"
         return f"{self.name}: rounding moved values {self.scales:.2g} of the {FACTOR:.0f} scales allowed"
 
 

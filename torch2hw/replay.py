@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from torch2hw.array_file import Array, ArrayFile
 from torch2hw.compiler import library_of
@@ -27,12 +27,19 @@ from torch2hw.stored_programs import manifest_of
 from torch2hw.stored_text import NotReplayable, Stored, read_stored
 from torch2hw.version import __version__
 
+if TYPE_CHECKING:
+    from torch2hw.sim.pass_checker import Checked
+
+CHECKED_LEVELS = ("linalg", "affine", "scheduled", "scf")
+"""Those whose programs run on the CPU, without the model."""
+
 
 @dataclass(frozen=True)
 class Replayed:
     """A program that was read, `start` at `level`, and the passes that were run on it.
 
-    `facts` are what the file's header says for the manifest; from calyx on there are some.
+    `facts` are what the file's header says for the manifest; from calyx on there are some. `checked` says what `check`
+    found about each pass; it is empty where that was not asked for.
     """
 
     options: Options
@@ -42,6 +49,7 @@ class Replayed:
     steps: tuple[Step, ...]
     seconds: float
     facts: dict[str, Any]
+    checked: tuple[Checked, ...] = ()
 
     def at(self, level: str) -> Any:
         """The last program at a level that was reached, or was read."""
@@ -120,8 +128,13 @@ def replay(
     stop_at: str | None = None,
     stop_after: str | None = None,
     watch: Callable[[str], None] = lambda name: None,
+    check: bool = False,
 ) -> Replayed:
-    """Run the passes that follow; the other arguments are the driver's."""
+    """Run the passes that follow; `dump`, `stop_at`, `stop_after` and `watch` are the driver's.
+
+    `check` runs the program after every pass on the CPU (sim/replay_checker.py), and raises CheckError where one
+    changed a value. It needs a program of linalg, affine, scheduled or scf.
+    """
     started = time.monotonic()
     path, stored, options, level = opened.path, opened.stored, opened.options, opened.level
     library = library_of(options)
@@ -130,9 +143,24 @@ def replay(
     facts = _json(path, stored, "manifest") if opened.value("manifest") else {}
     if LEVELS.index(level) >= LEVELS.index("calyx") and not facts:
         _refuse(path, 0, "the header has no field manifest")
-    driver = Driver(opened.passes, dump, stop_at, stop_after, watch, first=opened.number, manifest=facts)
+    checker = None
+    if check:
+        from torch2hw.sim.replay_checker import ReplayChecker
+
+        checker = ReplayChecker(program, level, options.subnormals)
+    driver = Driver(
+        opened.passes,
+        dump,
+        stop_at,
+        stop_after,
+        watch,
+        None if checker is None else checker.check,
+        first=opened.number,
+        manifest=facts,
+    )
     steps = driver.run(program, level, Context(options, library, top), Sources(Path(), Path()))
-    return Replayed(options, top, level, program, tuple(steps), time.monotonic() - started, facts)
+    checked = () if checker is None else tuple(checker.checked)
+    return Replayed(options, top, level, program, tuple(steps), time.monotonic() - started, facts, checked)
 
 
 def _refuse(path: Path, line: int, what: str, fix: str = "write the file again with --dump") -> NoReturn:

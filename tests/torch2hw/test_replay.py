@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from torch2hw.cli import main
 from torch2hw.compiler import compile_model
 from torch2hw.design_files import design_texts
 from torch2hw.dialects.levels import LEVELS
-from torch2hw.errors import InternalError, Torch2HWError, UsageError
+from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.errors import CheckError, InternalError, Torch2HWError, UsageError
 from torch2hw.frontend.load_model import load
 from torch2hw.options import SCHEDULES, Options
 from torch2hw.replay import open_file, replay
-from torch2hw.stored_text import NotReplayable
+from torch2hw.stored_text import Heading, NotReplayable, stored_text
 
 MODEL = """
 import torch
@@ -115,6 +117,53 @@ def test_memory_files(dumped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert expected.manifest["memory_files"]
     for level in ("linalg", "affine", "hw", "sv"):
         assert design_texts(replay(open_file(of_level(dumped, level))), "out.sv") == expected
+
+
+def test_check(dumped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for level in ("linalg", "affine"):
+        assert main(["replay", str(of_level(dumped, level)), "--check", "-o", "again.sv"]) == 0
+        assert capsys.readouterr().err.startswith("check: bit for bit after ")
+    assert main(["replay", str(of_level(dumped, "hw")), "--check", "-o", "a.sv"]) == 2
+    assert "is at level hw, which does not run on the CPU alone\n  fix: leave it out," in capsys.readouterr().err
+
+
+def test_check_names_the_pass_that_changes_a_value(dumped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch2hw.passes import name_kernels
+
+    def wrong(self: Any, program: Any, context: Any) -> Any:
+        def subtracted(statement: Any) -> Any:
+            added = isinstance(statement, Operation) and statement.name == "arith.addf"
+            return replace(statement, name="arith.subf") if added else statement
+
+        def changed(nest: Nest) -> Nest:
+            stages = [replace(stage, statements=tuple(map(subtracted, stage.statements))) for stage in nest.stages]
+            return replace(nest, stages=tuple(stages))
+
+        return program.with_nests([changed(nest) for nest in program.nests]), {}
+
+    monkeypatch.setattr(name_kernels.NameKernels, "run", wrong)
+    before = next(path for path in steps(dumped) if "remove-dead-code" in path.name)
+    with pytest.raises(CheckError, match="pass name-kernels changed a value: "):
+        replay(open_file(before), check=True)
+
+
+def test_the_place_of_a_float_library_is_not_in_the_file(dumped: Path) -> None:
+    options = Options(partition=2, subnormals="keep", float_lib="hardfloat:/somewhere/of/mine")
+    heading = Heading("affine", 0, "start", "torch-to-linalg", "net", options)
+    text = stored_text(heading, [])
+    assert "/somewhere" not in text
+    written = next(line for line in text.split("\n") if line.startswith("// options: "))
+    source = of_level(dumped, "affine").read_text()
+    Path("edited.mlir").write_text(
+        "\n".join(
+            f'{written[:-1]}, "schedule": "{dumped.name[:-1]}"}}' if line.startswith("// options: ") else line
+            for line in source.split("\n")
+        )
+    )
+    opened = open_file(Path("edited.mlir"), options.float_lib)
+    assert replace(opened.options, schedule="static") == options
+    with pytest.raises(NotReplayable, match="the program uses hardfloat"):
+        open_file(Path("edited.mlir"))
 
 
 def failing(name: str) -> Callable[..., Any]:

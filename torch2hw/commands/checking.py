@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch2hw.compiler import Compiled
     from torch2hw.progress import Progress
+    from torch2hw.sim.pass_checker import Checked
 
 CHECK_HELP = "run the program after every pass and simulate the hardware; name the first pass that changed a value"
 
@@ -23,10 +25,11 @@ def check_hardware(compiled: Compiled, progress: Progress) -> None:
     simulate_sets(compiled, sets, progress=progress.cycles).check()
 
 
-def print_checked(compiled: Compiled, whole: bool) -> None:
-    moved = [str(checked) for checked in compiled.checked if not checked.exact]
-    exact = len(compiled.checked) - len(moved)
+def print_checked(checked: Sequence[Checked], whole: bool) -> None:
+    """Say how many passes kept every bit, and what the others did; `whole`: the hardware was compared too."""
+    moved = [str(each) for each in checked if not each.exact]
+    exact = len(checked) - len(moved)
     hardware = "; so is the hardware" if whole else ""
-    print(f"check: bit for bit after {exact} of {len(compiled.checked)} passes{hardware}", file=sys.stderr)
+    print(f"check: bit for bit after {exact} of {len(checked)} passes{hardware}", file=sys.stderr)
     for line in moved:
         print(f"  {line}", file=sys.stderr)

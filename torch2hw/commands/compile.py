@@ -47,7 +47,7 @@ def run(parsed: argparse.Namespace) -> int:
             check_hardware(compiled, progress)
         manifest = written_design(parsed, compiled) if whole else None
     if parsed.check and not parsed.quiet:
-        print_checked(compiled, whole)
+        print_checked(compiled.checked, whole)
     if manifest is None:
         write_emitted(parsed, compiled)
     else:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from torch2hw.commands.checking import print_checked
 from torch2hw.commands.compile import EMIT, print_design, stop_level, write_emitted, written_design
 from torch2hw.commands.model_arguments import report_steps
 from torch2hw.errors import UsageError
@@ -25,6 +26,11 @@ def add(commands: Any) -> None:
     parser.add_argument("--dump", type=Path, metavar="DIR", help="write the program after every pass that changed it")
     parser.add_argument(
         "--float-lib", metavar="hardfloat:DIR", help="the copy of HardFloat-1 that the file was made with"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="run the program after every pass; name the first pass that changed a value",
     )
     parser.add_argument("--time", action="store_true", help="say how long each pass took")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what each pass did")
@@ -49,9 +55,18 @@ def run(parsed: argparse.Namespace) -> int:
         opened = open_file(parsed.file, parsed.float_lib)
         stop_at = stop_level(parsed, opened.options.schedule)
         _check_ahead(parsed, opened, stop_at)
-        replayed = replay(opened, dump=parsed.dump, stop_at=stop_at, stop_after=parsed.stop_after, watch=progress.step)
+        replayed = replay(
+            opened,
+            dump=parsed.dump,
+            stop_at=stop_at,
+            stop_after=parsed.stop_after,
+            watch=progress.step,
+            check=parsed.check,
+        )
         report_steps(parsed, replayed.steps, replayed.seconds, "from the file on")
         manifest = written_design(parsed, replayed) if whole else None
+    if parsed.check and not parsed.quiet:
+        print_checked(replayed.checked, False)
     if manifest is None:
         write_emitted(parsed, replayed)
     else:
@@ -62,10 +77,16 @@ def run(parsed: argparse.Namespace) -> int:
 def _check_ahead(parsed: argparse.Namespace, opened: Any, stop_at: str) -> None:
     """Refuse to stop at what the file is past."""
     from torch2hw.dialects.levels import LEVELS
+    from torch2hw.replay import CHECKED_LEVELS
 
     if LEVELS.index(stop_at) < LEVELS.index(opened.level):
         raise UsageError(
             f"--emit {parsed.emit}: {parsed.file} is at level {opened.level}, past it", fix="replay an earlier file"
+        )
+    if parsed.check and opened.level not in CHECKED_LEVELS:
+        raise UsageError(
+            f"--check: {parsed.file} is at level {opened.level}, which does not run on the CPU alone",
+            fix=f"leave it out, or replay a file of level {', '.join(CHECKED_LEVELS)}",
         )
     names = [step.name for step in opened.remaining]
     if parsed.stop_after is not None and parsed.stop_after not in names:

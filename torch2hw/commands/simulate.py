@@ -96,7 +96,7 @@ def run(parsed: argparse.Namespace) -> int:
             netlist=parsed.netlist,
         )
     if parsed.check and not parsed.quiet:
-        print_checked(compiled, True)
+        print_checked(compiled.checked, True)
     if parsed.json:
         import json
 
