@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from torch import fx, nn
 
 Place = tuple[str, int] | None
+FACTORISING = frozenset(
+    {f"aten.{name}" for name in "det logdet slogdet inverse pinverse cholesky cholesky_inverse qr svd lu_solve".split()}
+    | {
+        f"aten.linalg_{name}"
+        for name in "det slogdet inv inv_ex pinv solve solve_ex lstsq cholesky cholesky_ex".split()
+    }
+    | {f"aten.linalg_{name}" for name in "qr svd svdvals eig eigh eigvals eigvalsh lu lu_factor matrix_rank".split()}
+)
 UNWRITABLE = frozenset('"\n\r')
 
 
@@ -155,7 +163,16 @@ def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterat
 def _check_result(node: fx.Node, name: str, place: Place) -> Iterator[Torch2HWError]:
     import torch
 
-    if "quantize" in name:  # export knows no quantised dtypes
+    if name in FACTORISING:
+        yield UnsupportedOperation(
+            f"{name} is unsupported",
+            location=place,
+            operation=name,
+            why="it factorises a matrix, and which row comes next depends on the values",
+            fix="write out the formula for a small matrix (a*d - b*c), or compute it beforehand and make it a buffer",
+        )
+        return
+    if "quantize" in name and "fake_quantize" not in name:  # export knows no quantised dtypes
         yield UnsupportedDtype(
             f"{name} makes a quantised tensor",
             location=place,

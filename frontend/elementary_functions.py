@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -157,6 +158,45 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 
 _aten = torch.ops.aten
+
+
+def fake_quantize(x: Tensor, scale: float, zero: int, low: int, high: int) -> tuple[Tensor, Tensor]:
+    """As PyTorch's kernel: a product with the rounded reciprocal of the scale, to the nearest step, and back; and
+    whether that was in range."""
+    single = np.float32(scale)
+    step = torch.round(x * float(np.float32(1) / single)) + zero
+    return (torch.clamp(step, low, high) - zero) * float(single), (step >= low) & (step <= high)
+
+
+def fake_quantize_enabled(
+    x: Tensor, scale: Tensor, zero: Tensor, enabled: Tensor, low: int, high: int
+) -> tuple[Tensor, Tensor]:
+    """With a scale and a zero in tensors, and a switch, as layers for quantisation-aware training have them."""
+    zero = zero.to(x.dtype)
+    step = torch.round(x * (1 / scale)) + zero
+    inside, on = (step >= low) & (step <= high), enabled != 0
+    return torch.where(on, (torch.clamp(step, low, high) - zero) * scale, x), inside | ~on
+
+
+def fake_quantize_channels(
+    x: Tensor, scale: Tensor, zero: Tensor, axis: int, low: int, high: int
+) -> tuple[Tensor, Tensor]:
+    """With a scale and a zero for each place along an axis."""
+    sizes = [-1 if dim == axis % x.dim() else 1 for dim in range(x.dim())]
+    scale, zero = scale.reshape(sizes), zero.reshape(sizes).to(x.dtype)
+    step = torch.round(x * (1 / scale)) + zero
+    return (torch.clamp(step, low, high) - zero) * scale, (step >= low) & (step <= high)
+
+
+def rrelu(
+    x: Tensor, noise: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, _: object = None
+) -> tuple[Tensor, Tensor]:
+    """In eval mode the slope is the mean of both."""
+    if training:
+        return NotImplemented  # type: ignore[no-any-return]
+    return torch.where(x > 0, x, x * ((lower + upper) / 2)), noise.clone()
+
+
 ELEMENTARY: dict[Any, Callable[..., Any]] = {
     _aten.tan.default: tan,
     _aten.sinh.default: sinh,
@@ -169,5 +209,9 @@ ELEMENTARY: dict[Any, Callable[..., Any]] = {
     _aten.atanh.default: atanh,
     _aten.hypot.default: hypot,
     _aten.erfc.default: erfc,
+    _aten.fake_quantize_per_tensor_affine_cachemask.default: fake_quantize,
+    _aten.fake_quantize_per_channel_affine_cachemask.default: fake_quantize_channels,
+    _aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams.default: fake_quantize_enabled,
+    _aten.rrelu_with_noise_functional.default: rrelu,
     _aten.gelu.default: gelu,
 }

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 import torch2hw
 from torch2hw.check import references
 from torch2hw.cli import main
-from torch2hw.frontend.refusals import NotExportable
+from torch2hw.frontend.refusals import NotExportable, UnsupportedOperation
 from torch2hw.sim.formats import from_torch, to_torch
 
 RANDOM = torch.Generator().manual_seed(1)
@@ -155,3 +155,22 @@ def test_a_thread_compiles() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["True", "ended"]), done.stderr
+
+
+def test_fake_quantisation_is_arithmetic() -> None:
+    zeros, scales = torch.tensor([0, 3], dtype=torch.int32), torch.tensor([0.3, 0.07])
+    x = r(2, 50) * 3
+    check(Computed(lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7)), x)
+    check(Computed(lambda x: torch.fake_quantize_per_channel_affine(x, scales, zeros, 0, -8, 7)), x)
+    check(Computed(lambda x: torch.fake_quantize_per_tensor_affine(x, scales[:1], zeros[1:], -128, 127)), x)
+
+
+def test_a_random_slope_is_its_mean_in_eval_mode() -> None:
+    check(nn.Sequential(nn.RReLU(0.1, 0.5), nn.Linear(6, 2)), r(3, 6))
+
+
+@pytest.mark.parametrize("function", [torch.linalg.det, torch.linalg.slogdet, torch.linalg.inv, torch.linalg.qr])
+def test_factorisations_are_refused_by_name(function: Callable[..., object]) -> None:
+    with pytest.raises(UnsupportedOperation, match=r"aten.linalg_\w+ is unsupported") as refusal:
+        torch2hw.compile(Computed(lambda x: function(x)), (r(3, 3),))
+    assert "write out the formula" in (refusal.value.fix or "")
