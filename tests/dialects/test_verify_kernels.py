@@ -110,7 +110,19 @@ FAULTS = (
         loops(lambda loop: replace(loop, variable=replace(loop.variable, extent=loop.extent + 1))),
         "its loop to",
     ),
+    Fault(
+        "guard at run time",
+        "fuse-windows",
+        loads(0, lambda each: replace(loaded_at_run_time(each), guard=(constant(0),))),
+        "at an index computed at run time has a guard",
+    ),
     # accesses
+    Fault(
+        "rank of a store",
+        "bank-memories",
+        stores(0, lambda each: replace(each, indices=each.indices[1:])),
+        "the store to matmul0_out has 1 indices",
+    ),
     Fault("store outside", "fuse-outer-loops", stores(0, shifted), "leaves its shape [4, 5]"),
     Fault("load outside", "reroll-loops", loads(1, shifted), "leaves its shape"),
     Fault(

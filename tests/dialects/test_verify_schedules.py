@@ -21,6 +21,7 @@ from torch2hw.dialects.program import Par
 
 FAULTS = (
     # schedules
+    Fault("level", "affine-to-scheduled", lambda p: replace(p, level="affine"), "it is of level affine"),
     Fault(
         "cycle before the start",
         "affine-to-scheduled",
