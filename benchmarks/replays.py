@@ -92,10 +92,10 @@ def markdown(points: Sequence[dict[str, Any]]) -> str:
             point["schedule"],
             str(point["partition"]),
             str(point["files"]),
-            number(point["text_bytes"] / 1000),
-            number(point["weight_bytes"] / 1000),
+            number(round(point["text_bytes"] / 1000)),
+            number(round(point["weight_bytes"] / 1000)),
             ", ".join(point["different"]) or "none",
-            number(point["seconds"]),
+            number(round(point["seconds"])),
         )
         for point in points
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from torch2hw.benchmarks import ablation, area, compile_time, kernels, testbenches
+from torch2hw.benchmarks import ablation, area, compile_time, kernels, replays, testbenches
 
 
 def test_ablation_compares_with_the_same_model_without_arms() -> None:
@@ -103,3 +103,11 @@ def test_peak_memory_counts_children() -> None:
     with compile_time.Peak(process.pid) as peak:
         assert process.wait() == 0
     assert 128 <= peak.mib < 256
+
+
+def test_replays_name_the_files_that_gave_other_bytes() -> None:
+    point = {"example": "ffnn", "schedule": "static", "partition": 2, "files": 15, "text_bytes": 1_234_000}
+    rest = {"weight_bytes": 56_000, "different": ["13-choose-lanes.mlir"], "seconds": 9.0}
+    text = replays.markdown([{**point, **rest}, {**point, **rest, "partition": 4, "different": []}])
+    assert "| ffnn | static | 2 | 15 | 1,234 | 56 | 13-choose-lanes.mlir | 9 |" in text
+    assert "| ffnn | static | 4 | 15 | 1,234 | 56 | none | 9 |" in text
