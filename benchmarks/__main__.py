@@ -13,9 +13,9 @@ from typing import Any
 from torch2hw.benchmarks.measure import csv_text, json_text, measure, read_points
 from torch2hw.benchmarks.paper import BENCHMARKS
 from torch2hw.benchmarks.tables import markdown
-from torch2hw.fpga import yosys
-from torch2hw.options import Options
-from torch2hw.output import write_files
+from torch2hw.compiler.options import Options
+from torch2hw.tools import yosys
+from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / "examples"

@@ -15,9 +15,9 @@ from typing import Any
 
 from torch2hw.benchmarks.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
-from torch2hw.fpga import yosys
-from torch2hw.options import Options
-from torch2hw.output import write_files
+from torch2hw.compiler.options import Options
+from torch2hw.tools import yosys
+from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 MODELS = {
@@ -103,7 +103,7 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         "Written by `python -m torch2hw.benchmarks.ablation`. Cycles are those of the simulation, `go` to `done`, "
         "fp32; "
         f"areas: {resource_tool}. `{BASE}` is the control that CIRCT makes; with arms, steps of straight-line code "
-        "that touch different things are packed (`lowering/pack_steps.py`), hence speed-ups beyond the number of arms. "
+        "that touch different things are packed (`pack_steps`), hence speed-ups beyond the number of arms. "
         "Naive banking with one controller cannot tell the banks of two chains apart: accesses of one memory follow "
         "each other.",
         table(TITLES, rows),

@@ -16,15 +16,15 @@ from pathlib import Path
 from statistics import linear_regression
 from typing import Any
 
+from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.benchmarks.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
-from torch2hw.compiler import Compiled, compile_model
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Operation
-from torch2hw.fpga import yosys
 from torch2hw.frontend.load_model import load
-from torch2hw.lowering.units import unit_of
-from torch2hw.options import Options
-from torch2hw.output import write_files
+from torch2hw.tools import yosys
+from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "examples" / "ffnn.py"

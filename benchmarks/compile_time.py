@@ -28,7 +28,7 @@ from typing import Any
 
 from torch2hw.benchmarks.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import table
-from torch2hw.output import write_files
+from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 SLOWEST = 6  # passes of a model that are shown

@@ -16,12 +16,12 @@ from typing import Any
 
 from torch2hw.benchmarks.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
-from torch2hw.compiler import compile_model
-from torch2hw.errors import Torch2HWError
+from torch2hw.compiler.compiled import compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import load
-from torch2hw.options import Options
-from torch2hw.output import write_files
 from torch2hw.report import Report
+from torch2hw.tools.errors import Torch2HWError
+from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "models" / "kernels.py"

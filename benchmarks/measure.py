@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch2hw.check import simulate_design
-from torch2hw.compiler import Compiled, compile_model
-from torch2hw.errors import Torch2HWError
-from torch2hw.fpga import nextpnr, yosys
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import load
-from torch2hw.options import Options
 from torch2hw.report import Report
+from torch2hw.sim.check import simulate_design
+from torch2hw.tools import nextpnr, yosys
+from torch2hw.tools.errors import Torch2HWError
 
 Point = dict[str, Any]
 COLUMNS = (

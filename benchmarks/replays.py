@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.benchmarks.tables import number, table
-from torch2hw.compiler import compile_model
-from torch2hw.design_files import design_texts
+from torch2hw.compiler.compiled import compile_model
+from torch2hw.compiler.design_files import design_texts
+from torch2hw.compiler.options import SCHEDULES, Options
 from torch2hw.frontend.load_model import load
-from torch2hw.options import SCHEDULES, Options
-from torch2hw.output import write_files
 from torch2hw.replay import open_file, replay
+from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = tuple(sorted(path.stem for path in (HERE.parent / "examples").glob("*.py") if path.stem != "__init__"))

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.benchmarks.measure import COLUMNS, Point, csv_text, json_text, measure
-from torch2hw.errors import MissingTool, Torch2HWError, UsageError
-from torch2hw.fpga import yosys
-from torch2hw.options import Options
-from torch2hw.output import check_free, write_files
+from torch2hw.compiler.options import Options
+from torch2hw.tools import yosys
+from torch2hw.tools.errors import MissingTool, Torch2HWError, UsageError
+from torch2hw.tools.output import check_free, write_files
 
 PAGE = """\
 <!DOCTYPE html>

@@ -6,30 +6,18 @@ once on small modules.
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from torch2hw.hwlib.circt_bindings import ir, passmanager, register_dialects
+from torch2hw.tools.circt_bindings import ir, passmanager, register_dialects
+from torch2hw.tools.workarounds import native_calyx, spare_module_searches
 
 # The last pass refuses an empty function, after it has loaded calyx.
 _LOADERS = ("builtin.module(flatten-memref)", "builtin.module(lower-scf-to-calyx{top-level-function=main})")
-# What calyx-native runs in place of the native compiler: it keeps the file and fails, which ends the pass.
-_KEEP_FILE = '#!/bin/sh\nmv "$1" "${0%/*}/kept.futil"\nexit 1\n'
-
-
-# Dialects without generated Python classes: the bindings search the disk for these modules at every operation and
-# type that # they wrap (40,000 searches for a small design), unless an empty one is there.
-_WITHOUT_CLASSES = ("pycde.circt.dialects.builtin", "pycde.circt.dialects.calyx")
 
 
 def context() -> Any:
     """A context with hw, comb, seq, sv, scf, memref and calyx loaded."""
-    for name in _WITHOUT_CLASSES:
-        sys.modules.setdefault(name, ModuleType(name))
+    spare_module_searches()
     made = ir.Context()
     register_dialects(made)
     with made, ir.Location.unknown():
@@ -54,32 +42,8 @@ def verify(text: str) -> None:
 
 
 def futil(text: str) -> str:
-    """The native Calyx text of a Calyx-dialect module, by CIRCT's own exporter.
-
-    The exporter is only reachable through calyx-native, which gives a temporary file to a program named `calyx` on
-    PATH. Ours keeps the file. PATH and TMPDIR of this process are changed meanwhile: not for use beside other threads
-    that read them.
-    """
+    """The native Calyx text of a Calyx-dialect module, by CIRCT's own exporter."""
     module = parse(text, context())
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "calyx")
-        program.write_text(_KEEP_FILE)
-        program.chmod(0o700)
-        before = {name: os.environ.get(name) for name in ("PATH", "TMPDIR")}
-        os.environ["PATH"] = f"{folder}{os.pathsep}{before['PATH'] or os.defpath}"
-        os.environ["TMPDIR"] = folder
-        try:
-            with module.context:
-                passmanager.PassManager.parse("builtin.module(calyx-native)").run(module.operation)
-        except ir.MLIRError as refused:
-            kept = Path(folder, "kept.futil")
-            if kept.exists():
-                return kept.read_text()
-            raise refused
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-    raise AssertionError("calyx-native did not run the program named calyx")
+    with module.context:
+        exporter = passmanager.PassManager.parse("builtin.module(calyx-native)")
+        return native_calyx(lambda: exporter.run(module.operation), ir.MLIRError)

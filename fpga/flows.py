@@ -12,12 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch2hw.compiler import Compiled
-from torch2hw.design_files import write_design
-from torch2hw.errors import Torch2HWError
-from torch2hw.fpga import nextpnr, vivado, yosys
-from torch2hw.output import check_free, write_files
-from torch2hw.sim.processes import require, run
+from torch2hw.compiler.compiled import Compiled
+from torch2hw.compiler.design_files import write_design
+from torch2hw.fpga import vivado
+from torch2hw.tools import nextpnr, yosys
+from torch2hw.tools.errors import Torch2HWError
+from torch2hw.tools.output import check_free, write_files
+from torch2hw.tools.processes import require, run
 
 FLOWS = ("vivado", "yosys", "ecp5")
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.errors import UsageError
-from torch2hw.fpga.resources import Resources
+from torch2hw.tools.errors import UsageError
+from torch2hw.tools.resources import Resources
 
 PART = "xcu50-fsvh2104-2-e"
 SWEEP_NS = (5.0, 4.0, 3.33, 3.0, 2.5, 2.0)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.dialects.number_types import ELEMENT_TYPES, torch_number_type
-from torch2hw.errors import Torch2HWError
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.refusals import (
     DataDependentControlFlow,
@@ -20,6 +19,7 @@ from torch2hw.frontend.refusals import (
     UnsupportedOperation,
 )
 from torch2hw.frontend.signature import dtype_name
+from torch2hw.tools.errors import Torch2HWError
 
 if TYPE_CHECKING:
     import torch

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch2hw.errors import Torch2HWError, raise_all
+from torch2hw.dialects.names import UniqueNames
 from torch2hw.frontend.check_tensors import check_decomposed, check_graph, check_names, check_tensor, check_weights
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
@@ -40,7 +40,7 @@ from torch2hw.frontend.refusals import (
     StatefulModel,
 )
 from torch2hw.frontend.signature import Structure, TensorInfo, input_infos, output_infos
-from torch2hw.names import UniqueNames
+from torch2hw.tools.errors import Torch2HWError, raise_all
 
 LAYER_FRAME = "layer:"
 """Begins the file name of the frame that stands for a node's layer: `File "layer:encoder.0.norm", line 0`."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from torch2hw.frontend.walking import operations_named
+from torch2hw.tools.walking import operations_named
 
 ORDERED = {2: "gt", 3: "ge", 4: "lt", 5: "le"}
 UNORDERED = 7

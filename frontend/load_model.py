@@ -30,11 +30,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from torch2hw.dialects.names import CONTROL_PORTS, KEYWORDS, identifier
 from torch2hw.dialects.number_types import ELEMENT_TYPES
-from torch2hw.errors import UsageError
 from torch2hw.frontend.locations import Sources, recording_construction
 from torch2hw.frontend.refusals import AmbiguousModel, BadInputs, ModelFileError, NoModel, NotAModule
-from torch2hw.names import CONTROL_PORTS, KEYWORDS, identifier
+from torch2hw.tools.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -191,7 +191,7 @@ def _import_path(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _user_code(sources: Sources, shown: str) -> Iterator[None]:
     """Turn what the user's code raises into a refusal at the line that raised it."""
-    from torch2hw.errors import Torch2HWError
+    from torch2hw.tools.errors import Torch2HWError
 
     try:
         yield

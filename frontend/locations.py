@@ -23,7 +23,6 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-import torch2hw
 from torch2hw.dialects.loops import Source
 
 SITE = "_torch2hw_constructed_at"
@@ -88,7 +87,7 @@ class Sources:
 
 @functools.cache
 def _is_ours(file: str) -> bool:
-    package = Path(torch2hw.__file__).parent.resolve()
+    package = Path(str(sys.modules[__name__.partition(".")[0]].__file__)).parent.resolve()
     return Path(file).resolve().parent in (package, package.parent / "frontend")
 
 

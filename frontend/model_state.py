@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from torch2hw.errors import Torch2HWError
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.refusals import StatefulModel
+from torch2hw.tools.errors import Torch2HWError
 
 OWN = frozenset(vars(nn.Module()))  # what every module has: hooks, tables of parameters, `training`
 CONTAINERS = (list, dict, set, collections.deque)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch2hw.errors import Torch2HWError
+from torch2hw.tools.errors import Torch2HWError
 
 
 class ModelFileError(Torch2HWError):

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from torch2hw.frontend.walking import operations_named
+from torch2hw.tools.walking import operations_named
 
 
 def rewrite_scans(module: Any) -> None:

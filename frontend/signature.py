@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.number_types import torch_number_type
-from torch2hw.names import UniqueNames
 
 if TYPE_CHECKING:
     import torch

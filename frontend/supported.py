@@ -8,9 +8,9 @@ from typing import Any
 
 from torch_mlir import ir
 
-from torch2hw.errors import Torch2HWError
 from torch2hw.frontend.locations import Sources, source_of
 from torch2hw.frontend.refusals import DynamicShape, EmptyTensor, UnsupportedOperation
+from torch2hw.tools.errors import Torch2HWError
 
 STRUCTURE = frozenset(
     {"builtin.module", "func.func", "func.return", "arith.constant"}

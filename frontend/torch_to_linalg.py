@@ -20,7 +20,6 @@ from torch_mlir import fx, ir
 from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.passmanager import PassManager
 
-from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.demote_f64 import demote_f64
 from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_third_parties
 from torch2hw.frontend.extremes import rewrite_extremes
@@ -30,9 +29,10 @@ from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
-from torch2hw.frontend.walking import operations_named
 from torch2hw.frontend.weights import Weights, WeightsByName, with_weights
-from torch2hw.isolate import run_native
+from torch2hw.tools.errors import Torch2HWError, raise_all
+from torch2hw.tools.isolate import run_native
+from torch2hw.tools.walking import operations_named
 
 TO_BACKEND = (
     "builtin.module(func.func(torch-match-quantized-custom-ops),torchdynamo-export-to-torch-backend-pipeline{})"

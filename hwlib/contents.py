@@ -4,7 +4,7 @@ In CIRCT's text: sv.verbatim "$readmemh(\\22NAME\\22, {{0}});\\0A" (%memory) : â
 In SystemVerilog: $readmemh("NAME", memory);
 
 NAME is no file: it is a key of the table of contents that goes with the text. `fill` and `fill_verilog` put the words
-in the places of the references; torch2hw/memory_files.py puts files there.
+in the places of the references; compiler/memory_files.py puts files there.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from torch2hw.fpga.yosys import run_scripts, script
+from torch2hw.tools.yosys import run_scripts, script
 
 from .export import verilog
 from .unit import Unit

@@ -17,7 +17,7 @@ PASSES = (
 
 def verilog(text: str, table: Mapping[str, Contents] | None = None) -> str:
     """SystemVerilog of modules, with what their memories hold. Imports CIRCT, which takes a second the first time."""
-    from .circt_bindings import export_verilog, ir, passmanager, register_dialects
+    from torch2hw.tools.circt_bindings import export_verilog, ir, passmanager, register_dialects
 
     context = ir.Context()
     register_dialects(context)

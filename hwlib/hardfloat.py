@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from torch2hw.errors import UsageError
-from torch2hw.fpga.yosys import run_scripts, script
-from torch2hw.sim.cache import digest, entry
+from torch2hw.tools.cache import digest, entry
+from torch2hw.tools.errors import UsageError
+from torch2hw.tools.yosys import run_scripts, script
 
 from .bits import Bits, Graph
 from .float_compare import PREDICATES

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from torch2hw.fpga.nextpnr import place_and_route
-from torch2hw.fpga.yosys import resources
+from torch2hw.tools.nextpnr import place_and_route
+from torch2hw.tools.yosys import resources
 
 from .export import verilog
 from .library import ENTRIES, SHAPES, Library

@@ -84,7 +84,7 @@ def build(
 
 def verilate(design: Path, top: str, bench: Path, folder: Path) -> Path:
     """The executable of a C++ bench around the Verilated module `top`, whose class is Vunit."""
-    from .verilator_tool import command, environment
+    from torch2hw.tools.verilator_tool import command, environment
 
     objects = folder / "obj"
     flags = ["-Wno-fatal", "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "-CFLAGS",

@@ -7,8 +7,8 @@ from typing import Any
 from torch2hw.dialects.interface import MEMORY, Interface
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
-from torch2hw.lowering.scf_to_calyx import SequentialProgram
-from torch2hw.lowering.scheduled_to_calyx import CalyxProgram
+from torch2hw.lowering.sequential.scf_to_calyx import SequentialProgram
+from torch2hw.lowering.static.scheduled_to_calyx import CalyxProgram
 
 VERSION = 1
 

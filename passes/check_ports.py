@@ -25,15 +25,15 @@ from typing import Any
 
 import numpy as np
 
+from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.overlap_faults import overlap_faults, runs
+from torch2hw.analysis.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
+from torch2hw.analysis.residues import EXACT_LIMIT, residues, step, suspects
+from torch2hw.analysis.round_faults import moved_rounds
+from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Buffer, Nest, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise
-from torch2hw.lowering.units import unit_of
-from torch2hw.passes.bank_analysis import bank_number, selection
-from torch2hw.passes.check_overlap import overlap_faults, runs
-from torch2hw.passes.check_residues import EXACT_LIMIT, residues, step, suspects
-from torch2hw.passes.check_rounds import moved_rounds
-from torch2hw.passes.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
 
 PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Operation
 from torch2hw.dialects.program import Program
-from torch2hw.errors import Torch2HWError, raise_all
 from torch2hw.frontend.refusals import UnsupportedOperation
-from torch2hw.lowering.units import unit_of
+from torch2hw.tools.errors import Torch2HWError, raise_all
 
 
 @dataclass(frozen=True)

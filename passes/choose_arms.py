@@ -21,10 +21,10 @@ from dataclasses import dataclass, field, replace
 from math import lcm, prod
 from typing import Any
 
+from torch2hw.analysis.banks import run_time_dimensions, selection, wanted_factors
 from torch2hw.dialects.loops import Buffer, Nest, Stage, substitute_statement, substitute_store
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.passes.bank_analysis import run_time_dimensions, selection, wanted_factors
 from torch2hw.passes.choose_lanes import all_choices
 from torch2hw.passes.unroll_lanes import unroll
 

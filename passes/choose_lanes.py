@@ -18,19 +18,19 @@ why: lanes only help if their operands arrive in the same cycle. Every choice of
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import lcm, prod
+from math import prod
 from typing import Any
 
+from torch2hw.analysis.bank_assignment import merged, merged_factors
+from torch2hw.analysis.banks import run_time_dimensions
+from torch2hw.analysis.lane_costs import Lanes, memory
+from torch2hw.analysis.reduction_order import recurrence_latency
+from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.dialects.loops import Buffer, Nest
-from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable
-from torch2hw.passes.bank_analysis import accesses_of, run_time_dimensions, wanted_factors
-from torch2hw.passes.interleave_reductions import recurrence_latency
-from torch2hw.passes.lane_costs import Lanes, memory
-from torch2hw.passes.time_and_area import luts_of_all_time
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
 PRICED_CHOICES = 24
@@ -229,37 +229,3 @@ def all_choices(nest: Nest, lanes: int) -> Iterator[dict[Variable, int]]:
     for choice in itertools.product(*(counts for _, counts in options)):
         if prod(choice) <= lanes:
             yield {v: count for (v, _), count in zip(options, choice, strict=True)}
-
-
-def merged(old: Sequence[int], new: Sequence[int], limit: int) -> tuple[int, ...]:
-    """The partition that serves two needs, or the finer one where that would be very many banks."""
-    return tuple(lcm(a, b) if lcm(a, b) <= 4 * limit else max(a, b) for a, b in zip(old, new, strict=True))
-
-
-def merged_factors(
-    nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
-) -> dict[Buffer, tuple[int, ...]]:
-    """The partition of each buffer that `nest` accesses, once its needs are added to those of nests before.
-
-    The dimensions in `whole` are not partitioned.
-    """
-    result = {}
-    for buffer, new in own_factors(nest, limit).items():
-        both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
-        kept = whole.get(buffer, frozenset())
-        result[buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
-    return result
-
-
-@once
-def own_factors(nest: Nest, limit: int) -> dict[Buffer, tuple[int, ...]]:
-    """The partition of each buffer that `nest` needs by itself."""
-    result = {}
-    for access in accesses_of(nest):
-        rank = len(access.buffer.shape)
-        new = [1] * rank
-        for group in (access.reads, access.writes):
-            if len(group) > 1:
-                new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
-        result[access.buffer] = tuple(new)
-    return result

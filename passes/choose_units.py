@@ -17,13 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch2hw.analysis.scheduling import planned
+from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.dialects.loops import Nest, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.entries import ENTRIES
 from torch2hw.hwlib.formats import float_format
-from torch2hw.lowering.affine_to_scheduled import planned
 from torch2hw.passes.bind_units import only_inverses
-from torch2hw.passes.time_and_area import luts_of_all_time
 
 INVERSE_LUTS = 0.2  # where every division is one of 1, which has a smaller unit (`bind-units`), likewise
 Key = tuple[str, str]  # an operation's name and type

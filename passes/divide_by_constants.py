@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.float_divide_by import pack, packed_type
 from torch2hw.hwlib.formats import float_format
-from torch2hw.lowering.units import unit_of
 
 DIVISION = "hwlib.divide_by"
 

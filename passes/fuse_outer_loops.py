@@ -21,18 +21,18 @@ from functools import cached_property
 from math import gcd, prod
 from typing import Any
 
+from torch2hw.analysis.bank_assignment import assigned
+from torch2hw.analysis.lane_costs import bank
+from torch2hw.analysis.lifetimes import shared
+from torch2hw.analysis.reduction_order import interleaved, recurrence_latency
+from torch2hw.analysis.scheduling import scheduled
+from torch2hw.analysis.start_times import overlapped
 from torch2hw.dialects.loops import Buffer, Loop, Nest, fixed, with_accesses
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
-from torch2hw.lowering.affine_to_scheduled import lower
-from torch2hw.passes.bank_memories import BankMemories
-from torch2hw.passes.interleave_reductions import InterleaveReductions, recurrence_latency
-from torch2hw.passes.lane_costs import bank
-from torch2hw.passes.overlap_kernels import overlapped
-from torch2hw.passes.share_memories import ShareMemories
 
 MOST_CYCLES = 0.002
 MOST_ROUNDS = 128
@@ -85,8 +85,8 @@ class Tried:
     @cached_property
     def shared_luts(self) -> float:
         """What the temporaries are worth in the memories that they share."""
-        shared, _ = ShareMemories().run(self.laid_out, self.context)
-        return storage_luts(shared)
+        in_place = shared(self.laid_out) if self.context.options.share_memories else {}
+        return storage_luts(self.laid_out.with_buffers(in_place))
 
 
 class Search:
@@ -130,14 +130,13 @@ def with_group(program: Program, position: int, group: Rounds) -> Program:
 
 
 def laid_out(program: Program, context: Any) -> Program:
-    for each in (InterleaveReductions(), BankMemories()):
-        program, _ = each.run(program, context)
-    return program
+    ordered = program.map_kernels(lambda nest: interleaved(nest, context.library))
+    return ordered.with_buffers(assigned(ordered, context.options.partition))
 
 
 def cycles_of(program: Program, context: Any) -> int:
-    scheduled = lower(program, context.library, context.options.share_units)
-    return (overlapped(scheduled, context.library) if context.options.overlap else scheduled).latency_cycles
+    timed = scheduled(program, context.library, context.options.share_units)
+    return (overlapped(timed, context.library) if context.options.overlap else timed).latency_cycles
 
 
 def storage_luts(program: Program) -> float:

@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.formats import float_format
-from torch2hw.lowering.units import unit_of
 
 RECTIFIER = "hwlib.relu"
 

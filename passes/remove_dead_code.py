@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.dialects.loops import Buffer, Load, Nest, Store
 from torch2hw.dialects.program import Program
 
@@ -88,19 +89,3 @@ def touched(nest: Nest, access: Load | Store) -> NDArray[np.bool_]:
     found = np.zeros(shape, bool)
     found[tuple(each[inside] for each in places)] = True
     return found
-
-
-def without_dead_values(nest: Nest) -> Nest:
-    """`nest` without statements and carried values that reach no store."""
-    needed = nest.needed_for({store.value for store in nest.stores()})
-    return replace(
-        nest,
-        stages=tuple(
-            replace(
-                stage,
-                statements=tuple(s for s in stage.statements if s.result in needed),
-                carried=tuple(c for c in stage.carried if c.name in needed),
-            )
-            for stage in nest.stages
-        ),
-    )

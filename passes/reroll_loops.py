@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from torch2hw.analysis.lifetimes import elementwise
 from torch2hw.dialects.loops import (
     Buffer,
     IndexValue,
@@ -41,7 +42,6 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.passes.share_memories import elementwise
 
 FEWEST_STEPS = 3
 

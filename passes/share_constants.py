@@ -21,16 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from torch2hw.analysis.lane_costs import rom_cost
+from torch2hw.analysis.rom_contents import rom_contents
+from torch2hw.analysis.unit_binding import shared_units, shared_uses
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise, variable
 from torch2hw.dialects.storage import SHARED_ROM
-from torch2hw.hwlib.block_plan import half_blocks, pieces
-from torch2hw.lowering.kernel_component import rom_contents
-from torch2hw.lowering.units import shared_units, shared_uses
 
-MOST_LUT_WORDS = 256
 Operand = tuple[str, int, int]  # a unit's name and number, and which of its operands
 
 
@@ -135,18 +134,10 @@ def saves(table: Table, position: int, part: Part, width: int, common: int) -> b
     """Whether LUTs become fewer, and block RAMs no more, if `part` joins `table`; `common` is operands in common."""
     if not common:
         return False
-    luts, blocks = map(sum, zip(cost(table.placed()[1], width), cost(part.words, width), strict=True))
+    luts, blocks = map(sum, zip(rom_cost(table.placed()[1], width), rom_cost(part.words, width), strict=True))
     joined = replace(table, parts={**table.parts, position: part})
-    luts_joined, blocks_joined = cost(joined.placed()[1], width)
+    luts_joined, blocks_joined = rom_cost(joined.placed()[1], width)
     return blocks_joined <= blocks and luts_joined < luts + width * common
-
-
-def cost(words: int, width: int) -> tuple[int, int]:
-    """LUTs and RAMB18s of a read-only memory."""
-    if words <= MOST_LUT_WORDS:
-        return width * max(1, (1 << (words - 1).bit_length()) // 64), 0
-    sizes = pieces(words, width)
-    return width * (len(sizes) > 1), sum(half_blocks(1 << (size - 1).bit_length(), width) for size in sizes)
 
 
 def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:

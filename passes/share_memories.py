@@ -13,10 +13,10 @@ why: memory is the largest part of many designs. A nest may overwrite what it re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Nest
-from torch2hw.dialects.program import Node, Program
+from torch2hw.analysis.lifetimes import shared
+from torch2hw.dialects.program import Program
 
 
 @dataclass(frozen=True)
@@ -28,72 +28,5 @@ class ShareMemories:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         if not context.options.share_memories:
             return program, {}
-        nests = list(program.nests)
-        first, last = lifetimes(program)
-        temporaries = [buffer for buffer in program.buffers() if buffer.storage.is_scratch]
-        free_after: dict[Buffer, Position] = {}  # a memory, and the last nest that uses it
-        place: dict[Buffer, Buffer] = {}
-        current: dict[Buffer, Buffer] = {}  # a memory, and the buffer that is in it
-        for buffer in sorted(temporaries, key=lambda b: (first[b], b.name)):
-            for memory, end in free_after.items():
-                fits = (memory.shape, memory.factors, memory.dtype) == (buffer.shape, buffer.factors, buffer.dtype)
-                start = first[buffer]
-                overwrites = end == start and elementwise(nests[start.kernel], current[memory], buffer)
-                if fits and (end < start or overwrites):
-                    place[buffer], current[memory], free_after[memory] = memory, buffer, last[buffer]
-                    break
-            else:
-                free_after[buffer], current[buffer] = last[buffer], buffer
+        place = shared(program)
         return program.with_buffers(place), {buffer.name: f"in {memory.name}" for buffer, memory in place.items()}
-
-
-class Position(NamedTuple):
-    """A place in execution order: a node of the program's sequence, and a kernel of the program in it. BEFORE and AFTER
-    stand in a kernel's place for the node's start and end."""
-
-    node: int
-    kernel: int
-
-
-BEFORE, AFTER = -1, 1 << 62
-
-
-def lifetimes(program: Program) -> tuple[dict[Buffer, Position], dict[Buffer, Position]]:
-    """The first and the last position at which each buffer is needed. A buffer that only the kernels of one `Rounds`
-    node use lives within a round; any other one lives from before the rounds in which it is first used until after
-    those in which it is last used."""
-    first: dict[Buffer, Position] = {}
-    last: dict[Buffer, Position] = {}
-    nodes: dict[Buffer, set[int]] = {}
-    number = 0
-    for position, node in enumerate(program.sequence):
-        for nest in node.kernels():
-            stored = [store.buffer for store in nest.stores()]
-            for buffer in stored:
-                first.setdefault(buffer, Position(position, number))
-            for buffer in (*stored, *(load.buffer for load in nest.loads())):
-                last[buffer] = Position(position, number)
-                nodes.setdefault(buffer, set()).add(position)
-            number += 1
-    for buffer, where in nodes.items():
-        first.setdefault(buffer, Position(0, 0))
-        if len(where) > 1 and several(program.sequence[min(where)]):
-            first[buffer] = Position(min(where), BEFORE)
-        if len(where) > 1 and several(program.sequence[max(where)]):
-            last[buffer] = Position(max(where), AFTER)
-    return first, last
-
-
-def several(node: Node) -> bool:
-    """Whether a node has more than one kernel."""
-    return len(list(node.kernels())) > 1
-
-
-def elementwise(nest: Nest, read: Buffer, written: Buffer) -> bool:
-    """Every iteration reads `read` only where it writes `written`, once, and nothing is carried between iterations."""
-    if len(nest.stages) != 1 or nest.stages[0].carried:
-        return False
-    loads = {load.indices for load in nest.loads() if load.buffer is read}
-    stores = {store.indices for store in nest.stores() if store.buffer is written}
-    guarded = any(load.guard for load in nest.loads() if load.buffer is read)
-    return loads == stores and not guarded

@@ -11,7 +11,7 @@ from math import ceil, prod
 
 import numpy as np
 
-from torch2hw.sim.formats import Array
+from torch2hw.analysis.stored_arrays import Array
 
 
 def pack(array: Array, factors: Sequence[int]) -> Array:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from torch2hw.errors import InternalError
 from torch2hw.sim.manifest import Manifest, TensorPort
+from torch2hw.tools.errors import InternalError
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from torch2hw.analysis.stored_arrays import Array, Words, canonicalise_nans, from_words, to_float64, to_words
 from torch2hw.dialects.number_types import number_type
-from torch2hw.sim.formats import Array, Words, canonicalise_nans, from_words, to_float64, to_words
 
 Values = npt.NDArray[np.float64]
 

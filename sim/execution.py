@@ -18,16 +18,16 @@ from typing import Any
 
 import torch
 
+from torch2hw.analysis.reference import Reference
+from torch2hw.analysis.stored_arrays import Array, as_stored, from_torch, to_torch
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
 from torch2hw.frontend.torch_to_linalg import TorchProgram
-from torch2hw.isolate import run_native
-from torch2hw.lowering.affine_to_scf import Core
-from torch2hw.lowering.scf_to_calyx import SequentialProgram
+from torch2hw.lowering.sequential.affine_to_scf import Core
+from torch2hw.lowering.sequential.scf_to_calyx import SequentialProgram
 from torch2hw.sim import pytorch
 from torch2hw.sim.banked import pack, unpack
-from torch2hw.sim.formats import Array, as_stored, from_torch, to_torch
-from torch2hw.sim.reference import Reference
+from torch2hw.tools.isolate import run_native
 
 LINALG_TO_LOOPS = (
     "builtin.module(func.func(linalg-generalize-named-ops),"

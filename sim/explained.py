@@ -29,11 +29,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from torch2hw.analysis.stored_arrays import Array, from_torch, to_float64, to_words
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.number_types import number_type
-from torch2hw.options import Options
 from torch2hw.sim import pytorch
 from torch2hw.sim.compare import Mismatch
-from torch2hw.sim.formats import Array, from_torch, to_float64, to_words
 from torch2hw.sim.rounding import LARGEST_COMPARED, NORMALISATIONS, SMALLEST_NORMAL
 
 RUNS = 8

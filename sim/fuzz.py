@@ -30,10 +30,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from torch2hw.errors import CheckError, InternalError, Torch2HWError
-from torch2hw.options import Options
+from torch2hw.compiler.options import Options
 from torch2hw.sim.fuzz_models import MOST_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
+from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError
 
 HASTY_BELOW_CYCLES = 10_000
 PARTITIONS = (*(1,) * 200, *(2,) * 160, *(3,) * 40, *(4,) * 8, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
@@ -131,17 +131,17 @@ def try_model(seed: int, text: str, options: Options) -> Outcome:
 
 def _fault(seed: int, text: str, options: Options, folder: Path) -> str:
     """What is wrong with the design of a model; nothing: an empty text."""
-    from torch2hw.check import simulate_sets
-    from torch2hw.compiler import compile_model
+    from torch2hw.compiler.compiled import compile_model
     from torch2hw.frontend.load_model import load
+    from torch2hw.sim.check import simulate_sets
     from torch2hw.sim.lint import lint
-    from torch2hw.sim.pass_checker import sets_for
+    from torch2hw.sim.pass_checker import PassChecker, sets_for
 
     rng = random.Random(f"torch2hw conditions {seed}")
     path = folder / f"fuzz{seed}.py"
     path.write_text(text)
     loaded = load(str(path))
-    compiled = compile_model(loaded, options, check=True)
+    compiled = compile_model(loaded, options, checker=PassChecker.of)
     verilog = folder / "out.sv"
     verilog.write_text(compiled.verilog())
     findings = lint([verilog], compiled.top)

@@ -22,9 +22,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from torch2hw.errors import MissingTool, UsageError
 from torch2hw.sim.fuzz import Outcome, arguments_of, options_of, run_seed, write_failure
 from torch2hw.sim.fuzz_models import kinds, source
+from torch2hw.tools.errors import MissingTool, UsageError
 
 SEEDS_PER_PROCESS = 100
 COLUMNS = ("seed", "verdict", "seconds", "options", "layers", "detail")

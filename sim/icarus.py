@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from torch2hw.errors import CheckError, InternalError
-from torch2hw.sim.formats import Words
+from torch2hw.analysis.stored_arrays import Words
 from torch2hw.sim.manifest import Manifest, TensorPort
-from torch2hw.sim.processes import Command, require, run_all
+from torch2hw.tools.errors import CheckError, InternalError
+from torch2hw.tools.processes import Command, require, run_all
 
 INSTALL = "apt-get install iverilog (Debian, Ubuntu), or your system's package of Icarus Verilog"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from torch2hw.dialects.number_types import number_type
-from torch2hw.errors import UsageError
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.sim.execution import arguments
+from torch2hw.tools.errors import UsageError
 
 
 def read_inputs(path: Path, imported: TorchProgram) -> Any:

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.design_files import write_design
+from torch2hw.analysis.stored_arrays import Array, from_words
+from torch2hw.compiler.design_files import write_design
 from torch2hw.dialects.number_types import number_type
-from torch2hw.errors import CheckError
 from torch2hw.sim.banked import unpack
 from torch2hw.sim.compare import first_mismatch
-from torch2hw.sim.formats import Array, from_words
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import Seen, Watched, monitor_text, watched
 from torch2hw.sim.pass_checker import written
 from torch2hw.sim.simulation import simulate
+from torch2hw.tools.errors import CheckError
 
 
 def wrong_kernel(compiled: Any, inputs: Sequence[Array]) -> str | None:

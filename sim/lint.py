@@ -16,8 +16,8 @@ from typing import Literal
 
 from pyslang import DiagnosticSeverity, analysis, driver
 
-from torch2hw.sim.processes import Command, run_all
 from torch2hw.sim.verilator import PROGRAM, ROOT
+from torch2hw.tools.processes import Command, run_all
 
 WAIVED: Mapping[str, str] = {
     "DECLFILENAME": "a design is one file of many modules",

@@ -12,8 +12,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from torch2hw.fpga.yosys import read_command, run_scripts, script
 from torch2hw.sim.manifest import Manifest
+from torch2hw.tools.yosys import read_command, run_scripts, script
 
 STEPS = (
     "hierarchy -check -top {top}",

@@ -18,21 +18,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from torch2hw.analysis.reference import Reference
+from torch2hw.analysis.stored_arrays import Array, as_stored, from_torch, to_float64, to_words
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Node, Program
-from torch2hw.errors import CheckError
+from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.signature import Structure
 from torch2hw.frontend.torch_to_linalg import TorchProgram
-from torch2hw.options import Options
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.compare import Mismatch, first_mismatch
 from torch2hw.sim.execution import accepted, arguments, outputs_of, runs_on_cpu
 from torch2hw.sim.explained import unexplained
-from torch2hw.sim.formats import Array, as_stored, from_torch, to_float64, to_words
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.rounding import FACTOR, Yardstick
 from torch2hw.sim.stimulus import INPUT_SETS, input_sets
+from torch2hw.tools.errors import CheckError
 
 ORDINARY_SETS = 2  # of INPUT_SETS, the first ones: neither special values nor subnormals
 SHOWN_SHARE = 1e-3  # of a buffer's largest value: more than rounding moves it, when a kernel is looked for
@@ -79,6 +80,11 @@ class PassChecker:
         self.outputs = self._run(imported, "torch")
         self.checked: list[Checked] = []
         self._yardsticks: list[Yardstick] = []
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, imported: TorchProgram, options: Options) -> PassChecker:
+        """The checker of a model that was loaded, as `compile_model` wants it."""
+        return cls(loaded.model, imported, loaded.example_inputs, options)
 
     def check(self, name: str, level: str, program: Any, report: Mapping[str, Any]) -> None:
         """Compare `program`, which pass `name` left, with the program before. Raises CheckError where values differ."""

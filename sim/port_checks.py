@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from torch2hw.analysis.port_accesses import Access, accesses, run_time
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Buffer, Nest
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
-from torch2hw.passes.port_accesses import Access, accesses, run_time
 
 if TYPE_CHECKING:
     from torch2hw.dialects.program import Program
@@ -80,7 +80,7 @@ bind {top} {top}_port_checks port_checks({wires});
 
 def _built(scheduled: Program, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
     """The banks that have a memory: all of an output, and of other buffers those that some load reads."""
-    from torch2hw.passes.bank_analysis import bank_number, selection
+    from torch2hw.analysis.banks import bank_number, selection
 
     read = {
         (load.buffer, bank_number(bank, load.buffer.bank_factors))
@@ -159,7 +159,7 @@ def _access(
 
 
 def _banks(access: Access) -> Sequence[int]:
-    from torch2hw.passes.bank_analysis import bank_number, selection
+    from torch2hw.analysis.banks import bank_number, selection
 
     factors = access.buffer.bank_factors
     return sorted({bank_number(bank, factors) for bank in selection(access.indices, factors)})

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from torch2hw.analysis.stored_arrays import Array
 from torch2hw.dialects.number_types import number_type
 from torch2hw.sim.compare import Mismatch, first_mismatch
 from torch2hw.sim.execution import outputs_of, runs_on_cpu
-from torch2hw.sim.formats import Array
 from torch2hw.sim.pass_checker import Checked, first_kernel, wrong_value
 from torch2hw.sim.stimulus import input_sets, ordinary
 

@@ -28,8 +28,8 @@ from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from torch2hw.analysis.stored_arrays import Array, to_float64
 from torch2hw.sim import pytorch
-from torch2hw.sim.formats import Array, to_float64
 
 FACTOR = 8.0
 PERTURBATIONS = 3

@@ -17,14 +17,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from torch2hw.errors import CheckError, InternalError, UsageError
-from torch2hw.output import appearing
+from torch2hw.analysis.stored_arrays import Array, Words, from_words, to_words
 from torch2hw.sim import icarus
-from torch2hw.sim.formats import Array, Words, from_words, to_words
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import Seen
-from torch2hw.sim.processes import Command, run
 from torch2hw.sim.verilator import Trace, build
+from torch2hw.tools.errors import CheckError, InternalError, UsageError
+from torch2hw.tools.output import appearing
+from torch2hw.tools.processes import Command, run
 
 RESET, IDLE, WRITE, RUN, START, READ = range(1, 7)
 RESET_MODES = {"zeros": 0, "ones": 1, "random": 2}

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from torch2hw.analysis.stored_arrays import Array, Words, from_words
 from torch2hw.dialects.number_types import number_type
 from torch2hw.hwlib.formats import Format
-from torch2hw.sim.formats import Array, Words, from_words
 
 INPUT_SETS = ("the example inputs", "random inputs", "zeros, subnormals and large numbers", "infinities and NaNs")
 

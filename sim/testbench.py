@@ -18,20 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.compiler import Compiled
-from torch2hw.design_files import design_texts
+from torch2hw.analysis.reference import Reference
+from torch2hw.analysis.stored_arrays import Array, from_torch, to_words
+from torch2hw.compiler.compiled import Compiled
+from torch2hw.compiler.design_files import design_texts
 from torch2hw.dialects.number_types import number_type
 from torch2hw.frontend.signature import Structure
-from torch2hw.output import check_free
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.execution import accepted
-from torch2hw.sim.formats import Array, from_torch, to_words
 from torch2hw.sim.free_inputs import free_inputs
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.stimulus import input_sets, negative_zeros
 from torch2hw.sim.testbench_kernels import kernel_benches
 from torch2hw.sim.testbench_units import unit_vectors
+from torch2hw.tools.output import check_free
 
 BENCH_FILES = (
     "README.md",

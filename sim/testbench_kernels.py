@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.compiler import Compiled
+from torch2hw.analysis.reference import Reference
+from torch2hw.analysis.stored_arrays import Array, as_stored, to_words
+from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name
+from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store, with_buffers
@@ -22,13 +25,10 @@ from torch2hw.dialects.program import Node, Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT
 from torch2hw.hwlib.memories import address_bits
-from torch2hw.lowering.kernel_component import KernelComponent
-from torch2hw.lowering.units import operand_register_cycles, shared_name
+from torch2hw.lowering.static.kernel_component import KernelComponent
 from torch2hw.sim.banked import pack
-from torch2hw.sim.formats import Array, as_stored, to_words
 from torch2hw.sim.free_inputs import confined_buffers
 from torch2hw.sim.pass_checker import contents_after
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.stimulus import finite_edges, of_any_size, special_edges, sprinkled
 
 Contents = dict[Buffer, Array]

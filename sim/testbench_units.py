@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.compiler import Compiled
+from torch2hw.analysis.reference import Reference
+from torch2hw.analysis.stored_arrays import Array, to_words
+from torch2hw.analysis.unit_binding import unit_of
+from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
-from torch2hw.lowering.units import unit_of
-from torch2hw.sim.formats import Array, to_words
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.stimulus import operands
 
 VECTORS = 2000

@@ -21,11 +21,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from torch2hw.errors import InternalError, MissingTool
 from torch2hw.sim.bench_header import design_header
-from torch2hw.sim.cache import digest, entry
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.processes import Command, require, run_all
+from torch2hw.tools.cache import digest, entry
+from torch2hw.tools.errors import InternalError, MissingTool
+from torch2hw.tools.processes import Command, require, run_all
 
 Trace = Literal["none", "vcd", "fst"]
 

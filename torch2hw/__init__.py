@@ -7,9 +7,9 @@ result = design.simulate(x)
 
 from __future__ import annotations
 
+from torch2hw.compiler.version import __version__
 from torch2hw.design import Design, compile
-from torch2hw.errors import CheckError, InternalError, SeveralErrors, Torch2HWError, UsageError
-from torch2hw.version import __version__
+from torch2hw.tools.errors import CheckError, InternalError, SeveralErrors, Torch2HWError, UsageError
 
 __all__ = [
     "CheckError",

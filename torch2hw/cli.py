@@ -18,8 +18,8 @@ from typing import Any, NoReturn, Protocol
 from torch2hw.commands import compile as compile_command
 from torch2hw.commands import fpga, fuzz, passes, replay, report, simulate, sweep, testbench, units
 from torch2hw.commands.model_arguments import MODEL_HELP
-from torch2hw.errors import Torch2HWError, UsageError
-from torch2hw.version import __version__
+from torch2hw.compiler.version import __version__
+from torch2hw.tools.errors import Torch2HWError, UsageError
 
 
 class Command(Protocol):
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             full = UsageError(f"{error.filename or 'a file'}: cannot write: no space left on device", fix="make room")
             print(full, file=sys.stderr)
             return full.exit_status
-        from torch2hw.errors import InternalError
+        from torch2hw.tools.errors import InternalError
 
         print(InternalError(f"{type(error).__name__}: {error}", reproducer=_traceback_file(error)), file=sys.stderr)
         return InternalError.exit_status

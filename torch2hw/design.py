@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch2hw.options import Options
+from torch2hw.compiler.options import Options
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from torch2hw.check import SimulationResult
-    from torch2hw.compiler import Compiled
+    from torch2hw.compiler.compiled import Compiled
     from torch2hw.report import Report
+    from torch2hw.sim.check import SimulationResult
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Design:
 
     def write(self, path: str | Path) -> None:
         """Write SystemVerilog to `path`, and the manifest beside it."""
-        from torch2hw.design_files import write_design
+        from torch2hw.compiler.design_files import write_design
 
         write_design(self.compiled, Path(path))
 
     def simulate(self, *inputs: Any, runs: int = 1) -> SimulationResult:
         """Build the RTL with Verilator and run it on `inputs`, or on the example inputs; then on random ones."""
-        from torch2hw.check import simulate_design
+        from torch2hw.sim.check import simulate_design
 
         return simulate_design(self.compiled, inputs or self.compiled.loaded.example_inputs, runs=runs)
 
@@ -62,7 +62,7 @@ def compile(model: nn.Module, example_inputs: Any, **options: Any) -> Design:
     """
     from torch import nn
 
-    from torch2hw.compiler import compile_model
+    from torch2hw.compiler.compiled import compile_model
     from torch2hw.frontend.load_model import LoadedModel, as_arguments, in_eval_mode, top_name
     from torch2hw.frontend.locations import Sources
     from torch2hw.frontend.refusals import NotAModule

@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from torch2hw.array_file import Array, ArrayFile
-from torch2hw.compiler import library_of
+from torch2hw.compiler.array_file import Array, ArrayFile
+from torch2hw.compiler.compiled import library_of
+from torch2hw.compiler.driver import Context, Driver, Pass, Program, Step
+from torch2hw.compiler.options import Options
+from torch2hw.compiler.pipeline import passes_for
+from torch2hw.compiler.program_reader import ProgramReader
+from torch2hw.compiler.stored_programs import manifest_of
+from torch2hw.compiler.stored_text import NotReplayable, Stored, read_stored
+from torch2hw.compiler.version import __version__
 from torch2hw.dialects.levels import LEVELS
-from torch2hw.driver import Context, Driver, Pass, Program, Step
-from torch2hw.errors import UsageError
 from torch2hw.frontend.locations import Sources
-from torch2hw.options import Options
-from torch2hw.pipeline import passes_for
-from torch2hw.program_reader import ProgramReader
-from torch2hw.stored_programs import manifest_of
-from torch2hw.stored_text import NotReplayable, Stored, read_stored
-from torch2hw.version import __version__
+from torch2hw.tools.errors import UsageError
 
 if TYPE_CHECKING:
     from torch2hw.sim.pass_checker import Checked

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch2hw.compiler import Compiled
-from torch2hw.fpga import nextpnr, yosys
-from torch2hw.fpga.nextpnr import Timing
-from torch2hw.fpga.resources import Resources
-from torch2hw.fpga.yosys import Synthesis
+from torch2hw.compiler.compiled import Compiled
+from torch2hw.tools import nextpnr, yosys
+from torch2hw.tools.nextpnr import Timing
+from torch2hw.tools.resources import Resources
+from torch2hw.tools.yosys import Synthesis
 
 COLUMNS = ("lut", "ff", "dsp", "bram36")
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.errors import UsageError
-from torch2hw.fpga import yosys
-from torch2hw.fpga.resources import Resources
+from torch2hw.compiler.options import SUBNORMALS
 from torch2hw.hwlib.catalogue import TYPES, Listed, NoSuchUnit, find, is_type, listing
 from torch2hw.hwlib.formats import float_format
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.testbench import testbench
 from torch2hw.hwlib.vectors import vectors
-from torch2hw.options import SUBNORMALS
-from torch2hw.output import check_writable, write_files
+from torch2hw.tools import yosys
+from torch2hw.tools.errors import UsageError
+from torch2hw.tools.output import check_writable, write_files
+from torch2hw.tools.resources import Resources
 
 VECTORS = 2000
 
@@ -141,7 +141,7 @@ def measured(listed: Listed) -> Resources:
 
 def verilog(listed: Listed) -> str:
     """One module, with the comments that its lint needs."""
-    from torch2hw.lowering.hw_to_sv import export
+    from torch2hw.lowering.hardware.hw_to_sv import export
 
     return export(listed.unit.definition())
 

@@ -27,7 +27,7 @@ _WITHOUT_CHECK = ("memory", "seq_mem")  # those that are only read leave their w
 def calyx_faults(text: str, definitions: Mapping[str, str], contents: Mapping[str, Contents]) -> Iterator[str]:
     """What is wrong with a Calyx program, a sentence each."""
     from torch2hw.dialects import calyx
-    from torch2hw.hwlib.circt_bindings import ir
+    from torch2hw.tools.circt_bindings import ir
 
     try:
         calyx.verify(text)

@@ -63,7 +63,7 @@ def scf_faults(text: str) -> Iterator[str]:
 
 def hw_faults(text: str, contents: Mapping[str, Contents]) -> Iterator[str]:
     """CIRCT's parser and verifier, and the contents that memories refer to."""
-    from torch2hw.hwlib.circt_bindings import ir, register_dialects
+    from torch2hw.tools.circt_bindings import ir, register_dialects
 
     context = ir.Context()
     register_dialects(context)

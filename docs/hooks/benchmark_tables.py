@@ -20,6 +20,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "evidence.md": "Evidence for the units",
     "netlists.md": "Netlists and unknown state",
     "testbenches.md": "Test benches",
+    "replays.md": "Replays of dumps",
     "fuzz.md": "Fuzzer",
 }
 

@@ -3,7 +3,7 @@
 | name          | source                                                              |
 |---------------|---------------------------------------------------------------------|
 | command-line  | the argument parsers of `torch2hw/commands/`                        |
-| options       | the fields and the docstring of `torch2hw.options.Options`          |
+| options       | the fields and the docstring of `torch2hw.compiler.options.Options`          |
 | operators     | the rows of `tests/operators/`                                      |
 | refusals      | the subclasses of `Torch2HWError`, and the goldens of their tests   |
 | comparison    | `benchmarks/results.json` and `benchmarks/paper.py`                 |

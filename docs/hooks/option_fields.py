@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import re
 
-from torch2hw.options import Options
+from torch2hw.compiler.options import Options
 
 
 def markdown() -> str:

@@ -7,9 +7,15 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from torch2hw.errors import Torch2HWError
+from torch2hw.tools.errors import Torch2HWError
 
-MODULES = ("torch2hw.errors", "torch2hw.frontend.refusals", "torch2hw.lowering.refusals", "torch2hw.stored_text")
+MODULES = (
+    "torch2hw.tools.errors",
+    "torch2hw.frontend.refusals",
+    "torch2hw.analysis.refusals",
+    "torch2hw.compiler.stored_text",
+    "torch2hw.tools.nextpnr",
+)
 
 GOLDENS = Path(__file__).parents[2] / "tests" / "frontend" / "refusals"
 

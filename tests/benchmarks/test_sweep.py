@@ -8,8 +8,8 @@ import pytest
 
 from torch2hw.benchmarks import sweep as sweeps
 from torch2hw.cli import main
-from torch2hw.errors import UsageError
-from torch2hw.options import Options
+from torch2hw.compiler.options import Options
+from torch2hw.tools.errors import UsageError
 
 FIGURES = {"macs": 100, "bit_exact": True, "bram36": 0, "mac_utilization": 0.5}
 

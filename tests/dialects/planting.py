@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from torch2hw.compiler import Compiled, compile_model
-from torch2hw.driver import Context, Driver, Pass
-from torch2hw.errors import InternalError
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.driver import Context, Driver, Pass
+from torch2hw.compiler.options import Options
+from torch2hw.compiler.pipeline import passes_for
 from torch2hw.frontend.load_model import load
-from torch2hw.options import Options
-from torch2hw.pipeline import passes_for
+from torch2hw.tools.errors import InternalError
 
 MODEL = """\
 import torch

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lowering.control_cases import programs
 from torch2hw.dialects import calyx
-from torch2hw.hwlib.circt_bindings import ir
+from torch2hw.tools.circt_bindings import ir
 
 
 def test_native_text_leaves_no_file_and_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

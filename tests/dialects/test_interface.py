@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyslang import ast, syntax
 
-from torch2hw.compiler import Compiled, compile_model
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.bank_ports import bank_ports, is_like_a_bank
 from torch2hw.dialects.interface import CONTROL, MEMORY, HostPort, MemoryInterface
 from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, STATE
 from torch2hw.frontend.load_model import load
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.manifest import manifest
-from torch2hw.names import UniqueNames
-from torch2hw.options import Options
 from torch2hw.sim.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from tests.dialects.programs import difference
 from tests.passes.compiled import LOOP_PASSES, context, scheduled
 from tests.passes.random_programs import random_case
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loop_parser import LoopTextError, parse_loop_text
 from torch2hw.dialects.loop_text import loop_text
 from torch2hw.dialects.loops import Buffer, Source
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.storage import RAM, SHARED_ROM
-from torch2hw.options import Options
 from torch2hw.passes.choose_arms import ChooseArms
 
 EVERYTHING = (Path(__file__).parent / "everything.mlir").read_text()
@@ -175,9 +175,9 @@ def test_examples(example: Path, partition: int, schedule: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_fuzz_models(seed: int, tmp_path: Path) -> None:
-    from torch2hw.errors import Torch2HWError
     from torch2hw.sim.fuzz import options_of
     from torch2hw.sim.fuzz_models import source
+    from torch2hw.tools.errors import Torch2HWError
 
     (tmp_path / "net.py").write_text(source(seed))
     try:
@@ -188,7 +188,7 @@ def test_fuzz_models(seed: int, tmp_path: Path) -> None:
 
 def every_loop_program(model: Path, options: Options) -> None:
     """Each program of the affine and scheduled levels comes back."""
-    from torch2hw.compiler import compile_model
+    from torch2hw.compiler.compiled import compile_model
     from torch2hw.frontend.load_model import load
 
     stop_at = "scheduled" if options.schedule == "static" else "affine"

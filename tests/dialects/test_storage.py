@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.lowering.clocked_bench import run
+from torch2hw.analysis.reference import Reference
 from torch2hw.dialects import storage
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.program import Program
@@ -31,10 +32,10 @@ from torch2hw.dialects.storage import (
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
-from torch2hw.lowering import affine_to_scheduled, calyx_to_hw, hw_to_sv, scheduled_to_calyx
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import manifest
+from torch2hw.lowering.static import affine_to_scheduled, scheduled_to_calyx
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.simulation import simulate
 
 WORDS = 6

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import PAGES, ROOT, blocks
-from torch2hw.pipeline import SCHEDULES
+from torch2hw.compiler.pipeline import SCHEDULES
 
 sys.path.insert(0, str(ROOT / "docs" / "hooks"))
 import benchmark_tables
@@ -61,7 +61,7 @@ def test_named_passes_exist() -> None:
 
 
 def test_every_code_is_on_the_page() -> None:
-    files = [file for folder in ("frontend", "lowering", "torch2hw") for file in (ROOT / folder).glob("*.py")]
+    files = [file for folder in ("frontend", "analysis", "tools", "compiler") for file in (ROOT / folder).glob("*.py")]
     code = re.compile(r"^    code(?:: ClassVar\[str\])? = \"([\w-]+)\"", re.MULTILINE)
     written = {found for file in files for found in code.findall(file.read_text())}
     assert {each.code for each in refusal_codes.classes()} == written - {"error"}
@@ -75,9 +75,9 @@ ROWS = EXAMPLE.findall((ROOT / "benchmarks" / "examples.md").read_text())
 @pytest.mark.parametrize(("name", "static", "sequential"), ROWS, ids=[row[0] for row in ROWS])
 def test_cycles_of_the_examples(name: str, static: str, sequential: str) -> None:
     """What is predicted now; that a run takes it is the simulation's business."""
-    from torch2hw.compiler import compile_model
+    from torch2hw.compiler.compiled import compile_model
+    from torch2hw.compiler.options import Options
     from torch2hw.frontend.load_model import load
-    from torch2hw.options import Options
 
     for schedule, cycles in (("static", static), ("sequential", sequential)):
         loaded = load(str(ROOT / "examples" / f"{name}.py"), None, [])

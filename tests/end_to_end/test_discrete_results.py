@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 import torch2hw
-from torch2hw.check import references
-from torch2hw.sim.formats import from_torch, to_torch
+from torch2hw.analysis.stored_arrays import from_torch, to_torch
+from torch2hw.sim.check import references
 
 WHOLE = torch.arange(-200, 201)
 

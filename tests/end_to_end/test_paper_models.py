@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torch2hw.check import references
-from torch2hw.compiler import Compiled, compile_model
-from torch2hw.design_files import write_design
+from torch2hw.analysis.stored_arrays import Array, from_torch
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.design_files import write_design
+from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import load
-from torch2hw.options import Options
+from torch2hw.sim.check import references
 from torch2hw.sim.compare import first_mismatch
-from torch2hw.sim.formats import Array, from_torch
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.simulation import Conditions, simulate
 

@@ -13,10 +13,10 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 import torch2hw
-from torch2hw.check import references
+from torch2hw.analysis.stored_arrays import from_torch, to_torch
 from torch2hw.cli import main
 from torch2hw.frontend.refusals import NotExportable, UnsupportedOperation
-from torch2hw.sim.formats import from_torch, to_torch
+from torch2hw.sim.check import references
 
 RANDOM = torch.Generator().manual_seed(1)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.errors import UsageError
 from torch2hw.fpga import vivado
-from torch2hw.fpga.resources import Resources
+from torch2hw.tools.errors import UsageError
+from torch2hw.tools.resources import Resources
 
 UTILIZATION = """
 1. CLB Logic

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from torch2hw.analysis.reference import Reference
 from torch2hw.hwlib import Unit, emit_c
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.verify import verilate
-from torch2hw.sim.reference import Reference
 
 Words = np.ndarray[tuple[int], np.dtype[np.uint64]]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from torch2hw.analysis.reference import Reference
 from torch2hw.hwlib import Library, Unit, emit_c
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.mutate import SURVEY_STEP
 from torch2hw.hwlib.survey import EXACT, survey
 from torch2hw.hwlib.verify import verilate
-from torch2hw.sim.reference import Reference
 
 COUNT = 20_000
 RESULTS = {  # checksums of `python -m torch2hw.hwlib.survey OPERATION --step 4001 --subnormals POLICY`

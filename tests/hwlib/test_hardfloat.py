@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from torch2hw.cli import main
-from torch2hw.errors import UsageError
-from torch2hw.fpga.yosys import run_scripts
+from torch2hw.compiler.options import Options
 from torch2hw.hwlib.bits import Graph, evaluate
 from torch2hw.hwlib.hardfloat import FILES, HardFloatLibrary, read
 from torch2hw.hwlib.netlist import graph_of
 from torch2hw.hwlib.verify import check
-from torch2hw.options import Options
+from torch2hw.tools.errors import UsageError
+from torch2hw.tools.yosys import run_scripts
 
 COPY = os.environ.get("TORCH2HW_HARDFLOAT")
 needs_copy = pytest.mark.skipif(COPY is None, reason="NO COPY OF HARDFLOAT: set TORCH2HW_HARDFLOAT to its directory")

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from torch2hw.fpga.yosys import resources
 from torch2hw.hwlib import Library, luts
 from torch2hw.hwlib.entries import ENTRIES
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.luts import estimated_luts
 from torch2hw.hwlib.unit import Unit
+from torch2hw.tools.yosys import resources
 
 FIGURES = (  # Yosys 0.70, synth_xilinx -family xcup, 3.33 ns, subnormals flushed
     ("arith.addf", "f32 f32 f32", None, 360),

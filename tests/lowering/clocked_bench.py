@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch2hw.hwlib import verilator_tool
+from torch2hw.tools import verilator_tool
 
 MAIN = """
 #include "Vbench.h"

@@ -17,7 +17,7 @@ from tests.passes.compiled import LOOP_PASSES, context
 from tests.passes.random_programs import Array, joined, random_case, values
 from torch2hw.cli import main
 from torch2hw.dialects.program import Program
-from torch2hw.lowering.affine_to_hls import emit
+from torch2hw.lowering.static.affine_to_hls import emit
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -11,19 +11,20 @@ import torch
 from torch import nn
 
 from tests.lowering.test_scf_to_calyx import MODELS, program_of
+from torch2hw.analysis.reference import Reference
+from torch2hw.compiler.options import BANKINGS, CONTROLS, Options
 from torch2hw.dialects import calyx, calyx_reader
 from torch2hw.dialects.affine_text import banked_data
 from torch2hw.dialects.calyx_program import Component, Control, If, Parallel, Repeat, Sequence
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import ROM
-from torch2hw.errors import UsageError
 from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.library import Library
-from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, scf_to_calyx
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import sequential_manifest
-from torch2hw.lowering.scf_to_calyx import SequentialProgram
-from torch2hw.options import BANKINGS, CONTROLS, Options
+from torch2hw.lowering.sequential import affine_to_scf, scf_to_calyx
+from torch2hw.lowering.sequential.scf_to_calyx import SequentialProgram
 from torch2hw.passes.bind_units import BindUnits
 from torch2hw.passes.choose_arms import ChooseArms
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
@@ -31,8 +32,8 @@ from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.remove_dead_code import RemoveDeadCode
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.simulation import Conditions, simulate
+from torch2hw.tools.errors import UsageError
 
 LIBRARY = Library()
 

@@ -10,7 +10,7 @@ from tests.lowering.calyx_interpreter import Machine
 from tests.lowering.clocked_bench import run
 from tests.lowering.control_cases import programs
 from torch2hw.dialects import calyx, calyx_reader
-from torch2hw.lowering import calyx_to_hw, hw_to_sv
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 
 CASES = programs()
 OUTPUTS = {"a": 8, "b": 8, "lit": 1, "done": 1}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.lowering.clocked_bench import run
-from torch2hw.lowering import hw_to_sv
-from torch2hw.lowering.handshakes import MULTIPLIER_CYCLES, divider, divider_cycles, multiplier
+from torch2hw.lowering.hardware import hw_to_sv
+from torch2hw.lowering.sequential.handshakes import MULTIPLIER_CYCLES, divider, divider_cycles, multiplier
 
 WIDTH = 6
 MASK = (1 << WIDTH) - 1

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.lowering.control_cases import programs
-from torch2hw.hwlib import verilator_tool
-from torch2hw.lowering import calyx_to_hw, hw_to_sv
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
+from torch2hw.tools import verilator_tool
 
 ADDER = """
 hw.module @adder(in %a: i8, in %b: i8, in %clk: !seq.clock, out out: i8) {

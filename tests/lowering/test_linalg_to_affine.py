@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from torch2hw.compiler import compile_model
+from torch2hw.analysis.reference import Reference
+from torch2hw.compiler.compiled import compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
-from torch2hw.options import Options
-from torch2hw.sim.reference import Reference
 
 
 class Function(nn.Module):

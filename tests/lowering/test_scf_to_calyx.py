@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from torch2hw.analysis.reference import Reference
 from torch2hw.dialects import calyx
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.plain_loop_text import plain_loop_text
@@ -21,11 +22,12 @@ from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.torch_to_linalg import export
 from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.library import Library
-from torch2hw.lowering import affine_to_scf, calyx_to_hw, hw_to_sv, linalg_to_affine, scf_to_calyx
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
+from torch2hw.lowering.linalg import linalg_to_affine
 from torch2hw.lowering.manifest import sequential_manifest
+from torch2hw.lowering.sequential import affine_to_scf, scf_to_calyx
 from torch2hw.passes.bind_units import BindUnits
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.reference import Reference
 from torch2hw.sim.simulation import Conditions, simulate
 
 

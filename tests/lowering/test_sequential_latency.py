@@ -7,7 +7,7 @@ import pytest
 from tests.lowering.calyx_interpreter import Machine
 from tests.lowering.control_cases import programs
 from torch2hw.dialects import calyx, calyx_reader
-from torch2hw.lowering.sequential_latency import latency_cycles
+from torch2hw.lowering.sequential.sequential_latency import latency_cycles
 
 CASES = programs()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.operators.row import Row
 from tests.operators.table import ROWS
-from torch2hw.errors import Torch2HWError
+from torch2hw.tools.errors import Torch2HWError
 
 RECORD = Path(__file__).parents[2] / "benchmarks" / "operators.json"
 

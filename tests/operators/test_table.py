@@ -12,13 +12,13 @@ from torch.utils._pytree import tree_leaves
 from tests.operators import simulate
 from tests.operators.row import FORMS, Forms, Operands, Row
 from tests.operators.table import ROWS
-from torch2hw.check import references
-from torch2hw.compiler import Compiled, compile_model
-from torch2hw.errors import Torch2HWError
+from torch2hw.analysis.stored_arrays import from_torch, to_torch
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
-from torch2hw.options import Options
-from torch2hw.sim.formats import from_torch, to_torch
+from torch2hw.sim.check import references
+from torch2hw.tools.errors import Torch2HWError
 
 ROOT = Path(__file__).parents[2]
 WANTED_OPERATIONS = 150

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 
 from tests.passes.loop_values import Array, program_values
+from torch2hw.analysis.reference import Reference
+from torch2hw.compiler.options import Options
+from torch2hw.compiler.pipeline import STATIC
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.hwlib import Library
-from torch2hw.lowering import affine_to_scheduled, scheduled_to_scf
-from torch2hw.options import Options
+from torch2hw.lowering.static import affine_to_scheduled, scheduled_to_scf
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.overlap_kernels import OverlapKernels
-from torch2hw.pipeline import STATIC
 from torch2hw.sim.banked import pack
-from torch2hw.sim.reference import Reference
 
 LOOP_PASSES = tuple(step for step in STATIC if step.source == step.target == "affine")
 LIBRARY = Library()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from torch2hw.analysis.reference import Reference
 from torch2hw.dialects.loops import (
     Buffer,
     Carried,
@@ -31,10 +32,9 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
-from torch2hw.lowering import tensor_views as views
-from torch2hw.lowering.tensor_views import View
+from torch2hw.lowering.linalg import tensor_views as views
+from torch2hw.lowering.linalg.tensor_views import View
 from torch2hw.sim.banked import pack, unpack
-from torch2hw.sim.reference import Reference
 
 LIMIT = 1 << 22
 SIZES = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 11, 24)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.passes.compiled import scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.passes.bank_analysis import run_time_dimensions
+from torch2hw.analysis.banks import run_time_dimensions
 
 
 @pytest.mark.parametrize(("seed", "partition"), [(5044, 5), (5057, 3), (5345, 2)])

@@ -10,6 +10,9 @@ import pytest
 
 from tests.passes.compiled import LIBRARY, context, scheduled
 from tests.passes.random_programs import random_case
+from torch2hw.analysis.port_accesses import Access, accesses
+from torch2hw.analysis.residues import suspects
+from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
@@ -24,9 +27,6 @@ from torch2hw.passes.check_ports import (
     never_meet,
     read_first,
 )
-from torch2hw.passes.check_residues import suspects
-from torch2hw.passes.check_rounds import moved_rounds
-from torch2hw.passes.port_accesses import Access, accesses
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -6,14 +6,14 @@ from dataclasses import replace
 from math import prod
 
 from tests.passes.compiled import LIBRARY, context
+from torch2hw.analysis.lane_costs import Lanes, choices, memory, multiplexer
+from torch2hw.analysis.reduction_order import interleave, recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.choose_lanes import ChooseLanes, Search
-from torch2hw.passes.interleave_reductions import interleave, recurrence_latency
-from torch2hw.passes.lane_costs import Lanes, choices, memory, multiplexer
 from torch2hw.passes.unroll_lanes import unroll
 
 TYPES = ("f32", "f32")

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.passes.compiled import LIBRARY, context, started, starts_of
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
-from torch2hw.lowering import affine_to_scheduled
-from torch2hw.options import Options
+from torch2hw.lowering.static import affine_to_scheduled
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.choose_units import ChooseUnits
 from torch2hw.passes.overlap_kernels import OverlapKernels

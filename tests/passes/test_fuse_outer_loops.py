@@ -17,16 +17,16 @@ from tests.passes.compiled import (
     rounds_a_cycle_earlier,
     scheduled,
 )
+from torch2hw.analysis.start_times import overlapped
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM, Storage
-from torch2hw.lowering import affine_to_scheduled
-from torch2hw.options import Options
+from torch2hw.lowering.static import affine_to_scheduled
 from torch2hw.passes import fuse_outer_loops
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
-from torch2hw.passes.overlap_kernels import overlapped
 
 
 def buffer(name: str, rows: int, columns: int, storage: Storage = RAM) -> Buffer:

@@ -17,7 +17,8 @@ from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
 from torch2hw.dialects.loop_parser import parse_loop_text
 from torch2hw.dialects.loop_text import loop_text
 from torch2hw.dialects.program import Program
-from torch2hw.lowering import affine_to_scheduled, linalg_to_affine
+from torch2hw.lowering.linalg import linalg_to_affine
+from torch2hw.lowering.static import affine_to_scheduled
 
 GOLDENS = sorted((Path(__file__).parent / "golden").glob("*.mlir"))
 RULE = "// ----- "

@@ -8,14 +8,15 @@ import pytest
 
 from tests.passes.compiled import LIBRARY, context, scheduled, started, starts_of
 from tests.passes.random_programs import joined, random_case
+from torch2hw.analysis.overlap_faults import overlap_faults
+from torch2hw.analysis.start_times import Access, Timed, latest_minus_earliest
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
-from torch2hw.lowering import affine_to_scheduled
-from torch2hw.options import Options
-from torch2hw.passes.check_overlap import overlap_faults
-from torch2hw.passes.overlap_kernels import Access, OverlapKernels, Timed, latest_minus_earliest
+from torch2hw.lowering.static import affine_to_scheduled
+from torch2hw.passes.overlap_kernels import OverlapKernels
 
 ROWS, COLUMNS = 5, 7
 X = Buffer("x", (ROWS, COLUMNS), "f32", INPUT)

@@ -15,8 +15,9 @@ from tests.passes import random_programs
 from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, joined, random_case, values
-from torch2hw.lowering import calyx_to_hw, hw_to_sv, scheduled_to_calyx
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import manifest
+from torch2hw.lowering.static import scheduled_to_calyx
 from torch2hw.passes import choose_units
 from torch2hw.passes.check_ports import faults
 from torch2hw.sim.manifest import Manifest

@@ -17,11 +17,11 @@ from tests.passes.compiled import (
     whole_numbers,
 )
 from tests.passes.loop_values import program_values
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Statement, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
-from torch2hw.options import Options
 from torch2hw.passes.check_ports import faults
 from torch2hw.passes.reroll_loops import RerollLoops
 

@@ -9,12 +9,13 @@ from torch import nn
 
 from tests.lowering.test_scf_to_calyx import program_of
 from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
+from torch2hw.analysis.lane_costs import rom_cost
+from torch2hw.analysis.reference import Reference
 from torch2hw.dialects.loops import Load, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import SHARED_ROM
-from torch2hw.passes.share_constants import ShareConstants, cost
+from torch2hw.passes.share_constants import ShareConstants
 from torch2hw.sim.banked import pack
-from torch2hw.sim.reference import Reference
 
 
 def before_and_after(model: nn.Module, shape: tuple[int, ...], partition: int) -> tuple[Program, Program]:
@@ -72,7 +73,7 @@ def test_block_rams_do_not_become_more() -> None:
     """3072 words are three block RAMs with none to spare, and 192 words are LUTs."""
     given, shared = before_and_after(network(64, 48, 4), (2, 64), 1)
     assert shared is given
-    assert cost(3072 + 192, 32)[1] > cost(3072, 32)[1] + cost(192, 32)[1]
+    assert rom_cost(3072 + 192, 32)[1] > rom_cost(3072, 32)[1] + rom_cost(192, 32)[1]
 
 
 def test_units_that_are_not_shared_share_no_constants() -> None:

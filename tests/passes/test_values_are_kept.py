@@ -8,10 +8,10 @@ import pytest
 from tests.passes.compiled import LIBRARY, LOOP_PASSES, context, equal, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, random_case, values
+from torch2hw.analysis.reference import Reference
 from torch2hw.dialects.verify import verify
-from torch2hw.lowering import scheduled_to_scf
+from torch2hw.lowering.static import scheduled_to_scf
 from torch2hw.sim.banked import pack
-from torch2hw.sim.reference import Reference
 
 
 def check_passes(case: Case, partition: int) -> None:

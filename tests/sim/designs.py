@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.sim.formats import Array
+from torch2hw.analysis.stored_arrays import Array
 from torch2hw.sim.manifest import Manifest
 
 # y = 3 * x + offset, one element a cycle. x is [3, 5] i16 in two banks of rows, y in two banks of columns.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.sim import cache
+from torch2hw.tools import cache
 
 
 @pytest.fixture(autouse=True)

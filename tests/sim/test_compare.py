@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from torch2hw.analysis.stored_arrays import Array
 from torch2hw.sim import pytorch
 from torch2hw.sim.compare import Distance, Result, compare, distance, first_mismatch
-from torch2hw.sim.formats import Array
 
 
 def f32(*values: float) -> Array:

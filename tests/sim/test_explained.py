@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 import torch2hw
-from torch2hw.check import references
-from torch2hw.errors import CheckError
-from torch2hw.options import Options
+from torch2hw.analysis.stored_arrays import Array, from_torch
+from torch2hw.compiler.options import Options
 from torch2hw.sim import pytorch
+from torch2hw.sim.check import references
 from torch2hw.sim.explained import Unexplained, unexplained
-from torch2hw.sim.formats import Array, from_torch
+from torch2hw.tools.errors import CheckError
 
 RANDOM = torch.Generator().manual_seed(1)
 WHOLE, ORDINARY = torch.arange(-60, 61), torch.randn(6, 20, generator=RANDOM)

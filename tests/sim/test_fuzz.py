@@ -12,7 +12,7 @@ import torch
 
 from torch2hw.cli import command_parser, main
 from torch2hw.commands.model_arguments import options_of
-from torch2hw.options import Options
+from torch2hw.compiler.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
 from torch2hw.sim.fuzz import Outcome
 from torch2hw.sim.fuzz_layers import ANY

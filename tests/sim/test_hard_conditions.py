@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 import torch2hw
-from torch2hw.check import references, simulate_sets
-from torch2hw.compiler import Compiled
-from torch2hw.design_files import write_design
+from torch2hw.compiler.compiled import Compiled
+from torch2hw.compiler.design_files import write_design
+from torch2hw.sim.check import references, simulate_sets
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.simulation import Conditions, simulate
 from torch2hw.sim.stimulus import ordinary

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from torch2hw.cli import main
-from torch2hw.errors import CheckError, InternalError, MissingTool
 from torch2hw.sim.simulation import Conditions, simulate
+from torch2hw.tools.errors import CheckError, InternalError, MissingTool
 
 from .designs import affine_in, affine_inputs, affine_output
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from torch2hw.check import simulate_design
 from torch2hw.cli import main
-from torch2hw.compiler import Compiled, compile_model
-from torch2hw.errors import CheckError
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import load
-from torch2hw.options import Options
+from torch2hw.sim.check import simulate_design
+from torch2hw.tools.errors import CheckError
 
 pytestmark = pytest.mark.simulation
 

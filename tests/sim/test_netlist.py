@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import torch2hw
-from torch2hw.check import simulate_design
+from torch2hw.sim.check import simulate_design
 
 
 @pytest.mark.simulation

@@ -14,18 +14,18 @@ import pytest
 import torch
 
 from torch2hw.cli import main
-from torch2hw.compiler import Compiled, compile_model
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.driver import Pass
+from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Constant, Load, Nest, Statement
 from torch2hw.dialects.program import Program
-from torch2hw.driver import Pass
-from torch2hw.errors import CheckError
 from torch2hw.frontend.load_model import load
-from torch2hw.options import Options
 from torch2hw.passes import simplify_arithmetic
 from torch2hw.passes.name_kernels import NameKernels
 from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
-from torch2hw.sim.pass_checker import sets_for
+from torch2hw.sim.pass_checker import PassChecker, sets_for
 from torch2hw.sim.rounding import FACTOR, Yardstick
+from torch2hw.tools.errors import CheckError
 
 MODEL = """\
 import torch
@@ -56,7 +56,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def check(model: Path, **options: Any) -> Compiled:
-    return compile_model(load(str(model)), Options(**options), stop_at="scheduled", check=True)
+    return compile_model(load(str(model)), Options(**options), stop_at="scheduled", checker=PassChecker.of)
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, step: type[Pass], kernel: int, fault: Any) -> None:
@@ -100,7 +100,7 @@ def test_every_pass_keeps_the_values(model: Path) -> None:
 
 
 def test_the_sequential_schedule_is_checked_too(model: Path) -> None:
-    compiled = compile_model(load(str(model)), Options(schedule="sequential"), stop_at="calyx", check=True)
+    compiled = compile_model(load(str(model)), Options(schedule="sequential"), stop_at="calyx", checker=PassChecker.of)
     assert [str(c) for c in compiled.checked][-1] == "scf-to-calyx: bit for bit"
 
 
@@ -239,11 +239,11 @@ def test_a_declared_change_of_rounding_changes_no_integer(tmp_path: Path, monkey
         "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n"
         "        return (x / 41).floor().to(torch.int32)\nmodel, example_inputs = Net(), torch.arange(100.0)\n"
     )
-    compile_model(load(str(file)), Options(), stop_at="affine", check=True)
-    compile_model(load(str(file)), Options(fast_math=True), stop_at="affine", check=True)
+    compile_model(load(str(file)), Options(), stop_at="affine", checker=PassChecker.of)
+    compile_model(load(str(file)), Options(fast_math=True), stop_at="affine", checker=PassChecker.of)
     monkeypatch.setattr(simplify_arithmetic, "_reciprocal", partial(rounded, simplify_arithmetic._reciprocal))
     with pytest.raises(CheckError, match=r"pass simplify-arithmetic changed a value: .* before it 1 "):
-        compile_model(load(str(file)), Options(), stop_at="affine", check=True)
+        compile_model(load(str(file)), Options(), stop_at="affine", checker=PassChecker.of)
 
 
 def rounded(reciprocal: Callable[..., int | None], divisor: Constant, _: bool) -> int | None:

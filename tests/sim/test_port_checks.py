@@ -12,15 +12,16 @@ import torch
 import torch2hw
 from tests.passes.test_check_ports import copy_nest
 from torch2hw.dialects.program import Program
-from torch2hw.errors import CheckError
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import fill_verilog
-from torch2hw.lowering import calyx_to_hw, hw_to_sv, scheduled_to_calyx
+from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import manifest
+from torch2hw.lowering.static import scheduled_to_calyx
 from torch2hw.passes.check_ports import faults
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.port_checks import MOST_TOLD, port_checks
 from torch2hw.sim.simulation import simulate
+from torch2hw.tools.errors import CheckError
 
 
 def run(program: Program, folder: Path) -> None:

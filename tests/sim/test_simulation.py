@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import pywellen
 
-from torch2hw.errors import CheckError, InternalError, MissingTool, UsageError
 from torch2hw.sim import verilator
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.simulation import Conditions, simulate
+from torch2hw.tools.errors import CheckError, InternalError, MissingTool, UsageError
 
 from .designs import MANIFEST, affine_in, affine_inputs, affine_output
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import torch2hw
-from torch2hw import memory_files
-from torch2hw.errors import UsageError
+from torch2hw.compiler import memory_files
 from torch2hw.sim.testbench import write_testbench
+from torch2hw.tools.errors import UsageError
 
 pytestmark = pytest.mark.simulation
 

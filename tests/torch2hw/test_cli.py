@@ -127,7 +127,7 @@ def test_testbench_is_refused_before_any_work(
 
 
 def test_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    from torch2hw.pipeline import SCHEDULES
+    from torch2hw.compiler.pipeline import SCHEDULES
 
     assert main(["passes"]) == 0
     listed = capsys.readouterr().out
@@ -141,7 +141,7 @@ def test_nothing_is_written_where_a_pass_fails(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "out.sv").write_text("old")
-    from torch2hw.lowering import hw_to_sv
+    from torch2hw.lowering.hardware import hw_to_sv
 
     monkeypatch.setattr(hw_to_sv, "export", lambda text: os.abort())
     assert main([model, "-o", "out.sv"]) == 70

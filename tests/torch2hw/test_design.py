@@ -73,7 +73,7 @@ def test_the_command_simulates(schedule: str, capsys: pytest.CaptureFixture[str]
 def test_a_wrong_result_has_a_status_of_its_own(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from torch2hw import check
+    from torch2hw.sim import check
 
     right = check.references
 

@@ -136,7 +136,7 @@ def on_icarus(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.simulation
 def test_the_bench_passes_on_verilator(tmp_path: Path) -> None:
-    from torch2hw.hwlib.verilator_tool import command, environment
+    from torch2hw.tools.verilator_tool import command, environment
 
     assert main(["units", "f32_mul", "-o", str(tmp_path / "unit.sv"), "-q"]) == 0
     options = ["--binary", "-Wall", "-CFLAGS", "-std=gnu++20 -fcoroutines", "--top-module", "f32_mul_tb"]

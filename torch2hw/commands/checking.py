@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch2hw.compiler import Compiled
+    from torch2hw.compiler.compiled import Compiled
     from torch2hw.progress import Progress
     from torch2hw.sim.pass_checker import Checked
 
@@ -16,7 +16,7 @@ CHECK_HELP = "run the program after every pass and simulate the hardware; name t
 
 def check_hardware(compiled: Compiled, progress: Progress) -> None:
     """Raise CheckError where the hardware differs from its reference on any of the inputs that the passes got."""
-    from torch2hw.check import simulate_sets
+    from torch2hw.sim.check import simulate_sets
     from torch2hw.sim.pass_checker import sets_for
 
     progress.step("build the simulation")

@@ -10,7 +10,7 @@ from typing import Any
 from torch2hw.commands.checking import CHECK_HELP, check_hardware, print_checked
 from torch2hw.commands.model_arguments import compile_given, model_command
 from torch2hw.commands.passes import pass_named
-from torch2hw.errors import UsageError
+from torch2hw.tools.errors import UsageError
 
 EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw", "sv", "hls")
 
@@ -28,8 +28,8 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Compile and write."""
-    from torch2hw.output import check_writable
     from torch2hw.progress import Progress
+    from torch2hw.tools.output import check_writable
 
     whole = parsed.emit == "sv" and parsed.stop_after is None
     if parsed.output is None and whole:
@@ -65,7 +65,7 @@ def stop_level(parsed: argparse.Namespace, schedule: str) -> str:
 
 def written_design(parsed: argparse.Namespace, design: Any) -> dict[str, Any]:
     """Write the SystemVerilog and what goes with it; the manifest."""
-    from torch2hw.design_files import write_design
+    from torch2hw.compiler.design_files import write_design
 
     return write_design(design, parsed.output)
 
@@ -83,10 +83,10 @@ def print_design(parsed: argparse.Namespace, manifest: dict[str, Any]) -> None:
 
 def write_emitted(parsed: argparse.Namespace, design: Any) -> None:
     """Write the program at the level of `--emit`, or after the pass of `--stop-after`; without -o, print it."""
-    from torch2hw.output import write_files
+    from torch2hw.tools.output import write_files
 
     if parsed.emit == "scf" and design.options.schedule == "static" and parsed.stop_after is None:
-        from torch2hw.lowering import scheduled_to_scf
+        from torch2hw.lowering.static import scheduled_to_scf
 
         text = scheduled_to_scf.emit(design.at("scheduled"))
     else:
@@ -96,7 +96,7 @@ def write_emitted(parsed: argparse.Namespace, design: Any) -> None:
 
         text = calyx.futil(text)
     if parsed.emit == "hls":
-        from torch2hw.lowering import affine_to_hls
+        from torch2hw.lowering.static import affine_to_hls
 
         text = affine_to_hls.emit(design.at("scheduled"))
     if parsed.output is None:

@@ -28,8 +28,8 @@ def add(commands: Any) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Write the directory, and run the flow."""
     from torch2hw.fpga import flows
-    from torch2hw.output import check_free
     from torch2hw.progress import Progress
+    from torch2hw.tools.output import check_free
 
     check_free(parsed.output)
     with Progress(parsed.quiet) as progress:

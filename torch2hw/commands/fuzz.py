@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.commands.argument_types import count
-from torch2hw.errors import UsageError
+from torch2hw.tools.errors import UsageError
 
 
 def add(commands: Any) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.commands.argument_types import number
-from torch2hw.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, Options
+from torch2hw.compiler.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, Options
 
 if TYPE_CHECKING:
-    from torch2hw.compiler import Compiled
-    from torch2hw.driver import Step
+    from torch2hw.compiler.compiled import Compiled
+    from torch2hw.compiler.driver import Step
     from torch2hw.progress import Progress
 
 MODEL_HELP = """\
@@ -140,8 +140,13 @@ def compile_given(
 
     loaded = load(parsed.spec, parsed.model, parsed.input)
     progress.step("start the compiler")
-    from torch2hw.compiler import compile_model
+    from torch2hw.compiler.compiled import compile_model
 
+    checker = None
+    if getattr(parsed, "check", False):
+        from torch2hw.sim.pass_checker import PassChecker
+
+        checker = PassChecker.of
     compiled = compile_model(
         loaded,
         options,
@@ -149,7 +154,7 @@ def compile_given(
         stop_at=stop_at,
         stop_after=stop_after,
         watch=progress.step,
-        check=getattr(parsed, "check", False),
+        checker=checker,
     )
     report_steps(parsed, compiled.steps, compiled.seconds, "from the loaded model on")
     return compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from torch2hw.errors import UsageError
+from torch2hw.tools.errors import UsageError
 
 
 def add(commands: Any) -> None:
@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Print the list, or the contract."""
-    from torch2hw.pipeline import SCHEDULES, contract_of
+    from torch2hw.compiler.pipeline import SCHEDULES, contract_of
 
     if parsed.name is None:
         for schedule, passes in SCHEDULES.items():
@@ -32,7 +32,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def pass_named(name: str) -> Any:
-    from torch2hw.pipeline import SCHEDULES
+    from torch2hw.compiler.pipeline import SCHEDULES
 
     found = [step for passes in SCHEDULES.values() for step in passes if step.name == name]
     if not found:

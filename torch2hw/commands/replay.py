@@ -9,7 +9,7 @@ from typing import Any
 from torch2hw.commands.checking import print_checked
 from torch2hw.commands.compile import EMIT, print_design, stop_level, write_emitted, written_design
 from torch2hw.commands.model_arguments import report_steps
-from torch2hw.errors import UsageError
+from torch2hw.tools.errors import UsageError
 
 HELP = "go on from a file that --dump or a fault wrote; its header holds the options"
 
@@ -40,8 +40,8 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Replay and write."""
-    from torch2hw.output import check_writable
     from torch2hw.progress import Progress
+    from torch2hw.tools.output import check_writable
 
     whole = parsed.emit == "sv" and parsed.stop_after is None
     if parsed.output is None and whole:

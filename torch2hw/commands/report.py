@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from torch2hw.commands.model_arguments import compile_given, model_command
-from torch2hw.errors import UsageError
+from torch2hw.tools.errors import UsageError
 
 
 def add(commands: Any) -> None:

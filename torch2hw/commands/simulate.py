@@ -9,7 +9,7 @@ from typing import Any
 from torch2hw.commands.argument_types import count
 from torch2hw.commands.checking import CHECK_HELP, check_hardware, print_checked
 from torch2hw.commands.model_arguments import compile_given, model_command
-from torch2hw.errors import UsageError
+from torch2hw.tools.errors import UsageError
 
 
 def add(commands: Any) -> None:
@@ -52,8 +52,8 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Simulate, and print how the results compare."""
-    from torch2hw.output import check_writable, write_files
     from torch2hw.progress import Progress
+    from torch2hw.tools.output import check_writable, write_files
 
     written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
     for path in filter(None, (*written, parsed.trace)):
@@ -72,7 +72,7 @@ def run(parsed: argparse.Namespace) -> int:
         )
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress)
-        from torch2hw.check import simulate_design
+        from torch2hw.sim.check import simulate_design
         from torch2hw.sim.simulation import Conditions
 
         if parsed.check:

@@ -18,9 +18,9 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Write the directory."""
-    from torch2hw.output import check_free
     from torch2hw.progress import Progress
     from torch2hw.sim.testbench import write_testbench
+    from torch2hw.tools.output import check_free
 
     check_free(parsed.output)
     with Progress(parsed.quiet) as progress:

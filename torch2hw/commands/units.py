@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.commands.argument_types import number
-from torch2hw.errors import UsageError
-from torch2hw.options import SUBNORMALS
+from torch2hw.compiler.options import SUBNORMALS
+from torch2hw.tools.errors import UsageError
 
 
 def add(commands: Any) -> None:

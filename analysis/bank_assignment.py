@@ -1,0 +1,76 @@
+"""In how many banks a buffer is stored: what its accesses of one cycle need, joined over all kernels. The pass
+`bank-memories` puts it into programs; cost models ask it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import lcm, prod
+
+from torch2hw.analysis.banks import accesses_of, run_time_dimensions, selection, wanted_factors
+from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.once import once
+from torch2hw.dialects.program import Program
+
+
+def merged(old: Sequence[int], new: Sequence[int], limit: int) -> tuple[int, ...]:
+    """The partition that serves two needs, or the finer one where that would be very many banks."""
+    return tuple(lcm(a, b) if lcm(a, b) <= 4 * limit else max(a, b) for a, b in zip(old, new, strict=True))
+
+
+def merged_factors(
+    nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
+) -> dict[Buffer, tuple[int, ...]]:
+    """The partition of each buffer that `nest` accesses, once its needs are added to those of nests before.
+
+    The dimensions in `whole` are not partitioned.
+    """
+    result = {}
+    for buffer, new in own_factors(nest, limit).items():
+        both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
+        kept = whole.get(buffer, frozenset())
+        result[buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
+    return result
+
+
+@once
+def own_factors(nest: Nest, limit: int) -> dict[Buffer, tuple[int, ...]]:
+    """The partition of each buffer that `nest` needs by itself."""
+    result = {}
+    for access in accesses_of(nest):
+        rank = len(access.buffer.shape)
+        new = [1] * rank
+        for group in (access.reads, access.writes):
+            if len(group) > 1:
+                new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
+        result[access.buffer] = tuple(new)
+    return result
+
+
+def assigned(program: Program, partition: int) -> dict[Buffer, Buffer]:
+    """The buffers of a program that need banks, each with the one in banks that takes its place."""
+    limit = partition**2
+    factors: dict[Buffer, tuple[int, ...]] = {}
+    whole = run_time_dimensions(program.nests)
+    for nest in program.nests:
+        factors |= merged_factors(nest, factors, limit, whole)
+    return {buffer: in_banks(buffer, banks) for buffer, banks in factors.items() if prod(banks) > 1}
+
+
+@once
+def in_banks(buffer: Buffer, factors: tuple[int, ...]) -> Buffer:
+    """The buffer in these banks, or fewer in a dimension that is smaller."""
+    sizes = zip(factors, buffer.shape, strict=True)
+    return replace(buffer, factors=tuple(min(factor, size) if size else factor for factor, size in sizes))
+
+
+@once
+def rotated(nest: Nest) -> dict[str, int]:
+    """The buffers of which a read changes banks from iteration to iteration, and between how many."""
+    found = {}
+    for access in accesses_of(nest):
+        moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]
+        if max(moving, default=1) > 1:
+            found[access.buffer.name] = max(moving)
+    return found

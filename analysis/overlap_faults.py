@@ -1,0 +1,198 @@
+"""Part of check-ports: nests that run at the same time do not get into each other's way.
+
+For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
+shared unit gets operands from one of them in a cycle (an iterative one, in as many as it is busy), a port of a bank is
+asked for by one, and what the first in the order of the program does to an element comes before what the second does
+to it. A round of a nest is a nest here; of two rounds that do what two earlier ones did, moved by as many rows in every
+buffer, nothing is gone through again (`moved_rounds`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.port_accesses import Access, Array, accesses, counted, evaluated, run_time
+from torch2hw.analysis.round_faults import moved_rounds
+from torch2hw.analysis.unit_binding import shared_uses
+from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.program import Program, Rounds
+
+CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
+
+
+@dataclass(frozen=True)
+class Running:
+    """One round of a scheduled nest (the only one of a nest that is not in rounds), from its first cycle to the one
+    after its last, counted from the design's first."""
+
+    whole: Nest
+    number: int
+    start: int
+    end: int
+
+    @cached_property
+    def nest(self) -> Nest:
+        return self.whole.round(self.number)
+
+    @cached_property
+    def accesses(self) -> list[Access]:
+        return accesses(self.nest)
+
+    def iterations(self, cycle: int, first: int, last: int) -> range:
+        """The iterations whose cycle `cycle` is one of the design's cycles `first` … `last` - 1."""
+        interval = self.whole.plan.interval_cycles
+        low = max(0, -(-(first - self.start - cycle) // interval))
+        high = min(self.whole.round_trips, -(-(last - self.start - cycle) // interval))
+        return range(low, max(low, high))
+
+    def cycles(self, cycle: int, first: int, last: int) -> Array:
+        found = self.iterations(cycle, first, last)
+        return np.arange(found.start, found.stop) * self.whole.plan.interval_cycles + self.start + cycle
+
+
+def overlap_faults(program: Program, library: Any) -> Iterator[str]:
+    """What two nests that run at the same time do wrong, a line each."""
+    seen: set[tuple[int, int, int, int]] = set()
+    for left, right in not_apart(in_order(program)):
+        first, last = max(left.start, right.start), min(left.end, right.end)
+        names = f"{left.whole.name} and {right.whole.name}"
+        if right.end <= left.start:
+            yield f"{names}: the second ends before the first starts"
+        if first >= last:
+            continue
+        if moved_rounds(left.whole, right.whole):
+            later = right.number - left.number, right.start - left.start
+            pair = id(left.whole), id(right.whole), *later
+            if pair in seen:
+                continue
+            seen.add(pair)
+        for text in (*unit_faults(program.shared, library, left, right), *access_faults(left, right, first, last)):
+            yield f"{names}: {text}"
+
+
+def not_apart(order: Sequence[Running]) -> Iterator[tuple[Running, Running]]:
+    """The pairs, in order, of which the first has not ended when the second starts."""
+    ends = list(itertools.accumulate((each.end for each in order), max))  # the last cycle of any so far
+    pairs = []
+    for number, right in enumerate(order):
+        for other in range(number - 1, -1, -1):
+            if ends[other] <= right.start < right.end:
+                break
+            if order[other].end > right.start or order[other].start >= right.end:
+                pairs.append((other, number))
+    for other, number in sorted(pairs):
+        yield order[other], order[number]
+
+
+def in_order(program: Program) -> list[Running]:
+    """All that runs, in the order of the program."""
+    found = []
+    for node in program.sequence:
+        rounds, period = (node.count, node.period_cycles) if isinstance(node, Rounds) else (1, 0)
+        for number in range(rounds):
+            for nest in node.kernels():
+                start = node.start_cycle + number * period + (nest.start_cycle if nest is not node else 0)
+                found.append(Running(nest, number, start, start + nest.plan.latency_cycles(nest.round_trips)))
+    return found
+
+
+def unit_faults(shared: Mapping[str, int], library: Any, left: Running, right: Running) -> Iterator[str]:
+    first, last = max(left.start, right.start), min(left.end, right.end)
+    uses = [
+        {
+            (unit.name, number, unit.interval_cycles): fed(each, operation, first - unit.interval_cycles, last)
+            for operation, unit, number in shared_uses(each.nest, library, shared)
+        }
+        for each in (left, right)
+    ]
+    for key in uses[0].keys() & uses[1].keys():
+        cycles = np.concatenate([uses[0][key], uses[1][key]])
+        order = np.argsort(cycles, kind="stable")
+        turns = order[1:] < len(uses[0][key])  # whether the later of two in a row is the left one's
+        changes = turns != (order[:-1] < len(uses[0][key]))
+        if (changes & (np.diff(cycles[order]) < key[2])).any():
+            yield f"both feed number {key[1]} of {key[0]}"
+
+
+def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
+    """The cycles `first` … `last` - 1 in which a nest has the turn at an operation's unit: at an iterative one where
+    its stage runs, at a pipelined one in every iteration."""
+    nest, cycle = running.nest, running.nest.plan.start[operation.result]
+    cycles = running.cycles(cycle, first, last)
+    if not operation.iterative:
+        return cycles
+    return cycles[runs(nest, nest.stage_of(operation), running.iterations(cycle, first, last))]
+
+
+def runs(nest: Nest, stage: int, found: range) -> Array:
+    """In which of these iterations a stage runs, the domain aside."""
+    extents = tuple(loop.extent for loop in nest.loops)
+    number = np.arange(found.start, found.stop)
+    inside = np.ones(number.shape, bool)
+    for loop, at in zip(nest.loops, np.unravel_index(number, extents) if extents else (), strict=True):
+        if loop.reduced_by is not None and loop.reduced_by < stage:
+            inside &= at == loop.extent - 1
+    return inside
+
+
+def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
+    common = {a.buffer for a in left.accesses} & {a.buffer for a in right.accesses}
+    if common and last - first > CYCLE_LIMIT:
+        yield f"{last - first} cycles in common are too many to go through"
+        return
+    for one in left.accesses:
+        if one.buffer not in common:
+            continue
+        for other in right.accesses:
+            if one.buffer is not other.buffer:
+                continue
+            if one.writes == other.writes and banks(one) & banks(other):
+                cycles = (left.cycles(one.cycle, first, last), right.cycles(other.cycle, first, last))
+                if len(np.intersect1d(*cycles, assume_unique=True)):
+                    yield f"{one} and {other} need one port"
+            if (one.writes or other.writes) and not comes_first(left, one, right, other, first, last):
+                yield f"{one} is not before {other}"
+
+
+def banks(access: Access) -> set[tuple[Buffer, int]]:
+    factors = access.buffer.bank_factors
+    return {(access.buffer, bank_number(each, factors)) for each in selection(access.indices, factors)}
+
+
+def comes_first(left: Running, one: Access, right: Running, other: Access, first: int, last: int) -> bool:
+    """Whether every `one` in these cycles is before any `other` of the same element. In a dimension whose index one of
+    them computes at run time, any two may be the same."""
+    unknown = run_time(left.nest, one) | run_time(right.nest, other)
+    known = [
+        dimension
+        for dimension, indices in enumerate(zip(one.indices, other.indices, strict=True))
+        if not any(index.variables() & unknown for index in indices)
+    ]
+    latest = dict(elements(left, one, known, first, last))  # in order of time: the last one stays
+    return all(latest.get(place, cycle - 1) < cycle for place, cycle in elements(right, other, known, first, last))
+
+
+def elements(running: Running, access: Access, known: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The elements that an access touches in these cycles, by the dimensions `known`, and when, in order of time."""
+    nest = running.nest
+    found = running.iterations(access.cycle, first, last)
+    number = np.arange(found.start, found.stop)
+    extents = tuple(loop.extent for loop in nest.loops)
+    at = np.unravel_index(number, extents) if extents else ()
+    values = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
+    counts = np.broadcast_to(counted(access, values) if values else np.ones(1, bool), number.shape)
+    place = np.zeros(number.shape, np.int64)
+    for dimension in known:
+        index, size = access.indices[dimension], access.buffer.shape[dimension]
+        value = np.broadcast_to(evaluated(index, values), number.shape)
+        counts = counts & (value >= 0) & (value < size)
+        place = place * size + value
+    cycle = number * running.nest.plan.interval_cycles + running.start + access.cycle
+    yield from zip(place[counts].tolist(), cycle[counts].tolist(), strict=True)

@@ -1,0 +1,238 @@
+"""The order of a kernel's loops in which independent outputs fill the latency of its reduction, and reductions split
+into partial sums where there are too few. The pass `interleave-reductions` puts it into programs; cost models ask it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from torch2hw.analysis.dead_values import without_dead_values
+from torch2hw.analysis.time_and_area import luts_of_all_time
+from torch2hw.analysis.unit_binding import latency_of
+from torch2hw.dialects.loops import (
+    Buffer,
+    Carried,
+    Constant,
+    Load,
+    Loop,
+    Nest,
+    Operation,
+    Stage,
+    Statement,
+    Store,
+    operand_names,
+    substitute_nest,
+    substitute_statement,
+    substitute_store,
+)
+from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.once import once
+from torch2hw.dialects.operations import OperationKind, operation_kind
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.storage import RAM
+
+
+@once
+def interleaved(nest: Nest, library: Any) -> tuple[Nest, ...]:
+    """`nest` with its loops in order, or the two nests that it is split into."""
+    latency = recurrence_latency(nest, library)
+    if latency <= 1:
+        return (order_loops(nest, ()),)
+    few = prod(loop.extent for loop in nest.independent_loops()) < latency
+    parts = split_reduction(nest, latency) if few else [nest]
+    return tuple(interleave(part, recurrence_latency(part, library)) for part in parts)
+
+
+@once
+def recurrence_latency(nest: Nest, library: Any) -> int:
+    """Cycles from a value carried by stage 0 to the value that replaces it: the longest over all carried values."""
+    stage = nest.stages[0]
+    ready = dict.fromkeys((carried.name for carried in stage.carried), 0)  # cycles after the last carried operand
+    for statement in stage.statements:
+        if isinstance(statement, Operation):
+            depths = [ready[name] for name in statement.operands if name in ready]
+            if depths:
+                ready[statement.result] = max(depths) + latency_of(statement, library)
+    return max((ready.get(carried.next, 0) for carried in stage.carried), default=0)
+
+
+def order_loops(nest: Nest, inner: tuple[Variable, ...]) -> Nest:
+    """Outer parallel loops, reductions from the last stage's to the first's, then the parallel loops in `inner`."""
+    outer = [loop for loop in nest.parallel_loops() if loop.variable not in inner]
+    reductions = [loop for number in reversed(range(len(nest.stages))) for loop in nest.reduction_loops(number)]
+    last = [loop for v in inner for loop in nest.loops if loop.variable == v]
+    return replace(nest, loops=(*outer, *reductions, *last))
+
+
+def interleave(nest: Nest, latency: int) -> Nest:
+    """`nest` with at least `latency` independent outputs inside its reduction, or all of them if there are fewer."""
+    loops = nest.independent_loops()
+    total = prod(loop.extent for loop in loops)
+    if total <= latency:
+        return order_loops(nest, tuple(loop.variable for loop in loops))
+    best: tuple[float, tuple[Loop, ...], Loop | None, int] | None = None
+    bits = sum(number_type(carried.type).bits for carried in nest.stages[0].carried)
+    time = luts_of_all_time(nest.lanes)
+
+    def cost(filled: int, padded: float) -> float:
+        """LUTs of shift registers for accumulators beyond the operator's own pipeline, and the price of padding."""
+        return (padded - 1) * time + in_flight(filled - latency, bits)
+
+    for size in range(len(loops) + 1):
+        for whole in itertools.combinations(loops, size):
+            filled = prod(loop.extent for loop in whole)
+            if filled >= latency:
+                best = _better(best, (cost(filled, 1.0), whole, None, 1))
+                continue
+            for loop in loops:
+                if loop in whole:
+                    continue
+                for factor in range(-(-latency // filled), min(loop.extent, 4 * latency) + 1):
+                    padded = -(-loop.extent // factor) * factor / loop.extent
+                    best = _better(best, (cost(filled * factor, padded), whole, loop, factor))
+    assert best is not None
+    _, whole, split, factor = best
+    inner = tuple(item.variable for item in whole)
+    if split is None or factor == split.extent:
+        return order_loops(nest, inner + ((split.variable,) if split is not None else ()))
+    nest, _, within = strip_mine(nest, split.variable, factor)
+    return order_loops(nest, (*inner, within))
+
+
+def in_flight(excess: int, bits: int) -> float:
+    """LUTs of shift registers for accumulators beyond what the operator's own pipeline holds."""
+    return 0 if excess <= 0 else bits * (0.5 if excess == 1 else -(-excess // 32))
+
+
+def _better(old: Any, new: Any) -> Any:
+    return new if old is None or new[0] < old[0] else old
+
+
+def strip_mine(nest: Nest, loop: Variable, factor: int) -> tuple[Nest, Variable, Variable]:
+    """`loop` as ceil(extent / factor) × factor iterations; a part that sticks out is cut off by the nest's domain."""
+    outer = Variable(f"{loop.name}o", -(-loop.extent // factor))
+    within = Variable(f"{loop.name}i", factor)
+    value = variable(outer) * factor + variable(within)
+    indices: dict[Variable, Index] = {loop: value}
+    loops: list[Loop] = []
+    for item in nest.loops:
+        loops += [Loop(outer, item.reduced_by), Loop(within, item.reduced_by)] if item.variable == loop else [item]
+    mined = substitute_nest(nest, indices)
+    beyond = (value * -1 + (loop.extent - 1),) if loop.extent % factor else ()
+    kept = tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None)
+    return replace(mined, loops=kept, domain=(*mined.domain, *beyond)), outer, within
+
+
+def split_reduction(nest: Nest, latency: int) -> list[Nest]:
+    """`nest` as partial sums and a nest that adds them up, where that is faster than waiting for the operator."""
+    reductions = nest.reduction_loops(0)
+    outputs = prod(loop.extent for loop in nest.independent_loops())
+    wanted = -(-latency // outputs)
+    trips = prod(loop.extent for loop in reductions)
+    fitting = [
+        (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
+    ]
+    split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
+    scan = bool(nest.stages[0].stores)
+    if not fitting or nest.domain or scan or nest.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
+        return [nest]
+    factor, loop = min(fitting, key=lambda pair: pair[0])
+    split, _, within = strip_mine(nest, loop.variable, factor)
+    stage = split.stages[0]
+    steps = {statement.result: statement for statement in stage.statements}
+    sums = [steps.get(carried.next) for carried in stage.carried]
+    if not all(
+        isinstance(step, Operation) and operation_kind(step.name).accumulates and carried.name in step.operands
+        for step, carried in zip(sums, stage.carried, strict=True)
+    ):
+        return [nest]
+    outer = _outer_statements(split)
+    if outer is None:
+        return [nest]
+    partials = _partials(split, factor)
+    return [_partial_sums(split, within, partials), _total(split, within, partials, outer)]
+
+
+def _outer_statements(nest: Nest) -> tuple[Statement, ...] | None:
+    """The statements of stage 0 that initial values and later stages use; None if they change within the reduction."""
+    stage = nest.stages[0]
+    own = {carried.name for carried in stage.carried} | {carried.next for carried in stage.carried}
+    reduced = {loop.variable.name for loop in nest.reduction_loops(0)}
+    needed = {carried.init for carried in stage.carried} | {store.value for store in nest.stores()}
+    for later in nest.stages[1:]:
+        needed |= {name for statement in later.statements for name in operand_names(statement)}
+    chosen: list[Statement] = []
+    for statement in reversed(stage.statements):
+        if statement.result in needed - own:
+            if operand_names(statement) & (own | reduced):
+                return None
+            needed |= operand_names(statement)
+            chosen.append(statement)
+    return tuple(reversed(chosen))
+
+
+def _partials(nest: Nest, factor: int) -> list[Buffer]:
+    """A buffer for the partial sums of each carried value."""
+    shape = (*(loop.extent for loop in nest.independent_loops()), factor)
+    return [
+        Buffer(f"{nest.name}_partial{number or ''}", shape, carried.type, RAM, None, nest.source)
+        for number, carried in enumerate(nest.stages[0].carried)
+    ]
+
+
+def _places(nest: Nest, within: Variable) -> tuple[Index, ...]:
+    """Where a partial sum is in its buffer."""
+    return tuple(variable(v) for v in (*(loop.variable for loop in nest.independent_loops()), within))
+
+
+def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
+    """The sums over every loop but `within`, from zero, each stored in its place."""
+    stage = nest.stages[0]
+    zeros, carried, stores = [], [], []
+    for buffer, value in zip(partials, stage.carried, strict=True):
+        bits = _operation_of(stage, value).identity_bits(value.type)
+        assert bits is not None
+        zero = Constant(f"{value.name}_zero", value.type, bits)
+        zeros.append(zero)
+        carried.append(replace(value, init=zero.result))
+        stores.append(Store(buffer, _places(nest, within), value.next, (), nest.source))
+    loops = tuple(replace(item, reduced_by=None) if item.variable == within else item for item in nest.loops)
+    sums = Stage(tuple(carried), (*zeros, *stage.statements))
+    made = replace(nest, name=f"{nest.name}_partial", loops=loops, stages=(sums, Stage((), (), tuple(stores))))
+    return without_dead_values(made)
+
+
+def _operation_of(stage: Stage, carried: Carried) -> OperationKind:
+    """The operation that makes a carried value."""
+    step = next(statement for statement in stage.statements if statement.result == carried.next)
+    assert isinstance(step, Operation)
+    return operation_kind(step.name)
+
+
+def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[Statement, ...]) -> Nest:
+    """The sum of the partial sums, and what the nest does with it."""
+    stage = nest.stages[0]
+    statements: list[Statement] = list(outer)
+    carried, rename = [], {}
+    for buffer, value in zip(partials, stage.carried, strict=True):
+        term = Load(f"{value.name}_term", value.type, buffer, _places(nest, within), source=nest.source)
+        total = f"{value.next}_total"
+        operands, types = (value.name, term.result), (value.type, value.type)
+        name = _operation_of(stage, value).name
+        statements += [term, Operation(total, value.type, name, operands, types, source=nest.source)]
+        carried.append(Carried(value.name, value.type, value.init, total))
+        rename[value.next] = total
+    later = tuple(
+        replace(
+            item,
+            statements=tuple(substitute_statement(s, {}, rename) for s in item.statements),
+            stores=tuple(substitute_store(s, {}, rename) for s in item.stores),
+        )
+        for item in nest.stages[1:]
+    )
+    loops = (*nest.parallel_loops(), Loop(within, 0))
+    stages = (Stage(tuple(carried), tuple(statements)), *later)
+    return Nest(nest.name, loops, stages, (), nest.source)

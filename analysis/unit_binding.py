@@ -1,0 +1,84 @@
+"""What the lowering asks of the hardware library: an operation's unit, its latency, and which units kernels share.
+
+A unit of one stage is no larger than the multiplexers in front of a shared one, so only longer pipelines are shared.
+Kernels that use a shared unit do so one after the other: when a kernel may start is decided with that in mind
+(`overlap-kernels`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from torch2hw.analysis.refusals import unsupported
+from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.once import once
+from torch2hw.hwlib import NoUnit
+
+
+def unit_of(operation: Operation, library: Any) -> Any:
+    shape = "iterative" if operation.iterative else "pipelined"
+    try:
+        return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate, shape=shape)
+    except NoUnit as problem:
+        raise unsupported(operation.name, operation.source) from problem
+
+
+def operand_register_cycles(unit: Any) -> int:
+    """Registers before a unit's operands: one for a deep pipeline, whose first stage then has a cycle to itself."""
+    return 1 if unit.latency_cycles > 1 else 0
+
+
+def latency_of(operation: Operation, library: Any) -> int:
+    """Cycles from an operation's operands to its result, its operand registers included."""
+    unit = unit_of(operation, library)
+    return int(unit.latency_cycles) + operand_register_cycles(unit)
+
+
+def spacing_of(operation: Operation, library: Any) -> int:
+    """Cycles from one set of operands to the next."""
+    return int(unit_of(operation, library).interval_cycles)
+
+
+def luts_of(operation: Operation, library: Any) -> float:
+    """What an operation's unit takes of the device: measured, or estimated from its graph."""
+    return float(unit_of(operation, library).luts)
+
+
+def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:
+    """How many of each unit of two stages or more, which more than one nest can use."""
+    counts: list[Counter[str]] = []
+    for nest in nests:
+        counts.append(_long_units(nest, library))
+    shared = {}
+    for name in sorted(set().union(*counts)) if counts else []:
+        uses = sorted((count[name] for count in counts), reverse=True)
+        if len(uses) > 1 and uses[1] > 0:
+            shared[name] = uses[1]
+    return shared
+
+
+@once
+def _long_units(nest: Nest, library: Any) -> Counter[str]:
+    """How many of each unit of two stages or more a nest can use."""
+    units = [unit_of(s, library) for s in nest.statements() if isinstance(s, Operation)]
+    return Counter(unit.name for unit in units if unit.latency_cycles > 1)
+
+
+def shared_name(hardware: Any, number: int) -> str:
+    """The stem of a shared unit's cell and ports; the underscore keeps exp's number 2 apart from exp2."""
+    return f"{hardware.name}_{number}"
+
+
+def shared_uses(nest: Nest, library: Any, shared: Mapping[str, int]) -> Iterator[tuple[Operation, Any, int]]:
+    """The operations of a nest that use shared units, each with its unit and the unit's number."""
+    used: Counter[str] = Counter()
+    for stage in nest.stages:
+        early, late = stage.in_order()
+        for statement in (*early, *late):
+            if isinstance(statement, Operation):
+                unit = unit_of(statement, library)
+                if used[unit.name] < shared.get(unit.name, 0):
+                    yield statement, unit, used[unit.name]
+                used[unit.name] += 1

@@ -1,0 +1,76 @@
+"""What is written of a design: OUT.sv, its manifest OUT.json, and OUT.mem with what is too large for OUT.sv."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch2hw.compiler import memory_files
+from torch2hw.tools.errors import UsageError
+from torch2hw.tools.output import check_writable, write_files
+
+UNQUOTABLE = frozenset('"\\') | frozenset(map(chr, range(32)))
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of a design written to `path` stands."""
+    if path.suffix == ".json":
+        raise UsageError(f"-o {path}: the manifest has that name", fix=f"use -o {path.with_suffix('.sv')}")
+    return path.with_suffix(".json")
+
+
+class Finished(Protocol):
+    """A design whose passes have all run: a `Compiled`, or a `Replayed`."""
+
+    def at(self, level: str) -> Any:
+        """The program of a level."""
+
+    def manifest(self, files: list[str], memory_files: list[str]) -> dict[str, Any]:
+        """The manifest of the design written as these files."""
+
+
+@dataclass(frozen=True)
+class DesignTexts:
+    """The manifest of a design, and the text of each of its files: SystemVerilog and memory contents."""
+
+    manifest: dict[str, Any]
+    files: dict[str, str]
+
+
+def design_texts(compiled: Finished, name: str) -> DesignTexts:
+    """The files of a design whose SystemVerilog is called `name`, each by its path beside it."""
+    program = compiled.at("sv")
+    verilog, table = program.text(weights=False), program.contents
+    files: dict[str, str] = {}
+    if memory_files.contents_bytes(verilog, table) > memory_files.LIMIT_BYTES:
+        verilog, files = memory_files.move_contents(verilog, table, f"{Path(name).stem}.mem")
+    else:
+        verilog = program.text()
+    return DesignTexts(compiled.manifest([name], sorted(files)), {**files, name: verilog})
+
+
+def write_design(compiled: Finished, path: Path) -> dict[str, Any]:
+    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
+    design = design_texts(compiled, path.name)
+    files = {path.parent / name: text for name, text in design.files.items()}
+    folder = path.with_suffix(".mem")
+    if design.manifest["memory_files"] and not set(path.stem).isdisjoint(UNQUOTABLE):
+        raise UsageError(
+            f"-o {path}: weights go to files whose names begin with that one, and it holds a quote or a backslash",
+            why="SystemVerilog names them between quotes",
+            fix="choose a file name without",
+        )
+    new = bool(design.manifest["memory_files"]) and not folder.exists()
+    check_writable(path)
+    if new:
+        folder.mkdir()
+    try:
+        write_files({**files, manifest_path(path): json.dumps(design.manifest, indent=2) + "\n"})
+    except BaseException:
+        if new:
+            shutil.rmtree(folder)
+        raise
+    return design.manifest

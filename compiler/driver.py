@@ -1,0 +1,150 @@
+"""Run the passes in order, and answer for each of them.
+
+After every pass that changed the program the driver dumps it, verifies that it is a program of the level it left
+(`dialects/verify`), and notes how long it took. Neither prints the weights: text refers to them by name.
+A refusal gets the file name that the user wrote; any other exception is a fault of ours and becomes an
+`InternalError` that names the pass, with a file that holds the program it was given. `torch2hw replay` goes on from
+that file, and from each dump.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch2hw.compiler.options import Options
+from torch2hw.dialects.levels import LEVELS
+from torch2hw.dialects.verify import verify
+from torch2hw.frontend.locations import Sources
+from torch2hw.tools.errors import InternalError, SeveralErrors, Torch2HWError
+
+
+class Program(Protocol):
+    """A program at some level. It is never changed in place: a pass that changes nothing gives back the same object."""
+
+    def text(self, weights: bool = True) -> str:
+        """MLIR, or SystemVerilog at the last level; complete, or with references to weights by name instead of them."""
+
+
+class Pass(Protocol):
+    """A step of the compiler; a frozen dataclass, its module's docstring its contract."""
+
+    @property
+    def name(self) -> str:
+        """Kebab-case; the one name in the command line, dumps, errors and tests."""
+
+    @property
+    def source(self) -> str:
+        """The level it takes."""
+
+    @property
+    def target(self) -> str:
+        """The level it leaves."""
+
+    def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
+        """The new program, and what changed in hardware terms (nothing: an empty report).
+
+        A report that has `rounding` declares that values are rounded in other places, and says where; without it they
+        are the same, bit for bit (sim/pass_checker.py).
+        """
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every pass may know: the options, the hardware library made for them, the name of the top module."""
+
+    options: Options
+    library: Any
+    top: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass that was run."""
+
+    name: str
+    level: str
+    program: Program
+    report: dict[str, Any]
+    changed: bool
+    seconds: float
+    verify_seconds: float
+
+
+@dataclass(frozen=True)
+class Driver:
+    """How to run the passes.
+
+    `first`: how many passes have run already, on the program that `run` is given.
+    `manifest`: what the calyx level has said of that program, for the headers of its files.
+    `dump`: a folder that gets `NN-pass-name.mlir` for each pass that changed the program (`dumps`).
+    `stop_at`: the level to stop at, when the last pass that leaves it has run; `stop_after`: the pass to stop after.
+    `watch`: called with the name of each pass before it runs.
+    `check`: called after each pass that changed the program, with its name, the level it left, the program, the report.
+    """
+
+    passes: Sequence[Pass]
+    dump: Path | None = None
+    stop_at: str | None = None
+    stop_after: str | None = None
+    watch: Callable[[str], None] = field(default=lambda name: None)
+    check: Callable[[str, str, Any, dict[str, Any]], None] | None = None
+    first: int = 0
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, program: Program, level: str, context: Context, sources: Sources) -> list[Step]:
+        """Every pass in order from `level` on. The last step holds the result."""
+        from torch2hw.compiler.dumps import Dumps
+
+        steps: list[Step] = []
+        dumps = Dumps(self.dump, self.passes, context, self.manifest)
+        for number, step_pass in enumerate(self.passes[self.first :], self.first + 1):
+            if self._is_past(step_pass):
+                break
+            assert step_pass.source == level, f"{step_pass.name} takes {step_pass.source}, not {level}"
+            self.watch(step_pass.name)
+            started = time.monotonic()
+            with answering_for(step_pass.name, partial(dumps.reproducer, number, program), sources):
+                result, report = step_pass.run(program, context)
+                ran = time.monotonic()
+                changed = result is not program
+                if changed:
+                    dumps.accept(number, program, result)
+                    verify(step_pass.target, result, context.library)
+                    if self.check is not None:
+                        self.check(step_pass.name, step_pass.target, result, report)
+            program, level = result, step_pass.target
+            steps.append(Step(step_pass.name, level, program, report, changed, ran - started, time.monotonic() - ran))
+            if step_pass.name == self.stop_after:
+                break
+        return steps
+
+    def _is_past(self, step_pass: Pass) -> bool:
+        order = LEVELS.index
+        return self.stop_at is not None and order(step_pass.target) > order(self.stop_at)
+
+
+@contextlib.contextmanager
+def answering_for(name: str, reproducer: Callable[[Exception], str], sources: Sources | None) -> Iterator[None]:
+    """Around one pass: its faults become `InternalError` with the file that `reproducer` writes, its refusals get the
+    user's file name.
+
+    Without `sources`, places are the user's already.
+    """
+    try:
+        yield
+    except InternalError as error:
+        raise InternalError(error.what, pass_name=name, reproducer=reproducer(error)) from error
+    except Torch2HWError as error:
+        for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+            if one.location is not None and sources is not None:
+                one.location = (sources.shown(one.location[0]), one.location[1])
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
+        raise InternalError(text, pass_name=name, reproducer=reproducer(error)) from error

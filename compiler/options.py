@@ -1,0 +1,109 @@
+"""What a compilation can be asked for, checked once.
+
+`Options` is what the command line and the Python interface both build; every field is checked when it is made, so that
+no pass checks again. A wrong value is a `UsageError` whose text names the option as the command line spells it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch2hw.dialects.names import CONTROL_PORTS, KEYWORDS, is_legal
+from torch2hw.tools.errors import UsageError
+
+DTYPES = ("f32",)
+SUBNORMALS = ("flush", "keep")
+SCHEDULES = ("static", "sequential")
+BANKINGS = ("dimension", "naive")
+CONTROLS = ("shared", "arms")
+MOST_BANKS = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """The common options of every subcommand.
+
+    `partition`: cyclic factor N, 1 to 64; a compute nest gets N² multiply-accumulate lanes. A factor larger than a
+    dimension uses that dimension whole.
+    `dtype`: the format that floating-point values have in hardware.
+    `clock_ns`: the period that pipelining aims at, in nanoseconds.
+    `subnormals`: `flush` treats subnormal operands and results as zero, as x86's FTZ|DAZ does; `keep` is IEEE 754.
+    `top`: name of the top module; None takes the model file's stem.
+    `schedule`: `static`, or `sequential`, the latency-insensitive flow of CIRCT's scf-to-calyx.
+    `sequential_banking`: how that flow finds a bank: `dimension`, a constant in every arm, or `naive`, if/else chains.
+    `sequential_control`: `shared`, one controller for the arms of a nest, or `arms`, a controller for each.
+    `float_lib`: `hardfloat:DIR`, the user's copy of HardFloat-1, whose units stand in for the library's; None: its own.
+    `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
+    `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
+    `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows; the
+    steps of a recurrence are rounds of one step's kernels.
+    `fast_math`: a division by a constant is a product with its rounded reciprocal, up to 1 ulp off; integers computed
+    from it may differ from PyTorch's.
+    `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
+    """
+
+    partition: int = 1
+    dtype: str = "f32"
+    clock_ns: float = 3.33
+    subnormals: str = "flush"
+    top: str | None = None
+    schedule: str = "static"
+    sequential_banking: str = "dimension"
+    sequential_control: str = "shared"
+    overlap: bool = True
+    float_lib: str | None = None
+    share_units: bool = True
+    share_memories: bool = True
+    fuse_loops: bool = True
+    iterative_units: bool = True
+    fast_math: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
+            raise UsageError(
+                f"--partition {self.partition!s}: not a whole number of 1 or more",
+                why="it is the number of banks along each parallel dimension",
+                fix="use --partition 1, 2, 4, …",
+            )
+        if self.partition > MOST_BANKS:
+            lanes = MOST_BANKS**2
+            raise UsageError(
+                f"--partition {self.partition}: more than {MOST_BANKS}",
+                why=f"{lanes:,} multiply-accumulate lanes take {2 * lanes:,} DSPs, and each is written out",
+                fix=f"use --partition {MOST_BANKS} or less",
+            )
+        _one_of("--dtype", self.dtype, DTYPES)
+        _one_of("--subnormals", self.subnormals, SUBNORMALS)
+        _one_of("--schedule", self.schedule, SCHEDULES)
+        if self.float_lib is not None and self.subnormals != "keep":
+            raise UsageError(
+                f"--float-lib {self.float_lib}: not with --subnormals {self.subnormals}",
+                why="HardFloat keeps subnormals",
+                fix="add --subnormals keep",
+            )
+        _one_of("--sequential-banking", self.sequential_banking, BANKINGS)
+        _one_of("--sequential-control", self.sequential_control, CONTROLS)
+        if self.schedule == "static" and (self.sequential_banking, self.sequential_control) != ("dimension", "shared"):
+            raise UsageError(
+                "--sequential-banking and --sequential-control: not for the static schedule",
+                fix="add --schedule sequential, or leave them out",
+            )
+        if not (isinstance(self.clock_ns, int | float) and math.isfinite(self.clock_ns) and self.clock_ns > 0):
+            raise UsageError(
+                f"--clock-ns {self.clock_ns!s}: not a period in nanoseconds",
+                fix="use a number above 0, such as --clock-ns 3.33 for 300 MHz",
+            )
+        if self.top is not None and (not is_legal(self.top) or self.top in CONTROL_PORTS):
+            raise UsageError(
+                f"--top {self.top}: not a module name",
+                why="it is a SystemVerilog keyword or the name of a port of every design"
+                if self.top in KEYWORDS | CONTROL_PORTS
+                else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
+            )
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        known = "is the only choice" if len(choices) == 1 else "are the choices"
+        raise UsageError(f"{option} {value}: unknown", fix=f"{' and '.join(choices)} {known}")

@@ -1,0 +1,1 @@
+"""Calyx → hw → SystemVerilog, for both schedules."""

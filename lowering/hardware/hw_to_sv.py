@@ -1,0 +1,71 @@
+"""hw → SystemVerilog, by CIRCT's passes and its ExportVerilog.
+
+needs:  hw-level text in which operations have the user's locations or none.
+leaves: SystemVerilog that Verilator, slang and Yosys read; one module an hw.module, `// model.py:12` beside what
+        implements it.
+why:    the options keep out what tools disagree about: local variables in always blocks, and the randomisation macros
+        that seq-to-sv refers to without declaring them (ExportVerilog dies of those).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+from torch2hw.tools.circt_bindings import export_verilog, ir, passmanager, register_dialects
+
+PASSES = (
+    "canonicalize",
+    "cse",
+    "lower-seq-to-sv{disable-mem-randomization=true disable-reg-randomization=true}",
+    "canonicalize",
+    "cse",
+    "hw.module(prettify-verilog)",
+    "hw.module(hw-cleanup)",
+)
+_OPTIONS = (
+    "disallowLocalVariables",
+    "emittedLineLength=120",
+    "locationInfoStyle=plain",
+    "omitVersionComment",
+)
+# What `verilator --lint-only -Wall` would say of every design, each with why it is meant.
+HEADER = """\
+// One file holds every module of the design.
+// verilator lint_off DECLFILENAME
+// A sum with a carry has a lowest bit, and an index an upper part, that nothing reads.
+// verilator lint_off UNUSEDSIGNAL
+// An instance may have outputs that its user does not want.
+// verilator lint_off PINCONNECTEMPTY
+
+"""
+
+
+def export(hw_text: str) -> str:
+    """The SystemVerilog of every module in `hw_text`, in its order."""
+    context = ir.Context()
+    register_dialects(context)
+    with context, ir.Location.unknown():
+        module = ir.Module.parse(hw_text)
+        _forget_own_lines(module)
+        module.operation.attributes["circt.loweringOptions"] = ir.StringAttr.get(",".join(_OPTIONS))
+        passmanager.PassManager.parse(f"builtin.module({','.join(PASSES)})").run(module.operation)
+        out = io.StringIO()
+        export_verilog(module, out)
+    # Ports keep the place at which our intermediate text was parsed.
+    text = re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
+    # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11
+    # reads.
+    return HEADER + text.replace("'{", "{")
+
+
+def _forget_own_lines(module: ir.Module) -> None:
+    """Operations that the parser placed in our intermediate text (file "-") get no location."""
+    unknown = ir.Location.unknown()
+
+    def forget(operation: ir.Operation) -> ir.WalkResult:
+        if str(operation.location).startswith('loc("-"'):
+            operation.location = unknown
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(forget)

@@ -1,0 +1,1 @@
+"""linalg on tensors → loops over buffers."""

@@ -1,0 +1,68 @@
+"""The scalar computation of one loop iteration, under construction: statements in order, and which values are constant.
+
+Equal constants and equal loads are one statement; an operation on constants is computed now (`folding`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch2hw.dialects.loops import Constant, Load, Operation, Source, Statement
+from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.operations import fold
+from torch2hw.lowering.linalg.tensor_views import Element
+
+
+@dataclass
+class ScalarBody:
+    """`values` gives the name of an MLIR value, `known` the bits of a constant's name, `types` the type of any name."""
+
+    statements: list[Statement] = field(default_factory=list)
+    values: dict[Any, str] = field(default_factory=dict)
+    known: dict[str, int] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+
+    def fresh(self, hint: str) -> str:
+        return f"{hint}{len(self.types)}"
+
+    def add(self, statement: Statement) -> str:
+        self.statements.append(statement)
+        self.types[statement.result] = statement.type
+        return statement.result
+
+    def carried(self, dtype: str) -> str:
+        """A name for a value that a reduction carries."""
+        name = self.fresh("acc")
+        self.types[name] = dtype
+        return name
+
+    def constant(self, bits: int, dtype: str) -> str:
+        for known, value in self.known.items():
+            if value == bits and self.types[known] == dtype:
+                return known
+        result = self.add(Constant(self.fresh("c"), dtype, bits))
+        self.known[result] = bits
+        return result
+
+    def read(self, element: Element, dtype: str, source: Source | None) -> str:
+        """The value of one element of a tensor."""
+        if element.buffer is None:
+            return self.constant(element.otherwise_bits, dtype)
+        place = (element.buffer, element.indices, element.guard)
+        for statement in self.statements:
+            if isinstance(statement, Load) and (statement.buffer, statement.indices, statement.guard) == place:
+                return statement.result
+        return self.add(Load(self.fresh("v"), dtype, *place, element.otherwise_bits, source))
+
+    def operation(
+        self, name: str, operands: tuple[str, ...], kind: str, predicate: str | None, source: Source | None
+    ) -> str:
+        """The value of an arith or math operation."""
+        types = tuple(self.types[operand] for operand in operands)
+        if all(operand in self.known for operand in operands):
+            arrays = [number_type(t).values_of(self.known[operand]) for operand, t in zip(operands, types, strict=True)]
+            folded = fold(name, arrays, types, kind, predicate)
+            if folded is not None:
+                return self.constant(int(number_type(kind).bits_of(folded)[0]), kind)
+        return self.add(Operation(self.fresh("v"), kind, name, operands, types, predicate, None, source))

@@ -1,0 +1,129 @@
+"""What every value of the linalg program is: a view of buffers, or a constant scalar; and the nests made so far.
+
+A tensor is stored only where something computes it. `own` says that a value is exactly one temporary; a result of the
+program takes the place of its temporary (`output`), and views made before still name the temporary: `moved` finds the
+element in the output. A view of a constant is a constant laid out anew (`settle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Source, Stage, Store
+from torch2hw.dialects.number_types import Array
+from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise, variable
+from torch2hw.dialects.storage import OUTPUT, RAM, ROM
+from torch2hw.lowering.linalg import tensor_views as views
+from torch2hw.lowering.linalg.mlir_attributes import source_at
+from torch2hw.lowering.linalg.scalar_body import ScalarBody
+from torch2hw.lowering.linalg.tensor_views import Element, View
+
+
+@dataclass
+class TensorValues:
+    """`tensors` and `scalars` (bits and type) are keyed by MLIR value."""
+
+    tensors: dict[Any, View] = field(default_factory=dict)
+    scalars: dict[Any, tuple[int, str]] = field(default_factory=dict)
+    nests: list[Nest] = field(default_factory=list)
+    buffer_count: int = 0
+    owned: dict[Any, Buffer] = field(default_factory=dict)
+    became: dict[Buffer, Buffer] = field(default_factory=dict)  # temporaries that are outputs now
+
+    # -- buffers -------------------------------------------------------------------------------------------------------
+    def buffer_name(self, stem: str) -> str:
+        self.buffer_count += 1
+        return f"{stem}{self.buffer_count - 1}"
+
+    def temporary(self, shape: tuple[int, ...], dtype: str, op: Any) -> Buffer:
+        return Buffer(self.buffer_name("t"), shape, dtype, RAM, None, source_at(op))
+
+    def own(self, value: Any, buffer: Buffer) -> None:
+        self.tensors[value] = views.of_buffer(buffer)
+        self.owned[value] = buffer
+
+    # -- constants -----------------------------------------------------------------------------------------------------
+    def constant_view(self, data: Array, shape: tuple[int, ...], dtype: str, source: Source | None) -> View:
+        """A constant, stored without the dimensions along which it does not change."""
+        if (data == data.reshape(-1)[0]).all():
+            return views.fill(shape, dtype, int(data.reshape(-1)[0]))
+        kept = [d for d, size in enumerate(shape) if size > 1 and not (data == data.take([0], axis=d)).all()]
+        stored = data[tuple(slice(None) if d in kept else 0 for d in range(len(shape)))]
+        buffer = Buffer(self.buffer_name("weights"), stored.shape, dtype, ROM, stored, source)
+        if stored.shape == shape:
+            return views.of_buffer(buffer)
+        return views.remap(views.of_buffer(buffer), shape, lambda at: [at[d] for d in kept])
+
+    def settle(self, view: View, op: Any) -> View:
+        """A view of a constant is a constant laid out anew; others stay views."""
+        if view.fill_bits is not None:
+            return view
+        data = views.evaluate(view)
+        return view if data is None else self.constant_view(data, view.shape, view.dtype, source_at(op))
+
+    # -- nests ---------------------------------------------------------------------------------------------------------
+    def add_nest(
+        self, loops: list[Loop], stages: tuple[Stage, ...], source: Source | None, multiply_accumulates: int = 0
+    ) -> None:
+        self.nests.append(Nest(f"n{len(self.nests)}", tuple(loops), stages, (), source, multiply_accumulates))
+
+    def copy(self, view: View, buffer: Buffer, indices: Callable[[list[Index]], list[Index]], op: Any) -> None:
+        """A nest that stores `view`'s element at i in `buffer` at indices(i)."""
+        variables = [Variable(f"i{d}", size) for d, size in enumerate(view.shape)]
+        at = [variable(v) for v in variables]
+        body = ScalarBody()
+        value = self.read(body, view, at, op)
+        stage = Stage((), tuple(body.statements), (Store(buffer, tuple(indices(at)), value, (), source_at(op)),))
+        self.add_nest([Loop(v) for v in variables if v.extent > 1], (stage,), source_at(op))
+
+    def read(self, body: ScalarBody, view: View, at: list[Index], op: Any) -> str:
+        """The name in `body` of `view`'s element at these indices."""
+        return body.read(self.moved(view.element(at)), view.dtype, source_at(op))
+
+    def materialise(self, view: View, op: Any) -> View:
+        """`view` in a temporary of its own."""
+        buffer = self.temporary(view.shape, view.dtype, op)
+        self.copy(view, buffer, list, op)
+        return views.of_buffer(buffer)
+
+    def moved(self, element: Element) -> Element:
+        """The element in the output that its buffer has become, if it has: views made before still name the buffer."""
+        output = None if element.buffer is None else self.became.get(element.buffer)
+        if element.buffer is None or output is None:
+            return element
+        place = delinearise(linearise(element.indices, element.buffer.shape), output.shape)
+        return replace(element, buffer=output, indices=tuple(place))
+
+    def output(self, value: Any, name: str, dtype: str, op: Any) -> Buffer:
+        """The result's own buffer: the one it was computed in where that is possible, else a copy."""
+        view = self.tensors[value]
+        buffer = view.reshape_of
+        output = Buffer(name, view.shape, dtype, OUTPUT, None, buffer.source if buffer else None)
+        if buffer is not None and buffer.storage.is_scratch:
+            self.nests = [replace_buffer(nest, buffer, output) for nest in self.nests]
+            self.became[buffer] = output
+            for tensor, held in list(self.tensors.items()):
+                if held.reshape_of is buffer:
+                    self.tensors[tensor] = views.reshape(views.of_buffer(output), held.shape)
+            return output
+        self.copy(view, output, list, op)
+        return output
+
+
+def replace_buffer(nest: Nest, old: Buffer, new: Buffer) -> Nest:
+    """`nest` with every access to `old` made to `new`, which is the same data in another shape."""
+
+    def moved(indices: tuple[Index, ...]) -> tuple[Index, ...]:
+        return indices if old.shape == new.shape else tuple(delinearise(linearise(indices, old.shape), new.shape))
+
+    stages = []
+    for stage in nest.stages:
+        statements = tuple(
+            replace(s, buffer=new, indices=moved(s.indices)) if isinstance(s, Load) and s.buffer is old else s
+            for s in stage.statements
+        )
+        stores = tuple(replace(s, buffer=new, indices=moved(s.indices)) if s.buffer is old else s for s in stage.stores)
+        stages.append(replace(stage, statements=statements, stores=stores))
+    return replace(nest, stages=tuple(stages))

@@ -1,0 +1,1 @@
+"""The paper's schedule: affine → scf → Calyx by CIRCT's own pass."""

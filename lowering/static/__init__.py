@@ -1,0 +1,1 @@
+"""The static schedule: affine → scheduled → Calyx, and what can be emitted on the way."""

@@ -1,0 +1,23 @@
+"""affine → scheduled: a modulo schedule for every kernel, and a place in time for every node of the control tree.
+
+Before:  affine.for … { … arith.mulf … }
+After:   affine.for … { … arith.mulf … {cycle = 1 : i64} … }        and {start, interval, depth} of every kernel
+
+needs: loops in execution order (after `interleave-reductions`), a unit in the library for every operation.
+leaves: for each kernel its schedule (`dialects/schedule.py`), for each node its start, for `Rounds` their period; and
+    which units are shared. Nodes start once the one before has ended, in each round too; `overlap-kernels` is to bring
+    them forward.
+refuses: an operation without a unit, as UnsupportedOperation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch2hw.analysis.scheduling import scheduled
+from torch2hw.dialects.program import Program
+
+
+def lower(program: Program, library: Any, share: bool = True) -> Program:
+    """Schedules every kernel; `share` lets kernels take turns with units."""
+    return scheduled(program, library, share)

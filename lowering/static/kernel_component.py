@@ -1,0 +1,363 @@
+"""One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit along with it.
+
+Ports towards the parent: those of memories (`kernel_ports.py`), and for a unit that the parent owns its operands → its
+result. Constants are ROMs inside, stored in the order in which the nest reads them.
+
+Control: static_seq { static_repeat round_trips { issue }; static_repeat … { drain } }. Pipeline registers always
+advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time: it lasts
+until the parent starts the next kernel, and is left out where that is before the last iteration starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.modulo_schedule import iteration_distance
+from torch2hw.analysis.rom_contents import rom_contents
+from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses, unit_of
+from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects.loops import (
+    Buffer,
+    Carried,
+    Constant,
+    IndexValue,
+    Load,
+    Nest,
+    Operation,
+    Store,
+)
+from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
+from torch2hw.dialects.storage import CARRIED
+from torch2hw.hwlib.memories import address_bits, ram, rom
+from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
+from torch2hw.lowering.static.kernel_ports import KernelPorts, select
+
+
+@dataclass
+class SharedUnit:
+    """A unit in the parent that this kernel feeds; `turn` names the port that is high while it does, if that is
+    announced."""
+
+    hardware: Any
+    number: int
+    turn: str | None
+
+
+class KernelComponent:
+    """`shared`: the units that the parent owns, how many of each. `announced`: the banks and the shared units (by name
+    and number) whose use the parent must be told of, because others use them at other times.
+
+    The component runs for `control_cycles`, at least as long as it starts iterations; those in flight end by
+    themselves. That of a nest in rounds runs for one round; its counters go on from there in the next.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        name: str,
+        nest: Nest,
+        library: Any,
+        shared: Mapping[str, int],
+        announced: Container[tuple[Buffer | str, int]] = (),
+        control_cycles: int = 0,
+    ) -> None:
+        self.nest, self.schedule, self.library = nest, nest.plan, library
+        self.component = Component(design, name, nest.source)
+        self.numbers = {use.result: number for use, _, number in shared_uses(nest, library, shared)}
+        self.announced = announced
+        self.control_cycles = max(control_cycles, nest.round_trips * nest.plan.interval_cycles)
+        self.shared: list[SharedUnit] = []
+        self.ports = KernelPorts(self.component)
+        self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
+        self.valids: list[Wire] = []
+        self.turns: dict[str, Wire] = {}
+        self.states: list[tuple[int, Carried, Wire]] = []
+        self.build()
+
+    @property
+    def latency_cycles(self) -> int:
+        """From go to the last store of a round."""
+        return self.schedule.latency_cycles(self.nest.round_trips)
+
+    def build(self) -> None:
+        component, interval = self.component, self.schedule.interval_cycles
+        group = component.static_group("issue", interval)
+        step = component.cycle(group, interval - 1) if interval > 1 else None
+        start = component.cycle(group, 0) if interval > 1 else None
+        issue = component.cell("std_wire", "valid", [("in", 1), ("out", 1)])
+        component.assign(issue["in"], component.constant(1, 1), group, start)
+        self.valids = [issue["out"]]
+        self.indices = IndexStreams(component, self.nest.loops, group, step)
+        for number, stage in enumerate(self.nest.stages):
+            early, late = stage.in_order()
+            for statement in early:
+                self.statement(number, statement)
+            for carried in stage.carried:
+                self.open_state(number, carried)
+            for statement in late:
+                self.statement(number, statement)
+        for number, carried, wire in self.states:
+            self.close_state(number, carried, wire)
+        for (number, store), cycle in zip(self.numbered_stores(), self.schedule.store_cycles, strict=True):
+            self.store(number, store, cycle)
+        for key, port in self.ports.reads.items():
+            if key in self.announced:
+                port.turn = self.turn(*sorted(port.cycles))
+        self.ports.connect()
+        drain = self.control_cycles - self.nest.round_trips * interval
+        component.control = [
+            "calyx.static_seq {",
+            f"  calyx.static_repeat {self.nest.round_trips} {{",
+            "    calyx.enable @issue",
+            "  }",
+        ]
+        if drain:
+            component.static_group("drain", 1)
+            component.assign(issue["in"], component.constant(0, 1), "drain")
+            component.control += [f"  calyx.static_repeat {drain} {{", "    calyx.enable @drain", "  }"]
+        component.control.append("}")
+
+    def numbered_stores(self) -> list[tuple[int, Store]]:
+        return [(number, store) for number, stage in enumerate(self.nest.stages) for store in stage.stores]
+
+    # -- values in time ------------------------------------------------------------------------------------------------
+    def at(self, name: str, cycle: int) -> Wire:
+        """The value `name` of the iteration whose cycle `cycle` it is."""
+        wire, ready = self.values[name]
+        assert cycle >= ready or self.is_constant(wire), (
+            f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
+        )
+        return wire if self.is_constant(wire) else self.component.delayed(wire, cycle - ready)
+
+    def is_constant(self, wire: Wire) -> bool:
+        return wire.name.startswith("%k") and wire in self.component.constants.values()
+
+    def valid(self, cycle: int) -> Wire:
+        """The valid bit `cycle` cycles after issue: registers with reset, so that nothing is stored after a reset."""
+        while len(self.valids) <= cycle:
+            register = self.component.register(f"valid{len(self.valids)}", 1)
+            self.component.assign(register.data, self.valids[-1])
+            self.component.assign(register.enable, self.component.constant(1, 1))
+            self.valids.append(register.out)
+        return self.valids[cycle]
+
+    def turn(self, *cycles: int) -> str:
+        """A port that is high in these cycles of every iteration."""
+        name = "in_" + "_".join(map(str, cycles))
+        if name not in self.turns:
+            flag = self.valid(cycles[0])
+            for cycle in cycles[1:]:
+                flag = self.component.operator("or", flag, self.valid(cycle))
+            self.turns[name] = self.component.output(name, 1)
+            self.component.assign(self.turns[name], flag)
+        return name
+
+    def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
+        return self.component.delayed(self.indices.value(index, width), cycle)
+
+    def flag_at(self, flag: Wire, cycle: int) -> Wire:
+        return self.component.delayed(flag, cycle)
+
+    def runs(self, stage: int, cycle: int) -> Wire:
+        """High where `stage` really runs in the iteration whose cycle `cycle` it is."""
+        ended = [loop for loop in self.nest.loops if loop.reduced_by is not None and loop.reduced_by < stage]
+        flags = [self.flag_at(self.indices.all_at(ended, last=True), cycle)] if ended else []
+        flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.nest.domain]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        return self.component.conjunction(self.valid(cycle), *flags)
+
+    # -- statements ----------------------------------------------------------------------------------------------------
+    def statement(self, stage: int, statement: Any) -> None:
+        name = statement.result
+        if isinstance(statement, Constant):
+            self.values[name] = self.component.constant(statement.bits, number_type(statement.type).bits), 0
+        elif isinstance(statement, IndexValue):
+            start = self.schedule.start[name]
+            self.values[name] = self.stream_at(statement.index, 64, start), start
+        elif isinstance(statement, Load):
+            self.load(statement)
+        else:
+            self.operation(stage, statement)
+
+    def operation(self, stage: int, operation: Operation) -> None:
+        start = self.schedule.start[operation.result]
+        unit = unit_of(operation, self.library)
+        operands = {
+            port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)
+        }
+        operands |= {port.name: self.runs(stage, start) for port in unit.controls}  # when there are operands
+        wait = operand_register_cycles(unit)
+        self.values[operation.result] = self.place(unit, operands, operation, start), start + wait + unit.latency_cycles
+
+    def place(self, unit: Any, operands: dict[str, Wire], operation: Operation, start: int) -> Wire:
+        if operation.result in self.numbers:
+            number = self.numbers[operation.result]
+            stem = shared_name(unit, number)
+            for port in (*unit.inputs, *unit.controls):
+                output = self.component.output(f"{stem}_{port.name}", port.width_bits)
+                self.component.assign(output, operands[port.name])
+            result = self.component.input(f"{stem}_out", unit.output.width_bits)
+            turn = None
+            if (
+                unit.name,
+                number,
+            ) in self.announced:  # an iterative unit's turn is when it starts
+                turn = f"{stem}_{unit.controls[0].name}" if unit.controls else self.turn(start)
+            self.shared.append(SharedUnit(unit, number, turn))
+            return result
+        hint = f"{operation.name.split('.')[1]}_{operation.result}"
+        operands = {
+            port: self.component.delayed(wire, operand_register_cycles(unit)) for port, wire in operands.items()
+        }
+        return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
+
+    def load(self, load: Load) -> None:
+        start, width, storage = self.schedule.start[load.result], number_type(load.type).bits, load.buffer.storage
+        ready = start + storage.read_latency_cycles
+        runtime = [
+            v
+            for index in load.indices
+            for v in index.variables()
+            if v not in {loop.variable for loop in self.nest.loops}
+        ]
+        if storage.in_kernel and not runtime:
+            self.values[load.result] = self.rom(load, start), ready
+            return
+        if storage.in_kernel:
+            assert load.buffer.data is not None
+            address = self.runtime_address(
+                load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start
+            )
+            record = rom(f"{self.component.name}_{load.buffer.name}", width, load.buffer.data.reshape(-1))
+            data = self.component.instance(primitive(record), load.buffer.name, {"addr": address}, load.source)["out"]
+            data = self.component.delayed(data, storage.read_latency_cycles - record.latency_cycles)
+        else:
+            data = self.read(load, start)
+        flags = [self.flag_at(self.indices.at_least_zero(index), ready) for index in load.guard]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        if flags:
+            data = self.component.mux(
+                self.component.conjunction(*flags), data, self.component.constant(load.otherwise_bits, width)
+            )
+        self.values[load.result] = data, ready
+
+    def read(self, load: Load, start: int) -> Wire:
+        """Reads the bank that the element is in; where that is no constant, every bank it can be in, and selects."""
+        buffer, factors = load.buffer, load.buffer.bank_factors
+        offset = linearise([i.floordiv(f) for i, f in zip(load.indices, factors, strict=True)], buffer.bank_shape)
+        address = self.runtime_address(load, offset, address_bits(buffer.bank_elements), start)
+        banks = [bank_number(bank, factors) for bank in selection(load.indices, factors)]
+        phase = [self.valid(start)] if self.schedule.interval_cycles > 1 else []
+        if len(banks) == 1:
+            port = self.ports.read(buffer, banks[0], start)
+            port.requests.append((self.component.conjunction(*phase), address))
+            return port.data
+        number = linearise([i.remainder(f) for i, f in zip(load.indices, factors, strict=True)], factors)
+        width = bits_for(buffer.banks)
+        chosen = self.stream_at(number, width, start)
+        ports = []
+        for bank in banks:
+            port = self.ports.read(buffer, bank, start)
+            here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
+            port.requests.append((self.component.conjunction(*phase, here), address))
+            ports.append((bank, port.data))
+        return select(self.component, self.component.delayed(chosen, buffer.storage.read_latency_cycles), ports)
+
+    def runtime_address(self, load: Load, address: Index, bits: int, start: int) -> Wire:
+        """An address; indices computed at run time enter as constant multiples of their values."""
+        loops = {loop.variable for loop in self.nest.loops}
+        if address.variables() <= loops:
+            return self.stream_at(address, bits, start)
+        fixed = tuple(term for term in address.terms if Index((term,), 0).variables() <= loops)
+        total = self.stream_at(Index(fixed, address.constant), bits, start)
+        for atom, coefficient in address.terms:
+            if (atom, coefficient) in fixed:
+                continue
+            assert isinstance(atom, Variable), "an index computed at run time is not divided"
+            value = self.component.resize(self.at(atom.name, start), bits)
+            for bit in range(bits):
+                if coefficient % (1 << bits) >> bit & 1:
+                    part = (
+                        value if bit == 0 else self.component.operator("lsh", value, self.component.constant(bit, bits))
+                    )
+                    total = self.component.operator("add", total, part)
+        return total
+
+    def rom(self, load: Load, start: int) -> Wire:
+        """A constant in the order in which this nest reads it: its address counts through the loops that matter."""
+        used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
+        loops = [loop for loop in self.nest.loops if loop.variable in used and loop.extent > 1]
+        contents = rom_contents(load, loops)
+        width = number_type(load.type).bits
+        if len(contents) == 1:
+            return self.component.constant(int(contents[0]), width)
+        address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
+        record = rom(f"{self.component.name}_{load.buffer.name}_{load.result}", width, contents)
+        wires = {"addr": self.stream_at(address, address_bits(len(contents)), start)}
+        data = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
+        return self.component.delayed(data, load.buffer.storage.read_latency_cycles - record.latency_cycles)
+
+    # -- carried values ------------------------------------------------------------------------------------------------
+    def open_state(self, number: int, carried: Carried) -> None:
+        """The carried value as a mux of its initial value and its state; the state is closed when `next` exists."""
+        width = number_type(carried.type).bits
+        state = self.component.cell("std_wire", f"{carried.name}_state", [("in", width), ("out", width)])
+        self.states.append((number, carried, state["in"]))
+        self.values[carried.name] = state["out"], self.schedule.start[carried.name]
+        read = self.schedule.start[carried.name]
+        first = self.flag_at(self.indices.all_at(self.nest.reduction_loops(number), last=False), read)
+        self.values[carried.name] = self.component.mux(first, self.at(carried.init, read), state["out"]), read
+
+    def close_state(self, number: int, carried: Carried, state: Wire) -> None:
+        wire, ready = self.values[carried.next]
+        read = self.schedule.start[carried.name]
+        if number == 0:
+            wait = iteration_distance(self.nest, number) * self.schedule.interval_cycles + read - ready
+            self.component.assign(state, self.component.delayed(wire, wait))
+            return
+        inner = self.nest.state_loops(number)
+        depth = int(np.prod([loop.extent for loop in inner], dtype=np.int64))
+        if depth == 1:
+            register = self.component.register(f"{carried.name}_held", wire.width)
+            self.component.assign(register.data, wire)
+            self.component.assign(register.enable, self.runs(number, ready))
+            self.component.assign(state, register.out)
+            return
+        place = linearise([variable(loop.variable) for loop in inner], [loop.extent for loop in inner])
+        bits = address_bits(depth)
+        wires = {
+            "read_addr": self.stream_at(place, bits, read - CARRIED.read_latency_cycles),
+            "write_addr": self.stream_at(place, bits, ready),
+            "write_en": self.runs(number, ready),
+            "write_data": wire,
+        }
+        self.component.assign(
+            state, self.component.instance(primitive(ram(wire.width, depth)), carried.name, wires)["out"]
+        )
+
+    # -- memories of the parent ----------------------------------------------------------------------------------------
+    def store(self, number: int, store: Store, cycle: int) -> None:
+        """Writes to the bank that the element is in; where that is no constant, its number enables one of them."""
+        buffer, factors = store.buffer, store.buffer.bank_factors
+        flags = [self.flag_at(self.indices.at_least_zero(index), cycle) for index in store.guard]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        enable = self.component.conjunction(self.runs(number, cycle), *flags)
+        offset = linearise([i.floordiv(f) for i, f in zip(store.indices, factors, strict=True)], buffer.bank_shape)
+        address = self.stream_at(offset, address_bits(buffer.bank_elements), cycle)
+        banks = [bank_number(bank, factors) for bank in selection(store.indices, factors)]
+        place = linearise([i.remainder(f) for i, f in zip(store.indices, factors, strict=True)], factors)
+        width = bits_for(buffer.banks)
+        for bank in banks:
+            here = enable
+            if len(banks) > 1:
+                chosen = self.component.operator(
+                    "eq", self.stream_at(place, width, cycle), self.component.constant(bank, width), 1
+                )
+                here = self.component.conjunction(enable, chosen)
+            self.ports.write(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))

@@ -1,0 +1,293 @@
+"""Scheduled program → Calyx: one component a kernel, and a top component that holds memories and shared units.
+
+The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
+and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. `Rounds` are
+a `static_repeat`. Where several kernels use a memory's read port or a unit, the one whose turn it is says so; the last
+of them has what is left. The host's ports reach the memories while no kernel runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
+from torch2hw.dialects.bank_ports import bank_ports
+from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects.interface import CONTROL, MEMORY
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program, Rounds
+from torch2hw.dialects.storage import MADE
+from torch2hw.hwlib.contents import Contents
+from torch2hw.hwlib.memories import ram, rom
+from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
+from torch2hw.lowering.static.kernel_ports import select
+
+Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that start in the first of them
+
+
+@dataclass(frozen=True)
+class CalyxProgram:
+    """Calyx text, its primitives as hardware, the contents that this refers to, and what the manifest needs to know."""
+
+    calyx: str
+    definitions: dict[str, str]
+    contents: dict[str, Contents] = field(repr=False)
+    latency_cycles: int
+    kernels: tuple[KernelComponent, ...] = field(repr=False)
+    program: Program = field(repr=False)
+
+    def text(self, weights: bool = True) -> str:
+        """Calyx text; weights are beside it in any case."""
+        return self.calyx
+
+
+def lower(program: Program, library: Any) -> CalyxProgram:
+    """The Calyx program of a scheduled one, with units from `library`."""
+    return _Top(program, library).lower()
+
+
+class HostWires:
+    """The host's ports of a tensor, made at the top component."""
+
+    def __init__(self, top: Component, buffer: Buffer) -> None:
+        self.ports = MEMORY.addressed(buffer)
+        self.address, self.data, self.enable = (
+            top.input(port.name, port.width_bits) if port.is_input else top.output(port.name, port.width_bits)
+            for port in MEMORY.tensor_ports(buffer)
+        )
+
+    def bank(self, top: Component) -> Wire | None:
+        """The number of the bank that the address names, if there are several."""
+        if not self.ports.bank_bits:
+            return None
+        shifted = top.operator("rsh", self.address, top.constant(self.ports.offset_bits, self.address.width))
+        return top.resize(shifted, self.ports.bank_bits)
+
+    def offset(self, top: Component, width: int) -> Wire:
+        """The word of a bank that the address names."""
+        return top.resize(self.address, width) if self.ports.offset_bits else top.constant(0, width)
+
+
+class _Top:
+    def __init__(self, program: Program, library: Any) -> None:
+        self.program, self.library = program, library
+        self.design = Design(self.program.name)
+        self.top = Component(self.design, self.program.name)
+        self.kernels: list[KernelComponent] = []
+        self.ports: list[dict[str, Wire]] = []
+
+    def lower(self) -> CalyxProgram:
+        top, program = self.top, self.program
+        for buffer in program.buffers():
+            assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
+        host = {buffer: HostWires(top, buffer) for buffer in (*program.inputs, *program.outputs)}
+        busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
+        phases = self.phases()
+        announced = self.announced()
+        every = [phase for _, inner in phases for phase in inner]
+        for number, nest in enumerate(program.nests):
+            alone = next((length for length, numbers in every if numbers == [number]), 0)
+            kernel = KernelComponent(
+                self.design,
+                f"{program.name}_{nest.name}",
+                nest,
+                self.library,
+                program.shared,
+                announced[number],
+                alone,
+            )
+            self.design.components += kernel.component.text()
+            self.kernels.append(kernel)
+            self.ports.append(top.subcomponent(kernel.component, nest.name))
+        control = []
+        for rounds, inner in phases:
+            enables = []
+            for length, numbers in inner:
+                names = [program.nests[number].name for number in numbers]
+                group = top.static_group("_".join(["run", *names] if names else ["drain"]), length)
+                enables.append(f"calyx.enable @{group}")
+                start = top.cycle(group, 0) if length > 1 else None
+                for number in numbers:
+                    top.assign(self.ports[number][CONTROL.start.name], top.constant(1, 1), group, start)
+                top.assign(busy["in"], top.constant(1, 1), group)
+            if rounds > 1:
+                enables = ["calyx.static_seq {", *("  " + line for line in enables), "}"]
+                enables = [f"calyx.static_repeat {rounds} {{", *("  " + line for line in enables), "}"]
+            control += enables
+        self.connect_units()
+        idle = top.negation(busy["out"])
+        for buffer in program.buffers():
+            if buffer.storage.in_kernel:
+                continue
+            if buffer.storage.is_read_only:
+                self.table(buffer)
+            else:
+                self.memory(buffer, host.get(buffer), idle)
+        top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
+        self.design.components += top.text()
+        definitions = {name: item.definition for name, item in self.design.primitives.items()}
+        contents = {name: held for item in self.design.primitives.values() for name, held in item.contents.items()}
+        latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
+        assert latency == program.latency_cycles
+        return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.kernels), program)
+
+    def phases(self) -> list[tuple[int, list[Phase]]]:
+        """How often what is done, in order: phases once, and those of kernels in rounds in every round."""
+        rounds: dict[int, tuple[Rounds, list[int]]] = {}  # by their first cycle, with the numbers of their kernels
+        alone: dict[int, list[int]] = {}  # the numbers of other kernels, by their first cycle
+        number = 0
+        for node in self.program.sequence:
+            inside = len(list(node.kernels()))
+            numbers = list(range(number, number + inside))
+            number += inside
+            if isinstance(node, Rounds):
+                rounds[node.start_cycle] = node, numbers
+            else:
+                alone.setdefault(node.start_cycle, []).extend(numbers)
+        found: list[tuple[int, list[Phase]]] = []
+        for start, end in pairwise([*sorted({*alone, *rounds}), self.program.latency_cycles]):
+            if start not in rounds:
+                found.append((1, [(end - start, alone[start])]))
+                continue
+            node, numbers = rounds[start]
+            begun: dict[int, list[int]] = {}  # cycles after the round's start
+            for kernel, nest in zip(numbers, node.kernels(), strict=True):
+                begun.setdefault(nest.start_cycle, []).append(kernel)
+            within = pairwise([*sorted(begun), node.period_cycles])
+            found.append((node.count, [(b - a, begun[a]) for a, b in within]))
+            if start + node.span_cycles < end:
+                found.append((1, [(end - start - node.span_cycles, [])]))
+        return found
+
+    def announced(self) -> list[set[tuple[Buffer | str, int]]]:
+        """For each kernel the banks that it reads and the units it uses, where it must say when: all users but the
+        last, and every reader of an output, which the host reads too."""
+        users: dict[tuple[Buffer | str, int], list[int]] = {}
+        for number, nest in enumerate(self.program.nests):
+            uses: list[tuple[Buffer | str, int]] = [
+                (unit.name, which) for _, unit, which in shared_uses(nest, self.library, self.program.shared)
+            ]
+            for load in nest.loads():
+                if not load.buffer.storage.in_kernel:
+                    factors = load.buffer.bank_factors
+                    uses += [(load.buffer, bank_number(bank, factors)) for bank in selection(load.indices, factors)]
+            for use in dict.fromkeys(uses):
+                users.setdefault(use, []).append(number)
+        told: list[set[tuple[Buffer | str, int]]] = [set() for _ in self.program.nests]
+        for use, numbers in users.items():
+            outside = isinstance(use[0], Buffer) and use[0].storage.host_reads
+            for number in numbers if outside else numbers[:-1]:
+                told[number].add(use)
+        return told
+
+    def connect_units(self) -> None:
+        """The units that kernels take turns with: operands from the kernel whose turn it is, registered; the result to
+        all of them."""
+        users: dict[tuple[str, int], list[tuple[SharedUnit, dict[str, Wire]]]] = {}
+        for kernel, ports in zip(self.kernels, self.ports, strict=True):
+            for unit in kernel.shared:
+                users.setdefault((unit.hardware.name, unit.number), []).append((unit, ports))
+        for (_, number), found in users.items():
+            hardware = found[0][0].hardware
+            stem = shared_name(hardware, number)
+            cell = self.top.instance(primitive(hardware), stem, {})
+            for port in hardware.inputs:
+                choices = [(turn_of(unit.turn, ports), ports[f"{stem}_{port.name}"]) for unit, ports in found]
+                operand = self.top.delayed(self.taken_in_turns(choices), operand_register_cycles(hardware))
+                self.top.assign(cell[port.name], operand)
+            for port in hardware.controls:
+                flags = [ports[f"{stem}_{port.name}"] for _, ports in found]
+                flag = reduce(lambda one, other: self.top.operator("or", one, other), flags)
+                self.top.assign(cell[port.name], self.top.delayed(flag, operand_register_cycles(hardware)))
+            for _, ports in found:
+                self.top.assign(ports[f"{stem}_out"], cell["out"])
+
+    def taken_in_turns(self, choices: list[tuple[Wire | None, Wire]]) -> Wire:
+        """The wire whose flag is high (one at most is), the last one otherwise."""
+        wire = choices[-1][1]
+        for flag, other in reversed(choices[:-1]):
+            assert flag is not None, "only the last one need not say when its turn is"
+            wire = self.top.mux(flag, other, wire)
+        return wire
+
+    def memory(self, buffer: Buffer, host: HostWires | None, idle: Wire) -> None:
+        """The banks of one buffer with all that reads and writes them."""
+        top, number = self.top, host.bank(self.top) if host is not None else None
+        words = []
+        for bank in range(buffer.banks):
+            cell = self.bank(buffer, bank, host)
+            if host is not None and buffer.storage.host_writes:
+                here = [] if number is None else [top.operator("eq", number, top.constant(bank, number.width), 1)]
+                top.assign(cell["write_addr"], host.offset(top, cell["write_addr"].width))
+                top.assign(cell["write_data"], host.data)
+                top.assign(cell["write_en"], top.conjunction(host.enable, idle, *here))
+            words.append((bank, cell["out"]))
+        if host is not None and buffer.storage.host_reads:
+            asked = top.constant(0, 1)
+            if number is not None:
+                held = top.register(f"{buffer.name}_bank", number.width)
+                top.assign(held.data, number)
+                top.assign(held.enable, host.enable)
+                asked = held.out
+            top.assign(host.data, select(top, asked, words))
+
+    def table(self, buffer: Buffer) -> None:
+        """A constant that kernels read in turns."""
+        assert buffer.data is not None
+        record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
+        cell = self.top.instance(primitive(record), bank_ports(buffer, 0).memory, {}, buffer.source)
+        self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
+
+    def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
+        """For each kernel that reads a bank, when its turn is and the address; all of them get `data`, which the memory
+        gives after `latency_cycles`, when the storage says."""
+        late = buffer.storage.read_latency_cycles - latency_cycles
+        found: list[tuple[Wire | None, Wire]] = []
+        names = bank_ports(buffer, bank)
+        for kernel, ports in zip(self.kernels, self.ports, strict=True):
+            if (buffer, bank) in kernel.ports.reads:
+                found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[names.address]))
+                self.top.assign(ports[names.data], self.top.delayed(data, late))
+        return found
+
+    def bank(self, buffer: Buffer, bank: int, host: HostWires | None) -> dict[str, Wire]:
+        """One bank's memory, wired to the kernels."""
+        top, names = self.top, bank_ports(buffer, bank)
+        record = ram(buffer.width_bits, buffer.bank_elements, buffer.storage.host_reads)
+        cell = top.instance(primitive(record), names.memory, {}, buffer.source)
+        reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
+        writes: list[tuple[Wire, dict[str, Wire]]] = [
+            (ports[names.write_enable], ports)
+            for kernel, ports in zip(self.kernels, self.ports, strict=True)
+            if (buffer, bank) in kernel.ports.writes
+        ]
+        if host is not None and buffer.storage.host_reads:
+            enable = host.enable
+            for flag, _ in reads:
+                assert flag is not None, "every reader of an output says when"
+                enable = top.operator("or", enable, flag)
+            top.assign(cell["read_en"], enable)
+            reads.append((None, host.offset(top, cell["read_addr"].width)))
+        unread = top.constant(0, cell["read_addr"].width)
+        top.assign(cell["read_addr"], self.taken_in_turns(reads) if reads else unread)
+        if not buffer.storage.kernels_write:
+            return cell
+        for port, name in (("write_addr", names.write_address), ("write_data", names.write_data)):
+            choices: list[tuple[Wire | None, Wire]] = [(flag, ports[name]) for flag, ports in writes]
+            padding = top.constant(0, cell[port].width)  # of a bank in which nothing is ever stored
+            top.assign(cell[port], self.taken_in_turns(choices) if choices else padding)
+        enable = writes[0][0] if writes else top.constant(0, 1)
+        for flag, _ in writes[1:]:
+            enable = top.operator("or", enable, flag)
+        top.assign(cell["write_en"], enable)
+        return cell
+
+
+def turn_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:
+    """The flag that a kernel sets when its turn is, if it has one."""
+    return None if name is None else ports[name]

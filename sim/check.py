@@ -1,0 +1,226 @@
+"""Simulate a compiled design, and compare it with its reference and with PyTorch (contract section 6).
+
+The first run takes the given inputs; each further run takes random ones of the same shapes: normally distributed
+numbers, and the given integers and booleans in another order, which keeps indices valid; the given ones again where
+PyTorch cannot run the model on those. All runs follow each other without a reset in between.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from torch2hw.analysis.stored_arrays import Array, from_torch, to_torch
+from torch2hw.compiler.compiled import Compiled
+from torch2hw.compiler.design_files import write_design
+from torch2hw.frontend.export_model import run_model
+from torch2hw.frontend.signature import Structure
+from torch2hw.sim import execution, pytorch
+from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
+from torch2hw.sim.explained import Unexplained, unexplained
+from torch2hw.sim.kernel_values import wrong_kernel
+from torch2hw.sim.manifest import Manifest
+from torch2hw.sim.monitors import monitor_text, watched
+from torch2hw.sim.netlist import replace_by_netlist
+from torch2hw.sim.port_checks import port_checks
+from torch2hw.sim.simulation import Conditions, simulate
+from torch2hw.sim.timeline import Timeline
+from torch2hw.tools.errors import CheckError
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """`outputs` is what the model returns, computed by the hardware from the first inputs; `cycles` of every run.
+
+    `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault;
+    `unexplained` where a result is further from PyTorch's than rounding explains.
+    """
+
+    outputs: Any
+    cycles: tuple[int, ...]
+    predicted_cycles: int
+    comparison: Comparison
+    facts: dict[str, Any]
+    seconds: dict[str, float]
+    timeline: Timeline | None = None
+    wrong_kernel: str | None = None
+    unexplained: Unexplained | None = None
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether every bit of every run equals the reference."""
+        return self.comparison.bit_exact
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `simulate --json`."""
+        cycles = (self._mispredicted or self.cycles)[0]
+        facts = self.facts | {"cycles": cycles, "predicted_cycles": self.predicted_cycles}
+        return facts | self.comparison.to_json() | {"seconds": self.seconds}
+
+    def check(self) -> None:
+        """Raise CheckError if the hardware differs from its reference, or took another number of cycles,
+        or is further from PyTorch than rounding explains.
+        """
+        if self.comparison.first_mismatch is not None:
+            raise CheckError(
+                f"the simulation differs from its reference: {self.comparison.first_mismatch}", why=self.wrong_kernel
+            )
+        if self.unexplained is not None:
+            raise CheckError(
+                f"the design computes something else than PyTorch: {self.unexplained}",
+                why="rounding in other places does not explain it (sim/explained.py)",
+                fix="this is a fault in torch2hw, unless the model reads or changes something outside its inputs; "
+                "report it with your model",
+            )
+        if self._mispredicted:
+            raise CheckError(f"a run took {self._mispredicted[0]} cycles, {self.predicted_cycles} were predicted")
+
+    @property
+    def _mispredicted(self) -> list[int]:
+        """Cycles of the runs that did not take what was predicted."""
+        return [cycles for cycles in self.cycles if cycles != self.predicted_cycles]
+
+    def __str__(self) -> str:
+        facts, torch_distance = self.facts, self.comparison.torch
+        runs = f"{len(self.cycles)} run{'s' if len(self.cycles) > 1 else ''}"
+        exact = "bit-exact with its reference" if self.bit_exact else f"WRONG: {self.comparison.first_mismatch}"
+        use = "" if "mac_utilization" not in facts else f", {facts['mac_utilization']:.1%} used"
+        pcc = "" if torch_distance.pcc is None else f", correlation {torch_distance.pcc:.9f}"
+        lines = [
+            f"{facts['top']}: {exact} ({runs})",
+            f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({self.predicted_cycles:,} predicted)",
+            f"  multiply-accumulates: {facts['macs']:,}, lanes: {facts['mac_lanes']}{use}",
+            f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
+            f"{torch_distance.max_ulp:.0f} ulp{pcc}",
+        ]
+        hardware, software = self.comparison.hardware_float64_max_abs, self.comparison.torch_float64_max_abs
+        if hardware is not None and software is not None:
+            lines.append(f"  from PyTorch in float64: max abs {hardware:.3g}; PyTorch's own distance is {software:.3g}")
+        lines.append("  seconds: " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in self.seconds.items()))
+        return "\n".join(lines)
+
+
+def simulate_design(
+    compiled: Compiled,
+    arguments: tuple[Any, ...],
+    *,
+    runs: int = 1,
+    seed: int = 1,
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+    monitored: bool = False,
+    netlist: bool = False,
+) -> SimulationResult:
+    """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
+    loaded = compiled.loaded
+    structure, tensors = Structure.of(arguments)
+    with torch.no_grad():
+        run_model(lambda *given: loaded.model(*structure.build(given)), tensors, loaded, "these inputs")
+    generator = torch.Generator().manual_seed(seed)
+    sets = [tensors, *([_another(tensor, generator) for tensor in tensors] for _ in range(runs - 1))]
+    stored = execution.accepted(
+        loaded.model, compiled.imported, [[from_torch(tensor) for tensor in each] for each in sets]
+    )
+    return simulate_sets(
+        compiled, stored, conditions=conditions, progress=progress, monitored=monitored, netlist=netlist
+    )
+
+
+def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:
+    """The design with a file of assertions about its memory ports beside it, for the simulation only."""
+    file = f"{compiled.top}_port_checks.sv"
+    (folder / file).write_text(port_checks(compiled.at("scheduled")))
+    return replace(manifest, files=(*manifest.files, file))
+
+
+def simulate_sets(
+    compiled: Compiled,
+    sets: Sequence[Sequence[Array]],
+    *,
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+    monitored: bool = False,
+    netlist: bool = False,
+) -> SimulationResult:
+    """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline.
+
+    With `netlist`, what Yosys synthesises of the design is run in its place.
+    """
+    assert not (monitored and netlist), "a netlist has no kernels"
+    unknown = conditions is not None and conditions.state == "unknown"  # Icarus knows no assertions
+    kernels = watched(compiled.at("calyx")) if monitored else []
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+        manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
+        manifest = Manifest.from_json(manifest_json)
+        if netlist:
+            replace_by_netlist(Path(folder), manifest)
+        elif compiled.options.schedule == "static" and not unknown:
+            manifest = with_port_checks(compiled, manifest, Path(folder))
+        simulation = simulate(
+            Path(folder), manifest, sets, conditions, progress, monitor_text(kernels, False) if kernels else ""
+        )
+    answers = references(compiled, sets)
+    results: list[Result] = []
+    far: Unexplained | None = None
+    for run, stored in enumerate(sets):
+        inputs = execution.arguments(compiled.imported, stored)
+        expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
+        wide = pytorch.run_float64(compiled.loaded.model, inputs)
+        for k, port in enumerate(manifest.outputs):
+            exact = None if wide is None else wide[k].double().numpy()
+            hardware, reference = simulation.outputs[run][k], answers[run][k]
+            results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
+        names, dtypes = [port.name for port in manifest.outputs], [port.dtype for port in manifest.outputs]
+        outputs = simulation.outputs[run]
+        far = far or unexplained(compiled.loaded.model, inputs, names, dtypes, expected, outputs, compiled.options)
+    tensors_out = [
+        to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], manifest.outputs, strict=True)
+    ]
+    facts: dict[str, Any] = {
+        "model": compiled.loaded.source_file,
+        "top": compiled.top,
+        "partition": compiled.options.partition,
+        "dtype": compiled.options.dtype,
+        "macs": manifest_json["macs"],
+        "mac_lanes": manifest_json["mac_lanes"],
+    }
+    cycles = tuple(count for of_set in simulation.cycles for count in of_set)
+    timeline, wrong = None, None
+    if kernels:
+        clock_ns = compiled.options.clock_ns
+        timeline = Timeline(compiled.top, clock_ns, tuple(kernels), simulation.runs, cycles, simulation.seen.kernels)
+    comparison = compare(results)
+    if comparison.first_mismatch is not None and compiled.options.schedule == "static":
+        wrong = wrong_kernel(compiled, sets[first_wrong(results) // len(manifest.outputs)])
+    if facts["macs"] and facts["mac_lanes"]:
+        facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
+    seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}
+    return SimulationResult(
+        compiled.imported.output_structure.build(tensors_out),
+        cycles,
+        manifest_json["latency_cycles"],
+        comparison,
+        facts,
+        {step: round(value, 3) for step, value in seconds.items()},
+        timeline,
+        wrong,
+        far,
+    )
+
+
+def references(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """The outputs of the reference, the scheduled loop program run on the CPU, for each set of stored inputs."""
+    program = compiled.reference
+    return execution.loop_outputs(program, program.text(), sets, compiled.options.subnormals)
+
+
+def _another(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if tensor.is_floating_point():
+        return torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
+    order = torch.randperm(tensor.numel(), generator=generator)
+    return tensor.reshape(-1)[order].reshape(tensor.shape)

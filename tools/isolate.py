@@ -1,0 +1,83 @@
+"""Run native code where its abort does not take us along.
+
+MLIR and CIRCT can abort or crash the process on programs they did not expect (toolchain facts in CONTRIBUTING.md).
+`run_native` calls a function in a forked child: what it returns or raises comes back pickled; a death by signal, or an
+exit that nobody asked for, becomes an `InternalError`. The function must make its own MLIR contexts, for the threads of
+the parent's do not exist in the child, and must take and give plain data.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import IO, Any, NoReturn, ParamSpec, TypeVar
+
+from torch2hw.tools.errors import InternalError
+from torch2hw.tools.workarounds import forget_llvm_threads
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def run_native(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """`function(*args, **kwargs)`, in a child process. Costs about 20 ms in a process with PyTorch loaded."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as messages:
+        child = os.fork()
+        if child == 0:
+            _serve(function, args, kwargs, answer, messages)
+        try:
+            _, status = os.waitpid(child, 0)
+        except BaseException:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise
+        answer.seek(0)
+        pickled = answer.read()
+        if status != 0 or not pickled:
+            raise InternalError(f"native code {_manner(status)}{_last_words(messages)}")
+    raised, value = pickle.loads(pickled)
+    if raised:
+        raise value
+    result: Result = value
+    return result
+
+
+def _serve(function: Callable[..., Any], args: Any, kwargs: Any, answer: IO[bytes], messages: IO[bytes]) -> NoReturn:
+    """The child: answer, and leave without running any of the parent's clean-up."""
+    faulthandler.disable()  # a crash is told by the parent
+    try:
+        os.dup2(messages.fileno(), 2)
+        forget_llvm_threads()
+        try:
+            reply = (False, function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is raised again in the parent
+            reply = (True, error)
+        try:
+            data = pickle.dumps(reply)
+        except Exception as error:  # noqa: BLE001 - what cannot be pickled still has a text
+            data = pickle.dumps((True, RuntimeError(f"{type(reply[1]).__name__}: {reply[1]} ({error})")))
+        answer.write(data)
+        answer.flush()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _manner(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended the process with status {os.waitstatus_to_exitcode(status)}"
+
+
+def _last_words(messages: IO[bytes]) -> str:
+    """The first line the dying code wrote to stderr, which names the assertion; the rest is a stack dump."""
+    messages.seek(0)
+    first = messages.read().decode(errors="replace").strip().split("\n")[0]
+    return f": {first}" if first else ""

@@ -1,0 +1,93 @@
+"""Child processes that never outlive us, and programs that may not be installed.
+
+Each child leads a process group of its own: the terminal's Ctrl-C reaches us alone, and whichever way we leave — done,
+Ctrl-C, an error — the groups still running are killed, compiler drivers and what they started alike.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from torch2hw.tools.errors import MissingTool
+
+Command = Sequence[str | Path]
+
+
+def require(program: str, purpose: str, install: str) -> str:
+    """The path of `program`, or a MissingTool that says how to install it."""
+    found = shutil.which(program)
+    if found is None:
+        raise MissingTool(f"{purpose} needs {program}, which is not installed", fix=install)
+    return found
+
+
+def run(command: Command, cwd: Path, line: Callable[[str], None]) -> int:
+    """Run to the end, giving each line of output and errors to `line` as it comes; the exit status."""
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        process = _start(processes, command, cwd, subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout:
+            for text in process.stdout:
+                line(text.rstrip("\n"))
+        return process.wait()
+    finally:
+        _kill(processes)
+
+
+def run_all(
+    commands: Sequence[Command], cwd: Path, jobs: int, env: Mapping[str, str] | None = None
+) -> list[tuple[int, str]]:
+    """Exit status and output of each command, in order; `jobs` run at a time. Logs stand in `cwd` while they run."""
+    logs = [cwd / f"command-{index}.log" for index in range(len(commands))]
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        for command, log in zip(commands, logs, strict=True):
+            while sum(process.poll() is None for process in processes) >= jobs:
+                time.sleep(0.005)
+            with log.open("w") as output:
+                _start(processes, command, cwd, output, env)
+        return [(process.wait(), log.read_text(errors="replace")) for process, log in zip(processes, logs, strict=True)]
+    finally:
+        _kill(processes)
+
+
+def _start(
+    started: list[subprocess.Popen[str]],
+    command: Command,
+    cwd: Path,
+    output: int | IO[str],
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    """Start a process and put it in `started`; Ctrl-C waits until it is there, or nobody would know of the process."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        started.append(process)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    return process
+
+
+def _kill(processes: Sequence[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
