@@ -23,7 +23,7 @@ from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks, pieces
 
-MOST_LUT_WORDS = 256  # of a read-only memory that synthesis keeps in LUTs
+MAX_LUT_WORDS = 256  # of a read-only memory that synthesis keeps in LUTs
 CONSTANT_COMPARISON_LUTS = 4  # of a float and a constant
 BANK_LUTS = 16  # of address, enable and host's decoder
 REWIRING_LUTS = 64  # two operands of an adder from another place than in the other nest
@@ -162,7 +162,7 @@ def bank(words: int, width: int) -> float:
 
 def rom_cost(words: int, width: int) -> tuple[int, int]:
     """LUTs and RAMB18s of a read-only memory."""
-    if words <= MOST_LUT_WORDS:
+    if words <= MAX_LUT_WORDS:
         return width * max(1, (1 << (words - 1).bit_length()) // 64), 0
     sizes = pieces(words, width)
     return width * (len(sizes) > 1), sum(half_blocks(1 << (size - 1).bit_length(), width) for size in sizes)

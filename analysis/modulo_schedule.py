@@ -30,8 +30,8 @@ from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CARRIED
 
 CHAIN_LIMIT = 2
-MOST_DELAYS = 4  # of a read of a memory, before a larger interval is tried
-MOST_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early at once
+MAX_DELAYS = 4  # of a read of a memory, before a larger interval is tried
+MAX_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early at once
 
 Latency = Callable[[Operation], int]
 Uses = list[tuple[tuple[Index, ...], int]]  # indices and cycle of accesses
@@ -121,7 +121,7 @@ def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
     carried = [each for stage in nest.stages for each in stage.carried]
     not_before: dict[str, int] = {}
-    delays = {True: min(len(carried), MOST_CARRIED_DELAYS) + 1, False: MOST_DELAYS * sum(1 for _ in nest.loads()) + 1}
+    delays = {True: min(len(carried), MAX_CARRIED_DELAYS) + 1, False: MAX_DELAYS * sum(1 for _ in nest.loads()) + 1}
     larger: list[int] = []
     while True:
         result = _timed(nest, latency, interval, not_before)

@@ -92,7 +92,7 @@ def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
 
 
 @dataclass(frozen=True)
-class Access:
+class TimedAccess:
     """A read or write of a nest: by iteration n in cycle n·II + `cycle`."""
 
     buffer: Buffer
@@ -127,14 +127,14 @@ class Timed:
         return max([0, self.cycles - PROVABLE_CYCLES, *windows, *accesses])
 
     @cached_property
-    def reads(self) -> list[Access]:
+    def reads(self) -> list[TimedAccess]:
         loads = (load for load in self.nest.loads() if not load.buffer.storage.in_kernel)
-        return [Access(load.buffer, load.indices, self.plan.start[load.result]) for load in loads]
+        return [TimedAccess(load.buffer, load.indices, self.plan.start[load.result]) for load in loads]
 
     @cached_property
-    def writes(self) -> list[Access]:
+    def writes(self) -> list[TimedAccess]:
         stores = zip(self.nest.stores(), self.plan.store_cycles, strict=True)
-        return [Access(store.buffer, store.indices, cycle) for store, cycle in stores]
+        return [TimedAccess(store.buffer, store.indices, cycle) for store, cycle in stores]
 
     @cached_property
     def buffers(self) -> frozenset[Buffer]:
@@ -149,7 +149,9 @@ class Timed:
             found[key] = min(first, used), max(free, released)
         return {key: (first, free + self.last_cycles) for key, (first, free) in found.items()}
 
-    def extreme(self, access: Access, dimensions: list[int], loops: list[Variable], latest: bool) -> dict[int, int]:
+    def extreme(
+        self, access: TimedAccess, dimensions: list[int], loops: list[Variable], latest: bool
+    ) -> dict[int, int]:
         """`extreme` of some dimensions of an access, computed once."""
         key = id(access), tuple(dimensions), latest
         if key not in self.extremes:
@@ -203,7 +205,7 @@ def _distance(first: Timed, second: Timed) -> int:
     return needed
 
 
-def latest_minus_earliest(first: Timed, one: Access, second: Timed, other: Access) -> int | None:
+def latest_minus_earliest(first: Timed, one: TimedAccess, second: Timed, other: TimedAccess) -> int | None:
     """The most cycles, over all elements, from `first`'s last `one` of it back to `second`'s first `other` of it, both
     counted from their nest's start. None if they never touch the same element. An upper bound where it is not exact."""
     total = one.cycle - other.cycle
@@ -230,7 +232,7 @@ def latest_minus_earliest(first: Timed, one: Access, second: Timed, other: Acces
     return total + sum(first.steps[v] * (v.extent - 1) for v in left)
 
 
-def together(one: Access, other: Access) -> list[list[int]]:
+def together(one: TimedAccess, other: TimedAccess) -> list[list[int]]:
     """The dimensions in groups that have no loop in common."""
     groups: list[tuple[set[Any], list[int]]] = []
     for dimension, (a, b) in enumerate(zip(one.indices, other.indices, strict=True)):

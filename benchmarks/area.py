@@ -28,7 +28,7 @@ from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "examples" / "ffnn.py"
-MOST_LUTS_A_LANE = 560
+MAX_LUTS_A_LANE = 560
 TITLES = (
     "N",
     "lanes",
@@ -106,7 +106,7 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         if before is not None and lanes > before["lanes"]:
             growth = f"{log(rest / before['rest_lut']) / log(lanes / before['lanes']):.2f}"
         a_lane = "–" if lut is None else f"{lut / lanes:.0f}"
-        if lut is not None and lut / lanes > MOST_LUTS_A_LANE and lanes > 1:
+        if lut is not None and lut / lanes > MAX_LUTS_A_LANE and lanes > 1:
             a_lane = f"**{a_lane}**"
         cycles = number(point["predicted_cycles"])
         rows.append(
@@ -126,7 +126,7 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         "# LUTs over lanes",
         f"Written by `python -m torch2hw.benchmarks.area`: FFNN, batch 64, fp32 ({resource_tool}). `not units` is what "
         "is left with the arithmetic units as black boxes: control, addresses, memories, delay lines, multiplexers. "
-        f"**Bold** is above {MOST_LUTS_A_LANE} LUTs a lane. – is not measured.",
+        f"**Bold** is above {MAX_LUTS_A_LANE} LUTs a lane. – is not measured.",
         table(TITLES, rows),
         *fit(points),
     ]

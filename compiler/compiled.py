@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch2hw.compiler.driver import Context, Driver, Program, Step, answering_for
+from torch2hw.compiler.driver import Context, Driver, LevelProgram, Step, answering_for
 from torch2hw.compiler.dumps import Dumps
 from torch2hw.compiler.options import Options
 from torch2hw.compiler.pipeline import passes_for
@@ -52,7 +52,7 @@ class Compiled:
         return [step.program for step in self.steps if step.level == level][-1]
 
     @property
-    def result(self) -> Program:
+    def result(self) -> LevelProgram:
         """What the last pass left."""
         return self.steps[-1].program if self.steps else self.imported
 

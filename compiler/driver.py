@@ -24,7 +24,7 @@ from torch2hw.frontend.locations import Sources
 from torch2hw.tools.errors import InternalError, SeveralErrors, Torch2HWError
 
 
-class Program(Protocol):
+class LevelProgram(Protocol):
     """A program at some level. It is never changed in place: a pass that changes nothing gives back the same object."""
 
     def text(self, weights: bool = True) -> str:
@@ -69,7 +69,7 @@ class Step:
 
     name: str
     level: str
-    program: Program
+    program: LevelProgram
     report: dict[str, Any]
     changed: bool
     seconds: float
@@ -97,7 +97,7 @@ class Driver:
     first: int = 0
     manifest: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, program: Program, level: str, context: Context, sources: Sources) -> list[Step]:
+    def run(self, program: LevelProgram, level: str, context: Context, sources: Sources) -> list[Step]:
         """Every pass in order from `level` on. The last step holds the result."""
         from torch2hw.compiler.dumps import Dumps
 

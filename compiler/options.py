@@ -17,7 +17,7 @@ SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
 BANKINGS = ("dimension", "naive")
 CONTROLS = ("shared", "arms")
-MOST_BANKS = 64
+MAX_BANKS = 64
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Options:
                 why="it is the number of banks along each parallel dimension",
                 fix="use --partition 1, 2, 4, …",
             )
-        if self.partition > MOST_BANKS:
-            lanes = MOST_BANKS**2
+        if self.partition > MAX_BANKS:
+            lanes = MAX_BANKS**2
             raise UsageError(
-                f"--partition {self.partition}: more than {MOST_BANKS}",
+                f"--partition {self.partition}: more than {MAX_BANKS}",
                 why=f"{lanes:,} multiply-accumulate lanes take {2 * lanes:,} DSPs, and each is written out",
-                fix=f"use --partition {MOST_BANKS} or less",
+                fix=f"use --partition {MAX_BANKS} or less",
             )
         _one_of("--dtype", self.dtype, DTYPES)
         _one_of("--subnormals", self.subnormals, SUBNORMALS)

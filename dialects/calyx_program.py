@@ -188,7 +188,7 @@ class Primitive:
 
 
 @dataclass
-class Program:
+class ComponentProgram:
     """Components come after the components that they instantiate."""
 
     entry: str

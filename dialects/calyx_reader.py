@@ -9,6 +9,7 @@ from torch2hw.dialects.calyx_program import (
     Assign,
     Cell,
     Component,
+    ComponentProgram,
     Control,
     Cycles,
     Enable,
@@ -22,7 +23,6 @@ from torch2hw.dialects.calyx_program import (
     Port,
     PortOf,
     Primitive,
-    Program,
     Repeat,
     Sequence,
     Value,
@@ -68,10 +68,10 @@ _ROLES = ("go", "done", "clk", "reset")
 _PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 
 
-def read(module: Any) -> Program:
+def read(module: Any) -> ComponentProgram:
     """The records of `module` (a parsed, verified builtin.module with Calyx components)."""
     operations = [op.operation for op in module.body.operations]
-    program = Program(entry="")
+    program = ComponentProgram(entry="")
     for op in operations:
         if op.name == "hw.module.extern":
             program.primitives[_text(op, "sym_name")] = _primitive(op)
@@ -140,7 +140,7 @@ def _width(value: Any) -> int:
 
 
 class _ComponentReader:
-    def __init__(self, program: Program, ports: dict[str, tuple[Port, ...]]) -> None:
+    def __init__(self, program: ComponentProgram, ports: dict[str, tuple[Port, ...]]) -> None:
         self.program, self.ports = program, ports
         self.values: dict[Any, Value] = {}
         self.cells: dict[str, Cell] = {}

@@ -16,7 +16,7 @@ SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 SHORTEST_WORDS = SHAPES[0][0]
 UNDIVIDED_WORDS = 1024
 """Up to here the tools choose well by themselves, distributed RAM included."""
-MOST_PIECES = 4
+MAX_PIECES = 4
 """A multiplexer of four is one LUT6 for each bit, like one of two."""
 BLOCK_LUTS = 100
 """What a BRAM36 may cost in LUTs: less than a device has for each of them (650 on a U50), for both must fit."""
@@ -29,7 +29,7 @@ def pieces(depth: int, width_bits: int) -> tuple[int, ...]:
     """
     if depth <= UNDIVIDED_WORDS:
         return (depth,)
-    return min(_choices(depth, MOST_PIECES), key=lambda sizes: (_cost(sizes, width_bits), len(sizes)))
+    return min(_choices(depth, MAX_PIECES), key=lambda sizes: (_cost(sizes, width_bits), len(sizes)))
 
 
 def half_blocks(depth: int, width_bits: int) -> int:

@@ -21,7 +21,7 @@ from .unit import Unit
 INTEGERS = ("i8", "i16", "i32", "i64")
 TYPES = (*FORMATS, *INTEGERS)
 LANES = 8  # of the sums and dot products that are listed; `find` makes those of any number, by name
-MOST_LANES = 64
+MAX_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def find(library: Library, name: str, dtype: str) -> Listed:
     """The unit called `name`, or `name` with `dtype` before it (`add`: f32_add). NoSuchUnit if there is none."""
     stem, _, _ = name.partition("_")
     number = re.search(r"(?:sum|dot)_([1-9]\d?)(?!\d)", name)
-    lanes = int(number[1]) if number and int(number[1]) <= MOST_LANES else LANES
+    lanes = int(number[1]) if number and int(number[1]) <= MAX_LANES else LANES
     known = _named(dtype, lanes)
     if is_type(stem):
         known |= _named(stem, lanes)

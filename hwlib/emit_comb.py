@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from .bits import Bits, reachable
 from .contents import words_inside
-from .pipeliner import Schedule, last_use
+from .pipeliner import Pipeline, last_use
 
 BINARY = {"add": "add", "sub": "sub", "and": "and", "or": "or", "xor": "xor"}
 COMPARE = {"eq": "eq", "ult": "ult", "slt": "slt"}
 
 
-def emit(name: str, inputs: list[Bits], schedule: Schedule) -> str:
+def emit(name: str, inputs: list[Bits], schedule: Pipeline) -> str:
     """`hw.module @name(in %<input>…, in %clk: !seq.clock, out out: iW)`."""
     return Emitter(schedule).module(name, inputs)
 
@@ -22,7 +22,7 @@ def emit(name: str, inputs: list[Bits], schedule: Schedule) -> str:
 class Emitter:
     """Values are named %<prefix>n<index>_<stage>, inputs as they are called."""
 
-    def __init__(self, schedule: Schedule, prefix: str = ""):
+    def __init__(self, schedule: Pipeline, prefix: str = ""):
         self.schedule, self.prefix = schedule, prefix
         self.lines: list[str] = []
         self.constants: dict[tuple[int, int], str] = {}

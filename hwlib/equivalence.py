@@ -23,7 +23,7 @@ _PYOSYS = find_spec("pyosys")  # not imported: a process with Yosys' library in 
 assert _PYOSYS is not None and _PYOSYS.origin is not None
 ABC = Path(_PYOSYS.origin).parent / "yosys-abc"
 CONFLICTS = 20_000  # of one SAT question
-MOST_SECONDS = 60  # of a sweep: then nothing is proved
+MAX_SECONDS = 60  # of a sweep: then nothing is proved
 
 
 def never(modules: str, top: str, cycle: int = 0, conflicts: int = CONFLICTS) -> list[bool]:
@@ -50,7 +50,7 @@ def never(modules: str, top: str, cycle: int = 0, conflicts: int = CONFLICTS) ->
         (folder,) = run_scripts({"design.sv": verilog(modules)}, [to_aiger], Path(temporary))
         outputs = len(_outputs(folder / "design.aig"))
         try:
-            subprocess.run([ABC, "-q", commands], cwd=folder, capture_output=True, check=True, timeout=MOST_SECONDS)
+            subprocess.run([ABC, "-q", commands], cwd=folder, capture_output=True, check=True, timeout=MAX_SECONDS)
         except subprocess.TimeoutExpired:
             return [False] * outputs
         return [literal == 0 for literal in _outputs(folder / "proved.aig")[cycle * outputs :]]

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from .bits import Bits, Graph, cat
 from .emit_comb import Emitter
-from .pipeliner import Schedule
+from .pipeliner import Pipeline
 from .unit import Port, Unit
 
 START = "start"
@@ -60,11 +60,11 @@ class Parts:
     concatenations of the named fields, the first one in the highest bits.
     """
 
-    load: Schedule
+    load: Pipeline
     loaded: tuple[str, ...]
-    step: Schedule
+    step: Pipeline
     stepped: tuple[str, ...]
-    result: Schedule
+    result: Pipeline
     steps: int
 
 

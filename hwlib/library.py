@@ -9,7 +9,7 @@ from .delay_model import DelayModel
 from .entries import ENTRIES, PORTS, Request, entry_for, format_of, unit_name
 from .formats import integer_width, type_width
 from .iterative import IterativeUnit, Parts, joined, state_inputs, unrolled
-from .pipeliner import Schedule, pipeline
+from .pipeliner import Pipeline, pipeline
 from .unit import Unit
 
 __all__ = ["ENTRIES", "SHAPES", "Library", "NoUnit"]
@@ -91,7 +91,7 @@ class Library:
         )
         name = f"{unit_name(entry, operation, types, None)}_iterative"
         native = entry.native and all(t in NATIVE_FORMATS for t in types)
-        whole_schedule = Schedule(whole, 0, {}, False)
+        whole_schedule = Pipeline(whole, 0, {}, False)
         return IterativeUnit(
             name, operand_types, result_type, operands, whole_schedule, native, entry.error_ulp, parts=parts
         )

@@ -25,7 +25,7 @@ from .delay_model import DelayModel
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Pipeline:
     """`stages` maps node indices to stages 0 .. depth - 1 (all 0 at depth 0); `registered_roms`: roms are block
     memories.
     """
@@ -41,7 +41,7 @@ class Schedule:
         return sum(n.width * (last[n.index] - self.stages[n.index]) for n in reachable(self.output) if n.index in last)
 
 
-def last_use(schedule: Schedule) -> dict[int, int]:
+def last_use(schedule: Pipeline) -> dict[int, int]:
     """Node index -> the last stage in which its value is needed; `depth` for the output itself."""
     last: dict[int, int] = {}
     for node in reachable(schedule.output):
@@ -55,11 +55,11 @@ def last_use(schedule: Schedule) -> dict[int, int]:
     return last
 
 
-def pipeline(output: Bits, clock_ns: float, model: DelayModel, depth: int | None = None) -> Schedule:
+def pipeline(output: Bits, clock_ns: float, model: DelayModel, depth: int | None = None) -> Pipeline:
     """The schedule for a period, or with exactly `depth` stages (then for the shortest period that allows it)."""
     nodes = [n for n in reachable(output) if n.op != "const"]
     if not any(n.op != "input" for n in nodes) and depth is None:
-        return Schedule(output, 0, {n.index: 0 for n in nodes}, False)
+        return Pipeline(output, 0, {n.index: 0 for n in nodes}, False)
     budget_ns = clock_ns - model.register_ns
     if depth is None:
         depth = _earliest(nodes, model, budget_ns, True)[output.index] + 1
@@ -68,11 +68,11 @@ def pipeline(output: Bits, clock_ns: float, model: DelayModel, depth: int | None
         registered_roms = depth > _earliest(nodes, model, float("inf"), True)[output.index]
         budget_ns = _shortest_budget(nodes, output, model, depth, registered_roms)
     if depth == 0:
-        return Schedule(output, 0, {n.index: 0 for n in nodes}, False)
+        return Pipeline(output, 0, {n.index: 0 for n in nodes}, False)
     if depth == 1 and not any(n.op == "rom" for n in nodes):
-        return Schedule(output, 1, {n.index: 0 for n in nodes}, False)
+        return Pipeline(output, 1, {n.index: 0 for n in nodes}, False)
     stages = _fewest_registers(nodes, output, model, budget_ns, depth, registered_roms)
-    return Schedule(output, depth, stages, registered_roms)
+    return Pipeline(output, depth, stages, registered_roms)
 
 
 def _earliest(nodes: list[Bits], model: DelayModel, budget_ns: float, registered_roms: bool) -> dict[int, int]:

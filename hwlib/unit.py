@@ -11,7 +11,7 @@ from .bits import Bits
 from .contents import Contents
 from .formats import mlir_type
 from .luts import estimated_luts
-from .pipeliner import Schedule
+from .pipeliner import Pipeline
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Unit:
     operand_types: tuple[str, ...]
     result_type: str
     operands: tuple[Bits, ...] = field(repr=False)
-    schedule: Schedule = field(repr=False)
+    schedule: Pipeline = field(repr=False)
     native: bool
     error_ulp: float = 0.0
     measured_luts: int | None = None

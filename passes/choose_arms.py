@@ -28,8 +28,6 @@ from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.choose_lanes import all_choices
 from torch2hw.passes.unroll_lanes import unroll
 
-BEAM = 32  # choices for the nests so far that are kept
-CHOICES = 8  # of one nest
 COLLIDES = 1 << 30
 
 Choice = tuple[tuple[Variable, int], ...]
@@ -39,16 +37,20 @@ Place = tuple[Index, ...]
 
 @dataclass(frozen=True)
 class ChooseArms:
+    """`beam`: choices for the nests so far that are kept. `max_choices`: of one nest."""
+
     name: str = "choose-arms"
     source: str = "affine"
     target: str = "affine"
+    beam: int = 32
+    max_choices: int = 8
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         partition = int(context.options.partition)
         if partition == 1:
             return program, {}
         apart = context.options.sequential_control == "arms"
-        search = Search(program, partition * partition, apart)
+        search = ArmSearch(self, program, partition * partition, apart)
         choices, factors = search.best()
         nodes: list[Node] = []
         report: dict[str, Any] = {}
@@ -73,9 +75,10 @@ class Uses:
 
 
 @dataclass
-class Search:
+class ArmSearch:
     """The cheapest arms for every nest. `apart`: the arms run by themselves, so no two may ever write to one bank."""
 
+    effort: ChooseArms
     program: Program
     limit: int
     apart: bool
@@ -90,7 +93,7 @@ class Search:
                 for choice in self.candidates(nest)
             ]
             longer.sort(key=lambda state: self.cost(self.program.nests[: number + 1], *state))
-            beam = longer[:BEAM]
+            beam = longer[: self.effort.beam]
         return beam[0]
 
     def candidates(self, nest: Nest) -> list[Choice]:
@@ -105,7 +108,7 @@ class Search:
                 choice = tuple((v, count) for v, count in lanes.items() if count > 1)
                 found[choice] = prod(-(-loop.extent // lanes.get(loop.variable, 1)) for loop in nest.loops)
         least = min(found.values())
-        return [choice for choice, iterations in found.items() if iterations == least][:CHOICES] + [()]
+        return [choice for choice, iterations in found.items() if iterations == least][: self.effort.max_choices] + [()]
 
     def cost(self, nests: tuple[Nest, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
         pairs = list(zip(nests, choices, strict=True))

@@ -33,26 +33,33 @@ from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
-PRICED_CHOICES = 24
-FEWEST_CHOICES = 4
-PRICED_ARMS = 3072  # pricing a choice means writing its arms out: fewer choices where there are very many arms
-ROUNDS = 8
-PAIRED_CHOICES = 6  # of one nest, the cheapest by themselves, each with the best of all of another
-
 Partition = dict[Buffer, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class ChooseLanes:
+    """How much is tried. `priced_choices` for each number of lanes, but no more than `priced_arms` arms in all (pricing
+    a choice means writing its arms out), and no fewer than `min_choices`. `paired_choices`: the cheapest of one nest,
+    each with the best of all of another. `max_rounds` over all nests."""
+
     name: str = "choose-lanes"
     source: str = "affine"
     target: str = "affine"
+    priced_choices: int = 24
+    min_choices: int = 4
+    priced_arms: int = 3072
+    paired_choices: int = 6
+    max_rounds: int = 8
+
+    def priced(self, lanes: int) -> int:
+        """Choices that are priced for a number of lanes."""
+        return min(self.priced_choices, max(self.min_choices, self.priced_arms // lanes))
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         partition = int(context.options.partition)
         if partition == 1:
             return program, {}
-        search = Search(program, partition * partition, context.library)
+        search = LaneSearch(self, program, partition * partition, context.library)
         chosen = search.best()
         factors = search.partition(range(len(chosen)), chosen)
         report: dict[str, Any] = {}
@@ -67,10 +74,11 @@ class ChooseLanes:
         return program.with_nests([lanes.nest for lanes in chosen]), report
 
 
-class Search:
+class LaneSearch:
     """A choice of lanes for every nest of a program, at most `limit` each."""
 
-    def __init__(self, program: Program, limit: int, library: Any) -> None:
+    def __init__(self, effort: ChooseLanes, program: Program, limit: int, library: Any) -> None:
+        self.effort = effort
         self.nests, self.limit = program.nests, limit
         self.whole = run_time_dimensions(program.nests)
         work = sum(nest.macs for nest in self.nests) or sum(nest.trip_count for nest in self.nests)
@@ -90,7 +98,7 @@ class Search:
 
     def written_out(self, nest: Nest, library: Any) -> list[Lanes]:
         found = []
-        for choice in candidates(nest, self.limit):
+        for choice in candidates(nest, self.limit, self.effort.priced(self.limit)):
             unrolled = unroll(nest, choice)
             text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
             found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library), library))
@@ -101,7 +109,7 @@ class Search:
         chosen: list[Lanes | None] = [None] * len(self.nests)
         for number in self.order:
             chosen[number] = self.response(number, chosen)[1]
-        for _ in range(ROUNDS):
+        for _ in range(self.effort.max_rounds):
             before = list(chosen)
             for number in self.order:
                 chosen[number] = self.response(number, chosen)[1]
@@ -143,7 +151,7 @@ class Search:
         def by_itself(lanes: Lanes) -> float:
             return self.cost((number,), [*alone[:number], lanes, *alone[number + 1 :]])
 
-        few = sorted(self.choices[number], key=by_itself)[:PAIRED_CHOICES]
+        few = sorted(self.choices[number], key=by_itself)[: self.effort.paired_choices]
         for other in self.neighbours[number]:
             if not self.nests[other].macs:
                 continue
@@ -192,12 +200,11 @@ class Search:
         return self.needs[lanes]
 
 
-def candidates(nest: Nest, lanes: int) -> list[dict[Variable, int]]:
-    """Choices worth pricing: of every number of lanes those that take the fewest iterations, most of the largest.
+def candidates(nest: Nest, lanes: int, priced: int) -> list[dict[Variable, int]]:
+    """At most `priced` choices: of every number of lanes those that take the fewest iterations, most of the largest.
 
     Where very many are equal, some evenly spread over them.
     """
-    priced = min(PRICED_CHOICES, max(FEWEST_CHOICES, PRICED_ARMS // lanes))
     ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
     for number, choice in enumerate(all_choices(nest, lanes)):
         iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in nest.loops)

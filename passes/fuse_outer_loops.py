@@ -10,7 +10,7 @@ why: between two kernels lies a whole tensor, mostly the largest memory of a des
     row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
     them more often. Nests are fused if every access to what one of them stores and another one touches is to the rows
     of its round, so that every value is what it was. A number of rounds is tried by scheduling the nests: it must not
-    cost more than MOST_CYCLES of their time and must make the memories between them cheaper (`lane_costs.bank`).
+    cost more than `max_added` of their time and must make the memories between them cheaper (`lane_costs.bank`).
 """
 
 from __future__ import annotations
@@ -34,21 +34,23 @@ from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
 
-MOST_CYCLES = 0.002
-MOST_ROUNDS = 128
-MOST_TRIED = 2
-
 
 @dataclass(frozen=True)
 class FuseOuterLoops:
+    """`max_added`: the share of the cycles that fusing may add. `max_rounds`: of a group. `max_tried`: how many numbers
+    of rounds are scheduled for a group."""
+
     name: str = "fuse-outer-loops"
     source: str = "affine"
     target: str = "affine"
+    max_added: float = 0.002
+    max_rounds: int = 128
+    max_tried: int = 2
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         if not context.options.fuse_loops or len(program.nests) < 2:
             return program, {}
-        search = Search(program, context)
+        search = RoundSearch(self, program, context)
         report: dict[str, Any] = {}
         position = 0
         while position + 1 < len(search.best.program.sequence):
@@ -89,11 +91,11 @@ class Tried:
         return storage_luts(self.laid_out.with_buffers(in_place))
 
 
-class Search:
+class RoundSearch:
     """The program as it was, the best so far, and how that is made better."""
 
-    def __init__(self, program: Program, context: Any) -> None:
-        self.context = context
+    def __init__(self, limits: FuseOuterLoops, program: Program, context: Any) -> None:
+        self.limits, self.context = limits, context
         self.alone = self.best = Tried(program, context)
         self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
 
@@ -109,14 +111,15 @@ class Search:
         return self.best is not before
 
     def fused(self, before: Tried, position: int, end: int) -> Tried | None:
-        groups = cheaper(before.program, position, end, self.banks, self.context.library)
+        groups = cheaper(self.limits, before.program, position, end, self.banks, self.context.library)
         if not groups:
             return None
-        most = self.cycles_by_themselves(before.program, before.program.sequence[position:end]) * (1 + MOST_CYCLES)
+        most = 1 + self.limits.max_added
+        alone = self.cycles_by_themselves(before.program, before.program.sequence[position:end])
         for group in groups:
-            if self.cycles_by_themselves(before.program, [group]) <= most:
+            if self.cycles_by_themselves(before.program, [group]) <= alone * most:
                 tried = Tried(with_group(before.program, position, group), self.context)
-                if tried.luts < self.best.luts and tried.cycles <= before.cycles * (1 + MOST_CYCLES):
+                if tried.luts < self.best.luts and tried.cycles <= before.cycles * most:
                     return tried
         return None
 
@@ -216,7 +219,14 @@ def stays(outer: Variable, indices: Sequence[Index], dimension: int) -> bool:
 
 
 # -- in how many rounds ------------------------------------------------------------------------------------------------
-def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[int, ...]], library: Any) -> list[Rounds]:
+def cheaper(
+    limits: FuseOuterLoops,
+    program: Program,
+    first: int,
+    end: int,
+    banks: Mapping[str, tuple[int, ...]],
+    library: Any,
+) -> list[Rounds]:
     """The nests fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the cheapest
     first. `banks` are factors by the buffer's name."""
     if end < first + 2:
@@ -226,7 +236,7 @@ def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[in
     common = gcd(*(nest.loops[0].extent for nest in nests))
     before = sum(luts_of(buffer, banks[buffer.name]) for buffer in rows)
     tries: list[tuple[float, int, dict[Buffer, tuple[int, Buffer]]]] = []
-    for rounds in range(2, min(common, MOST_ROUNDS) + 1):
+    for rounds in range(2, min(common, limits.max_rounds) + 1):
         if common % rounds:
             continue
         contracted = {}
@@ -240,7 +250,7 @@ def cheaper(program: Program, first: int, end: int, banks: Mapping[str, tuple[in
         split = [in_rounds(nest, rounds) for nest in nests]
         if all(enough_outputs(nest, library) for nest in split):
             groups.append(Rounds(rounds, tuple(with_contracted(nest, contracted) for nest in split)))
-        if len(groups) == MOST_TRIED:
+        if len(groups) == limits.max_tried:
             break
     return groups
 

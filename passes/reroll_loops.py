@@ -43,7 +43,7 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
-FEWEST_STEPS = 3
+MIN_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ def longest_repeat(program: Program, forms: Sequence[Form], start: int) -> Repea
 
 def _longest_from(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
     best: Repeat | None = None
-    for nests in range(1, (len(forms) - start) // FEWEST_STEPS + 1):
+    for nests in range(1, (len(forms) - start) // MIN_STEPS + 1):
         end = start + nests
         while end < len(forms) and forms[end].key == forms[end - nests].key:
             end += 1
-        for steps in range((end - start) // nests, FEWEST_STEPS - 1, -1):
+        for steps in range((end - start) // nests, MIN_STEPS - 1, -1):
             if best is not None and nests * (steps - 1) <= best.saved:
                 break
             repeat = Repeat(program, forms, start, nests, steps)

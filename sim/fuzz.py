@@ -31,11 +31,11 @@ from types import FrameType
 from typing import NoReturn
 
 from torch2hw.compiler.options import Options
-from torch2hw.sim.fuzz_models import MOST_LAYERS, kinds, source
+from torch2hw.sim.fuzz_models import MAX_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError
 
-HASTY_BELOW_CYCLES = 10_000
+FAST_BUILD_BELOW_CYCLES = 10_000
 PARTITIONS = (*(1,) * 200, *(2,) * 160, *(3,) * 40, *(4,) * 8, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
 SIMPLIFIED = (
     "sequential_banking",
@@ -154,7 +154,7 @@ def _fault(seed: int, text: str, options: Options, folder: Path) -> str:
         hold_go=rng.random() < 0.5,
         abandon_cycles=tuple(rng.randrange(latency) for _ in range(rng.choice((0, 1, 1, 2)))),
         meddle=rng.random() < 0.8,
-        hasty=latency < HASTY_BELOW_CYCLES,
+        fast_build=latency < FAST_BUILD_BELOW_CYCLES,
     )
     sets = sets_for(loaded.model, compiled.imported, loaded.example_inputs)
     result = simulate_sets(compiled, sets, conditions=hard)
@@ -184,7 +184,7 @@ def at_most(seconds: int) -> Iterator[None]:
 def shrink(seed: int, outcome: Outcome) -> tuple[str, Options, Outcome]:
     """A smaller model of a failing seed that still fails, its options and how it fails."""
     options, without = options_of(seed), set[int]()
-    for number in range(MOST_LAYERS):
+    for number in range(MAX_LAYERS):
         text = source(seed, {*without, number})
         if text != source(seed, without):
             smaller = try_model(seed, text, options)

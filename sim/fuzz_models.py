@@ -37,7 +37,7 @@ from torch2hw.sim.fuzz_rows import SEQUENCES, VECTORS, embedding
 
 LAYERS = {"vector": VECTORS, "image": IMAGES, "sequence": SEQUENCES}
 WHOLE = ("(x * 3 + 1) % {}", "x // 2", "torch.where(x > 1, x, 0)", "x.cumsum(1) % {}", "x.sort(1)[0]", "x.flip(1)")
-MOST_LAYERS = 5
+MAX_LAYERS = 5
 LENGTHS = (*(1,) * 10, *(2,) * 8, 3, 3, 3, 4, 5)  # most are short: they cost less, and find what long ones find
 
 
@@ -64,7 +64,7 @@ def source(seed: int, without: Collection[int] = ()) -> str:
         chain.forward.append(f"x = {rng.choice(('x + y', 'x - y', 'x * y', 'torch.maximum(x, y)'))}")
         chain.used.append("two inputs")
     ending = rng.choice(("x", "x", "x", "x", "x", "x, early", '{"last": x, "early": early}'))
-    early = rng.randrange(MOST_LAYERS)
+    early = rng.randrange(MAX_LAYERS)
     for number in range(rng.choice(LENGTHS)):
         if ending != "x" and number <= early:
             chain.early = len(chain.forward)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch2hw.dialects.program import Program
 
 OBSERVED = (CONTROL.clock, CONTROL.reset, CONTROL.start)
-MOST_TOLD = 16  # violations that are printed
+MAX_REPORTED = 16  # violations that are printed
 FUNCTIONS = """\
   function automatic int quotient(int value, int divisor);
     return value >= 0 ? value / divisor : -((divisor - 1 - value) / divisor);
@@ -171,7 +171,8 @@ def _written(stem: str) -> Iterator[str]:
 
 
 def _claim(condition: str, what: str, wrong: str) -> str:
-    return f'assert ({condition}) else if (told++ < {MOST_TOLD}) $display("violation: {what} {wrong}, cycle %0d", now);'
+    told = f'$display("violation: {what} {wrong}, cycle %0d", now)'
+    return f"assert ({condition}) else if (told++ < {MAX_REPORTED}) {told};"
 
 
 def _name(variable: Variable) -> str:

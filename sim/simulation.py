@@ -29,7 +29,7 @@ from torch2hw.tools.processes import Command, run
 RESET, IDLE, WRITE, RUN, START, READ = range(1, 7)
 RESET_MODES = {"zeros": 0, "ones": 1, "random": 2}
 TIMEOUT_STATUS = 3
-MOST_TOLD = 32  # violations in an error: more than the bench and the port checks print
+MAX_REPORTED = 32  # violations in an error: more than the bench and the port checks print
 UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
 
 
@@ -44,7 +44,7 @@ class Conditions:
     abandon_cycles: before each full run, for each k a run is started and reset in its cycle k.
     pulse_go: go is raised and lowered at random while the design runs, which it must ignore.
     meddle: random writes to the inputs while the design runs, which it must ignore.
-    hasty: the program is built faster and runs slower, for runs of few cycles.
+    fast_build: the program is built faster and runs slower, for runs of few cycles.
     trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels of modules deep (0: all).
     """
 
@@ -55,7 +55,7 @@ class Conditions:
     pulse_go: bool = False
     abandon_cycles: tuple[int, ...] = ()
     meddle: bool = False
-    hasty: bool = False
+    fast_build: bool = False
     trace: Path | None = None
     trace_depth: int = 0
     timeout_factor: float = 4.0
@@ -131,7 +131,7 @@ def simulate(
             command = icarus.build(work, directory, manifest, script)
         else:
             depth = conditions.trace_depth
-            program = build(directory, manifest, conditions.trace_format, conditions.hasty, monitors, depth)
+            program = build(directory, manifest, conditions.trace_format, conditions.fast_build, monitors, depth)
             command = _bench(program, work, script, conditions)
         built = time.monotonic()
         if conditions.trace is None:
@@ -204,13 +204,13 @@ def _play(command: Command, directory: Path, progress: Callable[[int, float], No
     status = run(command, directory, line)
     if status == TIMEOUT_STATUS:
         *others, last = lines
-        raise CheckError("the simulated design did not finish", why="; ".join([*others[:MOST_TOLD], last]))
+        raise CheckError("the simulated design did not finish", why="; ".join([*others[:MAX_REPORTED], last]))
     if any("No space left on device" in text for text in lines):
         raise UsageError("the simulation found no room for its files", fix="make room, or choose another place")
     if status != 0:
         raise InternalError(f"the simulation ended with status {status}: {'; '.join(lines)}")
     if broken := [text.removeprefix("violation: ") for text in lines if text.startswith("violation: ")]:
-        raise CheckError("the simulated design broke the rules of its interface", why="; ".join(broken[:MOST_TOLD]))
+        raise CheckError("the simulated design broke the rules of its interface", why="; ".join(broken[:MAX_REPORTED]))
     return told
 
 

@@ -3,7 +3,7 @@
 Needs a C++ compiler and nothing else: Verilator's own program is called directly, so no perl, and we call the
 compiler, so no make. All the C++ of a design is one file for the code that runs each cycle (-O1: -O2 compiles longer
 and runs no faster) and one for the code that runs once (-O0), each split only where it is long: reading Verilator's
-headers takes as long as compiling a small design. A hasty build is one file for both (-O0) with those headers
+headers takes as long as compiling a small design. A fast build is one file for both (-O0) with those headers
 precompiled, which halves the compiler's time for a small design. Verilator's runtime and the headers are compiled once
 for all designs. Programs are kept in the cache (`cache`). What state a program has before the first reset is chosen
 when it runs.
@@ -37,7 +37,7 @@ INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
 OPTIONS = ("--cc", "--assert", "-fno-reorder", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
 COMPILER_OPTIONS = ("-std=c++17", "-DVL_TIME_CONTEXT", "-DVL_USER_FATAL", "-faligned-new", "-w")
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
-HASTY_OPTIMISATION = {"all": "-O0"}
+FAST_BUILD_OPTIMISATION = {"all": "-O0"}
 HEADERS = ("verilated.h", "chrono", "cinttypes", "cstdio", "cstdlib", "fstream", "random", "vector")  # bench.cpp's
 RUNTIME = {"verilated": "-O2", "verilated_threads": "-O0"}
 TRACERS = {"none": (), "vcd": ("verilated_vcd_c",), "fst": ("verilated_fst_c",)}
@@ -51,11 +51,11 @@ def build(
     directory: Path,
     manifest: Manifest,
     trace: Trace = "none",
-    hasty: bool = False,
+    fast_build: bool = False,
     beside: str = "",
     trace_depth: int = 0,
 ) -> Path:
-    """The program that simulates the design whose files are in `directory`; a `hasty` one is built faster, runs slower.
+    """The program that simulates the design whose files are in `directory`; a fast one is built faster, runs slower.
 
     `beside` is further SystemVerilog. A trace is `trace_depth` levels of modules deep, the top one being the first (0:
     all).
@@ -67,7 +67,7 @@ def build(
     if trace == "fst":
         _require_fst(compiler)
     sources = [directory / file for file in manifest.files]
-    optimisation = HASTY_OPTIMISATION if hasty else OPTIMISATION
+    optimisation = FAST_BUILD_OPTIMISATION if fast_build else OPTIMISATION
     traced = ["--trace-depth", str(trace_depth)] if trace_depth else []
     parts: list[str | bytes] = [trace, *traced, repr(optimisation), beside, repr(manifest), *_toolchain(compiler)]
     ours = [BENCH, HERE / "bench_header.py", HERE / "verilator.py"]
@@ -111,7 +111,7 @@ def _make(
         (work / "design.h").write_text(design_header((work / "Vdesign.h").read_text(), manifest))
         units = _units(work, optimisation)
         flags = [*_flags(trace), f"-I{work}", f"-I{BENCH.parent}"]
-        if optimisation is HASTY_OPTIMISATION:
+        if optimisation is FAST_BUILD_OPTIMISATION:
             flags += ["-include", str(_headers(compiler, trace))]
         _compile(compiler, flags, units, work)
         runtime = sorted(_runtime(compiler, trace).glob("*.o"))
@@ -157,7 +157,7 @@ def _runtime(compiler: str, trace: Trace) -> Path:
 
 def _headers(compiler: str, trace: Trace) -> Path:
     """The file of HEADERS, its precompiled form beside it."""
-    options = [*_flags(trace), HASTY_OPTIMISATION["all"]]
+    options = [*_flags(trace), FAST_BUILD_OPTIMISATION["all"]]
 
     def make(place: Path) -> None:
         (place / "headers.h").write_text("".join(f"#include <{header}>\n" for header in HEADERS))

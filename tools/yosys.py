@@ -36,7 +36,7 @@ def tool() -> str:
     return f"Yosys {version('pyosys')}, synth_xilinx -family xcup"
 
 
-MOST_PARTS = 32  # each is synthesised by itself, which takes seconds
+MAX_PARTS = 32  # each is synthesised by itself, which takes seconds
 _INSTANCE = re.compile(r"^  \w+ \w+ \($", re.MULTILINE)
 
 
@@ -66,7 +66,7 @@ def flat_script(files: Mapping[str, str], top: str, family: str = "xcup") -> str
 def parts_script(files: Mapping[str, str], top: str) -> str:
     """The same with the boundaries of the top module's instances kept: of its kernels only, if there are many."""
     instances = sum(len(_INSTANCE.findall(text.partition(f"\nmodule {top}(")[2])) for text in files.values())
-    kept = f"*${top}.*" if instances <= MOST_PARTS else f"{top}_*${top}.*"
+    kept = f"*${top}.*" if instances <= MAX_PARTS else f"{top}_*${top}.*"
     keep = f"setattr -mod -set keep_hierarchy 1 {kept} *${top}.*.* %d"
     read = f"{read_command(files, top)} --keep-hierarchy"
     return script(read, keep, SYNTHESIS.format(family="xcup", top=top), STATISTICS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from torch2hw.compiler.array_file import Array, ArrayFile
 from torch2hw.compiler.compiled import library_of
-from torch2hw.compiler.driver import Context, Driver, Pass, Program, Step
+from torch2hw.compiler.driver import Context, Driver, LevelProgram, Pass, Step
 from torch2hw.compiler.options import Options
 from torch2hw.compiler.pipeline import passes_for
 from torch2hw.compiler.program_reader import ProgramReader
@@ -57,9 +57,9 @@ class Replayed:
         return found[-1] if found or level != self.level else self.start
 
     @property
-    def result(self) -> Program:
+    def result(self) -> LevelProgram:
         """What the last pass left."""
-        result: Program = self.steps[-1].program if self.steps else self.start
+        result: LevelProgram = self.steps[-1].program if self.steps else self.start
         return result
 
     def manifest(self, files: list[str], memory_files: list[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ COLUMNS = ("lut", "ff", "dsp", "bram36")
 
 
 @dataclass(frozen=True)
-class Kernel:
+class KernelFigures:
     """One kernel. `mac_utilization` is the share of its lanes' cycles that multiply and add; None without any.
 
     `interval_cycles` is the II, `depth_cycles` what an iteration takes, `choice` why it has these lanes, `limit` what
@@ -46,7 +46,7 @@ class Report:
     macs: int
     mac_lanes: int
     mac_utilization: float | None
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[KernelFigures, ...]
     synthesis: Synthesis | None = None
     timing: Timing | None = None
 
@@ -127,7 +127,7 @@ class Report:
         return name, f"{cycles:,}", f"{macs:,}", "" if use is None else f"{use:.1%}", *figures, source or ""
 
 
-def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[Kernel, ...]:
+def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[KernelFigures, ...]:
     resources = {part.module: part.resources for part in synthesis.parts} if synthesis else {}
     choices = next((step.report for step in compiled.steps if step.name == "choose-lanes"), {})
     kernels = []
@@ -135,7 +135,7 @@ def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[Kernel, .
         nest, schedule, name = kernel.nest, kernel.schedule, kernel.component.name
         cycles = nest.rounds * kernel.latency_cycles
         kernels.append(
-            Kernel(
+            KernelFigures(
                 name,
                 str(nest.source) if nest.source else None,
                 cycles,
@@ -171,7 +171,7 @@ def _utilization(macs: int, cycles: int, lanes: int) -> float | None:
     return macs / (cycles * lanes) if macs and cycles and lanes else None
 
 
-def _json_of(kernel: Kernel) -> dict[str, Any]:
+def _json_of(kernel: KernelFigures) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "name": kernel.name,
         "source": kernel.source,

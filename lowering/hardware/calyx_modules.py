@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch2hw.dialects.calyx_program import Cell, Component, Port, Program, invokes
+from torch2hw.dialects.calyx_program import Cell, Component, ComponentProgram, Port, invokes
 from torch2hw.lowering.hardware.calyx_memories import memory, memory_name
 from torch2hw.lowering.sequential.handshakes import divider, multiplier
 
@@ -47,7 +47,7 @@ class Modules:
     memory with contents, a unit with the outputs that are wanted.
     """
 
-    def __init__(self, program: Program, definitions: Mapping[str, str]) -> None:
+    def __init__(self, program: ComponentProgram, definitions: Mapping[str, str]) -> None:
         self.program, self.definitions = program, dict(definitions)
         self.texts: dict[str, str] = {}
         self.references = _referenced_cells(program)
@@ -109,7 +109,7 @@ class Modules:
         self.texts[name] = self.definitions[name]
 
 
-def _referenced_cells(program: Program) -> dict[str, tuple[str, ...]]:
+def _referenced_cells(program: ComponentProgram) -> dict[str, tuple[str, ...]]:
     """The ref cells of each component: the cells that some invoke of it binds."""
     found: dict[str, dict[str, None]] = {}
     for component in program.components.values():

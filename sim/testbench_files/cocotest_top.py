@@ -18,7 +18,7 @@ VECTORS = load_json(HERE / "vectors" / "top.json")
 # Tests repeat themselves until they have used up so many cycles, and run at least once.
 CYCLES_PER_TEST = int(os.environ.get("CYCLES_PER_TEST", "100000"))
 LONG = MANIFEST["latency_cycles"] > 5 * CYCLES_PER_TEST
-MOST_ABANDONED = 20_000  # cycles, of a long run that a reset ends
+MAX_ABANDONED = 20_000  # cycles, of a long run that a reset ends
 COVERAGE = Coverage()
 FLOAT_KINDS = [
     "zero",
@@ -172,7 +172,7 @@ async def one_long_run(dut):
     host = await started(dut)
     vector = VECTORS[0]
     await write_inputs(host, vector)
-    await host.abandon(random.randint(1, MOST_ABANDONED))
+    await host.abandon(random.randint(1, MAX_ABANDONED))
     await host.idle(random.randrange(4))
     meddling = cocotb.start_soon(meddle(host))
     await host.run()

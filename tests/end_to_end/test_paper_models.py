@@ -25,7 +25,7 @@ from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.simulation import Conditions, simulate
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MOST_CYCLES = {
+MAX_CYCLES = {
     ("ffnn", 1): 213_000,
     ("ffnn", 2): 54_000,
     ("ffnn", 4): 14_000,
@@ -69,11 +69,11 @@ def check(design: Compiled, sets: Sequence[Sequence[Array]], conditions: Conditi
 
 @pytest.mark.simulation
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "partition"), sorted(MOST_CYCLES))
+@pytest.mark.parametrize(("name", "partition"), sorted(MAX_CYCLES))
 def test_bit_exact_and_as_fast_as_it_has_to_be(name: str, partition: int, tmp_path: Path) -> None:
     design = compiled(name, partition)
     latency = design.at("calyx").latency_cycles
-    assert latency <= MOST_CYCLES[name, partition]
+    assert latency <= MAX_CYCLES[name, partition]
     sets = input_sets(design)
     check(design, sets, Conditions(seed=3), tmp_path)
     hard = Conditions(seed=5, hold_go=True, repeats=2, abandon_cycles=(0, 1, latency // 3, latency - 1), meddle=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lowering.clocked_bench import run
-from torch2hw.hwlib.block_plan import MOST_PIECES, SHORTEST_WORDS, half_blocks, pieces
+from torch2hw.hwlib.block_plan import MAX_PIECES, SHORTEST_WORDS, half_blocks, pieces
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.memories import SAMPLE_WORDS, Memory, address_bits, ram, rom
 
@@ -142,7 +142,7 @@ def test_columns_that_part_late_are_both_stored() -> None:
 @given(st.integers(1, 200_000), st.integers(1, 80))
 def test_pieces_are_aligned_powers_of_two_that_hold_everything(depth: int, width_bits: int) -> None:
     sizes = pieces(depth, width_bits)
-    assert 1 <= len(sizes) <= MOST_PIECES
+    assert 1 <= len(sizes) <= MAX_PIECES
     assert list(sizes) == sorted(sizes, reverse=True)
     assert depth <= sum(sizes) <= 1 << max(9, address_bits(depth)) or sizes == (depth,)
     for start, size in zip(accumulate(sizes, initial=0), sizes, strict=False):

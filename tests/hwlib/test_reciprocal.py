@@ -11,7 +11,7 @@ from torch2hw.hwlib import Library
 from torch2hw.hwlib import float_reciprocal as unit_under_test
 from torch2hw.hwlib.bits import Graph
 from torch2hw.hwlib.formats import FORMATS
-from torch2hw.hwlib.pipeliner import Schedule
+from torch2hw.hwlib.pipeliner import Pipeline
 from torch2hw.hwlib.unit import Unit
 from torch2hw.hwlib.verify import check
 
@@ -22,7 +22,7 @@ def test_the_table_is_less_than_half_a_last_place_off(tmp_path: Path) -> None:
     graph = Graph()
     significand = graph.input("m", 24)
     root = unit_under_test._root(significand, FORMATS["f32"], *unit_under_test.LOOSE)
-    unit = Unit("root", ("i24",), "i28", (significand,), Schedule(root, 0, {}, False), False)
+    unit = Unit("root", ("i24",), "i28", (significand,), Pipeline(root, 0, {}, False), False)
     every = np.arange((1 << 23) + 1, 1 << 24, dtype=np.uint64)
     got = as_c(unit, [every], tmp_path)
     error = np.ldexp(got.astype(np.float64), 25 - root.width) - np.ldexp(1.0, 47) / every

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch2hw.dialects.calyx_program import (
     Component,
+    ComponentProgram,
     Control,
     Cycles,
     Enable,
@@ -22,7 +23,6 @@ from torch2hw.dialects.calyx_program import (
     Logic,
     Parallel,
     PortOf,
-    Program,
     Repeat,
     Sequence,
     Value,
@@ -126,7 +126,7 @@ def _together(arms: list[Steps]) -> Steps:
 class Machine:
     """One component instance. Call `cycle` once a clock cycle; it returns the outputs during that cycle."""
 
-    def __init__(self, program: Program, component: Component, entry: bool = True) -> None:
+    def __init__(self, program: ComponentProgram, component: Component, entry: bool = True) -> None:
         self.program, self.component, self.entry = program, component, entry
         self.state: dict[str, int] = {}
         self.children = {

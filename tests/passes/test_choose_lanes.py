@@ -13,7 +13,7 @@ from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.passes.bank_memories import BankMemories
-from torch2hw.passes.choose_lanes import ChooseLanes, Search
+from torch2hw.passes.choose_lanes import ChooseLanes, LaneSearch
 from torch2hw.passes.unroll_lanes import unroll
 
 TYPES = ("f32", "f32")
@@ -62,7 +62,7 @@ def test_a_layer_is_not_chosen_at_the_expense_of_the_next() -> None:
 
 
 def test_it_is_no_dearer_than_any_single_change() -> None:
-    search = Search(two_products(6, 8, 12, 4), 9, LIBRARY)
+    search = LaneSearch(ChooseLanes(), two_products(6, 8, 12, 4), 9, LIBRARY)
     chosen = search.best()
     for number in range(2):
         here = search.cost((number,), chosen)

@@ -94,8 +94,8 @@ def divided(*nests: Nest) -> Program:
 def test_operands_that_come_too_early_are_seen() -> None:
     program = divided(sums_divided("n", 5, 2))
     nest = program.nests[0]
-    hasty = program.with_nests([replace(nest, schedule=replace(nest.plan, interval_cycles=13))])
-    assert list(faults(hasty, LIBRARY)) == ["n: quotient comes while f32_div_iterative is busy"]
+    early = program.with_nests([replace(nest, schedule=replace(nest.plan, interval_cycles=13))])
+    assert list(faults(early, LIBRARY)) == ["n: quotient comes while f32_div_iterative is busy"]
 
 
 def test_kernels_leave_each_other_the_unit() -> None:
@@ -103,5 +103,5 @@ def test_kernels_leave_each_other_the_unit() -> None:
     program = divided(sums_divided("a", 3, 9), sums_divided("b", 3, 1))
     assert program.placed[1].start_cycle < program.placed[0].end_cycle
     assert not list(faults(program, LIBRARY))
-    hasty = started(program, 0, starts_of(program)[1] - 1)
-    assert any("f32_div_iterative" in text for text in faults(hasty, LIBRARY))
+    early = started(program, 0, starts_of(program)[1] - 1)
+    assert any("f32_div_iterative" in text for text in faults(early, LIBRARY))

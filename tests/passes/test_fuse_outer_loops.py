@@ -92,7 +92,9 @@ def random_rows(seed: int) -> Program:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever can be fused is worth it."""
-    monkeypatch.setattr(fuse_outer_loops, "MOST_CYCLES", 1000.0)
+    for step in LOOP_PASSES:
+        if isinstance(step, FuseOuterLoops):
+            monkeypatch.setitem(vars(step), "max_added", 1000.0)
     monkeypatch.setattr(fuse_outer_loops, "luts_of", lambda buffer, factors: 1000.0 * buffer.elements)
 
 
@@ -106,7 +108,7 @@ def test_values_are_kept_in_less_memory(seed: int) -> None:
 def test_most_chains_of_rows_are_fused() -> None:
     fused = 0
     for seed in range(24):
-        program, report = FuseOuterLoops().run(random_rows(seed), context(1))
+        program, report = FuseOuterLoops(max_added=1000.0).run(random_rows(seed), context(1))
         fused += sum(isinstance(node, Rounds) for node in program.sequence)
         assert bool(report) == has_rounds(program)
     assert fused >= 12
@@ -139,7 +141,7 @@ def test_what_is_left_alone(what: str) -> None:
         program = Program.of("p", (x,), (y, z), tuple(nests))
     else:
         program = Program.of("p", (x,), (y,), tuple(nests))
-    fused, report = FuseOuterLoops().run(program, context(1))
+    fused, report = FuseOuterLoops(max_added=1000.0).run(program, context(1))
     contracted = [each for each in fused.buffers() if each.name == "h" and each.shape != h.shape]
     if what == "an odd number of rows":
         assert [nest.rounds for nest in fused.nests] == [7, 7], "seven rounds of a row"

@@ -9,7 +9,7 @@ import pytest
 from tests.passes.compiled import LIBRARY, context, scheduled, started, starts_of
 from tests.passes.random_programs import joined, random_case
 from torch2hw.analysis.overlap_faults import overlap_faults
-from torch2hw.analysis.start_times import Access, Timed, latest_minus_earliest
+from torch2hw.analysis.start_times import Timed, TimedAccess, latest_minus_earliest
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
 from torch2hw.dialects.program import Program
@@ -114,13 +114,13 @@ def compared_distances(seed: int) -> int:
     return compared
 
 
-def enumerated(first: Timed, one: Access, second: Timed, other: Access) -> int | None:
+def enumerated(first: Timed, one: TimedAccess, second: Timed, other: TimedAccess) -> int | None:
     late, early = touched(first, one), touched(second, other)
     common = late.keys() & early.keys()
     return max((max(late[place]) - min(early[place]) for place in common), default=None)
 
 
-def touched(timed: Timed, access: Access) -> dict[tuple[int, ...], list[int]]:
+def touched(timed: Timed, access: TimedAccess) -> dict[tuple[int, ...], list[int]]:
     found: dict[tuple[int, ...], list[int]] = {}
     loops = [loop.variable for loop in timed.nest.loops]
     if {v for index in access.indices for v in index.variables()} - set(loops):

@@ -16,7 +16,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
 from torch2hw.sim.fuzz import Outcome
 from torch2hw.sim.fuzz_layers import ANY
-from torch2hw.sim.fuzz_models import LAYERS, MOST_LAYERS, kinds, source
+from torch2hw.sim.fuzz_models import LAYERS, MAX_LAYERS, kinds, source
 
 
 def run_text(text: str) -> list[torch.Tensor]:
@@ -33,7 +33,7 @@ def test_every_model_runs_in_pytorch_whole_and_shrunk(seed: int) -> None:
     assert source(seed) == source(seed)
     for one, other in zip(run_text(source(seed)), run_text(source(seed)), strict=True):
         assert torch.equal(one, other) or one.isnan().any()
-    for number in range(MOST_LAYERS):
+    for number in range(MAX_LAYERS):
         run_text(source(seed, {number}))
 
 

@@ -19,7 +19,7 @@ from torch2hw.lowering.manifest import manifest
 from torch2hw.lowering.static import scheduled_to_calyx
 from torch2hw.passes.check_ports import faults
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.port_checks import MOST_TOLD, port_checks
+from torch2hw.sim.port_checks import MAX_REPORTED, port_checks
 from torch2hw.sim.simulation import simulate
 from torch2hw.tools.errors import CheckError
 
@@ -49,7 +49,7 @@ def test_a_planted_conflict_is_named(tmp_path: Path) -> None:
     text = str(refused.value)
     assert "copy: read of x[r, c * 4 + 2] in cycle 0 has another address at its port, cycle 0" in text
     assert "y_b0 is written twice in a cycle, cycle 3" in text
-    assert text.count(", cycle ") == MOST_TOLD
+    assert text.count(", cycle ") == MAX_REPORTED
 
 
 def test_what_is_checked_is_only_beside_the_design() -> None:

@@ -34,18 +34,18 @@ def add(commands: Any) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """List the units, or write one."""
-    from torch2hw import units
+    from torch2hw import unit_listing
     from torch2hw.progress import Progress
 
-    library = units.library_of(parsed.dtype, number(parsed.clock_ns, float), parsed.subnormals)
+    library = unit_listing.library_of(parsed.dtype, number(parsed.clock_ns, float), parsed.subnormals)
     if parsed.output is not None:
         if parsed.name is None:
             raise UsageError("units: -o without NAME", fix="name one unit, such as f32_add; torch2hw units lists them")
-        bench = units.write_unit(units.named(library, parsed.name, parsed.dtype), library, parsed.output)
+        bench = unit_listing.write_unit(unit_listing.named(library, parsed.name, parsed.dtype), library, parsed.output)
         if not parsed.quiet and not parsed.json:
             print(f"{parsed.output}, {bench}: the unit and its testbench, which says how to run it")
     with Progress(parsed.quiet) as progress:
-        listing = units.units(library, parsed.dtype, parsed.name, parsed.measure, progress.step)
+        listing = unit_listing.units(library, parsed.dtype, parsed.name, parsed.measure, progress.step)
     if parsed.json:
         import json
 

@@ -16,7 +16,7 @@ from torch2hw.compiler.options import SUBNORMALS
 from torch2hw.hwlib.catalogue import TYPES, Listed, NoSuchUnit, find, is_type, listing
 from torch2hw.hwlib.formats import float_format
 from torch2hw.hwlib.library import Library
-from torch2hw.hwlib.testbench import testbench
+from torch2hw.hwlib.unit_testbench import testbench
 from torch2hw.hwlib.vectors import vectors
 from torch2hw.tools import yosys
 from torch2hw.tools.errors import UsageError
