@@ -86,7 +86,7 @@ def end_cycle(node: Node) -> int:
 
 def replaced(node: Node, change: Callable[[Nest], Sequence[Node]]) -> list[Node]:
     """What stands in the place of a node when each kernel below is replaced by what `change` gives for it, in order.
-    `Par` and `Rounds` that nothing is left of go."""
+    An empty `Par` or `Rounds` is dropped."""
     if isinstance(node, Nest):
         return list(change(node))
     body = tuple(new for child in node.body for new in replaced(child, change))

@@ -2,7 +2,7 @@
 
 Each is written so that no intermediate result overflows, cancels or is NaN where the function itself is not. An error
 is the largest that was seen against mpmath, in units in the last place of the result, with the units' own errors in it
-(tests/frontend/test_elementary_functions.py measures the same); zeros keep their sign, NaN gives NaN.
+(tests/frontend/test_decompositions.py measures the same); zeros keep their sign, NaN gives NaN.
 """
 
 from __future__ import annotations

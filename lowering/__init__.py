@@ -1,1 +1,1 @@
-"""One level down each: reading the file names is reading the pipeline."""
+"""One level down each. In each folder, reading the names `x_to_y.py` is reading the pipeline."""

@@ -8,7 +8,7 @@ leaves: buffers with `factors`; the bank, a leading dimension of the buffer, is 
 refuses: nothing; accesses whose banks change from iteration to iteration get a multiplexer over the banks that they can
     touch, which the report names.
 why: a memory has one read port and one write port a cycle. The factors come from the differences between the accesses
-    of one iteration (`bank_analysis`), joined over all nests by least common multiple.
+    of one iteration (`analysis/banks.py`), joined over all nests by least common multiple.
 """
 
 from __future__ import annotations

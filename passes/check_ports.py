@@ -14,7 +14,7 @@ leaves: nothing changed. What it shows, for every nest and every buffer that the
     - an iterative unit gets operands no sooner than it takes them.
 refuses: nothing that a user writes: what cannot be shown is a fault of ours, an assertion that names the accesses.
 why: the schedule is static, so nothing at run time would notice a collision. This is a second implementation, by
-    residues and by enumeration of iterations, that shares no reasoning with `bank_analysis` and `modulo_schedule`.
+    residues and by enumeration of iterations, that shares no reasoning with `banks` and `modulo_schedule` in analysis/.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Before:  for i < 64 { n0: h[i, j] = … }   for i < 64 { n1: … h[i, j] … }
 After:   for t < 16 { for u < 4 { n0: h[u, j] = … }   for u < 4 { n1: … h[u, j] … } }           h has 4 rows, not 64
 
-needs: programs whose lanes are chosen (after `choose-lanes`), the outermost loop of a nest its first.
-leaves: `Rounds` of nests; temporaries of which only they know are contracted.
+needs: programs whose lanes are chosen (after `choose-lanes`); the first loop of a nest is its outermost.
+leaves: `Rounds` of nests; buffers that only these nests use shrink to one round's rows.
 refuses: nothing.
 why: between two kernels lies a whole tensor, mostly the largest memory of a design, and a static schedule knows when a
     row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
@@ -176,8 +176,8 @@ def run_of(program: Program, first: int, end: int) -> list[Nest]:
 
 def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int, int]]:
     """The buffers that only the nests `first` … `end` - 1 know, and which one of them stores and another one touches:
-    the dimension of the rows that they hand on, and how many rows that are in all. None of them, where a nest touches
-    rows, of what another one stores, that do not follow from the iteration of its own outermost loop."""
+    the dimension of the rows that they hand on, and how many rows that are in all. Empty if a nest touches rows that
+    another one stores outside of its own round."""
     nests = run_of(program, first, end)
     others = (*program.sequence[:first], *program.sequence[end:])
     known = {buffer for node in others for nest in node.kernels() for buffer in nest.buffers()}

@@ -14,7 +14,8 @@ def markdown() -> str:
     text = inspect.cleandoc(Options.__doc__ or "")
     explained: dict[str, str] = {}
     for names, meaning in re.findall(r"^(`\w+`(?:, `\w+`)*): (.*(?:\n(?!`\w+`[:,]).+)*)", text, flags=re.MULTILINE):
-        explained |= {name: " ".join(meaning.split()) for name in re.findall(r"\w+", names)}
+        cell = " ".join(meaning.split()).replace("|", "\\|")  # a bar would end the table's cell
+        explained |= dict.fromkeys(re.findall(r"\w+", names), cell)
     rows = [
         f"| `{field.name}` | `{field.default!r}` | {explained[field.name]} |" for field in dataclasses.fields(Options)
     ]

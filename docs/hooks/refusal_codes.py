@@ -15,6 +15,8 @@ MODULES = (
     "torch2hw.analysis.refusals",
     "torch2hw.compiler.stored_text",
     "torch2hw.tools.nextpnr",
+    "torch2hw.fpga.flows",
+    "torch2hw.benchmarks.sweep",
 )
 
 GOLDENS = Path(__file__).parents[2] / "tests" / "frontend" / "refusals"
@@ -25,7 +27,7 @@ def classes(base: type[Torch2HWError] = Torch2HWError) -> list[type[Torch2HWErro
     for module in MODULES:
         importlib.import_module(module)
     found = [each for child in base.__subclasses__() for each in (child, *classes(child))]
-    coded = {each.code: each for each in found if "code" in vars(each)}
+    coded = {each.code: each for each in found if "code" in vars(each) and each.__module__ in MODULES}
     return sorted(coded.values(), key=lambda each: (each.exit_status, each.code))
 
 

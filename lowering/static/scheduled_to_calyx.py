@@ -2,8 +2,8 @@
 
 The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
 and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. `Rounds` are
-a `static_repeat`. Where several kernels use a memory's read port or a unit, the one whose turn it is says so; the last
-of them has what is left. The host's ports reach the memories while no kernel runs.
+a `static_repeat`. Where several kernels use a memory's read port or a unit, a flag of each selects it; the last one is
+the default. The host's ports reach the memories while no kernel runs.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class _Top:
         return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.kernels), program)
 
     def phases(self) -> list[tuple[int, list[Phase]]]:
-        """How often what is done, in order: phases once, and those of kernels in rounds in every round."""
+        """The phases in order, each with its number of repetitions: more than one for those of `Rounds`."""
         rounds: dict[int, tuple[Rounds, list[int]]] = {}  # by their first cycle, with the numbers of their kernels
         alone: dict[int, list[int]] = {}  # the numbers of other kernels, by their first cycle
         number = 0

@@ -30,6 +30,7 @@ from torch2hw.dialects.storage import (
     Storage,
 )
 from torch2hw.hwlib import Library
+from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.export import verilog
 from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
 from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
@@ -182,7 +183,8 @@ def test_hardware_takes_the_cycles_of_the_record(
             taken = nest.plan.ready[load.result] - nest.plan.start[load.result]
             assert taken == load.buffer.storage.read_latency_cycles
     design = scheduled_to_calyx.lower(scheduled, Library())
-    (tmp_path / "p.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions)))
+    verilog = hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions))
+    (tmp_path / "p.sv").write_text(fill_verilog(verilog, design.contents))
     x = np.random.default_rng(0).standard_normal(WORDS).astype(np.float32)
     result = simulate(tmp_path, Manifest.from_json(manifest(design, "test", ["p.sv"], [])), [[x], [-x]])
     assert result.cycles == [[design.latency_cycles]] * 2

@@ -44,6 +44,22 @@ def test_help_is_quick_and_lists_what_exists() -> None:
     assert all(f"\n    {name}" in done.stdout for name in COMMANDS)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "net.py"], "net.py: cannot write: it is read by this command"),
+        (["-o", "out.sv", "--dump", "net.py"], "--dump net.py: it is a file"),
+    ],
+)
+def test_the_model_is_not_written_over(
+    arguments: list[str], message: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (tmp_path / "net.py").read_text()
+    assert main([model, *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"] and (tmp_path / "net.py").read_text() == before
+
+
 def test_compile_writes_design_and_manifest(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([model, "-o", "out.sv"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.py", "out.json", "out.sv"]

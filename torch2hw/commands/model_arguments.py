@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch2hw.commands.argument_types import number
 from torch2hw.compiler.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, Options
+from torch2hw.tools.errors import UsageError
 
 if TYPE_CHECKING:
     from torch2hw.compiler.compiled import Compiled
@@ -127,10 +128,24 @@ def options_of(parsed: argparse.Namespace) -> Options:
     )
 
 
+def _check_outputs(parsed: argparse.Namespace) -> None:
+    """Refuse files that would be written over the model or its inputs, and a folder for dumps that is a file."""
+    for taken in (Path(parsed.spec), getattr(parsed, "inputs", None)):
+        if taken is None or not taken.is_file():
+            continue
+        for option in ("output", "trace", "timeline", "profile"):
+            path = getattr(parsed, option, None)
+            if path is not None and path.exists() and path.samefile(taken):
+                raise UsageError(f"{path}: cannot write: it is read by this command", fix="name another file")
+    if parsed.dump is not None and parsed.dump.exists() and not parsed.dump.is_dir():
+        raise UsageError(f"--dump {parsed.dump}: it is a file", fix="name a directory")
+
+
 def compile_given(
     parsed: argparse.Namespace, progress: Progress, stop_at: str | None = None, stop_after: str | None = None
 ) -> Compiled:
     options = options_of(parsed)
+    _check_outputs(parsed)
     if options.float_lib is not None:
         from torch2hw.hwlib import hardfloat
 
