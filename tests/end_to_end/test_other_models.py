@@ -264,11 +264,11 @@ class TwoChainsOfRows(nn.Module):
         self.first, self.second = (nn.Sequential(nn.Linear(n, 50), nn.ReLU(), nn.Linear(50, 10)) for n in (6, 10))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(self.second(torch.softmax(self.first(x), 0)))
+        return torch.tanh(self.second(torch.cumsum(self.first(x), 0).flip(0)))
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("partition", [1, 2])
+@pytest.mark.parametrize("partition", [2, 3])
 def test_rows_are_handed_on(partition: int) -> None:
     torch.manual_seed(1)
     model, x = TwoChainsOfRows(), torch.randn(60, 6)
