@@ -45,7 +45,9 @@ def run(command: Command, cwd: Path, line: Callable[[str], None]) -> int:
 def run_all(
     commands: Sequence[Command], cwd: Path, jobs: int, env: Mapping[str, str] | None = None
 ) -> list[tuple[int, str]]:
-    """Exit status and output of each command, in order; `jobs` run at a time. Logs stand in `cwd` while they run."""
+    """Exit status and output of each command, in order; `jobs` run at a time. Logs stand in `cwd` while they run, as do
+    temporary files of the commands: a compiler that is killed leaves them where its caller cleans up."""
+    env = {"TMPDIR": str(cwd), **(env or {})}
     logs = [cwd / f"command-{index}.log" for index in range(len(commands))]
     processes: list[subprocess.Popen[str]] = []
     try:

@@ -15,6 +15,7 @@ from tests.passes import random_programs
 from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.loop_values import program_values
 from tests.passes.random_programs import Case, joined, random_case, values
+from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import manifest
 from torch2hw.lowering.static import scheduled_to_calyx
@@ -28,7 +29,8 @@ def check_design(case: Case, partition: int, folder: Path) -> None:
     program = scheduled(case.program, partition)
     assert not list(faults(program, LIBRARY))
     design = scheduled_to_calyx.lower(program, LIBRARY)
-    (folder / "out.sv").write_text(hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions)))
+    verilog = hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions))
+    (folder / "out.sv").write_text(fill_verilog(verilog, design.contents))
     description = Manifest.from_json(manifest(design, "test", ["out.sv"], []))
     whole = case.inputs(1)
     rng = np.random.default_rng(2)

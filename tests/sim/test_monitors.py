@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from torch2hw.cli import main
-from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
+from torch2hw.compiler.pipeline import Text
 from torch2hw.frontend.load_model import load
 from torch2hw.sim.check import simulate_design
 from torch2hw.tools.errors import CheckError
@@ -75,7 +76,7 @@ def test_the_first_kernel_at_fault_is_named(model: Path, monkeypatch: pytest.Mon
     start = right.index(f"module net_matmul{number}_weights")
     wrong = right[:start] + right[start:].replace("memory[3] = 32'h", "memory[3] = ~32'h", 1)
     assert wrong != right
-    monkeypatch.setattr(Compiled, "verilog", lambda self: wrong)
+    monkeypatch.setattr(Text, "text", lambda self, weights=True: wrong if weights else self.content)
     with pytest.raises(CheckError) as caught:
         simulate_design(compiled, compiled.loaded.example_inputs).check()
     told = caught.value.why or ""
@@ -110,7 +111,7 @@ def test_inputs_from_a_file(model: Path, tmp_path: Path, capsys: pytest.CaptureF
             saved(x=np.zeros((4, 6))),
             "x is float64, the design takes float32\n  fix: x.astype(numpy.float32)",
         ),
-        (lambda path: path.write_text("no"), "cannot be read: it is no archive of arrays"),
+        (lambda path: path.write_text("no"), "cannot be read: it is not an archive of arrays"),
         (lambda path: path.touch(), "cannot be read: No data left in file"),
         (
             lambda path: path.write_bytes(numpy_file(np.zeros((4, 6), np.float32))),
