@@ -174,9 +174,8 @@ def markdown(points: Sequence[Mapping[str, Any]]) -> str:
     parts = [
         "# Compile time",
         "Written by `python -m torch2hw.benchmarks.compile_time` (its first lines say what the figures are) on two "
-        "cores that other programs used at the same time: the wall-clock seconds, those of the passes too, are upper "
-        "bounds, and CPU seconds are what to compare. All of a command counts, most of two seconds of it the import of "
-        "PyTorch. Before: the version of the first release.",
+        "cores. All of a command counts, two seconds of it for the import of PyTorch. Before: a version without the "
+        "control tree, measured while other programs used the cores: compare its CPU seconds.",
         table(TITLES, rows),
         f"Wall-clock seconds of the {SLOWEST} slowest passes:",
         table(("model", "passes", "before"), passes),
