@@ -22,46 +22,42 @@ from functools import cached_property
 from torch2hw.dialects.loops import Buffer, Nest, with_buffers
 
 
-@dataclass(frozen=True)
-class Seq:
-    """Children that run one after the other."""
+class _Branch:
+    """A node with children."""
 
     body: tuple[Node, ...]
-    start_cycle: int = 0
 
     def kernels(self) -> Iterator[Nest]:
-        """The kernels below, in execution order."""
+        """The kernels below, in the order of the children; those of `Rounds` once."""
         for node in self.body:
             yield from node.kernels()
 
 
 @dataclass(frozen=True)
-class Par:
+class Seq(_Branch):
+    """Children that run one after the other."""
+
+    body: tuple[Node, ...]
+    start_cycle: int = 0
+
+
+@dataclass(frozen=True)
+class Par(_Branch):
     """The arms of one nest of loops, called `name`, that run at the same time."""
 
     name: str
     body: tuple[Node, ...]
     start_cycle: int = 0
 
-    def kernels(self) -> Iterator[Nest]:
-        """The kernels below, arm by arm."""
-        for node in self.body:
-            yield from node.kernels()
-
 
 @dataclass(frozen=True)
-class Rounds:
+class Rounds(_Branch):
     """Children that run one after the other, `count` times; `period_cycles` from the start of a round to the next's."""
 
     count: int
     body: tuple[Node, ...]
     start_cycle: int = 0
     period_cycles: int = 0
-
-    def kernels(self) -> Iterator[Nest]:
-        """The kernels below, in the order of one round."""
-        for node in self.body:
-            yield from node.kernels()
 
     @property
     def span_cycles(self) -> int:
