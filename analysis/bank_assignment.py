@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import lcm, prod
 
 from torch2hw.analysis.banks import accesses_of, run_time_dimensions, selection, wanted_factors
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
 
@@ -20,14 +20,14 @@ def merged(old: Sequence[int], new: Sequence[int], limit: int) -> tuple[int, ...
 
 
 def merged_factors(
-    nest: Nest, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
+    kernel: Kernel, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
 ) -> dict[Buffer, tuple[int, ...]]:
-    """The partition of each buffer that `nest` accesses, once its needs are added to those of nests before.
+    """The partition of each buffer that `kernel` accesses, once its needs are added to those of kernels before.
 
     The dimensions in `whole` are not partitioned.
     """
     result = {}
-    for buffer, new in own_factors(nest, limit).items():
+    for buffer, new in own_factors(kernel, limit).items():
         both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
         kept = whole.get(buffer, frozenset())
         result[buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
@@ -35,10 +35,10 @@ def merged_factors(
 
 
 @once
-def own_factors(nest: Nest, limit: int) -> dict[Buffer, tuple[int, ...]]:
-    """The partition of each buffer that `nest` needs by itself."""
+def own_factors(kernel: Kernel, limit: int) -> dict[Buffer, tuple[int, ...]]:
+    """The partition of each buffer that `kernel` needs by itself."""
     result = {}
-    for access in accesses_of(nest):
+    for access in accesses_of(kernel):
         rank = len(access.buffer.shape)
         new = [1] * rank
         for group in (access.reads, access.writes):
@@ -52,9 +52,9 @@ def assigned(program: Program, partition: int) -> dict[Buffer, Buffer]:
     """The buffers of a program that need banks, each with the one in banks that takes its place."""
     limit = partition**2
     factors: dict[Buffer, tuple[int, ...]] = {}
-    whole = run_time_dimensions(program.nests)
-    for nest in program.nests:
-        factors |= merged_factors(nest, factors, limit, whole)
+    whole = run_time_dimensions(program.kernels)
+    for kernel in program.kernels:
+        factors |= merged_factors(kernel, factors, limit, whole)
     return {buffer: in_banks(buffer, banks) for buffer, banks in factors.items() if prod(banks) > 1}
 
 
@@ -66,10 +66,10 @@ def in_banks(buffer: Buffer, factors: tuple[int, ...]) -> Buffer:
 
 
 @once
-def rotated(nest: Nest) -> dict[str, int]:
+def rotated(kernel: Kernel) -> dict[str, int]:
     """The buffers of which a read changes banks from iteration to iteration, and between how many."""
     found = {}
-    for access in accesses_of(nest):
+    for access in accesses_of(kernel):
         moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]
         if max(moving, default=1) > 1:
             found[access.buffer.name] = max(moving)

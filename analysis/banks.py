@@ -16,7 +16,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable
 
@@ -143,7 +143,7 @@ def _separating(offsets: list[int], common: int, limit: int) -> int:
 
 @dataclass(frozen=True)
 class Accesses:
-    """All reads and all writes of one nest to one buffer (constants excluded)."""
+    """All reads and all writes of one kernel to one buffer (constants excluded)."""
 
     buffer: Buffer
     reads: tuple[tuple[Index, ...], ...]
@@ -151,13 +151,13 @@ class Accesses:
 
 
 @once
-def accesses_of(nest: Nest) -> list[Accesses]:
+def accesses_of(kernel: Kernel) -> list[Accesses]:
     reads: dict[Buffer, list[tuple[Index, ...]]] = {}
     writes: dict[Buffer, list[tuple[Index, ...]]] = {}
-    for load in nest.loads():
+    for load in kernel.loads():
         if not load.buffer.storage.in_kernel:
             reads.setdefault(load.buffer, []).append(load.indices)
-    for store in nest.stores():
+    for store in kernel.stores():
         writes.setdefault(store.buffer, []).append(store.indices)
     return [
         Accesses(buffer, tuple(dict.fromkeys(reads.get(buffer, []))), tuple(dict.fromkeys(writes.get(buffer, []))))
@@ -165,23 +165,23 @@ def accesses_of(nest: Nest) -> list[Accesses]:
     ]
 
 
-def run_time_dimensions(nests: Iterable[Nest]) -> dict[Buffer, frozenset[int]]:
+def run_time_dimensions(kernels: Iterable[Kernel]) -> dict[Buffer, frozenset[int]]:
     """The dimensions of each buffer that some access indexes with a value computed at run time.
 
     They are not partitioned: the bank and the place in it would have to be divided out in hardware.
     """
     found: dict[Buffer, frozenset[int]] = {}
-    for nest in nests:
-        for buffer, here in _run_time_dimensions(nest).items():
+    for kernel in kernels:
+        for buffer, here in _run_time_dimensions(kernel).items():
             found[buffer] = found.get(buffer, frozenset()) | here
     return found
 
 
 @once
-def _run_time_dimensions(nest: Nest) -> dict[Buffer, frozenset[int]]:
+def _run_time_dimensions(kernel: Kernel) -> dict[Buffer, frozenset[int]]:
     found: dict[Buffer, frozenset[int]] = {}
-    loops = {loop.variable for loop in nest.loops}
-    for load in nest.loads():
+    loops = {loop.variable for loop in kernel.loops}
+    for load in kernel.loads():
         here = {d for d, index in enumerate(load.indices) if not index.variables() <= loops}
         if here:
             found[load.buffer] = found.get(load.buffer, frozenset()) | here

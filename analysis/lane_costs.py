@@ -1,4 +1,4 @@
-"""What lanes cost, for choose-lanes: the cycles of a nest and LUTs beyond the units of its lanes.
+"""What lanes cost, for choose-lanes: the cycles of a kernel and LUTs beyond the units of its lanes.
 
 Sizes are what Yosys 0.70 makes for UltraScale+ (synth_xilinx -family xcup); a unit's is asked of the library. A
 32-bit memory of up to 32 words is 24 LUTs, of 64 words 40, of more a block RAM; a read-only one is 29 LUTs up to 64
@@ -17,7 +17,7 @@ from typing import Any
 from torch2hw.analysis.banks import accesses_of, conflicts, possible_banks
 from torch2hw.analysis.reduction_order import in_flight, interleave
 from torch2hw.analysis.unit_binding import luts_of
-from torch2hw.dialects.loops import Buffer, Constant, Load, Nest, Operation, Stage
+from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index
@@ -26,20 +26,20 @@ from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks, pieces
 MAX_LUT_WORDS = 256  # of a read-only memory that synthesis keeps in LUTs
 CONSTANT_COMPARISON_LUTS = 4  # of a float and a constant
 BANK_LUTS = 16  # of address, enable and host's decoder
-REWIRING_LUTS = 64  # two operands of an adder from another place than in the other nest
+REWIRING_LUTS = 64  # two operands of an adder from another place than in the other kernel
 DEPTH_ESTIMATE_CYCLES = 14
 
 Factors = Mapping[Buffer, tuple[int, ...]]
 
 
 class Lanes:
-    """One choice of a nest's lanes, with its arms written out; `latency` is that of the reduction's operation."""
+    """One choice of a kernel's lanes, with its arms written out; `latency` is that of the reduction's operation."""
 
-    def __init__(self, nest: Nest, text: str, latency: int, library: Any) -> None:
-        self.nest, self.text, self.latency, self.library = nest, text, latency, library
-        self.accesses = accesses_of(nest)
+    def __init__(self, kernel: Kernel, text: str, latency: int, library: Any) -> None:
+        self.kernel, self.text, self.latency, self.library = kernel, text, latency, library
+        self.accesses = accesses_of(kernel)
         self.buffers = [access.buffer for access in self.accesses]
-        self.outputs = prod(loop.extent for loop in nest.independent_loops())  # of a round
+        self.outputs = prod(loop.extent for loop in kernel.independent_loops())  # of a round
         self.known: dict[tuple[tuple[int, ...], ...], tuple[int, float]] = {}
         self.intervals: dict[tuple[int, tuple[int, ...]], int] = {}
 
@@ -52,14 +52,14 @@ class Lanes:
 
     def cycles(self, factors: Factors) -> int:
         """With the II that memory ports force."""
-        rounds = self.nest.rounds
-        interval, latency, trips, depth = 1, self.latency, self.nest.trip_count, rounds * self.depth
+        rounds = self.kernel.rounds
+        interval, latency, trips, depth = 1, self.latency, self.kernel.trip_count, rounds * self.depth
         for number, access in enumerate(self.accesses):
             key = number, factors[access.buffer]
             if key not in self.intervals:
                 self.intervals[key] = max(conflicts(group, key[1]) for group in (access.reads, access.writes))
             interval = max(interval, self.intervals[key])
-        if self.nest.stages[0].carried and self.outputs * interval < latency:
+        if self.kernel.stages[0].carried and self.outputs * interval < latency:
             waiting = trips * -(-latency // self.outputs)
             adding_up = -(-latency // self.outputs) * self.outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
             split = trips * interval + rounds * adding_up
@@ -69,31 +69,31 @@ class Lanes:
     @cached_property
     def depth(self) -> int:
         """Cycles from a load to a store, with a tree of additions where lanes are joined."""
-        carried = len(self.nest.stages[0].carried)
-        joined = self.nest.lanes // carried if carried else 1
+        carried = len(self.kernel.stages[0].carried)
+        joined = self.kernel.lanes // carried if carried else 1
         return DEPTH_ESTIMATE_CYCLES + (joined - 1).bit_length() * self.latency
 
     @cached_property
     def least(self) -> tuple[int, float]:
         """What cycles and LUTs are not below, whatever the banks."""
-        return self.nest.trip_count + self.nest.rounds * self.depth, self.fixed_luts
+        return self.kernel.trip_count + self.kernel.rounds * self.depth, self.fixed_luts
 
     @cached_property
     def interleaved(self) -> tuple[int, int]:
         """Iterations with what fills the latency of the reduction's operation, and those between two steps of a sum."""
-        if not self.nest.stages[0].carried:
-            return self.nest.trip_count, 0
-        stages = tuple(Stage(stage.carried) for stage in self.nest.stages)
-        ordered = interleave(replace(self.nest, stages=stages, domain=()), self.latency)
+        if not self.kernel.stages[0].carried:
+            return self.kernel.trip_count, 0
+        stages = tuple(Stage(stage.carried) for stage in self.kernel.stages)
+        ordered = interleave(replace(self.kernel, stages=stages, domain=()), self.latency)
         last = max((place for place, loop in enumerate(ordered.loops) if loop.reduced_by == 0), default=-1)
         return ordered.trip_count, prod(loop.extent for loop in ordered.loops[last + 1 :])
 
     @cached_property
     def fixed_luts(self) -> float:
         """Units other than the lanes' own, constants, adders beyond one a lane, sums in flight beyond the adders."""
-        nest, total = self.nest, 0.0
-        constants = {s.result for s in nest.statements() if isinstance(s, Constant)}
-        for statement in nest.statements():
+        kernel, total = self.kernel, 0.0
+        constants = {s.result for s in kernel.statements() if isinstance(s, Constant)}
+        for statement in kernel.statements():
             if isinstance(statement, Load) and statement.buffer.storage.in_kernel:
                 loops = set().union(*(index.variables() for index in statement.indices))
                 luts, blocks = rom_cost(prod(v.extent for v in loops), number_type(statement.type).bits)
@@ -101,12 +101,12 @@ class Lanes:
             elif isinstance(statement, Operation) and not _is_lanes_own(statement):
                 simple = statement.name == "arith.cmpf" and set(statement.operands) & constants
                 total += CONSTANT_COMPARISON_LUTS if simple else luts_of(statement, self.library)
-        sums = [s for s in nest.statements() if isinstance(s, Operation) and operation_kind(s.name).accumulates]
-        if len(sums) > nest.lanes:
-            total += (len(sums) - nest.lanes) * luts_of(sums[0], self.library)
+        sums = [s for s in kernel.statements() if isinstance(s, Operation) and operation_kind(s.name).accumulates]
+        if len(sums) > kernel.lanes:
+            total += (len(sums) - kernel.lanes) * luts_of(sums[0], self.library)
         excess = self.interleaved[1] - self.latency
-        if nest.stages[0].carried and self.outputs >= self.latency:
-            total += in_flight(excess, sum(number_type(each.type).bits for each in nest.stages[0].carried))
+        if kernel.stages[0].carried and self.outputs >= self.latency:
+            total += in_flight(excess, sum(number_type(each.type).bits for each in kernel.stages[0].carried))
         return total
 
     def luts(self, factors: Factors) -> float:
@@ -121,12 +121,12 @@ class Lanes:
                 total += prod(banks) * multiplexer(-(-sum(ways) // prod(banks)), width)
         return total
 
-    def rewiring(self, widest: Nest | None) -> float:
-        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest nest."""
-        nest = self.nest
-        if widest is None or not nest.macs or len(nest.stages[0].carried) == len(widest.stages[0].carried):
+    def rewiring(self, widest: Kernel | None) -> float:
+        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest kernel."""
+        kernel = self.kernel
+        if widest is None or not kernel.macs or len(kernel.stages[0].carried) == len(widest.stages[0].carried):
             return 0.0
-        return REWIRING_LUTS * nest.lanes
+        return REWIRING_LUTS * kernel.lanes
 
 
 def _is_lanes_own(operation: Operation) -> bool:

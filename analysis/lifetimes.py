@@ -1,11 +1,10 @@
-"""From where to where in a program each buffer is needed, and which can share a memory.
-"""
+"""From where to where in a program each buffer is needed, and which can share a memory."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Program
 
 
@@ -29,11 +28,11 @@ def lifetimes(program: Program) -> tuple[dict[Buffer, Position], dict[Buffer, Po
     nodes: dict[Buffer, set[int]] = {}
     number = 0
     for position, node in enumerate(program.sequence):
-        for nest in node.kernels():
-            stored = [store.buffer for store in nest.stores()]
+        for kernel in node.kernels:
+            stored = [store.buffer for store in kernel.stores()]
             for buffer in stored:
                 first.setdefault(buffer, Position(position, number))
-            for buffer in (*stored, *(load.buffer for load in nest.loads())):
+            for buffer in (*stored, *(load.buffer for load in kernel.loads())):
                 last[buffer] = Position(position, number)
                 nodes.setdefault(buffer, set()).add(position)
             number += 1
@@ -48,32 +47,32 @@ def lifetimes(program: Program) -> tuple[dict[Buffer, Position], dict[Buffer, Po
 
 def several(node: Node) -> bool:
     """Whether a node has more than one kernel."""
-    return len(list(node.kernels())) > 1
+    return len(list(node.kernels)) > 1
 
 
-def elementwise(nest: Nest, read: Buffer, written: Buffer) -> bool:
+def elementwise(kernel: Kernel, read: Buffer, written: Buffer) -> bool:
     """Every iteration reads `read` only where it writes `written`, once, and nothing is carried between iterations."""
-    if len(nest.stages) != 1 or nest.stages[0].carried:
+    if len(kernel.stages) != 1 or kernel.stages[0].carried:
         return False
-    loads = {load.indices for load in nest.loads() if load.buffer is read}
-    stores = {store.indices for store in nest.stores() if store.buffer is written}
-    guarded = any(load.guard for load in nest.loads() if load.buffer is read)
+    loads = {load.indices for load in kernel.loads() if load.buffer is read}
+    stores = {store.indices for store in kernel.stores() if store.buffer is written}
+    guarded = any(load.guard for load in kernel.loads() if load.buffer is read)
     return loads == stores and not guarded
 
 
 def shared(program: Program) -> dict[Buffer, Buffer]:
     """The buffers that can stand in the memory of another one, with that one."""
-    nests = program.nests
+    kernels = program.kernels
     first, last = lifetimes(program)
     temporaries = [buffer for buffer in program.buffers() if buffer.storage.is_scratch]
-    free_after: dict[Buffer, Position] = {}  # a memory, and the last nest that uses it
+    free_after: dict[Buffer, Position] = {}  # a memory, and the last kernel that uses it
     place: dict[Buffer, Buffer] = {}
     current: dict[Buffer, Buffer] = {}  # a memory, and the buffer that is in it
     for buffer in sorted(temporaries, key=lambda b: (first[b], b.name)):
         for memory, end in free_after.items():
             fits = (memory.shape, memory.factors, memory.dtype) == (buffer.shape, buffer.factors, buffer.dtype)
             start = first[buffer]
-            overwrites = end == start and elementwise(nests[start.kernel], current[memory], buffer)
+            overwrites = end == start and elementwise(kernels[start.kernel], current[memory], buffer)
             if fits and (end < start or overwrites):
                 place[buffer], current[memory], free_after[memory] = memory, buffer, last[buffer]
                 break

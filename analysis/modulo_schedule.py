@@ -1,4 +1,4 @@
-"""Modulo scheduling of one nest: in which cycle of its iteration each statement starts, and how often one starts.
+"""Modulo scheduling of one kernel: in which cycle of its iteration each statement starts, and how often one starts.
 
 An iteration starts every `interval_cycles` (II). Statement s of iteration n starts in cycle n·II + start[s].
 Constraints:
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from math import prod
 
 from torch2hw.analysis.banks import accesses_of, conflicts, never_meet, selection
-from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement, operand_names
+from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Kernel, Load, Operation, Statement, operand_names
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CARRIED
@@ -37,51 +37,51 @@ Latency = Callable[[Operation], int]
 Uses = list[tuple[tuple[Index, ...], int]]  # indices and cycle of accesses
 
 
-def iteration_distance(nest: Nest, stage: int) -> int:
+def iteration_distance(kernel: Kernel, stage: int) -> int:
     """Iterations between two runs of `stage` with the same state: the loops inside its innermost reduction loop."""
-    positions = [k for k, loop in enumerate(nest.loops) if loop.reduced_by == stage]
-    return prod(loop.extent for loop in nest.loops[positions[-1] + 1 :])
+    positions = [k for k, loop in enumerate(kernel.loops) if loop.reduced_by == stage]
+    return prod(loop.extent for loop in kernel.loops[positions[-1] + 1 :])
 
 
-def runs_apart(nest: Nest, stage: int) -> int:
+def runs_apart(kernel: Kernel, stage: int) -> int:
     """Iterations from one run of `stage` to the next, at least: those of the innermost loops that end before it."""
     trips = 1
-    for loop in reversed(nest.loops):
+    for loop in reversed(kernel.loops):
         if loop.reduced_by is None or loop.reduced_by >= stage:
             break
         trips *= loop.extent
     return trips
 
 
-def schedule(nest: Nest, latency: Latency, spacing: Latency = lambda _: 1) -> Schedule:
+def schedule(kernel: Kernel, latency: Latency, spacing: Latency = lambda _: 1) -> Schedule:
     """`latency` and `spacing` of an operation's unit: cycles to its result, and to the next operands it can take."""
-    interval = max(_least_interval(nest), *_unit_intervals(nest, spacing))
-    operations = [statement for statement in nest.statements() if isinstance(statement, Operation)]
-    enough = interval + sum(map(latency, operations)) + 4 * sum(1 for _ in nest.statements())  # one after the other
+    interval = max(_least_interval(kernel), *_unit_intervals(kernel, spacing))
+    operations = [statement for statement in kernel.statements() if isinstance(statement, Operation)]
+    enough = interval + sum(map(latency, operations)) + 4 * sum(1 for _ in kernel.statements())  # one after the other
     while True:
-        result = _attempt(nest, latency, interval)
+        result = _attempt(kernel, latency, interval)
         if isinstance(result, Schedule):
             return result
         interval = max(interval + 1, result)
-        assert interval <= enough, f"{nest.name} has no schedule"
+        assert interval <= enough, f"{kernel.name} has no schedule"
 
 
-def _least_interval(nest: Nest) -> int:
+def _least_interval(kernel: Kernel) -> int:
     """The II that memory ports force: the most accesses of an iteration that may need one port of one bank."""
     worst = 1
-    for access in accesses_of(nest):
+    for access in accesses_of(kernel):
         factors = access.buffer.bank_factors
         worst = max(worst, conflicts(access.reads, factors), conflicts(access.writes, factors))
     return worst
 
 
-def _unit_intervals(nest: Nest, spacing: Latency) -> Iterator[int]:
+def _unit_intervals(kernel: Kernel, spacing: Latency) -> Iterator[int]:
     """The II that each unit forces."""
     yield 1
-    for number, stage in enumerate(nest.stages):
+    for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             if isinstance(statement, Operation):
-                yield -(-spacing(statement) // runs_apart(nest, number))
+                yield -(-spacing(statement) // runs_apart(kernel, number))
 
 
 class _Ports:
@@ -117,14 +117,14 @@ class _Ports:
         return True
 
 
-def _attempt(nest: Nest, latency: Latency, interval: int) -> Schedule | int:
+def _attempt(kernel: Kernel, latency: Latency, interval: int) -> Schedule | int:
     """A schedule with this interval, or a larger interval to try."""
-    carried = [each for stage in nest.stages for each in stage.carried]
+    carried = [each for stage in kernel.stages for each in stage.carried]
     not_before: dict[str, int] = {}
-    delays = {True: min(len(carried), MAX_CARRIED_DELAYS) + 1, False: MAX_DELAYS * sum(1 for _ in nest.loads()) + 1}
+    delays = {True: min(len(carried), MAX_CARRIED_DELAYS) + 1, False: MAX_DELAYS * sum(1 for _ in kernel.loads()) + 1}
     larger: list[int] = []
     while True:
-        result = _timed(nest, latency, interval, not_before)
+        result = _timed(kernel, latency, interval, not_before)
         if not isinstance(result, Delayed):
             return result
         delays[result.of_carried] -= 1
@@ -144,12 +144,12 @@ class Delayed:
     of_carried: bool
 
 
-def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str, int]) -> Schedule | Delayed | int:
+def _timed(kernel: Kernel, latency: Latency, interval: int, not_before: Mapping[str, int]) -> Schedule | Delayed | int:
     """A schedule with this interval and these delays, another read to be delayed, or a larger interval to try."""
     result = Schedule(interval)
     chain: dict[str, int] = {}  # operations without a register that a value has behind it in its cycle
     users: dict[str, list[str]] = {}
-    for number, stage in enumerate(nest.stages):
+    for number, stage in enumerate(kernel.stages):
         early, late = stage.in_order()
         for statement in early:
             _place(statement, result, chain, latency, not_before)
@@ -162,13 +162,13 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
         for statement in stage.statements:
             for name in operand_names(statement):
                 users.setdefault(name, []).append(statement.result)
-    for carried in (each for stage in nest.stages for each in stage.carried):  # read when first used
+    for carried in (each for stage in kernel.stages for each in stage.carried):  # read when first used
         read = min([result.start[user] for user in users.get(carried.name, [])] or [result.ready[carried.name]])
         result.start[carried.name] = result.ready[carried.name] = read
     late_reads: dict[str, int] = {}
     larger: list[int] = []
-    for number, stage in enumerate(nest.stages):
-        distance = iteration_distance(nest, number) if stage.carried else 0
+    for number, stage in enumerate(kernel.stages):
+        distance = iteration_distance(kernel, number) if stage.carried else 0
         for carried in stage.carried:
             kept = CARRIED.write_latency_cycles + CARRIED.read_latency_cycles if number else 0
             soonest = result.ready.get(carried.next, 0) + kept - distance * interval
@@ -178,11 +178,11 @@ def _timed(nest: Nest, latency: Latency, interval: int, not_before: Mapping[str,
                 larger.append(interval + -(-missing // distance))
     if late_reads:
         return Delayed(late_reads, min(larger), of_carried=True)
-    blocked = _delay_loads(nest, result, users)
+    blocked = _delay_loads(kernel, result, users)
     if blocked is not None:
         return blocked
-    _place_stores(nest, result)
-    stored = zip(nest.stores(), result.store_cycles, strict=True)
+    _place_stores(kernel, result)
+    stored = zip(kernel.stores(), result.store_cycles, strict=True)
     ends = [cycle + store.buffer.storage.write_latency_cycles for store, cycle in stored]
     result.depth_cycles = max([interval, *ends])
     return result
@@ -224,7 +224,7 @@ def needs_arithmetic(load: Load) -> bool:
     )
 
 
-def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -> Delayed | int | None:
+def _delay_loads(kernel: Kernel, result: Schedule, users: Mapping[str, list[str]]) -> Delayed | int | None:
     """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port.
 
     Where there is none: a larger interval, or the cycle in which a read at a place computed at run time finds one.
@@ -232,10 +232,10 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
     interval = result.interval_cycles
     ports = _Ports(interval)
     uses: dict[str, list[int]] = {name: [result.start[user] for user in found] for name, found in users.items()}
-    for stage in nest.stages:
+    for stage in kernel.stages:
         for carried in stage.carried:
             uses.setdefault(carried.init, []).append(result.start[carried.name])
-    stored = {store.value for store in nest.stores()} | {c.next for stage in nest.stages for c in stage.carried}
+    stored = {store.value for store in kernel.stores()} | {c.next for stage in kernel.stages for c in stage.carried}
 
     def latest(load: Load) -> int:
         soonest = result.start[load.result]
@@ -244,7 +244,7 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
         return max(min(uses[load.result]) - load.buffer.storage.read_latency_cycles, soonest)
 
     # The one that is wanted first goes first: others can come to its cycle, where banks that change places stay apart.
-    for load in sorted(nest.loads(), key=latest):
+    for load in sorted(kernel.loads(), key=latest):
         runtime = any(name in result.ready for name in operand_names(load))
         last = latest(load)
         earliest = result.start[load.result] if runtime else last - 64 * interval
@@ -267,17 +267,17 @@ def _delay_loads(nest: Nest, result: Schedule, users: Mapping[str, list[str]]) -
     return None
 
 
-def _place_stores(nest: Nest, result: Schedule) -> None:
+def _place_stores(kernel: Kernel, result: Schedule) -> None:
     """Stores happen once their value is there and their bank's port is free; to one buffer in one cycle if possible,
     and after what the iteration reads from it."""
     ports = _Ports(result.interval_cycles)
     together: dict[Buffer, int] = {}
-    for store in nest.stores():
+    for store in kernel.stores():
         together[store.buffer] = max(together.get(store.buffer, 0), result.ready.get(store.value, 0))
-    for load in nest.loads():
+    for load in kernel.loads():
         if load.buffer in together:
             together[load.buffer] = max(together[load.buffer], result.start[load.result] + 1)
-    for store in nest.stores():
+    for store in kernel.stores():
         cycle = together[store.buffer]
         while not ports.take(store.buffer, store.indices, cycle):
             cycle += 1

@@ -1,10 +1,10 @@
-"""Part of check-ports: nests that run at the same time do not get into each other's way.
+"""Part of check-ports: kernels that run at the same time do not get into each other's way.
 
-For every two nests that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
+For every two kernels that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
 shared unit gets operands from one of them in a cycle (an iterative one, in as many as it is busy), a port of a bank is
 asked for by one, and what the first in the order of the program does to an element comes before what the second does
-to it. A round of a nest is a nest here; of two rounds that do what two earlier ones did, moved by as many rows in every
-buffer, nothing is gone through again (`moved_rounds`).
+to it. A round of a kernel is a kernel here; of two rounds that do what two earlier ones did, moved by as many rows in
+every buffer, nothing is gone through again (`moved_rounds`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.port_accesses import Access, Array, accesses, counted, evaluated, run_time
 from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.analysis.unit_binding import shared_uses
-from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program, Rounds
 
 CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
@@ -29,21 +29,21 @@ CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
 
 @dataclass(frozen=True)
 class Running:
-    """One round of a scheduled nest (the only one of a nest that is not in rounds), from its first cycle to the one
+    """One round of a scheduled kernel (the only one of a kernel that is not in rounds), from its first cycle to the one
     after its last, counted from the design's first."""
 
-    whole: Nest
+    whole: Kernel
     number: int
     start: int
     end: int
 
     @cached_property
-    def nest(self) -> Nest:
+    def kernel(self) -> Kernel:
         return self.whole.round(self.number)
 
     @cached_property
     def accesses(self) -> list[Access]:
-        return accesses(self.nest)
+        return accesses(self.kernel)
 
     def iterations(self, cycle: int, first: int, last: int) -> range:
         """The iterations whose cycle `cycle` is one of the design's cycles `first` … `last` - 1."""
@@ -58,7 +58,7 @@ class Running:
 
 
 def overlap_faults(program: Program, library: Any) -> Iterator[str]:
-    """What two nests that run at the same time do wrong, a line each."""
+    """What two kernels that run at the same time do wrong, a line each."""
     seen: set[tuple[int, int, int, int]] = set()
     for left, right in not_apart(in_order(program)):
         first, last = max(left.start, right.start), min(left.end, right.end)
@@ -97,9 +97,9 @@ def in_order(program: Program) -> list[Running]:
     for node in program.sequence:
         rounds, period = (node.count, node.period_cycles) if isinstance(node, Rounds) else (1, 0)
         for number in range(rounds):
-            for nest in node.kernels():
-                start = node.start_cycle + number * period + (nest.start_cycle if nest is not node else 0)
-                found.append(Running(nest, number, start, start + nest.plan.latency_cycles(nest.round_trips)))
+            for kernel in node.kernels:
+                start = node.start_cycle + number * period + (kernel.start_cycle if kernel is not node else 0)
+                found.append(Running(kernel, number, start, start + kernel.plan.latency_cycles(kernel.round_trips)))
     return found
 
 
@@ -108,7 +108,7 @@ def unit_faults(shared: Mapping[str, int], library: Any, left: Running, right: R
     uses = [
         {
             (unit.name, number, unit.interval_cycles): fed(each, operation, first - unit.interval_cycles, last)
-            for operation, unit, number in shared_uses(each.nest, library, shared)
+            for operation, unit, number in shared_uses(each.kernel, library, shared)
         }
         for each in (left, right)
     ]
@@ -122,21 +122,21 @@ def unit_faults(shared: Mapping[str, int], library: Any, left: Running, right: R
 
 
 def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
-    """The cycles `first` … `last` - 1 in which a nest has the turn at an operation's unit: at an iterative one where
+    """The cycles `first` … `last` - 1 in which a kernel has the turn at an operation's unit: at an iterative one where
     its stage runs, at a pipelined one in every iteration."""
-    nest, cycle = running.nest, running.nest.plan.start[operation.result]
+    kernel, cycle = running.kernel, running.kernel.plan.start[operation.result]
     cycles = running.cycles(cycle, first, last)
     if not operation.iterative:
         return cycles
-    return cycles[runs(nest, nest.stage_of(operation), running.iterations(cycle, first, last))]
+    return cycles[runs(kernel, kernel.stage_of(operation), running.iterations(cycle, first, last))]
 
 
-def runs(nest: Nest, stage: int, found: range) -> Array:
+def runs(kernel: Kernel, stage: int, found: range) -> Array:
     """In which of these iterations a stage runs, the domain aside."""
-    extents = tuple(loop.extent for loop in nest.loops)
+    extents = tuple(loop.extent for loop in kernel.loops)
     number = np.arange(found.start, found.stop)
     inside = np.ones(number.shape, bool)
-    for loop, at in zip(nest.loops, np.unravel_index(number, extents) if extents else (), strict=True):
+    for loop, at in zip(kernel.loops, np.unravel_index(number, extents) if extents else (), strict=True):
         if loop.reduced_by is not None and loop.reduced_by < stage:
             inside &= at == loop.extent - 1
     return inside
@@ -169,7 +169,7 @@ def banks(access: Access) -> set[tuple[Buffer, int]]:
 def comes_first(left: Running, one: Access, right: Running, other: Access, first: int, last: int) -> bool:
     """Whether every `one` in these cycles is before any `other` of the same element. In a dimension whose index one of
     them computes at run time, any two may be the same."""
-    unknown = run_time(left.nest, one) | run_time(right.nest, other)
+    unknown = run_time(left.kernel, one) | run_time(right.kernel, other)
     known = [
         dimension
         for dimension, indices in enumerate(zip(one.indices, other.indices, strict=True))
@@ -181,12 +181,12 @@ def comes_first(left: Running, one: Access, right: Running, other: Access, first
 
 def elements(running: Running, access: Access, known: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
     """The elements that an access touches in these cycles, by the dimensions `known`, and when, in order of time."""
-    nest = running.nest
+    kernel = running.kernel
     found = running.iterations(access.cycle, first, last)
     number = np.arange(found.start, found.stop)
-    extents = tuple(loop.extent for loop in nest.loops)
+    extents = tuple(loop.extent for loop in kernel.loops)
     at = np.unravel_index(number, extents) if extents else ()
-    values = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
+    values = dict(zip((loop.variable for loop in kernel.loops), at, strict=True))
     counts = np.broadcast_to(counted(access, values) if values else np.ones(1, bool), number.shape)
     place = np.zeros(number.shape, np.int64)
     for dimension in known:
@@ -194,5 +194,5 @@ def elements(running: Running, access: Access, known: list[int], first: int, las
         value = np.broadcast_to(evaluated(index, values), number.shape)
         counts = counts & (value >= 0) & (value < size)
         place = place * size + value
-    cycle = number * running.nest.plan.interval_cycles + running.start + access.cycle
+    cycle = number * running.kernel.plan.interval_cycles + running.start + access.cycle
     yield from zip(place[counts].tolist(), cycle[counts].tolist(), strict=True)

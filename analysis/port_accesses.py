@@ -1,4 +1,4 @@
-"""What a scheduled nest does at the ports of memories: each access, when it is made, and its indices by iteration."""
+"""What a scheduled kernel does at the ports of memories: each access, when it is made, and its indices by iteration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.quasi_affine import Index, Variable
 
 DRAWN = 1 << 12  # iterations that stand for all, where those are too many
@@ -31,40 +31,42 @@ class Access:
         return f"{'write' if self.writes else 'read'} of {place} in cycle {self.cycle}"
 
 
-def accesses(nest: Nest) -> list[Access]:
+def accesses(kernel: Kernel) -> list[Access]:
     """Every use of a port of a memory outside the kernel. Reads count even where nobody uses their value: they take
     the port."""
     found = [
-        Access(load.buffer, False, load.indices, nest.plan.start[load.result])
-        for load in nest.loads()
+        Access(load.buffer, False, load.indices, kernel.plan.start[load.result])
+        for load in kernel.loads()
         if not load.buffer.storage.in_kernel
     ]
-    cycles = iter(nest.plan.store_cycles)
-    for number, stage in enumerate(nest.stages):
-        ended = tuple(loop.variable for loop in nest.loops if loop.reduced_by is not None and loop.reduced_by < number)
+    cycles = iter(kernel.plan.store_cycles)
+    for number, stage in enumerate(kernel.stages):
+        ended = tuple(
+            loop.variable for loop in kernel.loops if loop.reduced_by is not None and loop.reduced_by < number
+        )
         found += [
-            Access(store.buffer, True, store.indices, next(cycles), (*store.guard, *nest.domain), ended)
+            Access(store.buffer, True, store.indices, next(cycles), (*store.guard, *kernel.domain), ended)
             for store in stage.stores
         ]
     return found
 
 
-def iterations(nest: Nest, access: Access, limit: int) -> dict[Variable, Array]:
+def iterations(kernel: Kernel, access: Access, limit: int) -> dict[Variable, Array]:
     """Index values of all iterations, or of as many random ones; any values of indices that are computed at run
     time."""
-    extents = tuple(loop.extent for loop in nest.loops)
+    extents = tuple(loop.extent for loop in kernel.loops)
     rng = np.random.default_rng(0)
-    number = np.arange(nest.trip_count) if nest.trip_count <= limit else rng.integers(0, nest.trip_count, DRAWN)
+    number = np.arange(kernel.trip_count) if kernel.trip_count <= limit else rng.integers(0, kernel.trip_count, DRAWN)
     at = np.unravel_index(number, extents) if extents else ()
-    values: dict[Variable, Array] = dict(zip((loop.variable for loop in nest.loops), at, strict=True))
-    for variable in sorted(run_time(nest, access), key=lambda v: v.name):
+    values: dict[Variable, Array] = dict(zip((loop.variable for loop in kernel.loops), at, strict=True))
+    for variable in sorted(run_time(kernel, access), key=lambda v: v.name):
         values[variable] = rng.integers(0, variable.extent, number.shape)
     return values
 
 
-def run_time(nest: Nest, access: Access) -> set[Variable]:
+def run_time(kernel: Kernel, access: Access) -> set[Variable]:
     """The variables of an access that are no loop's."""
-    return {v for index in access.indices for v in index.variables()} - {loop.variable for loop in nest.loops}
+    return {v for index in access.indices for v in index.variables()} - {loop.variable for loop in kernel.loops}
 
 
 def evaluated(index: Index, values: dict[Variable, Array]) -> Array:

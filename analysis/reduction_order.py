@@ -16,15 +16,15 @@ from torch2hw.dialects.loops import (
     Buffer,
     Carried,
     Constant,
+    Kernel,
     Load,
     Loop,
-    Nest,
     Operation,
     Stage,
     Statement,
     Store,
     operand_names,
-    substitute_nest,
+    substitute_kernel,
     substitute_statement,
     substitute_store,
 )
@@ -36,20 +36,20 @@ from torch2hw.dialects.storage import RAM
 
 
 @once
-def interleaved(nest: Nest, library: Any) -> tuple[Nest, ...]:
-    """`nest` with its loops in order, or the two nests that it is split into."""
-    latency = recurrence_latency(nest, library)
+def interleaved(kernel: Kernel, library: Any) -> tuple[Kernel, ...]:
+    """`kernel` with its loops in order, or the two kernels that it is split into."""
+    latency = recurrence_latency(kernel, library)
     if latency <= 1:
-        return (order_loops(nest, ()),)
-    few = prod(loop.extent for loop in nest.independent_loops()) < latency
-    parts = split_reduction(nest, latency) if few else [nest]
+        return (order_loops(kernel, ()),)
+    few = prod(loop.extent for loop in kernel.independent_loops()) < latency
+    parts = split_reduction(kernel, latency) if few else [kernel]
     return tuple(interleave(part, recurrence_latency(part, library)) for part in parts)
 
 
 @once
-def recurrence_latency(nest: Nest, library: Any) -> int:
+def recurrence_latency(kernel: Kernel, library: Any) -> int:
     """Cycles from a value carried by stage 0 to the value that replaces it: the longest over all carried values."""
-    stage = nest.stages[0]
+    stage = kernel.stages[0]
     ready = dict.fromkeys((carried.name for carried in stage.carried), 0)  # cycles after the last carried operand
     for statement in stage.statements:
         if isinstance(statement, Operation):
@@ -59,23 +59,23 @@ def recurrence_latency(nest: Nest, library: Any) -> int:
     return max((ready.get(carried.next, 0) for carried in stage.carried), default=0)
 
 
-def order_loops(nest: Nest, inner: tuple[Variable, ...]) -> Nest:
+def order_loops(kernel: Kernel, inner: tuple[Variable, ...]) -> Kernel:
     """Outer parallel loops, reductions from the last stage's to the first's, then the parallel loops in `inner`."""
-    outer = [loop for loop in nest.parallel_loops() if loop.variable not in inner]
-    reductions = [loop for number in reversed(range(len(nest.stages))) for loop in nest.reduction_loops(number)]
-    last = [loop for v in inner for loop in nest.loops if loop.variable == v]
-    return replace(nest, loops=(*outer, *reductions, *last))
+    outer = [loop for loop in kernel.parallel_loops() if loop.variable not in inner]
+    reductions = [loop for number in reversed(range(len(kernel.stages))) for loop in kernel.reduction_loops(number)]
+    last = [loop for v in inner for loop in kernel.loops if loop.variable == v]
+    return replace(kernel, loops=(*outer, *reductions, *last))
 
 
-def interleave(nest: Nest, latency: int) -> Nest:
-    """`nest` with at least `latency` independent outputs inside its reduction, or all of them if there are fewer."""
-    loops = nest.independent_loops()
+def interleave(kernel: Kernel, latency: int) -> Kernel:
+    """`kernel` with at least `latency` independent outputs inside its reduction, or all of them if there are fewer."""
+    loops = kernel.independent_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:
-        return order_loops(nest, tuple(loop.variable for loop in loops))
+        return order_loops(kernel, tuple(loop.variable for loop in loops))
     best: tuple[float, tuple[Loop, ...], Loop | None, int] | None = None
-    bits = sum(number_type(carried.type).bits for carried in nest.stages[0].carried)
-    time = luts_of_all_time(nest.lanes)
+    bits = sum(number_type(carried.type).bits for carried in kernel.stages[0].carried)
+    time = luts_of_all_time(kernel.lanes)
 
     def cost(filled: int, padded: float) -> float:
         """LUTs of shift registers for accumulators beyond the operator's own pipeline, and the price of padding."""
@@ -97,9 +97,9 @@ def interleave(nest: Nest, latency: int) -> Nest:
     _, whole, split, factor = best
     inner = tuple(item.variable for item in whole)
     if split is None or factor == split.extent:
-        return order_loops(nest, inner + ((split.variable,) if split is not None else ()))
-    nest, _, within = strip_mine(nest, split.variable, factor)
-    return order_loops(nest, (*inner, within))
+        return order_loops(kernel, inner + ((split.variable,) if split is not None else ()))
+    kernel, _, within = strip_mine(kernel, split.variable, factor)
+    return order_loops(kernel, (*inner, within))
 
 
 def in_flight(excess: int, bits: int) -> float:
@@ -111,36 +111,36 @@ def _better(old: Any, new: Any) -> Any:
     return new if old is None or new[0] < old[0] else old
 
 
-def strip_mine(nest: Nest, loop: Variable, factor: int) -> tuple[Nest, Variable, Variable]:
-    """`loop` as ceil(extent / factor) × factor iterations; a part that sticks out is cut off by the nest's domain."""
+def strip_mine(kernel: Kernel, loop: Variable, factor: int) -> tuple[Kernel, Variable, Variable]:
+    """`loop` as ceil(extent / factor) × factor iterations; a part that sticks out is cut off by the kernel's domain."""
     outer = Variable(f"{loop.name}o", -(-loop.extent // factor))
     within = Variable(f"{loop.name}i", factor)
     value = variable(outer) * factor + variable(within)
     indices: dict[Variable, Index] = {loop: value}
     loops: list[Loop] = []
-    for item in nest.loops:
+    for item in kernel.loops:
         loops += [Loop(outer, item.reduced_by), Loop(within, item.reduced_by)] if item.variable == loop else [item]
-    mined = substitute_nest(nest, indices)
+    mined = substitute_kernel(kernel, indices)
     beyond = (value * -1 + (loop.extent - 1),) if loop.extent % factor else ()
     kept = tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None)
     return replace(mined, loops=kept, domain=(*mined.domain, *beyond)), outer, within
 
 
-def split_reduction(nest: Nest, latency: int) -> list[Nest]:
-    """`nest` as partial sums and a nest that adds them up, where that is faster than waiting for the operator."""
-    reductions = nest.reduction_loops(0)
-    outputs = prod(loop.extent for loop in nest.independent_loops())
+def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
+    """`kernel` as partial sums and a kernel that adds them up, where that is faster than waiting for the operator."""
+    reductions = kernel.reduction_loops(0)
+    outputs = prod(loop.extent for loop in kernel.independent_loops())
     wanted = -(-latency // outputs)
     trips = prod(loop.extent for loop in reductions)
     fitting = [
         (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
     ]
     split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
-    scan = bool(nest.stages[0].stores)
-    if not fitting or nest.domain or scan or nest.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
-        return [nest]
+    scan = bool(kernel.stages[0].stores)
+    if not fitting or kernel.domain or scan or kernel.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
+        return [kernel]
     factor, loop = min(fitting, key=lambda pair: pair[0])
-    split, _, within = strip_mine(nest, loop.variable, factor)
+    split, _, within = strip_mine(kernel, loop.variable, factor)
     stage = split.stages[0]
     steps = {statement.result: statement for statement in stage.statements}
     sums = [steps.get(carried.next) for carried in stage.carried]
@@ -148,21 +148,21 @@ def split_reduction(nest: Nest, latency: int) -> list[Nest]:
         isinstance(step, Operation) and operation_kind(step.name).accumulates and carried.name in step.operands
         for step, carried in zip(sums, stage.carried, strict=True)
     ):
-        return [nest]
+        return [kernel]
     outer = _outer_statements(split)
     if outer is None:
-        return [nest]
+        return [kernel]
     partials = _partials(split, factor)
     return [_partial_sums(split, within, partials), _total(split, within, partials, outer)]
 
 
-def _outer_statements(nest: Nest) -> tuple[Statement, ...] | None:
+def _outer_statements(kernel: Kernel) -> tuple[Statement, ...] | None:
     """The statements of stage 0 that initial values and later stages use; None if they change within the reduction."""
-    stage = nest.stages[0]
+    stage = kernel.stages[0]
     own = {carried.name for carried in stage.carried} | {carried.next for carried in stage.carried}
-    reduced = {loop.variable.name for loop in nest.reduction_loops(0)}
-    needed = {carried.init for carried in stage.carried} | {store.value for store in nest.stores()}
-    for later in nest.stages[1:]:
+    reduced = {loop.variable.name for loop in kernel.reduction_loops(0)}
+    needed = {carried.init for carried in stage.carried} | {store.value for store in kernel.stores()}
+    for later in kernel.stages[1:]:
         needed |= {name for statement in later.statements for name in operand_names(statement)}
     chosen: list[Statement] = []
     for statement in reversed(stage.statements):
@@ -174,23 +174,23 @@ def _outer_statements(nest: Nest) -> tuple[Statement, ...] | None:
     return tuple(reversed(chosen))
 
 
-def _partials(nest: Nest, factor: int) -> list[Buffer]:
+def _partials(kernel: Kernel, factor: int) -> list[Buffer]:
     """A buffer for the partial sums of each carried value."""
-    shape = (*(loop.extent for loop in nest.independent_loops()), factor)
+    shape = (*(loop.extent for loop in kernel.independent_loops()), factor)
     return [
-        Buffer(f"{nest.name}_partial{number or ''}", shape, carried.type, RAM, None, nest.source)
-        for number, carried in enumerate(nest.stages[0].carried)
+        Buffer(f"{kernel.name}_partial{number or ''}", shape, carried.type, RAM, None, kernel.source)
+        for number, carried in enumerate(kernel.stages[0].carried)
     ]
 
 
-def _places(nest: Nest, within: Variable) -> tuple[Index, ...]:
+def _places(kernel: Kernel, within: Variable) -> tuple[Index, ...]:
     """Where a partial sum is in its buffer."""
-    return tuple(variable(v) for v in (*(loop.variable for loop in nest.independent_loops()), within))
+    return tuple(variable(v) for v in (*(loop.variable for loop in kernel.independent_loops()), within))
 
 
-def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
+def _partial_sums(kernel: Kernel, within: Variable, partials: list[Buffer]) -> Kernel:
     """The sums over every loop but `within`, from zero, each stored in its place."""
-    stage = nest.stages[0]
+    stage = kernel.stages[0]
     zeros, carried, stores = [], [], []
     for buffer, value in zip(partials, stage.carried, strict=True):
         bits = _operation_of(stage, value).identity_bits(value.type)
@@ -198,10 +198,10 @@ def _partial_sums(nest: Nest, within: Variable, partials: list[Buffer]) -> Nest:
         zero = Constant(f"{value.name}_zero", value.type, bits)
         zeros.append(zero)
         carried.append(replace(value, init=zero.result))
-        stores.append(Store(buffer, _places(nest, within), value.next, (), nest.source))
-    loops = tuple(replace(item, reduced_by=None) if item.variable == within else item for item in nest.loops)
+        stores.append(Store(buffer, _places(kernel, within), value.next, (), kernel.source))
+    loops = tuple(replace(item, reduced_by=None) if item.variable == within else item for item in kernel.loops)
     sums = Stage(tuple(carried), (*zeros, *stage.statements))
-    made = replace(nest, name=f"{nest.name}_partial", loops=loops, stages=(sums, Stage((), (), tuple(stores))))
+    made = replace(kernel, name=f"{kernel.name}_partial", loops=loops, stages=(sums, Stage((), (), tuple(stores))))
     return without_dead_values(made)
 
 
@@ -212,17 +212,17 @@ def _operation_of(stage: Stage, carried: Carried) -> OperationKind:
     return operation_kind(step.name)
 
 
-def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[Statement, ...]) -> Nest:
-    """The sum of the partial sums, and what the nest does with it."""
-    stage = nest.stages[0]
+def _total(kernel: Kernel, within: Variable, partials: list[Buffer], outer: tuple[Statement, ...]) -> Kernel:
+    """The sum of the partial sums, and what the kernel does with it."""
+    stage = kernel.stages[0]
     statements: list[Statement] = list(outer)
     carried, rename = [], {}
     for buffer, value in zip(partials, stage.carried, strict=True):
-        term = Load(f"{value.name}_term", value.type, buffer, _places(nest, within), source=nest.source)
+        term = Load(f"{value.name}_term", value.type, buffer, _places(kernel, within), source=kernel.source)
         total = f"{value.next}_total"
         operands, types = (value.name, term.result), (value.type, value.type)
         name = _operation_of(stage, value).name
-        statements += [term, Operation(total, value.type, name, operands, types, source=nest.source)]
+        statements += [term, Operation(total, value.type, name, operands, types, source=kernel.source)]
         carried.append(Carried(value.name, value.type, value.init, total))
         rename[value.next] = total
     later = tuple(
@@ -231,8 +231,8 @@ def _total(nest: Nest, within: Variable, partials: list[Buffer], outer: tuple[St
             statements=tuple(substitute_statement(s, {}, rename) for s in item.statements),
             stores=tuple(substitute_store(s, {}, rename) for s in item.stores),
         )
-        for item in nest.stages[1:]
+        for item in kernel.stages[1:]
     )
-    loops = (*nest.parallel_loops(), Loop(within, 0))
+    loops = (*kernel.parallel_loops(), Loop(within, 0))
     stages = (Stage(tuple(carried), tuple(statements)), *later)
-    return Nest(nest.name, loops, stages, (), nest.source)
+    return Kernel(kernel.name, loops, stages, (), kernel.source)

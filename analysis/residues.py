@@ -1,4 +1,4 @@
-"""Part of check-ports: of all accesses of a nest, the pairs that residues do not keep apart.
+"""Part of check-ports: of all accesses of a kernel, the pairs that residues do not keep apart.
 
 What an index leaves when divided by a factor is a set of residues, exact where the index is affine. Two accesses whose
 sets are disjoint in some dimension never meet; what is left is looked at pair by pair. Two indices with the same terms,

@@ -28,7 +28,7 @@ def rom_contents(load: Load, loops: list[Loop]) -> NDArray[np.generic]:
     places = []
     for index, size in zip(load.indices, load.buffer.shape, strict=True):
         place = at(index)
-        inside = inside & (place >= 0) & (place < size)  # beyond the nest's domain: never used, any value will do
+        inside = inside & (place >= 0) & (place < size)  # beyond the kernel's domain: never used, any value will do
         places.append(np.clip(place, 0, size - 1))
     for index in load.guard:
         inside = inside & (at(index) >= 0)

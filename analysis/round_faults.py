@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Store
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import variable
 
 
-def moved_rounds(first: Nest, second: Nest) -> bool:
+def moved_rounds(first: Kernel, second: Kernel) -> bool:
     """Whether what round r of `first` and round s of `second` do to buffers that they have in common is what rounds
     r + 1 and s + 1 do, moved by the same number of rows for all and still inside.
 
@@ -20,16 +20,16 @@ def moved_rounds(first: Nest, second: Nest) -> bool:
 
 
 @once
-def rows_a_round(nest: Nest) -> dict[tuple[Buffer, int], int | None]:
+def rows_a_round(kernel: Kernel) -> dict[tuple[Buffer, int], int | None]:
     """By buffer and dimension the rows from what any access does in one round to what it does in the next; None where
     that differs, or where it depends on the round whether an access counts or is inside the buffer."""
-    accesses: list[Load | Store] = [*nest.loads(), *nest.stores()]
-    if nest.rounds == 1:
+    accesses: list[Load | Store] = [*kernel.loads(), *kernel.stores()]
+    if kernel.rounds == 1:
         return {(access.buffer, dimension): 0 for access in accesses for dimension in range(len(access.indices))}
-    outer = nest.loops[0].variable
+    outer = kernel.loops[0].variable
     found: dict[tuple[Buffer, int], int | None] = {}
     for access in accesses:
-        conditions = (*access.guard, *nest.domain) if isinstance(access, Store) else ()
+        conditions = (*access.guard, *kernel.domain) if isinstance(access, Store) else ()
         steady = not any(outer in index.variables() for index in conditions)
         for dimension, (index, size) in enumerate(zip(access.indices, access.buffer.shape, strict=True)):
             step: int | None = 0

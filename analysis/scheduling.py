@@ -1,5 +1,4 @@
-"""Schedules of kernels, one after the other. `affine_to_scheduled` puts them into programs; cost models ask it.
-"""
+"""Schedules of kernels, one after the other. `affine_to_scheduled` puts them into programs; cost models ask it."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any
 
 from torch2hw.analysis.modulo_schedule import schedule
 from torch2hw.analysis.unit_binding import latency_of, shared_units, spacing_of
-from torch2hw.dialects.loops import Nest
+from torch2hw.dialects.loops import Kernel
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Par, Program, Rounds, end_cycle
 from torch2hw.dialects.schedule import Schedule
@@ -18,14 +17,14 @@ from torch2hw.dialects.schedule import Schedule
 def scheduled(program: Program, library: Any, share: bool = True) -> Program:
     """The program with every kernel scheduled, one after the other; `share` lets kernels take turns with units."""
     timed = program.with_sequence(one_after_the_other(program.sequence, library)[0])
-    shared = shared_units(program.nests, library) if share else {}
+    shared = shared_units(program.kernels, library) if share else {}
     return replace(timed, level="scheduled", shared=shared)
 
 
 @once
-def planned(nest: Nest, library: Any) -> Schedule:
-    """The schedule of a nest with the units that its operations have."""
-    return schedule(nest, lambda each: latency_of(each, library), lambda each: spacing_of(each, library))
+def planned(kernel: Kernel, library: Any) -> Schedule:
+    """The schedule of a kernel with the units that its operations have."""
+    return schedule(kernel, lambda each: latency_of(each, library), lambda each: spacing_of(each, library))
 
 
 def one_after_the_other(nodes: Sequence[Node], library: Any) -> tuple[list[Node], int]:
@@ -41,7 +40,7 @@ def one_after_the_other(nodes: Sequence[Node], library: Any) -> tuple[list[Node]
 
 def _timed(node: Node, library: Any) -> Node:
     """A node with the schedules and times of all that is below it."""
-    if isinstance(node, Nest):
+    if isinstance(node, Kernel):
         return replace(node, schedule=planned(node, library))
     assert not isinstance(node, Par), "arms have no static schedule"
     body, cycles = one_after_the_other(node.body, library)

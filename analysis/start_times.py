@@ -17,7 +17,7 @@ from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.modulo_schedule import runs_apart
 from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.analysis.unit_binding import shared_uses
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
 
@@ -37,17 +37,17 @@ def overlapped(program: Program, library: Any) -> Program:
     before: list[tuple[Timed, int, int]] = []  # what has started, when, and when all so far have no effect any more
     free = 0  # the first cycle in which a node may start: rounds are not interrupted
     for node in program.sequence:
-        assert isinstance(node, Nest | Rounds), "arms have no static schedule"
-        nests = list(node.kernels())
+        assert isinstance(node, Kernel | Rounds), "arms have no static schedule"
+        kernels = list(node.kernels)
         offsets, period = [0], 0
         if isinstance(node, Rounds):
-            alike = all(moved_rounds(one, other) for one in nests for other in nests)
+            alike = all(moved_rounds(one, other) for one in kernels for other in kernels)
             turns = range(min(node.count, 2) if alike else node.count)
             offsets, period = in_rounds(
-                [[timed(nest, library, program.shared, turn=k) for nest in nests] for k in turns]
+                [[timed(kernel, library, program.shared, turn=k) for kernel in kernels] for k in turns]
             )
             free = max([free, *(begun + 1 for _, begun, _ in before)])
-        later = [timed(nest, library, program.shared, period) for nest in nests]
+        later = [timed(kernel, library, program.shared, period) for kernel in kernels]
         start = free
         for earlier, begun, ended in reversed(before):
             if ended - min(offsets) <= start:
@@ -58,7 +58,7 @@ def overlapped(program: Program, library: Any) -> Program:
             ended = max(start + offset + each.reach_cycles, before[-1][2] if before else 0)
             before.append((each, start + offset, ended))
         if isinstance(node, Rounds):
-            body = tuple(replace(nest, start_cycle=offset) for nest, offset in zip(nests, offsets, strict=True))
+            body = tuple(replace(kernel, start_cycle=offset) for kernel, offset in zip(kernels, offsets, strict=True))
             node = replace(node, body=body, start_cycle=start, period_cycles=period)
             free = max(free, start + node.span_cycles)
         else:
@@ -69,8 +69,8 @@ def overlapped(program: Program, library: Any) -> Program:
 
 
 def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
-    """When, in a round, each of the nests starts, and the cycles from one round to the next; of rounds further apart
-    than that, one ends before the other starts. `rounds` are the nests of those that differ: the first two, where the
+    """When, in a round, each of the kernels starts, and the cycles from one round to the next; of rounds further apart
+    than that, one ends before the other starts. `rounds` are the kernels of those that differ: the first two, where the
     others do the same to other rows."""
     first = rounds[0]
     offsets: list[int] = []
@@ -78,7 +78,7 @@ def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
         start = 0
         for position, begun in reversed(list(enumerate(offsets))):
             if begun + first[position].reach_cycles > start:
-                start = max(start, *(begun + distance(nests[position], nests[number]) for nests in rounds))
+                start = max(start, *(begun + distance(kernels[position], kernels[number]) for kernels in rounds))
         offsets.append(start)
     placed = list(zip(first, offsets, strict=True))
     period = max(begun + each.issue_cycles for each, begun in placed)
@@ -93,7 +93,7 @@ def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
 
 @dataclass(frozen=True)
 class TimedAccess:
-    """A read or write of a nest: by iteration n in cycle n·II + `cycle`."""
+    """A read or write of a kernel: by iteration n in cycle n·II + `cycle`."""
 
     buffer: Buffer
     indices: tuple[Index, ...]
@@ -101,21 +101,21 @@ class TimedAccess:
 
 
 class Timed:
-    """A nest and when it does what, in cycles after its start; rounds are `period` cycles apart."""
+    """A kernel and when it does what, in cycles after its start; rounds are `period` cycles apart."""
 
-    def __init__(self, nest: Nest, library: Any, shared: Mapping[str, int], period: int = 0) -> None:
-        self.nest, self.library, self.shared = nest, library, shared
-        self.plan = plan = nest.plan
-        self.issue_cycles = nest.round_trips * plan.interval_cycles
-        self.last_cycles = (nest.rounds - 1) * period + (nest.round_trips - 1) * plan.interval_cycles
+    def __init__(self, kernel: Kernel, library: Any, shared: Mapping[str, int], period: int = 0) -> None:
+        self.kernel, self.library, self.shared = kernel, library, shared
+        self.plan = plan = kernel.plan
+        self.issue_cycles = kernel.round_trips * plan.interval_cycles
+        self.last_cycles = (kernel.rounds - 1) * period + (kernel.round_trips - 1) * plan.interval_cycles
         self.cycles = self.last_cycles + plan.depth_cycles
         self.steps: dict[Variable, int] = {}  # cycles between one value of a loop's index and the next
         step = plan.interval_cycles
-        for loop in reversed(nest.loops):
+        for loop in reversed(kernel.loops):
             self.steps[loop.variable] = step
             step *= loop.extent
-        if nest.is_in_rounds:
-            self.steps[nest.loops[0].variable] = period
+        if kernel.is_in_rounds:
+            self.steps[kernel.loops[0].variable] = period
         self.extremes: dict[tuple[int, tuple[int, ...], bool], dict[int, int]] = {}  # by the access's number
         self.distances: dict[Timed, int] = {}  # to others, as far as they are known
 
@@ -128,12 +128,12 @@ class Timed:
 
     @cached_property
     def reads(self) -> list[TimedAccess]:
-        loads = (load for load in self.nest.loads() if not load.buffer.storage.in_kernel)
+        loads = (load for load in self.kernel.loads() if not load.buffer.storage.in_kernel)
         return [TimedAccess(load.buffer, load.indices, self.plan.start[load.result]) for load in loads]
 
     @cached_property
     def writes(self) -> list[TimedAccess]:
-        stores = zip(self.nest.stores(), self.plan.store_cycles, strict=True)
+        stores = zip(self.kernel.stores(), self.plan.store_cycles, strict=True)
         return [TimedAccess(store.buffer, store.indices, cycle) for store, cycle in stores]
 
     @cached_property
@@ -162,10 +162,10 @@ class Timed:
 
     def uses(self) -> Iterator[tuple[tuple[Any, ...], int, int]]:
         """What is used, from which cycle of the first iteration until which of the last one."""
-        for operation, unit, number in shared_uses(self.nest, self.library, self.shared):
+        for operation, unit, number in shared_uses(self.kernel, self.library, self.shared):
             cycle, waits = self.plan.start[operation.result], 0
             if operation.iterative:  # fed when its stage runs for the first time
-                waits = (runs_apart(self.nest, self.nest.stage_of(operation)) - 1) * self.plan.interval_cycles
+                waits = (runs_apart(self.kernel, self.kernel.stage_of(operation)) - 1) * self.plan.interval_cycles
             yield (unit.name, number), cycle + waits, cycle + unit.interval_cycles
         for kind, accesses in (("read", self.reads), ("write", self.writes)):
             for access in accesses:
@@ -174,12 +174,13 @@ class Timed:
                     yield (kind, access.buffer, bank_number(bank, factors)), access.cycle, access.cycle + 1
 
 
-def timed(nest: Nest, library: Any, shared: Mapping[str, int], period: int = 0, turn: int | None = None) -> Timed:
-    """A nest, or one round of it, as `Timed`: once for a schedule, which belongs to one nest wherever that starts."""
-    known: dict[Any, tuple[Nest, Timed]] = vars(nest.plan).setdefault("_timed", {})
+def timed(kernel: Kernel, library: Any, shared: Mapping[str, int], period: int = 0, turn: int | None = None) -> Timed:
+    """A kernel, or one round of it, as `Timed`: once for a schedule, which belongs to one kernel wherever that
+    starts."""
+    known: dict[Any, tuple[Kernel, Timed]] = vars(kernel.plan).setdefault("_timed", {})
     key = library, tuple(shared.items()), period, turn
-    if key not in known or known[key][0].stages is not nest.stages or known[key][0].loops is not nest.loops:
-        known[key] = nest, Timed(nest if turn is None else nest.round(turn), library, shared, period)
+    if key not in known or known[key][0].stages is not kernel.stages or known[key][0].loops is not kernel.loops:
+        known[key] = kernel, Timed(kernel if turn is None else kernel.round(turn), library, shared, period)
     return known[key][1]
 
 
@@ -207,7 +208,8 @@ def _distance(first: Timed, second: Timed) -> int:
 
 def latest_minus_earliest(first: Timed, one: TimedAccess, second: Timed, other: TimedAccess) -> int | None:
     """The most cycles, over all elements, from `first`'s last `one` of it back to `second`'s first `other` of it, both
-    counted from their nest's start. None if they never touch the same element. An upper bound where it is not exact."""
+    counted from their kernel's start. None if they never touch the same element. An upper bound where it is not
+    exact."""
     total = one.cycle - other.cycle
     left, right = set(first.steps), set(second.steps)
     run_time = {v for index in one.indices for v in index.variables()} - left

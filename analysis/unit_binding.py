@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch2hw.analysis.refusals import unsupported
-from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.once import once
 from torch2hw.hwlib import NoUnit
 
@@ -46,11 +46,11 @@ def luts_of(operation: Operation, library: Any) -> float:
     return float(unit_of(operation, library).luts)
 
 
-def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:
-    """How many of each unit of two stages or more, which more than one nest can use."""
+def shared_units(kernels: Iterable[Kernel], library: Any) -> dict[str, int]:
+    """How many of each unit of two stages or more, which more than one kernel can use."""
     counts: list[Counter[str]] = []
-    for nest in nests:
-        counts.append(_long_units(nest, library))
+    for kernel in kernels:
+        counts.append(_long_units(kernel, library))
     shared = {}
     for name in sorted(set().union(*counts)) if counts else []:
         uses = sorted((count[name] for count in counts), reverse=True)
@@ -60,9 +60,9 @@ def shared_units(nests: Iterable[Nest], library: Any) -> dict[str, int]:
 
 
 @once
-def _long_units(nest: Nest, library: Any) -> Counter[str]:
-    """How many of each unit of two stages or more a nest can use."""
-    units = [unit_of(s, library) for s in nest.statements() if isinstance(s, Operation)]
+def _long_units(kernel: Kernel, library: Any) -> Counter[str]:
+    """How many of each unit of two stages or more a kernel can use."""
+    units = [unit_of(s, library) for s in kernel.statements() if isinstance(s, Operation)]
     return Counter(unit.name for unit in units if unit.latency_cycles > 1)
 
 
@@ -71,10 +71,10 @@ def shared_name(hardware: Any, number: int) -> str:
     return f"{hardware.name}_{number}"
 
 
-def shared_uses(nest: Nest, library: Any, shared: Mapping[str, int]) -> Iterator[tuple[Operation, Any, int]]:
-    """The operations of a nest that use shared units, each with its unit and the unit's number."""
+def shared_uses(kernel: Kernel, library: Any, shared: Mapping[str, int]) -> Iterator[tuple[Operation, Any, int]]:
+    """The operations of a kernel that use shared units, each with its unit and the unit's number."""
     used: Counter[str] = Counter()
-    for stage in nest.stages:
+    for stage in kernel.stages:
         early, late = stage.in_order()
         for statement in (*early, *late):
             if isinstance(statement, Operation):

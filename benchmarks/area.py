@@ -78,8 +78,8 @@ def unit_names(compiled: Compiled) -> set[str]:
     """The library's units that the design uses."""
     return {
         unit_of(statement, compiled.library).name
-        for nest in compiled.at("scheduled").nests
-        for statement in nest.statements()
+        for kernel in compiled.at("scheduled").kernels
+        for statement in kernel.statements()
         if isinstance(statement, Operation)
     }
 

@@ -24,7 +24,7 @@ MAX_BANKS = 64
 class Options:
     """The common options of every subcommand.
 
-    `partition`: cyclic factor N, 1 to 64; a compute nest gets N² multiply-accumulate lanes. A factor larger than a
+    `partition`: cyclic factor N, 1 to 64; a compute kernel gets N² multiply-accumulate lanes. A factor larger than a
     dimension uses that dimension whole.
     `dtype`: the format that floating-point values have in hardware.
     `clock_ns`: the period that pipelining aims at, in nanoseconds.
@@ -32,7 +32,7 @@ class Options:
     `top`: name of the top module; None takes the model file's stem.
     `schedule`: `static`, or `sequential`, the latency-insensitive flow of CIRCT's scf-to-calyx.
     `sequential_banking`: how that flow finds a bank: `dimension`, a constant in every arm, or `naive`, if/else chains.
-    `sequential_control`: `shared`, one controller for the arms of a nest, or `arms`, a controller for each.
+    `sequential_control`: `shared`, one controller for the arms of a kernel, or `arms`, a controller for each.
     `float_lib`: `hardfloat:DIR`, the user's copy of HardFloat-1, whose units stand in for the library's; None: its own.
     `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
     `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.

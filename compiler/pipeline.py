@@ -113,15 +113,15 @@ STATIC: tuple[Pass, ...] = (
     DivideByConstants(),  # of what is no product by now
     *CHECKED,
     FuseWindows(),
-    RerollLoops(),  # once no nest is fused with another one any more, and before any is made different from its equals
+    RerollLoops(),  # once no kernel is fused any more, and before any is made different from its equals
     NameKernels(),
     ChooseLanes(),
     FuseOuterLoops(),  # after the lanes, and before the loops within a round are ordered
     InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
     BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
-    ShareMemories(),  # once no nest moves any more and layouts are fixed
+    ShareMemories(),  # once no kernel moves any more and layouts are fixed
     ChooseUnits(),  # once the banks say how often an iteration can start
-    ShareConstants(),  # in the order in which the nests read them
+    ShareConstants(),  # in the order in which the kernels read them
     BindUnits(),
     FuseRectifiers(),  # the last that changes what is computed: the result is the design's reference
     Lowering(

@@ -1,6 +1,6 @@
 """Prints a `Program` as upstream MLIR: one function `@main` over memrefs, inputs first, then outputs.
 
-Before (data): `Nest(i, j, k; stage 0: acc; stage 1: store)`. After (text):
+Before (data): `Kernel(i, j, k; stage 0: acc; stage 1: store)`. After (text):
 
     affine.for %i … { affine.for %k … { affine.for %j …
       %acc = affine.if (k == 0) -> f32 { yield %init } else { yield load %state[%j] }
@@ -21,8 +21,8 @@ from torch2hw.dialects.loops import (
     Buffer,
     Constant,
     IndexValue,
+    Kernel,
     Load,
-    Nest,
     Operation,
     Stage,
     Statement,
@@ -94,9 +94,9 @@ def banked_data(buffer: Buffer) -> NDArray[np.generic]:
     return leading.reshape([*(factor for factor in buffer.factors if factor > 1), *buffer.bank_shape])
 
 
-def affine_text(program: Program, printer: type[NestPrinter] | None = None, weights: bool = True) -> str:
-    """`printer` prints the nests; the default is `NestPrinter`. A schedule is shown as attributes: of the function, the
-    start, interval and depth of every kernel and the period of its rounds; of an operation, the cycle it starts in.
+def affine_text(program: Program, printer: type[KernelPrinter] | None = None, weights: bool = True) -> str:
+    """`printer` prints the kernels; the default is `KernelPrinter`. A schedule is shown as attributes: of the function,
+    the start, interval and depth of every kernel and the period of its rounds; of an operation, the cycle it starts in.
     Without `weights`, constants have a resource of their name instead of their data: `dense_resource<weights3>`."""
     buffers = program.buffers()
     lines = ["module {"]
@@ -114,7 +114,7 @@ def affine_text(program: Program, printer: type[NestPrinter] | None = None, weig
     for buffer in allocated:
         lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
     for node in program.sequence:
-        lines += ["    " + line for line in node_lines(node, printer or NestPrinter)]
+        lines += ["    " + line for line in node_lines(node, printer or KernelPrinter)]
     for buffer in allocated:
         lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
     lines += ["    return", "  }", *program.models, "}", ""]
@@ -125,31 +125,31 @@ def schedule_attribute(program: Program) -> str:
     """Start, interval and depth of every kernel, in cycles, and the period of those in rounds."""
     entries = []
     for placed in program.placed:
-        nest, plan = placed.nest, placed.nest.plan
-        period = f", period = {placed.period_cycles} : i64" if nest.is_in_rounds else ""
+        kernel, plan = placed.kernel, placed.kernel.plan
+        period = f", period = {placed.period_cycles} : i64" if kernel.is_in_rounds else ""
         entries.append(
-            f"{nest.name} = {{start = {placed.start_cycle} : i64, interval = {plan.interval_cycles} : i64, "
+            f"{kernel.name} = {{start = {placed.start_cycle} : i64, interval = {plan.interval_cycles} : i64, "
             f"depth = {plan.depth_cycles} : i64{period}}}"
         )
     return f"{{{', '.join(entries)}}}"
 
 
-def node_lines(node: Node, printer: type[NestPrinter]) -> list[str]:
+def node_lines(node: Node, printer: type[KernelPrinter]) -> list[str]:
     """The lines of a node of the control tree."""
-    if isinstance(node, Nest):
+    if isinstance(node, Kernel):
         return printer(node).lines()
     if isinstance(node, Rounds):
-        return round_lines([printer(nest) for nest in node.kernels()])
+        return round_lines([printer(kernel) for kernel in node.kernels])
     if isinstance(node, Par):
-        return [line for nest in node.kernels() for line in printer(nest).arm_lines(node.name)]
+        return [line for kernel in node.kernels for line in printer(kernel).arm_lines(node.name)]
     return [line for child in node.body for line in node_lines(child, printer)]
 
 
-def round_lines(printers: Sequence[NestPrinter]) -> list[str]:
+def round_lines(printers: Sequence[KernelPrinter]) -> list[str]:
     """Kernels in rounds: all in one loop over the rounds, which is called as the first one's."""
-    outer = [printer.name(printer.nest.loops[0].variable.name) for printer in printers]
+    outer = [printer.name(printer.kernel.loops[0].variable.name) for printer in printers]
     lines = [line for printer in printers for line in printer.states()]
-    lines.append(f"affine.for {outer[0]} = 0 to {printers[0].nest.rounds} {{")
+    lines.append(f"affine.for {outer[0]} = 0 to {printers[0].kernel.rounds} {{")
     for name, printer in zip(outer, printers, strict=True):
         if name != outer[0]:
             lines.append(f"  {name} = affine.apply affine_map<(d0) -> (d0)>({outer[0]})")
@@ -161,17 +161,17 @@ def location(source: object) -> str:
     return "" if source is None else f' loc("{source.file}":{source.line}:1)'  # type: ignore[attr-defined]
 
 
-class NestPrinter:
-    """Lines of one nest. Value names get the nest's name as a prefix, so that they are unique in the function."""
+class KernelPrinter:
+    """Lines of one kernel. Value names get the kernel's name as a prefix, so that they are unique in the function."""
 
-    def __init__(self, nest: Nest) -> None:
-        self.nest = nest
-        self.cycles = nest.schedule.start if nest.schedule is not None else {}
-        self.loop_variables = {loop.variable for loop in nest.loops}
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.cycles = kernel.schedule.start if kernel.schedule is not None else {}
+        self.loop_variables = {loop.variable for loop in kernel.loops}
         self.fresh = 0
 
     def name(self, value: str) -> str:
-        return f"%{self.nest.name}_{value}"
+        return f"%{self.kernel.name}_{value}"
 
     def affine(self, index: Index) -> tuple[str, list[str]]:
         """The body of an affine map over the index's variables as d0, d1 …, and their values."""
@@ -212,46 +212,48 @@ class NestPrinter:
         return [*self.states(), *self.loop_lines(0)]
 
     def arm_lines(self, parallel: str) -> list[str]:
-        """The nest as an arm of the parallel nest of that name."""
+        """The kernel as an arm of the parallel kernel of that name."""
         return self.lines()
 
     def states(self) -> list[str]:
         """Where values are carried from one iteration to another."""
         out: list[str] = []
-        for number, stage in enumerate(self.nest.stages):
-            shape = "".join(f"{loop.extent}x" for loop in self.nest.state_loops(number))
+        for number, stage in enumerate(self.kernel.stages):
+            shape = "".join(f"{loop.extent}x" for loop in self.kernel.state_loops(number))
             out += [f"{self.name(c.name)}_state = memref.alloca() : memref<{shape}{c.type}>" for c in stage.carried]
         return out
 
     def loop_lines(self, first: int) -> list[str]:
         """The loops from number `first` inwards, with what is in them."""
-        nest = self.nest
+        kernel = self.kernel
         out: list[str] = []
-        for depth, loop in enumerate(nest.loops[first:]):
+        for depth, loop in enumerate(kernel.loops[first:]):
             out.append("  " * depth + f"affine.for {self.name(loop.variable.name)} = 0 to {loop.extent} {{")
-        depth = len(nest.loops) - first
+        depth = len(kernel.loops) - first
         body = self.stage_lines(0)
-        if nest.domain:
-            body = [f"affine.if {self.condition(nest.domain)} {{", *("  " + line for line in body), "}"]
+        if kernel.domain:
+            body = [f"affine.if {self.condition(kernel.domain)} {{", *("  " + line for line in body), "}"]
         out += ["  " * depth + line for line in body]
-        out += ["  " * level + "}" + (location(nest.source) if level == 0 else "") for level in reversed(range(depth))]
+        out += [
+            "  " * level + "}" + (location(kernel.source) if level == 0 else "") for level in reversed(range(depth))
+        ]
         return out
 
     def stage_lines(self, number: int) -> list[str]:
-        nest = self.nest
-        stage: Stage = nest.stages[number]
+        kernel = self.kernel
+        stage: Stage = kernel.stages[number]
         out: list[str] = []
         early, late = stage.in_order()
         for statement in early:
             out += self.statement_lines(statement)
-        state = ", ".join(self.name(loop.variable.name) for loop in nest.state_loops(number))
-        shape = "".join(f"{loop.extent}x" for loop in nest.state_loops(number))
-        from_zero = [Index(((loop.variable, 1),), 0) for loop in nest.reduction_loops(number)]
+        state = ", ".join(self.name(loop.variable.name) for loop in kernel.state_loops(number))
+        shape = "".join(f"{loop.extent}x" for loop in kernel.state_loops(number))
+        from_zero = [Index(((loop.variable, 1),), 0) for loop in kernel.reduction_loops(number)]
         for carried in stage.carried:
             value, kind = self.name(carried.name), f"memref<{shape}{carried.type}>"
             load = f"affine.load {value}_state[{state}] : {kind}"
             if not from_zero:
-                raise AssertionError(f"stage {number} of {nest.name} carries a value over no loop")
+                raise AssertionError(f"stage {number} of {kernel.name} carries a value over no loop")
             out += [
                 f"{value} = affine.if {self.condition((), from_zero)} -> {carried.type} {{",
                 f"  affine.yield {self.name(carried.init)} : {carried.type}",
@@ -269,9 +271,9 @@ class NestPrinter:
             )
         for store in stage.stores:
             out += self.store_lines(store)
-        if number + 1 < len(nest.stages):
+        if number + 1 < len(kernel.stages):
             later = self.stage_lines(number + 1)
-            ends = [Index(((loop.variable, 1),), 1 - loop.extent) for loop in nest.reduction_loops(number)]
+            ends = [Index(((loop.variable, 1),), 1 - loop.extent) for loop in kernel.reduction_loops(number)]
             if ends:
                 later = [f"affine.if {self.condition((), ends)} {{", *("  " + line for line in later), "}"]
             out += later
@@ -304,7 +306,7 @@ class NestPrinter:
         plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
         # Outside the buffer without a guard that says so: a lane whose result is not stored.
         checks = dict.fromkeys((*load.guard, *leaves_buffer(load.buffer, load.indices)))
-        guard = [index for index in checks if index not in self.nest.domain]
+        guard = [index for index in checks if index not in self.kernel.domain]
         if not guard:
             return [f"{result} = {plain}"]
         return [

@@ -53,9 +53,9 @@ from torch2hw.dialects.loops import (
     Carried,
     Constant,
     IndexValue,
+    Kernel,
     Load,
     Loop,
-    Nest,
     Operation,
     Source,
     Stage,
@@ -230,7 +230,7 @@ class _Reader:
             return Rounds(int(found["count"]), self.nodes(), int(found["start"] or 0), int(found["period"] or 0))
         return self.fail(f"`{_shown(line)}` is no kernel, seq, par or rounds")
 
-    def kernel(self, line: str) -> Nest:
+    def kernel(self, line: str) -> Kernel:
         head = self.match(loop_lines.KERNEL, line, "beginning of a kernel")
         loops = []
         for item in _items(head["loops"]):
@@ -261,7 +261,7 @@ class _Reader:
             )
         elif kernel.start or kernel.ready or kernel.store_cycles:
             self.fail(f"kernel @{head['name']} has cycles, but no interval and depth")
-        return Nest(
+        return Kernel(
             head["name"],
             tuple(loops),
             tuple(kernel.stages),

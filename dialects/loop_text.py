@@ -39,9 +39,9 @@ from torch2hw.dialects.loops import (
     Carried,
     Constant,
     IndexValue,
+    Kernel,
     Load,
     Loop,
-    Nest,
     Operation,
     Source,
     Stage,
@@ -109,7 +109,7 @@ def bits_text(bits: int, dtype: str) -> str:
 
 def _node(node: Node, indent: str, lines: list[str]) -> None:
     start = f" start {node.start_cycle}" if node.start_cycle else ""
-    if isinstance(node, Nest):
+    if isinstance(node, Kernel):
         _KernelPrinter(node).print(indent, lines)
         return
     if isinstance(node, Seq):
@@ -128,30 +128,32 @@ def _node(node: Node, indent: str, lines: list[str]) -> None:
 class _KernelPrinter:
     """Lines of one kernel. Index expressions occur often: the text of each is made once."""
 
-    def __init__(self, nest: Nest) -> None:
-        self.nest, self.schedule = nest, nest.schedule
-        self.own = {loop.variable for loop in nest.loops}
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.schedule = kernel, kernel.schedule
+        self.own = {loop.variable for loop in kernel.loops}
         self.texts: dict[Index, str] = {}
         self.timed: set[str] = set()
 
     def print(self, indent: str, lines: list[str]) -> None:
         """Appends the kernel's lines."""
-        nest, schedule = self.nest, self.schedule
-        facts = f" start {nest.start_cycle}" if nest.start_cycle else ""
+        kernel, schedule = self.kernel, self.schedule
+        facts = f" start {kernel.start_cycle}" if kernel.start_cycle else ""
         if schedule is not None:
             facts += f" interval {schedule.interval_cycles} depth {schedule.depth_cycles}"
-        facts += (f" lanes {nest.lanes}" if nest.lanes != 1 else "") + (f" macs {nest.macs}" if nest.macs else "")
-        loops = ", ".join(self.loop(loop) for loop in nest.loops)
-        lines.append(f"{indent}kernel @{_name(nest.name)}({loops}){facts}{location(nest.source)} {{")
-        if nest.domain:
-            lines.append(f"{indent}  where ({self.list(nest.domain)})")
+        facts += (f" lanes {kernel.lanes}" if kernel.lanes != 1 else "") + (
+            f" macs {kernel.macs}" if kernel.macs else ""
+        )
+        loops = ", ".join(self.loop(loop) for loop in kernel.loops)
+        lines.append(f"{indent}kernel @{_name(kernel.name)}({loops}){facts}{location(kernel.source)} {{")
+        if kernel.domain:
+            lines.append(f"{indent}  where ({self.list(kernel.domain)})")
         cycles = iter(schedule.store_cycles if schedule is not None else ())
-        for number, stage in enumerate(nest.stages):
+        for number, stage in enumerate(kernel.stages):
             lines.append(f"{indent}  stage {number} {{")
             self.stage(stage, indent + "    ", lines)
             lines += [f"{indent}    {self.store(store, next(cycles, None))}" for store in stage.stores]
             lines.append(f"{indent}  }}")
-        assert next(cycles, None) is None, f"{nest.name} has cycles of more stores than it has stores"
+        assert next(cycles, None) is None, f"{kernel.name} has cycles of more stores than it has stores"
         if schedule is not None:
             rest = {*schedule.start, *schedule.ready} - self.timed
             lines += [f"{indent}  timing %{_name(name)}{self.cycles(name)}" for name in sorted(rest)]

@@ -1,7 +1,7 @@
 """Loop nests over buffers: the kernels of the affine and scheduled levels as typed Python data (`program.py` has the
 control around them, `affine_text.py` prints them as MLIR).
 
-A `Nest` is one perfect nest of counted loops around a list of stages. Its loops are in execution order, outermost
+A `Kernel` is one perfect nest of counted loops around a list of stages. Its loops are in execution order, outermost
 first; each is parallel (`reduced_by` None) or reduced by the stage with that number. In every iteration inside
 `domain`:
 
@@ -14,8 +14,8 @@ first; each is parallel (`reduced_by` None) or reduced by the stage with that nu
 A matrix product with bias and ReLU is stage 0 (reduces k; acc = bias, next = acc + x·w) and stage 1 (ReLU, store).
 Interchanging a parallel loop into a reduction only moves it in `loops`; the order of every reduction stays as written.
 
-Values are named strings, unique in their nest. A type is a name of `number_types`: f32, i64, i1, index, …; a value's is
-MLIR's own, so that the elements of a buffer of u8 are values of type i8 (`Buffer.value_type`).
+Values are named strings, unique in their kernel. A type is a name of `number_types`: f32, i64, i1, index, …; a value's
+is MLIR's own, so that the elements of a buffer of u8 are values of type i8 (`Buffer.value_type`).
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Stage:
 @dataclass(frozen=True)
 class Loop:
     """`reduced_by` is the number of the stage that reduces over this loop, None for a parallel loop. `in_rounds`: the
-    loop counts the rounds of the `Rounds` node around the nest; it is the outermost one, and no reduction's."""
+    loop counts the rounds of the `Rounds` node around the kernel; it is the outermost one, and no reduction's."""
 
     variable: Variable
     reduced_by: int | None = None
@@ -208,7 +208,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Nest:
+class Kernel:
     """A kernel. `macs` are the multiply-accumulates that it executes, in all rounds. At level scheduled it has a
     `schedule`, and `start_cycle` is relative to its parent's start."""
 
@@ -222,7 +222,8 @@ class Nest:
     schedule: Schedule | None = None
     start_cycle: int = 0
 
-    def kernels(self) -> Iterator[Nest]:
+    @property
+    def kernels(self) -> Iterator[Kernel]:
         """Itself: a leaf of the control tree."""
         yield self
 
@@ -247,11 +248,11 @@ class Nest:
 
     @property
     def round_trips(self) -> int:
-        """Iterations that follow each other without another nest's between them."""
+        """Iterations that follow each other without another kernel's between them."""
         return self.trip_count // self.rounds
 
-    def round(self, number: int) -> Nest:
-        """What runs without a pause, as a nest: one round of a nest in rounds, all of another one."""
+    def round(self, number: int) -> Kernel:
+        """What runs without a pause, as a kernel: one round of a kernel in rounds, all of another one."""
         return fixed(self, {self.loops[0].variable: Index((), number)}) if self.is_in_rounds else self
 
     def statements(self) -> Iterator[Statement]:
@@ -348,48 +349,49 @@ def substitute_statement(statement: Statement, indices: dict[Variable, Index], n
     )
 
 
-def fixed(nest: Nest, indices: dict[Variable, Index]) -> Nest:
-    """`nest` without the loops of these variables, which are index expressions of other loops, or constants; alone."""
-    loops = tuple(loop for loop in nest.loops if loop.variable not in indices)
-    return replace(substitute_nest(nest, indices), loops=loops)
+def fixed(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
+    """`kernel` without the loops of these variables, which are index expressions of other loops, or constants;
+    alone."""
+    loops = tuple(loop for loop in kernel.loops if loop.variable not in indices)
+    return replace(substitute_kernel(kernel, indices), loops=loops)
 
 
-def substitute_nest(nest: Nest, indices: dict[Variable, Index]) -> Nest:
-    """`nest` with loop variables replaced in its domain and its stages; its loops are as they were."""
+def substitute_kernel(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
+    """`kernel` with loop variables replaced in its domain and its stages; its loops are as they were."""
     stages = tuple(
         replace(
             stage,
             statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
             stores=tuple(substitute_store(s, indices, {}) for s in stage.stores),
         )
-        for stage in nest.stages
+        for stage in kernel.stages
     )
-    return replace(nest, stages=stages, domain=tuple(index.substitute(indices) for index in nest.domain))
+    return replace(kernel, stages=stages, domain=tuple(index.substitute(indices) for index in kernel.domain))
 
 
-def with_accesses(nest: Nest, changed: Callable[[Any], Any]) -> Nest:
-    """`nest` with what `changed` makes of each load and each store."""
+def with_accesses(kernel: Kernel, changed: Callable[[Any], Any]) -> Kernel:
+    """`kernel` with what `changed` makes of each load and each store."""
     stages = tuple(
         Stage(
             stage.carried,
             tuple(changed(s) if isinstance(s, Load) else s for s in stage.statements),
             tuple(map(changed, stage.stores)),
         )
-        for stage in nest.stages
+        for stage in kernel.stages
     )
-    return replace(nest, stages=stages)
+    return replace(kernel, stages=stages)
 
 
-def with_buffers(nest: Nest, instead: Mapping[Buffer, Buffer]) -> Nest:
-    """`nest` with accesses to other buffers; the same object if none of its own is among them."""
-    own = tuple((buffer, instead[buffer]) for buffer in nest.touched if instead.get(buffer, buffer) is not buffer)
-    return _with_buffers(nest, own) if own else nest
+def with_buffers(kernel: Kernel, instead: Mapping[Buffer, Buffer]) -> Kernel:
+    """`kernel` with accesses to other buffers; the same object if none of its own is among them."""
+    own = tuple((buffer, instead[buffer]) for buffer in kernel.touched if instead.get(buffer, buffer) is not buffer)
+    return _with_buffers(kernel, own) if own else kernel
 
 
 @once
-def _with_buffers(nest: Nest, pairs: tuple[tuple[Buffer, Buffer], ...]) -> Nest:
+def _with_buffers(kernel: Kernel, pairs: tuple[tuple[Buffer, Buffer], ...]) -> Kernel:
     instead = dict(pairs)
-    return with_accesses(nest, lambda access: replace(access, buffer=instead.get(access.buffer, access.buffer)))
+    return with_accesses(kernel, lambda access: replace(access, buffer=instead.get(access.buffer, access.buffer)))
 
 
 def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:

@@ -1,6 +1,6 @@
 """What follows from one object that never changes is computed once, and kept with the object.
 
-Programs of one search differ in few nests. The others are the same objects, so that their layout, their schedule and
+Programs of one search differ in few kernels. The others are the same objects, so that their layout, their schedule and
 what is known about their accesses hold for every program in which they stand. Objects are told apart by identity: no
 value is hashed, and what was computed is forgotten with the object.
 """

@@ -1,6 +1,6 @@
 """Prints a `Program` as the loops a programmer writes: the sum is set before the reduction's loop, and used after it.
 
-Before (data): `Nest(i, j, k; stage 0: acc over k; stage 1: store)`. After (text):
+Before (data): `Kernel(i, j, k; stage 0: acc over k; stage 1: store)`. After (text):
 
     affine.for %i … { affine.for %j … {
       affine.store %init, %state[]
@@ -8,36 +8,37 @@ Before (data): `Nest(i, j, k; stage 0: acc over k; stage 1: store)`. After (text
       %next = affine.load %state[] … affine.store %y, %out[%i, %j] } }
 
 The same values in the same order as `affine_text`, without its conditions on loop indices: what the sequential
-schedule, which pays for each condition in every iteration, is lowered from. A nest whose reduction loops are not the
-innermost ones, or with more than one reducing stage, is printed as `affine_text` prints it. Each arm of a parallel nest
-is an scf.execute_region with the attribute `arm_of`; a memref.alloc has the attribute `buffer`, the buffer's name. What
-is read of a constant at constant indices stands in the text, where CIRCT would put it if it saw the constant.
+schedule, which pays for each condition in every iteration, is lowered from. A kernel whose reduction loops are not the
+innermost ones, or with more than one reducing stage, is printed as `affine_text` prints it. Each arm of a parallel
+kernel is an scf.execute_region with the attribute `arm_of`; a memref.alloc has the attribute `buffer`, the buffer's
+name. What is read of a constant at constant indices stands in the text, where CIRCT would put it if it saw the
+constant.
 """
 
 from __future__ import annotations
 
 import re
 
-from torch2hw.dialects.affine_text import NestPrinter, affine_text, literal, location
-from torch2hw.dialects.loops import Load, Nest
+from torch2hw.dialects.affine_text import KernelPrinter, affine_text, literal, location
+from torch2hw.dialects.loops import Kernel, Load
 from torch2hw.dialects.program import Program
 
 
 def plain_loop_text(program: Program, weights: bool = True) -> str:
     """The text; without `weights`, constants are named instead of printed."""
-    text = affine_text(program, PlainNestPrinter, weights)
+    text = affine_text(program, PlainKernelPrinter, weights)
     return re.sub(r"%(\w+) = memref\.alloc\(\) :", r'%\1 = memref.alloc() {buffer = "\1"} :', text)
 
 
-class PlainNestPrinter(NestPrinter):
+class PlainKernelPrinter(KernelPrinter):
     def arm_lines(self, parallel: str) -> list[str]:
         end = ["  scf.yield", f'}} {{arm_of = "{parallel}"}}']
         return ["scf.execute_region no_inline {", *("  " + line for line in self.lines()), *end]
 
     def lines(self) -> list[str]:
-        if not _reduces_innermost(self.nest):
+        if not _reduces_innermost(self.kernel):
             return super().lines()
-        nest, stage = self.nest, self.nest.stages[0]
+        kernel, stage = self.kernel, self.kernel.stages[0]
         early, late = stage.in_order()
         out = [line for statement in early for line in self.statement_lines(statement)]
         states = [(carried, f"{self.name(carried.name)}_state[] : memref<{carried.type}>") for carried in stage.carried]
@@ -45,17 +46,17 @@ class PlainNestPrinter(NestPrinter):
         inner = [f"{self.name(carried.name)} = affine.load {state}" for carried, state in states]
         inner += [line for statement in late for line in self.statement_lines(statement)]
         inner += [f"affine.store {self.name(carried.next)}, {state}" for carried, state in states]
-        out += self.loops([loop.variable.name for loop in nest.reduction_loops(0)], inner)
+        out += self.loops([loop.variable.name for loop in kernel.reduction_loops(0)], inner)
         out += [f"{self.name(carried.next)} = affine.load {state}" for carried, state in states]
-        for later in nest.stages[1:]:
+        for later in kernel.stages[1:]:
             out += [line for statement in later.statements for line in self.statement_lines(statement)]
             out += [line for store in later.stores for line in self.store_lines(store)]
-        if nest.domain:
-            out = [f"affine.if {self.condition(nest.domain)} {{", *("  " + line for line in out), "}"]
+        if kernel.domain:
+            out = [f"affine.if {self.condition(kernel.domain)} {{", *("  " + line for line in out), "}"]
         allocations = [
             f"{self.name(carried.name)}_state = memref.alloca() : memref<{carried.type}>" for carried in stage.carried
         ]
-        return allocations + self.loops([loop.variable.name for loop in nest.parallel_loops()], out)
+        return allocations + self.loops([loop.variable.name for loop in kernel.parallel_loops()], out)
 
     def load_lines(self, load: Load, result: str) -> list[str]:
         lines = super().load_lines(load, result)
@@ -68,9 +69,9 @@ class PlainNestPrinter(NestPrinter):
         return [re.sub(r"affine\.load .*", value, line) for line in lines]
 
     def loops(self, names: list[str], body: list[str]) -> list[str]:
-        extents = {loop.variable.name: loop.extent for loop in self.nest.loops}
+        extents = {loop.variable.name: loop.extent for loop in self.kernel.loops}
         for depth, name in enumerate(reversed(names)):
-            end = location(self.nest.source) if depth == len(names) - 1 else ""
+            end = location(self.kernel.source) if depth == len(names) - 1 else ""
             body = [
                 f"affine.for {self.name(name)} = 0 to {extents[name]} {{",
                 *("  " + line for line in body),
@@ -79,20 +80,22 @@ class PlainNestPrinter(NestPrinter):
         return body
 
 
-def _reduces_innermost(nest: Nest) -> bool:
+def _reduces_innermost(kernel: Kernel) -> bool:
     """One reducing stage, the first, over the innermost loops; its stores and values are not wanted inside them."""
-    first = nest.stages[0]
-    reducing = [loop.reduced_by == 0 for loop in nest.loops]
+    first = kernel.stages[0]
+    reducing = [loop.reduced_by == 0 for loop in kernel.loops]
     if not first.carried or first.stores or not any(reducing) or reducing != sorted(reducing):
         return False
-    if any(stage.carried for stage in nest.stages[1:]) or any(loop.reduced_by not in (None, 0) for loop in nest.loops):
+    if any(stage.carried for stage in kernel.stages[1:]) or any(
+        loop.reduced_by not in (None, 0) for loop in kernel.loops
+    ):
         return False
     inside = {statement.result for statement in first.statements} - {carried.next for carried in first.carried}
     used = {
         name
-        for stage in nest.stages[1:]
+        for stage in kernel.stages[1:]
         for statement in stage.statements
         for name in getattr(statement, "operands", ())
     }
-    used |= {store.value for stage in nest.stages[1:] for store in stage.stores}
+    used |= {store.value for stage in kernel.stages[1:] for store in stage.stores}
     return not used & inside

@@ -1,11 +1,11 @@
-"""A program: functions, each a tree of control nodes over kernels. Kernels (`Nest`) are the leaves; see `loops.py`.
+"""A program: functions, each a tree of control nodes over kernels. Kernels (`Kernel`) are the leaves; see `loops.py`.
 
 | node     | what its children do                                                                                 |
 |----------|------------------------------------------------------------------------------------------------------|
 | `Seq`    | run in order                                                                                         |
 | `Par`    | run at once: no child touches what another one writes                                                |
 | `Rounds` | run in order, `count` times; the first loop of every kernel below counts the rounds (`Loop.in_rounds`) |
-| `Nest`   | a kernel: a loop nest that becomes one hardware component                                            |
+| `Kernel` | a kernel: a loop nest that becomes one hardware component                                            |
 
 The order of a tree is the order in which values are computed; a scheduled program may overlap neighbours in time where
 no value changes by it. At level `scheduled` every kernel has a `schedule`, every node a `start_cycle` relative to its
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from torch2hw.dialects.loops import Buffer, Nest, with_buffers
+from torch2hw.dialects.loops import Buffer, Kernel, with_buffers
 
 
 class _Branch:
@@ -27,10 +27,11 @@ class _Branch:
 
     body: tuple[Node, ...]
 
-    def kernels(self) -> Iterator[Nest]:
+    @property
+    def kernels(self) -> Iterator[Kernel]:
         """The kernels below, in the order of the children; those of `Rounds` once."""
         for node in self.body:
-            yield from node.kernels()
+            yield from node.kernels
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ class Rounds(_Branch):
         return self.count * self.period_cycles
 
 
-Node = Seq | Par | Rounds | Nest
+Node = Seq | Par | Rounds | Kernel
 
 
 def end_cycle(node: Node) -> int:
     """The cycle after a node's last store, relative to its parent; of `Rounds` no sooner than the rounds are over."""
-    if isinstance(node, Nest):
+    if isinstance(node, Kernel):
         assert node.schedule is not None
         return node.start_cycle + node.schedule.latency_cycles(node.round_trips)
     ends = [end_cycle(child) for child in node.body]
@@ -80,10 +81,10 @@ def end_cycle(node: Node) -> int:
     return node.start_cycle + max(ends, default=0)
 
 
-def replaced(node: Node, change: Callable[[Nest], Sequence[Node]]) -> list[Node]:
+def replaced(node: Node, change: Callable[[Kernel], Sequence[Node]]) -> list[Node]:
     """What stands in the place of a node when each kernel below is replaced by what `change` gives for it, in order.
     An empty `Par` or `Rounds` is dropped."""
-    if isinstance(node, Nest):
+    if isinstance(node, Kernel):
         return list(change(node))
     body = tuple(new for child in node.body for new in replaced(child, change))
     if len(body) == len(node.body) and all(a is b for a, b in zip(body, node.body, strict=True)):
@@ -106,16 +107,16 @@ class Placed:
     """A kernel with its place in time: round r of it starts in cycle `start_cycle` + r · `period_cycles` of the design;
     `period_cycles` is 0 outside of `Rounds`."""
 
-    nest: Nest
+    kernel: Kernel
     start_cycle: int
     period_cycles: int
 
     @property
     def end_cycle(self) -> int:
         """The cycle after its last store."""
-        schedule, nest = self.nest.schedule, self.nest
+        schedule, kernel = self.kernel.schedule, self.kernel
         assert schedule is not None
-        return self.start_cycle + (nest.rounds - 1) * self.period_cycles + schedule.latency_cycles(nest.round_trips)
+        return self.start_cycle + (kernel.rounds - 1) * self.period_cycles + schedule.latency_cycles(kernel.round_trips)
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,15 @@ class Program:
         return self.functions[0].body.body
 
     @cached_property
-    def nests(self) -> tuple[Nest, ...]:
+    def kernels(self) -> tuple[Kernel, ...]:
         """Every kernel, in execution order."""
-        return tuple(self.functions[0].body.kernels())
+        return tuple(self.functions[0].body.kernels)
 
     @property
-    def straight_line(self) -> list[Nest]:
+    def straight_line(self) -> list[Kernel]:
         """The kernels of a program that is nothing but a sequence of them."""
-        assert all(isinstance(node, Nest) for node in self.sequence), "no rounds or arms have been made yet"
-        return list(self.nests)
+        assert all(isinstance(node, Kernel) for node in self.sequence), "no rounds or arms have been made yet"
+        return list(self.kernels)
 
     @property
     def placed(self) -> list[Placed]:
@@ -178,8 +179,8 @@ class Program:
     def buffers(self) -> list[Buffer]:
         """Every buffer once, in order of first appearance, inputs and outputs first."""
         seen = dict.fromkeys((*self.inputs, *self.outputs))
-        for nest in self.nests:
-            seen |= nest.touched
+        for kernel in self.kernels:
+            seen |= kernel.touched
         return list(seen)
 
     def with_sequence(self, nodes: Sequence[Node]) -> Program:
@@ -193,27 +194,27 @@ class Program:
         changed = replace(self.functions[0], inputs=tuple(inputs), outputs=tuple(outputs))
         return replace(self, functions=(changed, *self.functions[1:]))
 
-    def map_kernels(self, change: Callable[[Nest], Sequence[Node]]) -> Program:
+    def map_kernels(self, change: Callable[[Kernel], Sequence[Node]]) -> Program:
         """The program with each kernel replaced by what `change` makes of it; `Par` and `Rounds` stay around them."""
         return self.with_sequence([new for node in self.sequence for new in replaced(node, change)])
 
-    def with_nests(self, nests: Sequence[Nest]) -> Program:
+    def with_kernels(self, kernels: Sequence[Kernel]) -> Program:
         """The program with other kernels in the places of its kernels, one for one."""
-        others = iter(nests)
-        assert len(nests) == len(self.nests)
+        others = iter(kernels)
+        assert len(kernels) == len(self.kernels)
         return self.map_kernels(lambda _: [next(others)])
 
     def up_to(self, count: int) -> Program:
         """The program with only its first `count` kernels, those in `Rounds` still in all rounds."""
-        numbers = iter(range(len(self.nests)))
-        return self.map_kernels(lambda nest: [nest] if next(numbers) < count else [])
+        numbers = iter(range(len(self.kernels)))
+        return self.map_kernels(lambda kernel: [kernel] if next(numbers) < count else [])
 
     def with_buffers(self, instead: Mapping[Buffer, Buffer]) -> Program:
         """The program with other buffers, those of its ports too."""
         return self.with_ports(
             [instead.get(buffer, buffer) for buffer in self.inputs],
             [instead.get(buffer, buffer) for buffer in self.outputs],
-        ).map_kernels(lambda nest: [with_buffers(nest, instead)])
+        ).map_kernels(lambda kernel: [with_buffers(kernel, instead)])
 
     def text(self, weights: bool = True) -> str:
         """The program as upstream MLIR, executable in exactly this order; without `weights`, constants are named
@@ -225,7 +226,7 @@ class Program:
 
 def _placed(node: Node, start: int, period: int) -> Iterator[Placed]:
     start += node.start_cycle
-    if isinstance(node, Nest):
+    if isinstance(node, Kernel):
         yield Placed(node, start, period)
         return
     for child in node.body:

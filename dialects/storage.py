@@ -20,7 +20,7 @@ EXTERNAL    outside  0/0         -       -       -         -        yes     yes 
   read gives the old word.
 - A ROM is in the kernel, one for each load of it, in the order in which the kernel reads it: loads never conflict.
   A SHARED_ROM is one memory that several kernels read, one at a time.
-- CARRIED holds a nest's carried values of later stages; no buffer is in it.
+- CARRIED holds a kernel's carried values of later stages; no buffer is in it.
 - STATE, STREAM_IN, STREAM_OUT and EXTERNAL are not in MADE: nothing builds them yet. Kernels have no port to the last
   three, whose accesses take no constant number of cycles: what moves elements between them and the others is no kernel.
 

@@ -41,18 +41,18 @@ def manifest(
         "memory_files": memory_files,
         **interface.control_entries(),
         "latency_cycles": design.latency_cycles,
-        "macs": sum(nest.macs for nest in program.nests),
+        "macs": sum(kernel.macs for kernel in program.kernels),
         "mac_lanes": mac_lanes(design),
         "writes_while_running": "ignored",
         "inputs": [tensor(buffer, interface) for buffer in program.inputs],
         "outputs": [tensor(buffer, interface) for buffer in program.outputs],
         "components": [
             {
-                "name": kernel.component.name,
-                "latency_cycles": kernel.latency_cycles,
-                "source": str(kernel.nest.source) if kernel.nest.source else None,
+                "name": circuit.component.name,
+                "latency_cycles": circuit.latency_cycles,
+                "source": str(circuit.kernel.source) if circuit.kernel.source else None,
             }
-            for kernel in design.kernels
+            for circuit in design.circuits
         ],
     }
 
@@ -64,10 +64,10 @@ def sequential_manifest(
     memory_files: list[str],
     interface: Interface = MEMORY,
 ) -> dict[str, Any]:
-    """The manifest of a design of handshakes: one component; each arm of a nest is a lane."""
+    """The manifest of a design of handshakes: one component; each arm of a kernel is a lane."""
     program = design.program
-    macs = sum(nest.macs for nest in program.nests)
-    lanes = [sum(nest.lanes for nest in node.kernels() if nest.macs) for node in program.sequence]  # of a Par: all arms
+    macs = sum(kernel.macs for kernel in program.kernels)
+    lanes = [sum(kernel.lanes for kernel in node.kernels if kernel.macs) for node in program.sequence]  # all arms
     return {
         "manifest": VERSION,
         "generator": generator,
@@ -87,4 +87,4 @@ def sequential_manifest(
 
 def mac_lanes(design: CalyxProgram) -> int:
     """Multiply-accumulates that a kernel of the design can start in one cycle, at most."""
-    return max([nest.lanes for nest in design.program.nests if nest.macs], default=0)
+    return max([kernel.lanes for kernel in design.program.kernels if kernel.macs], default=0)

@@ -2,13 +2,13 @@
 
 Before:  x: memref<64x48xf32>, arms load x[4·io + a, k]       After:  x: memref<4x16x48xf32>, arm a loads x[a, io, k]
 
-needs: nests with their arms written out (after `choose-lanes`).
+needs: kernels with their arms written out (after `choose-lanes`).
 leaves: buffers with `factors`; the bank, a leading dimension of the buffer, is a constant in every arm wherever the
     loops allow it.
 refuses: nothing; accesses whose banks change from iteration to iteration get a multiplexer over the banks that they can
     touch, which the report names.
 why: a memory has one read port and one write port a cycle. The factors come from the differences between the accesses
-    of one iteration (`analysis/banks.py`), joined over all nests by least common multiple.
+    of one iteration (`analysis/banks.py`), joined over all kernels by least common multiple.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class BankMemories:
         banked = assigned(program, context.options.partition)
         changed = program.with_buffers(banked)
         report: dict[str, Any] = {b.name: list(b.factors) for b in banked.values()}
-        for nest in changed.nests:
-            for name, banks in rotated(nest).items():
-                report[f"{nest.name} rotates {name}"] = banks
+        for kernel in changed.kernels:
+            for name, banks in rotated(kernel).items():
+                report[f"{kernel.name} rotates {name}"] = banks
         return changed, report

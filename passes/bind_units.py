@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import Constant, Nest, Operation
+from torch2hw.dialects.loops import Constant, Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.formats import float_format
 
@@ -31,17 +31,17 @@ class BindUnits:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         models: dict[str, str] = {}
         inverses = frozenset(only_inverses(program))
-        nests = [bind(nest, context.library, models, inverses) for nest in program.nests]
-        bound = replace(program.with_nests(nests), models=tuple(models.values()))
+        kernels = [bind(kernel, context.library, models, inverses) for kernel in program.kernels]
+        bound = replace(program.with_kernels(kernels), models=tuple(models.values()))
         return bound, {"rounding": f"software models of {', '.join(sorted(models))}"} if models else {}
 
 
 def only_inverses(program: Program) -> set[str]:
     """The types of which every division is one of the constant 1: a divider would serve nothing else."""
     dividing: dict[bool, set[str]] = {True: set(), False: set()}
-    for nest in program.nests:
-        ones = ones_of(nest)
-        for statement in nest.statements():
+    for kernel in program.kernels:
+        ones = ones_of(kernel)
+        for statement in kernel.statements():
             if isinstance(statement, Operation) and pipelined_division(statement):
                 dividing[statement.operands[0] in ones].add(statement.type)
     return dividing[True] - dividing[False]
@@ -52,10 +52,10 @@ def pipelined_division(operation: Operation) -> bool:
     return operation.name == "arith.divf" and not operation.iterative
 
 
-def ones_of(nest: Nest) -> frozenset[str]:
+def ones_of(kernel: Kernel) -> frozenset[str]:
     """The values that are the constant 1.0."""
     found = []
-    for statement in nest.statements():
+    for statement in kernel.statements():
         if isinstance(statement, Constant):
             form = float_format(statement.type)
             if form is not None and statement.bits == form.one():
@@ -63,13 +63,13 @@ def ones_of(nest: Nest) -> frozenset[str]:
     return frozenset(found)
 
 
-def bind(nest: Nest, library: Any, models: dict[str, str], inverses: frozenset[str] = frozenset()) -> Nest:
-    """`nest` with calls to the software models it needs, which are added to `models`; divisions of 1 in the types
+def bind(kernel: Kernel, library: Any, models: dict[str, str], inverses: frozenset[str] = frozenset()) -> Kernel:
+    """`kernel` with calls to the software models it needs, which are added to `models`; divisions of 1 in the types
     `inverses` become reciprocals, if the library has a unit for them.
     """
-    ones = ones_of(nest)
+    ones = ones_of(kernel)
     stages = []
-    for stage in nest.stages:
+    for stage in kernel.stages:
         statements = []
         for statement in stage.statements:
             if isinstance(statement, Operation):
@@ -89,4 +89,4 @@ def bind(nest: Nest, library: Any, models: dict[str, str], inverses: frozenset[s
                     statement = replace(statement, callee=unit.name)
             statements.append(statement)
         stages.append(replace(stage, statements=tuple(statements)))
-    return replace(nest, stages=tuple(stages))
+    return replace(kernel, stages=tuple(stages))

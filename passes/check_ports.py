@@ -4,13 +4,13 @@ every element.
 Before and after: the same program.
 
 needs: scheduled programs.
-leaves: nothing changed. What it shows, for every nest and every buffer that the design stores:
+leaves: nothing changed. What it shows, for every kernel and every buffer that the design stores:
     - the elements of the buffer have different addresses, all inside its banks;
     - every access goes to a bank that has a port for it, at the address of its element (the simplified index
       expressions that the hardware evaluates agree with plain arithmetic);
     - two reads of one bank in one cycle are of one address, and no two writes of one bank are in one cycle, whatever
       iterations they belong to;
-    - where a nest overwrites what it reads, an element is not read after it was written;
+    - where a kernel overwrites what it reads, an element is not read after it was written;
     - an iterative unit gets operands no sooner than it takes them.
 refuses: nothing that a user writes: what cannot be shown is a fault of ours, an assertion that names the accesses.
 why: the schedule is static, so nothing at run time would notice a collision. This is a second implementation, by
@@ -31,7 +31,7 @@ from torch2hw.analysis.port_accesses import Access, Array, accesses, counted, ev
 from torch2hw.analysis.residues import EXACT_LIMIT, residues, step, suspects
 from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise
 
@@ -55,26 +55,26 @@ def faults(program: Program, library: Any) -> Iterator[str]:
     for buffer in program.buffers():
         if not buffer.storage.in_kernel:
             yield from storage_faults(buffer)
-    for nest in program.nests:
-        for access in accesses(nest):
-            yield from (f"{nest.name}: {text}" for text in address_faults(nest, access))
-        rounds = 1 if moved_rounds(nest, nest) else nest.rounds  # the others do the same to other rows
-        for once in map(nest.round, range(rounds)):
-            for left, right in suspects(accesses(once), nest.plan.interval_cycles):
+    for kernel in program.kernels:
+        for access in accesses(kernel):
+            yield from (f"{kernel.name}: {text}" for text in address_faults(kernel, access))
+        rounds = 1 if moved_rounds(kernel, kernel) else kernel.rounds  # the others do the same to other rows
+        for once in map(kernel.round, range(rounds)):
+            for left, right in suspects(accesses(once), kernel.plan.interval_cycles):
                 if not ordered(once, left, right):
-                    yield f"{nest.name}: {left} and {right} collide"
-        yield from (f"{nest.name}: {text}" for text in spacing_faults(nest, library))
+                    yield f"{kernel.name}: {left} and {right} collide"
+        yield from (f"{kernel.name}: {text}" for text in spacing_faults(kernel, library))
     yield from overlap_faults(program, library)
 
 
-def spacing_faults(nest: Nest, library: Any) -> Iterator[str]:
+def spacing_faults(kernel: Kernel, library: Any) -> Iterator[str]:
     """Operations whose unit is busy when they come, by going through the first iterations."""
-    for number, stage in enumerate(nest.stages):
+    for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             if isinstance(statement, Operation) and statement.iterative:
                 unit = unit_of(statement, library)
-                found = np.flatnonzero(runs(nest, number, range(min(nest.round_trips, EXACT_LIMIT))))
-                if (np.diff(found) * nest.plan.interval_cycles < unit.interval_cycles).any():
+                found = np.flatnonzero(runs(kernel, number, range(min(kernel.round_trips, EXACT_LIMIT))))
+                if (np.diff(found) * kernel.plan.interval_cycles < unit.interval_cycles).any():
                     yield f"{statement.result} comes while {unit.name} is busy"
 
 
@@ -105,10 +105,10 @@ def storage_faults(buffer: Buffer) -> Iterator[str]:
             yield f"{buffer.name} {buffer.shape} does not fit its banks {buffer.bank_factors}"
 
 
-def address_faults(nest: Nest, access: Access) -> Iterator[str]:
+def address_faults(kernel: Kernel, access: Access) -> Iterator[str]:
     """The bank and address that the hardware computes are those of the element, wherever the access counts."""
     buffer, factors = access.buffer, access.buffer.bank_factors
-    values = iterations(nest, access, EXACT_LIMIT)
+    values = iterations(kernel, access, EXACT_LIMIT)
     at = [evaluated(index, values) for index in access.indices]
     inside = counted(access, values)
     for index, size in zip(at, buffer.shape, strict=True):
@@ -126,17 +126,17 @@ def address_faults(nest: Nest, access: Access) -> Iterator[str]:
 
 
 # -- collisions --------------------------------------------------------------------------------------------------------
-def ordered(nest: Nest, left: Access, right: Access) -> bool:
+def ordered(kernel: Kernel, left: Access, right: Access) -> bool:
     """Shows that two accesses to one buffer do not get into each other's way."""
     if left.writes != right.writes:
         write, read = (left, right) if left.writes else (right, left)
         same_place = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
-        return same_place or different_elements(read, write) or read_first(nest, read, write)
-    if (left.cycle - right.cycle) % nest.plan.interval_cycles:
+        return same_place or different_elements(read, write) or read_first(kernel, read, write)
+    if (left.cycle - right.cycle) % kernel.plan.interval_cycles:
         return True
     if never_meet(left, right, left.cycle == right.cycle):
         return True
-    return apart_by_enumeration(nest, left, right)
+    return apart_by_enumeration(kernel, left, right)
 
 
 def never_meet(left: Access, right: Access, same_iteration: bool) -> bool:
@@ -161,9 +161,9 @@ def different_elements(left: Access, right: Access) -> bool:
     return False
 
 
-def apart_by_enumeration(nest: Nest, left: Access, right: Access) -> bool:
+def apart_by_enumeration(kernel: Kernel, left: Access, right: Access) -> bool:
     """Tries every cycle in which both are made; False also where there are too many, or an index comes at run time."""
-    first, second = timed(nest, left), timed(nest, right)
+    first, second = timed(kernel, left), timed(kernel, right)
     if first is None or second is None:
         return False
     _, a, b = np.intersect1d(first.cycle, second.cycle, assume_unique=True, return_indices=True)
@@ -172,9 +172,9 @@ def apart_by_enumeration(nest: Nest, left: Access, right: Access) -> bool:
     return not bool(collide.any())
 
 
-def read_first(nest: Nest, read: Access, write: Access) -> bool:
+def read_first(kernel: Kernel, read: Access, write: Access) -> bool:
     """Every element is read before it is written, or never written: by enumeration."""
-    reads, writes = timed(nest, read), timed(nest, write)
+    reads, writes = timed(kernel, read), timed(kernel, write)
     if reads is None or writes is None:
         return False
     size = read.buffer.bank_elements
@@ -194,13 +194,13 @@ class Uses:
     address: Array
 
 
-def timed(nest: Nest, access: Access) -> Uses | None:
+def timed(kernel: Kernel, access: Access) -> Uses | None:
     """Every use in order; None where they are too many, or at an index computed at run time."""
-    if nest.trip_count > PAIR_LIMIT or run_time(nest, access):
+    if kernel.trip_count > PAIR_LIMIT or run_time(kernel, access):
         return None
-    values = iterations(nest, access, PAIR_LIMIT)
-    inside = np.flatnonzero(counted(access, values)) if access.writes else np.arange(nest.trip_count)
+    values = iterations(kernel, access, PAIR_LIMIT)
+    inside = np.flatnonzero(counted(access, values)) if access.writes else np.arange(kernel.trip_count)
     bank, address = places(access.buffer, [evaluated(index, values) for index in access.indices])
-    everywhere = np.zeros(nest.trip_count, np.int64)
-    cycle = inside * nest.plan.interval_cycles + access.cycle
+    everywhere = np.zeros(kernel.trip_count, np.int64)
+    cycle = inside * kernel.plan.interval_cycles + access.cycle
     return Uses(cycle, (bank + everywhere)[inside], (address + everywhere)[inside])

@@ -31,8 +31,8 @@ class CheckUnits:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         """`program` itself, or every refusal."""
         errors: list[Torch2HWError] = []
-        for nest in program.nests:
-            for statement in nest.statements():
+        for kernel in program.kernels:
+            for statement in kernel.statements():
                 if isinstance(statement, Operation):
                     try:
                         unit_of(statement, context.library)

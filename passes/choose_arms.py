@@ -1,16 +1,17 @@
-"""choose-arms: the loops of each nest that become `par` arms of the sequential schedule, and the banks that they need.
+"""choose-arms: which loops of a kernel become `par` arms of the sequential schedule, and the banks that they need.
 
 Before:  matmul0: for i < 64, j < 48 { for k < 64 … }    x: memref<64x64xf32>        at --partition 4
 After:   matmul0: for io < 4, j < 48 { for k < 64 { 16 arms … } }    x: memref<16x4x64xf32>, arm a loads x[a, io, k]
 
 needs: affine programs of the sequential schedule, without lanes.
-leaves: with `--sequential-control shared`, nests whose arms are written out in the body of one nest of loops (seq
+leaves: with `--sequential-control shared`, kernels whose arms are written out in the body of one nest of loops (seq
     around par; equal loads are one); with `arms`, a nest of loops for each arm, in a `Par` node (par around seq).
     Every buffer, weights too, has the banks that keep the arms' accesses apart.
 refuses: nothing.
 why: the paper's section III-C. Of the choices of parallel loops with at most N² arms those with the fewest iterations
-    are compared over all nests together (a beam search): fewest accesses whose bank is no constant, then fewest banks.
-    An access whose bank is no constant reads every bank that it may mean and selects, or is stored under a condition.
+    are compared over all kernels together (a beam search): fewest accesses whose bank is no constant, then fewest
+    banks. An access whose bank is no constant reads every bank that it may mean and selects, or is stored under a
+    condition.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from math import lcm, prod
 from typing import Any
 
 from torch2hw.analysis.banks import run_time_dimensions, selection, wanted_factors
-from torch2hw.dialects.loops import Buffer, Nest, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.loops import Buffer, Kernel, Stage, substitute_statement, substitute_store
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.choose_lanes import all_choices
@@ -37,7 +38,7 @@ Place = tuple[Index, ...]
 
 @dataclass(frozen=True)
 class ChooseArms:
-    """`beam`: choices for the nests so far that are kept. `max_choices`: of one nest."""
+    """`beam`: choices for the kernels so far that are kept. `max_choices`: of one kernel."""
 
     name: str = "choose-arms"
     source: str = "affine"
@@ -54,12 +55,12 @@ class ChooseArms:
         choices, factors = search.best()
         nodes: list[Node] = []
         report: dict[str, Any] = {}
-        for nest, choice in zip(program.straight_line, choices, strict=True):
-            arms = separate(nest, choice) if apart and choice else []
-            nodes.append(Par(nest.name, tuple(arms)) if arms else unroll(nest, dict(choice)))
-            report[nest.name] = ", ".join(f"{v.name} ×{count}" for v, count in choice) or "one arm"
-            if dynamic := search.dynamic(nest, choice, factors):
-                report[f"{nest.name} selects banks at run time"] = dynamic
+        for kernel, choice in zip(program.straight_line, choices, strict=True):
+            arms = separate(kernel, choice) if apart and choice else []
+            nodes.append(Par(kernel.name, tuple(arms)) if arms else unroll(kernel, dict(choice)))
+            report[kernel.name] = ", ".join(f"{v.name} ×{count}" for v, count in choice) or "one arm"
+            if dynamic := search.dynamic(kernel, choice, factors):
+                report[f"{kernel.name} selects banks at run time"] = dynamic
         banked = {b: replace(b, factors=f) for b, f in factors.items() if prod(f) > 1}
         banks = {b.name: list(b.factors) for b in banked.values()}
         return program.with_sequence(nodes).with_buffers(banked), report | banks
@@ -67,7 +68,7 @@ class ChooseArms:
 
 @dataclass(frozen=True)
 class Uses:
-    """What the arms of a nest do to one buffer: for each arm the distinct places that it reads and writes."""
+    """What the arms of a kernel do to one buffer: for each arm the distinct places that it reads and writes."""
 
     buffer: Buffer
     reads: tuple[tuple[Place, ...], ...]
@@ -76,7 +77,7 @@ class Uses:
 
 @dataclass
 class ArmSearch:
-    """The cheapest arms for every nest. `apart`: the arms run by themselves, so no two may ever write to one bank."""
+    """The cheapest arms for every kernel. `apart`: the arms run by themselves, so no two may ever write to one bank."""
 
     effort: ChooseArms
     program: Program
@@ -86,43 +87,43 @@ class ArmSearch:
 
     def best(self) -> tuple[list[Choice], Factors]:
         beam: list[tuple[list[Choice], Factors]] = [([], {})]
-        for number, nest in enumerate(self.program.nests):
+        for number, kernel in enumerate(self.program.kernels):
             longer = [
-                ([*choices, choice], self.joined(factors, nest, choice))
+                ([*choices, choice], self.joined(factors, kernel, choice))
                 for choices, factors in beam
-                for choice in self.candidates(nest)
+                for choice in self.candidates(kernel)
             ]
-            longer.sort(key=lambda state: self.cost(self.program.nests[: number + 1], *state))
+            longer.sort(key=lambda state: self.cost(self.program.kernels[: number + 1], *state))
             beam = longer[: self.effort.beam]
         return beam[0]
 
-    def candidates(self, nest: Nest) -> list[Choice]:
+    def candidates(self, kernel: Kernel) -> list[Choice]:
         """Ways to make at most `limit` arms, those that take the fewest iterations."""
-        written = {store.buffer for store in nest.stores()}
-        if nest.domain or any(load.buffer in written for load in nest.loads()):
+        written = {store.buffer for store in kernel.stores()}
+        if kernel.domain or any(load.buffer in written for load in kernel.loads()):
             return [()]
-        parallel = {loop.variable for loop in nest.parallel_loops()}
+        parallel = {loop.variable for loop in kernel.parallel_loops()}
         found: dict[Choice, int] = {}
-        for lanes in all_choices(nest, self.limit):
+        for lanes in all_choices(kernel, self.limit):
             if all(count == 1 or v in parallel for v, count in lanes.items()):
                 choice = tuple((v, count) for v, count in lanes.items() if count > 1)
-                found[choice] = prod(-(-loop.extent // lanes.get(loop.variable, 1)) for loop in nest.loops)
+                found[choice] = prod(-(-loop.extent // lanes.get(loop.variable, 1)) for loop in kernel.loops)
         least = min(found.values())
         return [choice for choice, iterations in found.items() if iterations == least][: self.effort.max_choices] + [()]
 
-    def cost(self, nests: tuple[Nest, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
-        pairs = list(zip(nests, choices, strict=True))
-        dynamic = sum(self.dynamic(nest, choice, factors) for nest, choice in pairs)
+    def cost(self, kernels: tuple[Kernel, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
+        pairs = list(zip(kernels, choices, strict=True))
+        dynamic = sum(self.dynamic(kernel, choice, factors) for kernel, choice in pairs)
         iterations = 0
-        for nest, choice in pairs:
+        for kernel, choice in pairs:
             counts = dict(choice)
-            iterations += prod(-(-loop.extent // counts.get(loop.variable, 1)) for loop in nest.loops)
+            iterations += prod(-(-loop.extent // counts.get(loop.variable, 1)) for loop in kernel.loops)
         return dynamic // COLLIDES, iterations, dynamic, sum(prod(f) for f in factors.values())
 
-    def joined(self, factors: Factors, nest: Nest, choice: Choice) -> Factors:
-        """`factors` with what the nest needs, the least common multiple in each dimension."""
+    def joined(self, factors: Factors, kernel: Kernel, choice: Choice) -> Factors:
+        """`factors` with what the kernel needs, the least common multiple in each dimension."""
         result = dict(factors)
-        for buffer, new in self.needed(nest, choice).items():
+        for buffer, new in self.needed(kernel, choice).items():
             old = factors.get(buffer, (1,) * len(new))
             sizes = buffer.shape
             result[buffer] = tuple(
@@ -131,12 +132,12 @@ class ArmSearch:
             )
         return result
 
-    def needed(self, nest: Nest, choice: Choice) -> Factors:
-        key = nest.name, choice
+    def needed(self, kernel: Kernel, choice: Choice) -> Factors:
+        key = kernel.name, choice
         if key not in self.known:
-            whole = run_time_dimensions(self.program.nests)
+            whole = run_time_dimensions(self.program.kernels)
             result: Factors = {}
-            for uses in self.uses(nest, choice):
+            for uses in self.uses(kernel, choice):
                 rank = len(uses.buffer.shape)
                 new = [1] * rank
                 for group in (uses.reads, uses.writes):
@@ -150,16 +151,16 @@ class ArmSearch:
         found: Factors = self.known[key]
         return found
 
-    def uses(self, nest: Nest, choice: Choice) -> list[Uses]:
-        key = "uses", nest.name, choice
+    def uses(self, kernel: Kernel, choice: Choice) -> list[Uses]:
+        key = "uses", kernel.name, choice
         if key not in self.known:
             reads: dict[Buffer, list[list[Place]]] = {}
             writes: dict[Buffer, list[list[Place]]] = {}
             for number, place in enumerate(places_of(choice)):
-                for load in nest.loads():
+                for load in kernel.loads():
                     moved = tuple(index.substitute(place) for index in load.indices)
                     _slot(reads.setdefault(load.buffer, []), number).append(moved)
-                for store in nest.stores():
+                for store in kernel.stores():
                     moved = tuple(index.substitute(place) for index in store.indices)
                     _slot(writes.setdefault(store.buffer, []), number).append(moved)
             self.known[key] = [
@@ -173,12 +174,12 @@ class ArmSearch:
         found: list[Uses] = self.known[key]
         return found
 
-    def dynamic(self, nest: Nest, choice: Choice, factors: Mapping[Buffer, tuple[int, ...]]) -> int:
+    def dynamic(self, kernel: Kernel, choice: Choice, factors: Mapping[Buffer, tuple[int, ...]]) -> int:
         """Banks beyond the first that accesses may mean; COLLIDES where arms by themselves may write to one bank."""
         total = 0
-        for uses in self.uses(nest, choice):
+        for uses in self.uses(kernel, choice):
             banks = factors.get(uses.buffer, (1,) * len(uses.buffer.shape))
-            key = "dynamic", nest.name, choice, uses.buffer, banks
+            key = "dynamic", kernel.name, choice, uses.buffer, banks
             if key not in self.known:
                 places = dict.fromkeys(itertools.chain(*uses.reads, *uses.writes))
                 count = sum(len(selection(place, banks)) - 1 for place in places)
@@ -209,14 +210,14 @@ def places_of(choice: Choice, own: bool = False) -> list[dict[Variable, Index]]:
     return found
 
 
-def separate(nest: Nest, choice: Choice) -> list[Nest]:
-    """A nest for each arm."""
+def separate(kernel: Kernel, choice: Choice) -> list[Kernel]:
+    """A kernel for each arm."""
     counts = dict(choice)
     arms = []
-    left = nest.macs
+    left = kernel.macs
     for number, place in enumerate(places_of(choice, own=True)):
         loops = []
-        for loop in nest.loops:
+        for loop in kernel.loops:
             v = loop.variable
             if v not in counts:
                 loops.append(loop)
@@ -229,10 +230,10 @@ def separate(nest: Nest, choice: Choice) -> list[Nest]:
                 tuple(substitute_statement(s, place, {}) for s in stage.statements),
                 tuple(substitute_store(s, place, {}) for s in stage.stores),
             )
-            for stage in nest.stages
+            for stage in kernel.stages
         )
-        arm = replace(nest, name=f"{nest.name}_arm{number}", loops=tuple(loops), stages=stages)
-        share = nest.macs * arm.trip_count // nest.trip_count
+        arm = replace(kernel, name=f"{kernel.name}_arm{number}", loops=tuple(loops), stages=stages)
+        share = kernel.macs * arm.trip_count // kernel.trip_count
         arms.append(replace(arm, macs=share))
         left -= share
     arms[0] = replace(arms[0], macs=arms[0].macs + left)

@@ -3,7 +3,7 @@
 Before:  %q = arith.divf %x, %sum : f32, on a divider that takes operands in every cycle
 After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
 
-needs: loops in execution order with banks and memories fixed: what is left to decide changes no nest's timing.
+needs: loops in execution order with banks and memories fixed: what is left to decide changes no kernel's timing.
 leaves: operations marked `iterative`, all of an operation and type or none: with one of them pipelined there would be
     no saving. The values are the same: both kinds of unit round correctly.
 refuses: nothing.
@@ -19,7 +19,7 @@ from typing import Any
 
 from torch2hw.analysis.scheduling import planned
 from torch2hw.analysis.time_and_area import luts_of_all_time
-from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.entries import ENTRIES
 from torch2hw.hwlib.formats import float_format
@@ -39,8 +39,8 @@ class ChooseUnits:
         if not context.options.iterative_units:
             return program, {}
         report: dict[str, Any] = {}
-        for key in sorted({key_of(each) for nest in program.nests for each in candidates(nest)}):
-            changed = program.with_nests([with_iterative(nest, key) for nest in program.nests])
+        for key in sorted({key_of(each) for kernel in program.kernels for each in candidates(kernel)}):
+            changed = program.with_kernels([with_iterative(kernel, key) for kernel in program.kernels])
             cycles = added_cycles(program, changed, context.library)
             if cycles * cycle_luts(program) < saved_luts(program, key, context):
                 program = changed
@@ -48,9 +48,9 @@ class ChooseUnits:
         return program, report
 
 
-def candidates(nest: Nest) -> list[Operation]:
+def candidates(kernel: Kernel) -> list[Operation]:
     """The operations that the library has iterative units for."""
-    operations = (each for each in nest.statements() if isinstance(each, Operation))
+    operations = (each for each in kernel.statements() if isinstance(each, Operation))
     return [each for each in operations if saved_factor(each.name) and float_format(each.type) is not None]
 
 
@@ -64,11 +64,11 @@ def key_of(operation: Operation) -> Key:
     return operation.name, operation.type
 
 
-def with_iterative(nest: Nest, key: Key) -> Nest:
-    """`nest` with every such operation on an iterative unit."""
-    chosen = {each.result for each in candidates(nest) if key_of(each) == key}
+def with_iterative(kernel: Kernel, key: Key) -> Kernel:
+    """`kernel` with every such operation on an iterative unit."""
+    chosen = {each.result for each in candidates(kernel) if key_of(each) == key}
     if not chosen:
-        return nest
+        return kernel
     stages = tuple(
         replace(
             stage,
@@ -77,33 +77,33 @@ def with_iterative(nest: Nest, key: Key) -> Nest:
                 for each in stage.statements
             ),
         )
-        for stage in nest.stages
+        for stage in kernel.stages
     )
-    return replace(nest, stages=stages)
+    return replace(kernel, stages=stages)
 
 
 def added_cycles(before: Program, after: Program, library: Any) -> int:
-    """Cycles that the nests which differ take more, one after the other."""
-    pairs = [(old, new) for old, new in zip(before.nests, after.nests, strict=True) if old is not new]
+    """Cycles that the kernels which differ take more, one after the other."""
+    pairs = [(old, new) for old, new in zip(before.kernels, after.kernels, strict=True) if old is not new]
     return sum(latency_cycles(new, library) - latency_cycles(old, library) for old, new in pairs)
 
 
-def latency_cycles(nest: Nest, library: Any) -> int:
-    return nest.rounds * planned(nest, library).latency_cycles(nest.round_trips)
+def latency_cycles(kernel: Kernel, library: Any) -> int:
+    return kernel.rounds * planned(kernel, library).latency_cycles(kernel.round_trips)
 
 
 def cycle_luts(program: Program) -> float:
     """LUTs that one cycle is worth."""
-    cycles = sum(nest.trip_count for nest in program.nests)
-    return luts_of_all_time(max(nest.lanes for nest in program.nests)) / cycles
+    cycles = sum(kernel.trip_count for kernel in program.kernels)
+    return luts_of_all_time(max(kernel.lanes for kernel in program.kernels)) / cycles
 
 
 def saved_luts(program: Program, key: Key, context: Any) -> float:
-    """By all units: as many as the nest with most of them needs, or where none are shared as all nests need."""
+    """By all units: as many as the kernel with most of them needs, or where none are shared as all kernels need."""
     name, type_name = key
     form = float_format(type_name)
     assert form is not None
-    counts = [sum(1 for each in candidates(nest) if key_of(each) == key) for nest in program.nests]
+    counts = [sum(1 for each in candidates(kernel) if key_of(each) == key) for kernel in program.kernels]
     units = max(counts) if context.options.share_units else sum(counts)
     inverts = name == "arith.divf" and type_name in only_inverses(program)
     each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else saved_factor(name)

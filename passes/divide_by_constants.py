@@ -4,7 +4,7 @@ Before:  %c = arith.constant 41.0 : f32 ; %q = arith.divf %x, %c : f32
 After:   %r = arith.constant … : i64 ; %q = func.call @f32_divide_by(%x, %r)      and func.func private @f32_divide_by
 
 needs: affine programs; divisions by powers of two are products already (`simplify-arithmetic`).
-leaves: no division by a normal number that is a constant of its nest.
+leaves: no division by a normal number that is a constant of its kernel.
 refuses: nothing.
 why: a divider is 764 LUTs and 15 cycles, this unit 115 LUTs, a third DSP and 4 cycles, the multiplier 101 and 3. A
 product with the reciprocal in the format itself is one rounding too many: 41 · (1/41) is below 1. The reciprocal is a
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement
+from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage, Statement
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.float_divide_by import pack, packed_type
 from torch2hw.hwlib.formats import float_format
@@ -33,19 +33,19 @@ class DivideByConstants:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         models: dict[str, str] = {}
-        nests = [rewritten(nest, context.library, models) for nest in program.nests]
+        kernels = [rewritten(kernel, context.library, models) for kernel in program.kernels]
         if not models:
             return program, {}
-        changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new is not old]
+        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
         every = dict.fromkeys((*program.models, *models.values()))
-        return replace(program.with_nests(nests), models=tuple(every)), {"divisions by constants": changed}
+        return replace(program.with_kernels(kernels), models=tuple(every)), {"divisions by constants": changed}
 
 
-def rewritten(nest: Nest, library: Any, models: dict[str, str]) -> Nest:
-    """`nest` with its divisions by constants rewritten, or itself; software models are added to `models`, by name."""
-    constants = {s.result: s for s in nest.statements() if isinstance(s, Constant)}
+def rewritten(kernel: Kernel, library: Any, models: dict[str, str]) -> Kernel:
+    """`kernel` with its divisions by constants rewritten, or itself; software models are added to `models`, by name."""
+    constants = {s.result: s for s in kernel.statements() if isinstance(s, Constant)}
     stages, changed = [], False
-    for stage in nest.stages:
+    for stage in kernel.stages:
         statements: list[Statement] = []
         for statement in stage.statements:
             packed = None if not isinstance(statement, Operation) else packed_divisor(statement, constants)
@@ -59,7 +59,7 @@ def rewritten(nest: Nest, library: Any, models: dict[str, str]) -> Nest:
             models[unit.name] = unit.model()
             statements += [packed, replace(quotient, callee=unit.name)]
         stages.append(Stage(stage.carried, tuple(statements), stage.stores))
-    return replace(nest, stages=tuple(stages)) if changed else nest
+    return replace(kernel, stages=tuple(stages)) if changed else kernel
 
 
 def packed_divisor(statement: Operation, constants: dict[str, Constant]) -> Constant | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Carried, Constant, Load, Nest, Operation, Stage, Statement, operand_names
+from torch2hw.dialects.loops import Carried, Constant, Kernel, Load, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
 
@@ -26,37 +26,39 @@ class FoldInitialValues:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests = [fold(nest) for nest in program.nests]
-        changed = [new.name for new, old in zip(nests, program.nests, strict=True) if new is not old]
-        return program.with_nests(nests), {"rounding": changed} if changed else {}
+        kernels = [fold(kernel) for kernel in program.kernels]
+        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        return program.with_kernels(kernels), {"rounding": changed} if changed else {}
 
 
-def fold(nest: Nest) -> Nest:
-    """`nest` with the added value as the initial value, where its first two stages have the form above."""
-    if len(nest.stages) < 2 or len(nest.stages[0].carried) != 1:
-        return nest
-    first, second = nest.stages[0], nest.stages[1]
+def fold(kernel: Kernel) -> Kernel:
+    """`kernel` with the added value as the initial value, where its first two stages have the form above."""
+    if len(kernel.stages) < 2 or len(kernel.stages[0].carried) != 1:
+        return kernel
+    first, second = kernel.stages[0], kernel.stages[1]
     carried = first.carried[0]
     made: dict[str, Statement] = {s.result: s for s in (*first.statements, *second.statements)}
     init, step = made.get(carried.init), made.get(carried.next)
     if not (isinstance(init, Constant) and init.bits in (0, 1 << 31) and init.type == "f32"):
-        return nest
+        return kernel
     if not (isinstance(step, Operation) and operation_kind(step.name).accumulates and carried.name in step.operands):
-        return nest
+        return kernel
     users = [s for s in second.statements if carried.next in operand_names(s)]
-    if len(users) != 1 or any(carried.next == store.value for store in nest.stores()) or second.carried:
-        return nest
+    if len(users) != 1 or any(carried.next == store.value for store in kernel.stores()) or second.carried:
+        return kernel
     final = users[0]
     if not (isinstance(final, Operation) and final.name == step.name and len(set(final.operands)) == 2):
-        return nest
+        return kernel
     other = next(name for name in final.operands if name != carried.next)
     bias = made.get(other)
     if not isinstance(bias, Load | Constant) or bias.result not in {s.result for s in second.statements}:
-        return nest
+        return kernel
     if operand_names(bias) & made.keys():
-        return nest  # looked up at an index that is not there yet
-    if any(carried.next == value for stage in nest.stages[2:] for s in stage.statements for value in operand_names(s)):
-        return nest
+        return kernel  # looked up at an index that is not there yet
+    if any(
+        carried.next == value for stage in kernel.stages[2:] for s in stage.statements for value in operand_names(s)
+    ):
+        return kernel
     new_first = Stage(
         (Carried(carried.name, carried.type, bias.result, carried.next),), (*first.statements, bias), first.stores
     )
@@ -68,9 +70,9 @@ def fold(nest: Nest) -> Nest:
             statements=tuple(_renamed(s, final.result, carried.next) for s in stage.statements),
             stores=tuple(replace(s, value=carried.next) if s.value == final.result else s for s in stage.stores),
         )
-        for stage in nest.stages[2:]
+        for stage in kernel.stages[2:]
     )
-    return replace(nest, stages=(new_first, replace(second, statements=rest, stores=stores), *later))
+    return replace(kernel, stages=(new_first, replace(second, statements=rest, stores=stores), *later))
 
 
 def _renamed(statement: Statement, old: str, new: str) -> Statement:

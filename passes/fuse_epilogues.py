@@ -1,13 +1,14 @@
-"""fuse-epilogues: an elementwise nest runs where its operand is produced.
+"""fuse-epilogues: an elementwise kernel runs where its operand is produced.
 
 Before:  n0: for i, j { for k { acc } ; t[i, j] = acc }      n1: for i, j { y[i, j] = max(t[i, j], 0) }
 After:   n0: for i, j { for k { acc } ; y[i, j] = max(acc, 0) }
 
-needs: affine programs; nests are single-assignment (each element of a buffer is written once).
-leaves: as many nests fewer as were fused; buffers that nothing reads any more go with `remove-dead-code`.
+needs: affine programs; kernels are single-assignment (each element of a buffer is written once).
+leaves: as many kernels fewer as were fused; buffers that nothing reads any more go with `remove-dead-code`.
 refuses: nothing.
-why: a nest is a pass over memory and a component of its own; an epilogue is a few pipeline stages. But an epilogue that
-    reads what the reduction reads, elsewhere, would take its read port in every second cycle: II 2 for all iterations.
+why: a kernel is a pass over memory and a component of its own; an epilogue is a few pipeline stages. But an epilogue
+    that reads what the reduction reads, elsewhere, would take its read port in every second cycle: II 2 for all
+    iterations.
 The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between do no harm.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Stage, Statement, substitute_statement, substitute_store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Stage, Statement, substitute_statement, substitute_store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 
@@ -29,50 +30,52 @@ class FuseEpilogues:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         fused: list[str] = []
-        nests = program.straight_line
+        kernels = program.straight_line
         position = 0
-        while position < len(nests):
-            found = _producer_for(nests, position)
+        while position < len(kernels):
+            found = _producer_for(kernels, position)
             if found is None:
                 position += 1
                 continue
             where, merged = found
-            fused.append(f"{nests[position].name} into {nests[where].name}")
-            nests[where] = merged
-            del nests[position]
+            fused.append(f"{kernels[position].name} into {kernels[where].name}")
+            kernels[where] = merged
+            del kernels[position]
             position = where + 1  # for those before, nothing has changed
-        return program.with_sequence(nests), {"fused": fused} if fused else {}
+        return program.with_sequence(kernels), {"fused": fused} if fused else {}
 
 
-def _producer_for(nests: list[Nest], position: int) -> tuple[int, Nest] | None:
-    """The nest before `position` that can take over the nest at `position`, and the merged nest."""
-    consumer = nests[position]
+def _producer_for(kernels: list[Kernel], position: int) -> tuple[int, Kernel] | None:
+    """The kernel before `position` that can take over the kernel at `position`, and the merged kernel."""
+    consumer = kernels[position]
     if len(consumer.stages) != 1 or consumer.domain or len(list(consumer.stores())) != 1:
         return None
     read = {load.buffer: None for load in consumer.loads()}
     for buffer in read:
         writers = [
-            k for k, nest in enumerate(nests[:position]) if any(store.buffer is buffer for store in nest.stores())
+            k for k, kernel in enumerate(kernels[:position]) if any(store.buffer is buffer for store in kernel.stores())
         ]
-        if len(writers) != 1 or any(store.buffer is buffer for nest in nests[position:] for store in nest.stores()):
+        if len(writers) != 1 or any(
+            store.buffer is buffer for kernel in kernels[position:] for store in kernel.stores()
+        ):
             continue
         where = writers[0]
         others = [other for other in read if other is not buffer]
-        late = any(store.buffer in others for nest in nests[where:position] for store in nest.stores())
+        late = any(store.buffer in others for kernel in kernels[where:position] for store in kernel.stores())
         target = next(iter(consumer.stores())).buffer
-        between = nests[where:position]
-        clash = target in {load.buffer for nest in between for load in nest.loads()} | {
-            store.buffer for nest in between for store in nest.stores()
+        between = kernels[where:position]
+        clash = target in {load.buffer for kernel in between for load in kernel.loads()} | {
+            store.buffer for kernel in between for store in kernel.stores()
         }
         if late or clash:
             continue
-        merged = fuse(nests[where], consumer, buffer)
+        merged = fuse(kernels[where], consumer, buffer)
         if merged is not None:
             return where, merged
     return None
 
 
-def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
+def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
     """`producer`, then `consumer` element by element; None where an element is not used exactly where it is made."""
     stores = [store for store in producer.stages[-1].stores if store.buffer is buffer]
     if len(stores) != 1 or stores[0].guard or producer.domain:
@@ -110,9 +113,9 @@ def fuse(producer: Nest, consumer: Nest, buffer: Buffer) -> Nest | None:
     return replace(producer, stages=(*producer.stages[:-1], merged), macs=producer.macs + consumer.macs)
 
 
-def _reduced(nest: Nest) -> set[Buffer]:
-    """The buffers in memory that a reduction of the nest reads."""
-    loads = (load for stage in nest.stages[:-1] for load in stage.statements if isinstance(load, Load))
+def _reduced(kernel: Kernel) -> set[Buffer]:
+    """The buffers in memory that a reduction of the kernel reads."""
+    loads = (load for stage in kernel.stages[:-1] for load in stage.statements if isinstance(load, Load))
     return {load.buffer for load in loads if not load.buffer.storage.in_kernel}
 
 

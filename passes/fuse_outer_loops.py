@@ -3,13 +3,13 @@
 Before:  for i < 64 { n0: h[i, j] = … }   for i < 64 { n1: … h[i, j] … }
 After:   for t < 16 { for u < 4 { n0: h[u, j] = … }   for u < 4 { n1: … h[u, j] … } }           h has 4 rows, not 64
 
-needs: programs whose lanes are chosen (after `choose-lanes`); the first loop of a nest is its outermost.
-leaves: `Rounds` of nests; buffers that only these nests use shrink to one round's rows.
+needs: programs whose lanes are chosen (after `choose-lanes`); the first loop of a kernel is its outermost.
+leaves: `Rounds` of kernels; buffers that only these kernels use shrink to one round's rows.
 refuses: nothing.
 why: between two kernels lies a whole tensor, mostly the largest memory of a design, and a static schedule knows when a
     row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
-    them more often. Nests are fused if every access to what one of them stores and another one touches is to the rows
-    of its round, so that every value is what it was. A number of rounds is tried by scheduling the nests: it must not
+    them more often. Kernels are fused if every access to what one of them stores and another one touches is to the rows
+    of its round, so that every value is what it was. A number of rounds is tried by scheduling the kernels: it must not
     cost more than `max_added` of their time and must make the memories between them cheaper (`lane_costs.bank`).
 """
 
@@ -27,7 +27,7 @@ from torch2hw.analysis.lifetimes import shared
 from torch2hw.analysis.reduction_order import interleaved, recurrence_latency
 from torch2hw.analysis.scheduling import scheduled
 from torch2hw.analysis.start_times import overlapped
-from torch2hw.dialects.loops import Buffer, Loop, Nest, fixed, with_accesses
+from torch2hw.dialects.loops import Buffer, Kernel, Loop, fixed, with_accesses
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Program, Rounds
@@ -48,7 +48,7 @@ class FuseOuterLoops:
     max_tried: int = 2
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        if not context.options.fuse_loops or len(program.nests) < 2:
+        if not context.options.fuse_loops or len(program.kernels) < 2:
             return program, {}
         search = RoundSearch(self, program, context)
         report: dict[str, Any] = {}
@@ -57,7 +57,7 @@ class FuseOuterLoops:
             if search.grow(position):
                 fused = search.best.program.sequence[position]
                 assert isinstance(fused, Rounds)
-                report[" and ".join(nest.name for nest in fused.kernels())] = f"in {fused.count} rounds"
+                report[" and ".join(kernel.name for kernel in fused.kernels)] = f"in {fused.count} rounds"
             position += 1
         if not report or search.best.shared_luts >= search.alone.shared_luts:
             return program, {}  # without it the same memories are shared
@@ -100,7 +100,7 @@ class RoundSearch:
         self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
 
     def grow(self, position: int) -> bool:
-        """Fuses the nest at `position` with the next one, then with one more as long as that makes memories cheaper.
+        """Fuses the kernel at `position` with the next one, then with one more as long as that makes memories cheaper.
         Whether anything was fused."""
         before = self.best
         for further in ends(before.program, position):
@@ -133,7 +133,7 @@ def with_group(program: Program, position: int, group: Rounds) -> Program:
 
 
 def laid_out(program: Program, context: Any) -> Program:
-    ordered = program.map_kernels(lambda nest: interleaved(nest, context.library))
+    ordered = program.map_kernels(lambda kernel: interleaved(kernel, context.library))
     return ordered.with_buffers(assigned(ordered, context.options.partition))
 
 
@@ -156,34 +156,34 @@ def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
 
 # -- what can be fused -------------------------------------------------------------------------------------------------
 def ends(program: Program, first: int) -> Iterator[int]:
-    """The ends of the runs of two nests or more in the program's sequence, from `first` on, that can be fused; the
+    """The ends of the runs of two kernels or more in the program's sequence, from `first` on, that can be fused; the
     shortest first."""
     common = 0
-    for end, nest in enumerate(program.sequence[first:], first):
-        if not isinstance(nest, Nest) or not nest.loops or nest.loops[0].reduced_by is not None:
+    for end, kernel in enumerate(program.sequence[first:], first):
+        if not isinstance(kernel, Kernel) or not kernel.loops or kernel.loops[0].reduced_by is not None:
             return
-        common = gcd(common, nest.loops[0].extent)
+        common = gcd(common, kernel.loops[0].extent)
         if common == 1 or (end > first and not handed_on(program, first, end + 1)):
             return
         if end > first:
             yield end + 1
 
 
-def run_of(program: Program, first: int, end: int) -> list[Nest]:
-    """The nests that are a part of the program's sequence."""
-    return [node for node in program.sequence[first:end] if isinstance(node, Nest)]
+def run_of(program: Program, first: int, end: int) -> list[Kernel]:
+    """The kernels that are a part of the program's sequence."""
+    return [node for node in program.sequence[first:end] if isinstance(node, Kernel)]
 
 
 def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int, int]]:
-    """The buffers that only the nests `first` … `end` - 1 know, and which one of them stores and another one touches:
-    the dimension of the rows that they hand on, and how many rows that are in all. Empty if a nest touches rows that
+    """The buffers that only the kernels `first` … `end` - 1 know, and which one of them stores and another one touches:
+    the dimension of the rows that they hand on, and how many rows that are in all. Empty if a kernel touches rows that
     another one stores outside of its own round."""
-    nests = run_of(program, first, end)
+    kernels = run_of(program, first, end)
     others = (*program.sequence[:first], *program.sequence[end:])
-    known = {buffer for node in others for nest in node.kernels() for buffer in nest.buffers()}
+    known = {buffer for node in others for kernel in node.kernels for buffer in kernel.buffers()}
     found: dict[Buffer, tuple[int, int]] = {}
-    for buffer in dict.fromkeys(store.buffer for nest in nests for store in nest.stores()):
-        users = [nest for nest in nests if buffer in nest.buffers()]
+    for buffer in dict.fromkeys(store.buffer for kernel in kernels for store in kernel.stores()):
+        users = [kernel for kernel in kernels if buffer in kernel.buffers()]
         if len(users) == 1:
             continue
         rows = rows_of(buffer, users)
@@ -194,14 +194,14 @@ def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int,
     return found
 
 
-def rows_of(buffer: Buffer, nests: Sequence[Nest]) -> tuple[int, int] | None:
-    """A dimension, and the number of rows in it, such that the outermost loop of each nest divides the rows evenly
+def rows_of(buffer: Buffer, kernels: Sequence[Kernel]) -> tuple[int, int] | None:
+    """A dimension, and the number of rows in it, such that the outermost loop of each kernel divides the rows evenly
     among its iterations."""
     accesses: list[tuple[Variable, tuple[Index, ...]]] = []
-    for nest in nests:
-        outer = nest.loops[0].variable
-        accesses += [(outer, load.indices) for load in nest.loads() if load.buffer is buffer]
-        accesses += [(outer, store.indices) for store in nest.stores() if store.buffer is buffer]
+    for kernel in kernels:
+        outer = kernel.loops[0].variable
+        accesses += [(outer, load.indices) for load in kernel.loads() if load.buffer is buffer]
+        accesses += [(outer, store.indices) for store in kernel.stores() if store.buffer is buffer]
     for dimension in range(len(buffer.shape)):
         rows = {indices[dimension].coefficient(outer) * outer.extent for outer, indices in accesses}
         if len(rows) == 1 and min(rows) > 0 and all(stays(outer, indices, dimension) for outer, indices in accesses):
@@ -227,13 +227,13 @@ def cheaper(
     banks: Mapping[str, tuple[int, ...]],
     library: Any,
 ) -> list[Rounds]:
-    """The nests fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the cheapest
-    first. `banks` are factors by the buffer's name."""
+    """The kernels fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the
+    cheapest first. `banks` are factors by the buffer's name."""
     if end < first + 2:
         return []
     rows = handed_on(program, first, end)
-    nests = run_of(program, first, end)
-    common = gcd(*(nest.loops[0].extent for nest in nests))
+    kernels = run_of(program, first, end)
+    common = gcd(*(kernel.loops[0].extent for kernel in kernels))
     before = sum(luts_of(buffer, banks[buffer.name]) for buffer in rows)
     tries: list[tuple[float, int, dict[Buffer, tuple[int, Buffer]]]] = []
     for rounds in range(2, min(common, limits.max_rounds) + 1):
@@ -247,9 +247,9 @@ def cheaper(
             tries.append((after, rounds, contracted))
     groups: list[Rounds] = []
     for _, rounds, contracted in sorted(tries, key=lambda each: each[:2]):
-        split = [in_rounds(nest, rounds) for nest in nests]
-        if all(enough_outputs(nest, library) for nest in split):
-            groups.append(Rounds(rounds, tuple(with_contracted(nest, contracted) for nest in split)))
+        split = [in_rounds(kernel, rounds) for kernel in kernels]
+        if all(enough_outputs(kernel, library) for kernel in split):
+            groups.append(Rounds(rounds, tuple(with_contracted(kernel, contracted) for kernel in split)))
         if len(groups) == limits.max_tried:
             break
     return groups
@@ -262,35 +262,35 @@ def with_rows(buffer: Buffer, dimension: int, rows: int) -> Buffer:
 
 
 @once
-def in_rounds(nest: Nest, rounds: int) -> Nest:
-    """`nest` with its outermost loop as two; the outer one counts `rounds` rounds."""
-    outermost = nest.loops[0].variable
+def in_rounds(kernel: Kernel, rounds: int) -> Kernel:
+    """`kernel` with its outermost loop as two; the outer one counts `rounds` rounds."""
+    outermost = kernel.loops[0].variable
     outer = Variable(f"{outermost.name}t", rounds)
     inner = Variable(f"{outermost.name}u", outermost.extent // rounds)
     place = variable(outer) * inner.extent
     if inner.extent > 1:
         place = place + variable(inner)
-    moved = fixed(nest, {outermost: place})
+    moved = fixed(kernel, {outermost: place})
     loops = (Loop(outer, in_rounds=True), *((Loop(inner),) if inner.extent > 1 else ()), *moved.loops)
     return replace(moved, loops=loops)
 
 
-def enough_outputs(nest: Nest, library: Any) -> bool:
+def enough_outputs(kernel: Kernel, library: Any) -> bool:
     """Whether a round's independent outputs fill the latency of a reduction."""
-    latency = recurrence_latency(nest, library)
-    return latency <= 1 or prod(loop.extent for loop in nest.independent_loops()) >= latency
+    latency = recurrence_latency(kernel, library)
+    return latency <= 1 or prod(loop.extent for loop in kernel.independent_loops()) >= latency
 
 
-def with_contracted(nest: Nest, contracted: Mapping[Buffer, tuple[int, Buffer]]) -> Nest:
-    """`nest` with accesses to the contracted buffers, where every round uses the same rows."""
-    own = tuple((buffer, *contracted[buffer]) for buffer in nest.touched if buffer in contracted)
-    return _with_contracted(nest, own) if own else nest
+def with_contracted(kernel: Kernel, contracted: Mapping[Buffer, tuple[int, Buffer]]) -> Kernel:
+    """`kernel` with accesses to the contracted buffers, where every round uses the same rows."""
+    own = tuple((buffer, *contracted[buffer]) for buffer in kernel.touched if buffer in contracted)
+    return _with_contracted(kernel, own) if own else kernel
 
 
 @once
-def _with_contracted(nest: Nest, own: tuple[tuple[Buffer, int, Buffer], ...]) -> Nest:
+def _with_contracted(kernel: Kernel, own: tuple[tuple[Buffer, int, Buffer], ...]) -> Kernel:
     contracted = {buffer: (dimension, smaller) for buffer, dimension, smaller in own}
-    outer = variable(nest.loops[0].variable)
+    outer = variable(kernel.loops[0].variable)
 
     def moved(access: Any) -> Any:
         if access.buffer not in contracted:
@@ -300,4 +300,4 @@ def _with_contracted(nest: Nest, own: tuple[tuple[Buffer, int, Buffer], ...]) ->
         indices = tuple(i - outer * size if k == dimension else i for k, i in enumerate(access.indices))
         return replace(access, buffer=buffer, indices=indices)
 
-    return with_accesses(nest, moved)
+    return with_accesses(kernel, moved)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement, operand_names
+from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib.formats import float_format
 
@@ -30,21 +30,21 @@ class FuseRectifiers:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests = [fuse(nest, context.library) for nest in program.nests]
+        kernels = [fuse(kernel, context.library) for kernel in program.kernels]
         models = dict.fromkeys(
             unit_of(statement, context.library).model()
-            for nest in nests
-            for statement in nest.statements()
+            for kernel in kernels
+            for statement in kernel.statements()
             if isinstance(statement, Operation) and statement.name == RECTIFIER
         )
-        return replace(program.with_nests(nests), models=(*program.models, *models)), {}
+        return replace(program.with_kernels(kernels), models=(*program.models, *models)), {}
 
 
-def fuse(nest: Nest, library: Any) -> Nest:
-    """`nest` with one unit in the place of each such pair, and without what nothing uses any more."""
-    made = {statement.result: statement for statement in nest.statements()}
+def fuse(kernel: Kernel, library: Any) -> Kernel:
+    """`kernel` with one unit in the place of each such pair, and without what nothing uses any more."""
+    made = {statement.result: statement for statement in kernel.statements()}
     stages, replaced = [], set()
-    for stage in nest.stages:
+    for stage in kernel.stages:
         statements: list[Statement] = []
         for statement in stage.statements:
             value = _rectified(statement, made)
@@ -61,7 +61,7 @@ def fuse(nest: Nest, library: Any) -> Nest:
         stages = [
             replace(stage, statements=tuple(s for s in stage.statements if s.result not in unused)) for stage in stages
         ]
-    return replace(nest, stages=tuple(stages))
+    return replace(kernel, stages=tuple(stages))
 
 
 def _used(stage: Stage) -> set[str]:

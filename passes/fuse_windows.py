@@ -8,7 +8,7 @@ needs: affine programs whose operations have units.
 leaves: no buffer between a convolution and its pooling; elements that no window covers are not computed.
 refuses: nothing.
 why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is
-computed twice; the consumer becomes later stages of the producer's nest. But only its outputs are left to be computed
+computed twice; the consumer becomes later stages of the producer's kernel. But only its outputs are left to be computed
 at the same time, while an addition takes its cycles: with few, as of a mean over whole channels, the lanes would wait.
 """
 
@@ -19,7 +19,7 @@ from math import gcd, prod
 from typing import Any
 
 from torch2hw.analysis.reduction_order import recurrence_latency
-from torch2hw.dialects.loops import Buffer, Carried, Load, Loop, Nest, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.loops import Buffer, Carried, Kernel, Load, Loop, Stage, substitute_statement, substitute_store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.passes.fuse_epilogues import invert
@@ -33,23 +33,23 @@ class FuseWindows:
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         fused: list[str] = []
-        nests = program.straight_line
+        kernels = program.straight_line
         position = 0
-        while position < len(nests):
-            found = _producer_for(nests, position, program, context)
+        while position < len(kernels):
+            found = _producer_for(kernels, position, program, context)
             if found is None:
                 position += 1
                 continue
             where, merged = found
-            fused.append(f"{nests[position].name} into {nests[where].name}")
-            nests[position] = merged  # the merged nest runs where the consumer ran
-            del nests[where]
+            fused.append(f"{kernels[position].name} into {kernels[where].name}")
+            kernels[position] = merged  # the merged kernel runs where the consumer ran
+            del kernels[where]
             position = 0
-        return program.with_sequence(nests), {"fused": fused} if fused else {}
+        return program.with_sequence(kernels), {"fused": fused} if fused else {}
 
 
-def _producer_for(nests: list[Nest], position: int, program: Program, context: Any) -> tuple[int, Nest] | None:
-    consumer = nests[position]
+def _producer_for(kernels: list[Kernel], position: int, program: Program, context: Any) -> tuple[int, Kernel] | None:
+    consumer = kernels[position]
     if not consumer.reduction_loops(0) or consumer.domain:
         return None
     for load in consumer.stages[0].statements:
@@ -57,12 +57,14 @@ def _producer_for(nests: list[Nest], position: int, program: Program, context: A
             continue
         if load in consumer.stages[0].in_order()[0]:  # what the sums begin with
             continue
-        readers = [other for nest in nests for other in nest.loads() if other.buffer is load.buffer]
-        writers = [k for k, nest in enumerate(nests) if any(store.buffer is load.buffer for store in nest.stores())]
+        readers = [other for kernel in kernels for other in kernel.loads() if other.buffer is load.buffer]
+        writers = [
+            k for k, kernel in enumerate(kernels) if any(store.buffer is load.buffer for store in kernel.stores())
+        ]
         if len(readers) != 1 or len(writers) != 1 or writers[0] >= position:
             continue
-        producer = nests[writers[0]]
-        written = {store.buffer for nest in nests[writers[0] + 1 : position] for store in nest.stores()}
+        producer = kernels[writers[0]]
+        written = {store.buffer for kernel in kernels[writers[0] + 1 : position] for store in kernel.stores()}
         if len(list(producer.stores())) != 1 or any(other.buffer in written for other in producer.loads()):
             continue
         merged = fuse(producer, consumer, load.buffer, load)
@@ -71,19 +73,19 @@ def _producer_for(nests: list[Nest], position: int, program: Program, context: A
     return None
 
 
-def is_faster(merged: Nest, producer: Nest, consumer: Nest, lanes: int, library: Any) -> bool:
-    """Whether one nest takes no more cycles than the two, on so many lanes: those that a reduction's loops take evenly
-    add to one output, each of the others needs outputs of its own for as long as an addition takes."""
+def is_faster(merged: Kernel, producer: Kernel, consumer: Kernel, lanes: int, library: Any) -> bool:
+    """Whether one kernel takes no more cycles than the two, on so many lanes: those that a reduction's loops take
+    evenly add to one output, each of the others needs outputs of its own for as long as an addition takes."""
 
-    def cycles(nest: Nest) -> float:
-        outputs = prod(loop.extent for loop in nest.parallel_loops())
-        terms = prod(loop.extent for loop in nest.reduction_loops(0))
-        return nest.trip_count * max(1 / lanes, recurrence_latency(nest, library) / (outputs * gcd(terms, lanes)))
+    def cycles(kernel: Kernel) -> float:
+        outputs = prod(loop.extent for loop in kernel.parallel_loops())
+        terms = prod(loop.extent for loop in kernel.reduction_loops(0))
+        return kernel.trip_count * max(1 / lanes, recurrence_latency(kernel, library) / (outputs * gcd(terms, lanes)))
 
     return cycles(merged) <= cycles(producer) + cycles(consumer)
 
 
-def fuse(producer: Nest, consumer: Nest, buffer: Buffer, load: Load) -> Nest | None:
+def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer, load: Load) -> Kernel | None:
     """The consumer with the producer's computation in place of its load; None where an element is needed twice."""
     store = next(iter(producer.stores()))
     if producer.domain or store.guard or not producer.reduction_loops(0) or producer.stages[-1].carried:

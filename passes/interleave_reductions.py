@@ -4,10 +4,10 @@ Before:  for i, j { for k { acc[i, j] += … } }
 After:   for i, jo { for k { for ji < T { acc[i, jo·T + ji] += … } } }        T·II ≥ latency of the addition
 
 needs: affine programs; the hardware library (latency of each operation).
-leaves: in each nest the loops in execution order: outer parallel, reductions (last stage outermost), inner parallel.
-    A loop over rounds stays where it is. Where a nest has too few independent outputs, the reduction is
-    split into partial sums that a nest of their own adds up; that changes the order of summation (declared). Where not
-    even that pays, the schedule gets a larger II.
+leaves: in each kernel the loops in execution order: outer parallel, reductions (last stage outermost), inner parallel.
+    A loop over rounds stays where it is. Where a kernel has too few independent outputs, the reduction is
+    split into partial sums that a kernel of their own adds up; that changes the order of summation (declared). Where
+    not even that pays, the schedule gets a larger II.
 refuses: nothing.
 why: the value that an iteration adds to is ready T·II cycles after it was last used; with T·II equal to the adder's
     latency the accumulator is the adder's own pipeline, and needs no other register. The order of each sum is kept.
@@ -20,7 +20,7 @@ from typing import Any
 
 from torch2hw.analysis.reduction_order import interleaved
 from torch2hw.dialects.loops import (
-    Nest,
+    Kernel,
 )
 from torch2hw.dialects.program import Program
 
@@ -34,10 +34,10 @@ class InterleaveReductions:
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         split: list[str] = []
 
-        def parts_of(nest: Nest) -> tuple[Nest, ...]:
-            parts = interleaved(nest, context.library)
+        def parts_of(kernel: Kernel) -> tuple[Kernel, ...]:
+            parts = interleaved(kernel, context.library)
             if len(parts) > 1:
-                split.append(nest.name)
+                split.append(kernel.name)
             return parts
 
         return program.map_kernels(parts_of), {"rounding": split} if split else {}

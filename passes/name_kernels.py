@@ -1,4 +1,4 @@
-"""name-kernels: nests and the buffers between them get names that say what they compute.
+"""name-kernels: kernels and the buffers between them get names that say what they compute.
 
 Before:  n6 { … mulf … addf … } writing t20          After:  matmul3 { … } writing matmul3_out
 
@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Nest, Operation
+from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.operations import OPERATIONS, operation_kind
 from torch2hw.dialects.program import Program
 
@@ -28,48 +28,48 @@ class NameKernels:
         counts: Counter[str] = Counter()
         taken = {buffer.name for buffer in (*program.inputs, *program.outputs)}
         renamed: dict[Buffer, Buffer] = {}
-        nests: list[Nest] = []
-        for nest in program.nests:
-            stem = kind_of(nest)
+        kernels: list[Kernel] = []
+        for kernel in program.kernels:
+            stem = kind_of(kernel)
             while f"{stem}{counts[stem]}" in taken:
                 counts[stem] += 1
             name = f"{stem}{counts[stem]}"
             counts[stem] += 1
-            for store in nest.stores():
+            for store in kernel.stores():
                 if store.buffer.storage.is_scratch and store.buffer not in renamed:
                     fresh, number = f"{name}_out", 1
                     while fresh in taken:
                         fresh, number = f"{name}_out{number}", number + 1
                     taken.add(fresh)
                     renamed[store.buffer] = replace(store.buffer, name=fresh)
-            nests.append(replace(nest, name=name))
+            kernels.append(replace(kernel, name=name))
         constants = [b for b in program.buffers() if b.storage.is_read_only]
         for number, buffer in enumerate(constants):
             fresh = f"weights{number}"
             while fresh in taken:
                 fresh += "_"
             renamed[buffer] = replace(buffer, name=fresh)
-        return program.with_nests(nests).with_buffers(renamed), {}
+        return program.with_kernels(kernels).with_buffers(renamed), {}
 
 
-def kind_of(nest: Nest) -> str:
+def kind_of(kernel: Kernel) -> str:
     """matmul, conv, max, sum, exp, copy, map …"""
-    if nest.macs:
-        return "conv" if nest.stages[0].carried and _slides(nest) else "matmul"
-    for stage in nest.stages:
+    if kernel.macs:
+        return "conv" if kernel.stages[0].carried and _slides(kernel) else "matmul"
+    for stage in kernel.stages:
         for carried in stage.carried:
             step = next((s for s in stage.statements if s.result == carried.next), None)
             if isinstance(step, Operation):
                 return operation_kind(step.name).reduction or "reduce"
-    names = {s.name for s in nest.statements() if isinstance(s, Operation)}
+    names = {s.name for s in kernel.statements() if isinstance(s, Operation)}
     called = [kind.kernel for kind in OPERATIONS.values() if kind.kernel and kind.name in names]
     return called[0] if called else "map" if names else "copy"
 
 
-def _slides(nest: Nest) -> bool:
+def _slides(kernel: Kernel) -> bool:
     """Some load's index is a window's: a parallel loop with steps shorter than a reduction loop in the same index."""
-    kinds = {loop.variable: loop.reduced_by for loop in nest.loops}
-    for load in nest.loads():
+    kinds = {loop.variable: loop.reduced_by for loop in kernel.loops}
+    for load in kernel.loads():
         for index in load.indices:
             steps = [abs(index.coefficient(v)) for v in index.variables() if v in kinds and kinds[v] is None]
             reach = [abs(index.coefficient(v)) * (v.extent - 1) for v in index.variables() if kinds.get(v) is not None]

@@ -5,10 +5,10 @@ After:   n1 from 1008 on: while the last results of n0 are still on their way to
          there already
 
 needs: scheduled programs.
-leaves: start times that keep, for every two nests in the order of the program:
+leaves: start times that keep, for every two kernels in the order of the program:
     - an element is read after it was written, and overwritten after it was read;
-    - a shared unit and a memory port belong to one nest from the first to the last cycle in which it uses them;
-    - of two nests with data in common, no more than PROVABLE_CYCLES are shared, which `check-ports` goes through.
+    - a shared unit and a memory port belong to one kernel from the first to the last cycle in which it uses them;
+    - of two kernels with data in common, no more than PROVABLE_CYCLES are shared, which `check-ports` goes through.
     All that holds of rounds, too, which follow each other in a fixed period.
 refuses: nothing.
 why: every schedule is static, so when an element is written and read is known and no handshake is needed. The cycle of
@@ -34,18 +34,18 @@ class OverlapKernels:
     target: str = "scheduled"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        if not context.options.overlap or len(program.nests) < 2:
+        if not context.options.overlap or len(program.kernels) < 2:
             return program, {}
         after = overlapped(program, context.library)
         if times(after) == times(program):
             return program, {}
         report: dict[str, Any] = {
-            later.nest.name: f"{earlier.end_cycle - later.start_cycle} cycles earlier"
+            later.kernel.name: f"{earlier.end_cycle - later.start_cycle} cycles earlier"
             for earlier, later in pairwise(after.placed)
-            if earlier.end_cycle > later.start_cycle and not later.nest.is_in_rounds
+            if earlier.end_cycle > later.start_cycle and not later.kernel.is_in_rounds
         }
         for old, new in zip(program.sequence, after.sequence, strict=True):
             if isinstance(old, Rounds) and isinstance(new, Rounds):
-                names = " and ".join(nest.name for nest in new.kernels())
+                names = " and ".join(kernel.name for kernel in new.kernels)
                 report[names] = f"a round in {new.period_cycles} cycles, not {old.period_cycles}"
         return after, report

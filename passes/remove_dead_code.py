@@ -4,7 +4,7 @@ Before:  n0 { t[i] = …; y[i] = … }  with t read by nobody       After:  n0 {
 
 needs: affine programs.
 leaves: every store goes to a buffer that is read later or is an output, where several write it to elements that are
-    read (of buffers up to ELEMENTS); every value is used; no nest is empty.
+    read (of buffers up to ELEMENTS); every value is used; no kernel is empty.
 refuses: nothing.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.analysis.dead_values import without_dead_values
-from torch2hw.dialects.loops import Buffer, Load, Nest, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Store
 from torch2hw.dialects.program import Program
 
 ELEMENTS = 1 << 16
@@ -33,53 +33,55 @@ class RemoveDeadCode:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests = program.straight_line
+        kernels = program.straight_line
         while True:
-            read = {load.buffer for nest in nests for load in nest.loads()} | set(program.outputs)
+            read = {load.buffer for kernel in kernels for load in kernel.loads()} | set(program.outputs)
             kept = [
                 without_dead_values(
                     replace(
-                        nest,
+                        kernel,
                         stages=tuple(
                             replace(stage, stores=tuple(store for store in stage.stores if store.buffer in read))
-                            for stage in nest.stages
+                            for stage in kernel.stages
                         ),
                     )
                 )
-                for nest in nests
+                for kernel in kernels
             ]
-            kept = without_unread_elements([nest for nest in kept if any(True for _ in nest.stores())], program.outputs)
-            if kept == nests:
+            kept = without_unread_elements(
+                [kernel for kernel in kept if any(True for _ in kernel.stores())], program.outputs
+            )
+            if kept == kernels:
                 break
-            nests = kept
-        before = sum(1 for nest in program.nests for _ in nest.stores())
-        after = sum(1 for nest in nests for _ in nest.stores())
-        return program.with_sequence(nests), {"stores removed": before - after} if before != after else {}
+            kernels = kept
+        before = sum(1 for kernel in program.kernels for _ in kernel.stores())
+        after = sum(1 for kernel in kernels for _ in kernel.stores())
+        return program.with_sequence(kernels), {"stores removed": before - after} if before != after else {}
 
 
-def without_unread_elements(nests: list[Nest], outputs: Sequence[Buffer]) -> list[Nest]:
-    """`nests` without those that write parts of buffers (`x[:, 3:5] = …`) that nobody reads."""
-    writers = Counter(store.buffer for nest in nests for store in nest.stores())
+def without_unread_elements(kernels: list[Kernel], outputs: Sequence[Buffer]) -> list[Kernel]:
+    """`kernels` without those that write parts of buffers (`x[:, 3:5] = …`) that nobody reads."""
+    writers = Counter(store.buffer for kernel in kernels for store in kernel.stores())
     parted = {buffer for buffer, count in writers.items() if count > 1 and buffer.elements <= ELEMENTS}
     parted -= set(outputs)
     read: dict[Buffer, NDArray[np.bool_]] = {}
-    for nest in nests if parted else []:
-        for load in nest.loads():
+    for kernel in kernels if parted else []:
+        for load in kernel.loads():
             if load.buffer in parted:
-                read[load.buffer] = read.get(load.buffer, False) | touched(nest, load)
+                read[load.buffer] = read.get(load.buffer, False) | touched(kernel, load)
 
-    def wanted(nest: Nest) -> bool:
-        stores = [store for store in nest.stores() if store.buffer not in parted or store.buffer in read]
-        return any(s.buffer not in parted or (touched(nest, s) & read[s.buffer]).any() for s in stores)
+    def wanted(kernel: Kernel) -> bool:
+        stores = [store for store in kernel.stores() if store.buffer not in parted or store.buffer in read]
+        return any(s.buffer not in parted or (touched(kernel, s) & read[s.buffer]).any() for s in stores)
 
-    return [nest for nest in nests if wanted(nest)]
+    return [kernel for kernel in kernels if wanted(kernel)]
 
 
-def touched(nest: Nest, access: Load | Store) -> NDArray[np.bool_]:
+def touched(kernel: Kernel, access: Load | Store) -> NDArray[np.bool_]:
     """The elements of its buffer that an access may touch, whatever its guard."""
     shape = access.buffer.shape
     variables = sorted({v for index in access.indices for v in index.variables()}, key=lambda v: v.name)
-    known = {loop.variable for loop in nest.loops}
+    known = {loop.variable for loop in kernel.loops}
     if any(v not in known for v in variables) or prod(v.extent for v in variables) > ELEMENTS:
         return np.ones(shape, bool)
     grid = dict(zip(variables, np.indices([v.extent for v in variables]), strict=True))

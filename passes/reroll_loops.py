@@ -1,15 +1,15 @@
-"""reroll-loops: nests that repeat, as the steps of a recurrence that PyTorch writes out, become rounds of one step.
+"""reroll-loops: kernels that repeat, as the steps of a recurrence that PyTorch writes out, become rounds of one step.
 
 Before:  n0: g1 = f(h0, x[1])   n1: h1 = u(g1)   n2: g2 = f(h1, x[2])   n3: h2 = u(g2)   …
 After:   for t < 9 { n0: g = f(h, x[t + 1])   n1: h = u(g) }
 
-needs: affine programs whose nests will not be fused any more; no nest is in rounds yet but those that this pass made.
-leaves: `Rounds` of nests, their outermost loop the steps. What a step keeps to itself is one buffer. What
+needs: affine programs whose kernels will not be fused any more; no kernel is in rounds yet but those that this pass
+made. leaves: `Rounds` of kernels, their outermost loop the steps. What a step keeps to itself is one buffer. What
     it hands to the next one is one buffer too, if nobody reads the old value after the new one's first write; else, and
-    where later steps read it as well, a buffer with as many rows as are wanted at a time, used in turns; where nests
+    where later steps read it as well, a buffer with as many rows as are wanted at a time, used in turns; where kernels
     elsewhere read the values of several steps, one with a row for each. Constants that change from step to step (the
-    weights of equal layers) have a row for each. Nests that only repeat, with nothing handed on (the parts of a
-    concatenation), become one nest with one loop more.
+    weights of equal layers) have a row for each. Kernels that only repeat, with nothing handed on (the parts of a
+    concatenation), become one kernel with one loop more.
 refuses: nothing.
 why: the hardware of a step serves all steps, so neither area nor time to compile grow with the length of a sequence.
     Steps are in the order that they had, so every value is what it was.
@@ -30,9 +30,9 @@ from torch2hw.analysis.lifetimes import elementwise
 from torch2hw.dialects.loops import (
     Buffer,
     IndexValue,
+    Kernel,
     Load,
     Loop,
-    Nest,
     Operation,
     Stage,
     Statement,
@@ -58,24 +58,28 @@ class RerollLoops:
             return program, report
         forms = forms_of(program)
         position = 0
-        while position < len(program.nests):
+        while position < len(program.kernels):
             found = longest_repeat(program, forms, position)
             if found is None:
                 position += 1
                 continue
             program = found.rerolled()
             forms = forms_of(program)
-            what = f"{found.nests} nests in {found.steps} steps" if found.handed_on else f"{found.steps} nests in one"
-            report[found.first_nest.name] = what
-            position = found.start + found.nests
+            what = (
+                f"{found.kernels} kernels in {found.steps} steps"
+                if found.handed_on
+                else f"{found.steps} kernels in one"
+            )
+            report[found.first_kernel.name] = what
+            position = found.start + found.kernels
         return program, report
 
 
-# -- what a nest is, but for constants in its indices and the buffers that it touches ----------------------------------
+# -- what a kernel is, but for constants in its indices and the buffers that it touches
 @dataclass(frozen=True)
 class Form:
-    """`key` is equal for nests that do the same to buffers of the same kinds and shapes. `offsets` are the constants of
-    all its indices, in the order of `Repeat._round`."""
+    """`key` is equal for kernels that do the same to buffers of the same kinds and shapes. `offsets` are the constants
+    of all its indices, in the order of `Repeat._round`."""
 
     key: Hashable
     offsets: tuple[int, ...]
@@ -84,18 +88,18 @@ class Form:
 
 
 def forms_of(program: Program) -> list[Form]:
-    """The forms of all nests; their keys are numbers."""
+    """The forms of all kernels; their keys are numbers."""
     numbers: dict[Hashable, int] = {}
-    forms = [form_of(nest) for nest in program.nests]
+    forms = [form_of(kernel) for kernel in program.kernels]
     return [replace(form, key=numbers.setdefault(form.key, len(numbers))) for form in forms]
 
 
-def form_of(nest: Nest) -> Form:
+def form_of(kernel: Kernel) -> Form:
     places: dict[Variable, Index] = {
-        loop.variable: variable(Variable(f"i{number}", loop.extent)) for number, loop in enumerate(nest.loops)
+        loop.variable: variable(Variable(f"i{number}", loop.extent)) for number, loop in enumerate(kernel.loops)
     }
     names: dict[str, str] = {}
-    for stage in nest.stages:
+    for stage in kernel.stages:
         for name in (*(carried.name for carried in stage.carried), *(s.result for s in stage.statements)):
             names[name] = f"v{len(names)}"
     offsets: list[int] = []
@@ -107,9 +111,9 @@ def form_of(nest: Nest) -> Form:
     def kind(buffer: Buffer) -> Hashable:
         return buffer.storage, buffer.shape, buffer.dtype
 
-    key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in nest.loops), nest.lanes]
-    key.append(shape_of([index.substitute(places) for index in nest.domain]))
-    for stage in nest.stages:
+    key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in kernel.loops), kernel.lanes]
+    key.append(shape_of([index.substitute(places) for index in kernel.domain]))
+    for stage in kernel.stages:
         key.append(tuple((names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried))
         for old in stage.statements:
             new = substitute_statement(old, places, names)
@@ -123,31 +127,31 @@ def form_of(nest: Nest) -> Form:
         for store in stage.stores:
             moved = substitute_store(store, places, names)
             key.append((moved.value, kind(moved.buffer), shape_of(moved.indices), shape_of(moved.guard)))
-    loaded = tuple(load.buffer for load in nest.loads())
-    return Form(tuple(key), tuple(offsets), loaded, tuple(store.buffer for store in nest.stores()))
+    loaded = tuple(load.buffer for load in kernel.loads())
+    return Form(tuple(key), tuple(offsets), loaded, tuple(store.buffer for store in kernel.stores()))
 
 
-# -- where nests repeat ------------------------------------------------------------------------------------------------
+# -- where kernels repeat
 def longest_repeat(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
-    """The repetition that saves the most nests of those that begin at `start`, or within its first step; of equal ones
-    that which hands on the fewest buffers, then the first."""
+    """The repetition that saves the most kernels of those that begin at `start`, or within its first step; of equal
+    ones that which hands on the fewest buffers, then the first."""
     best = _longest_from(program, forms, start)
     if best is None:
         return None
-    others = (_longest_from(program, forms, start + k) for k in range(1, best.nests))
+    others = (_longest_from(program, forms, start + k) for k in range(1, best.kernels))
     return min([best, *(o for o in others if o is not None)], key=lambda r: (-r.saved, len(r.handed_on), r.start))
 
 
 def _longest_from(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
     best: Repeat | None = None
-    for nests in range(1, (len(forms) - start) // MIN_STEPS + 1):
-        end = start + nests
-        while end < len(forms) and forms[end].key == forms[end - nests].key:
+    for kernels in range(1, (len(forms) - start) // MIN_STEPS + 1):
+        end = start + kernels
+        while end < len(forms) and forms[end].key == forms[end - kernels].key:
             end += 1
-        for steps in range((end - start) // nests, MIN_STEPS - 1, -1):
-            if best is not None and nests * (steps - 1) <= best.saved:
+        for steps in range((end - start) // kernels, MIN_STEPS - 1, -1):
+            if best is not None and kernels * (steps - 1) <= best.saved:
                 break
-            repeat = Repeat(program, forms, start, nests, steps)
+            repeat = Repeat(program, forms, start, kernels, steps)
             if repeat.valid:
                 best = repeat
                 break
@@ -183,51 +187,51 @@ class Chain:
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """`steps` times `nests` nests from `start` on, of equal forms."""
+    """`steps` times `kernels` kernels from `start` on, of equal forms."""
 
     program: Program
     forms: Sequence[Form]
     start: int
-    nests: int
+    kernels: int
     steps: int
 
     @property
     def saved(self) -> int:
-        return self.nests * (self.steps - 1)
+        return self.kernels * (self.steps - 1)
 
     @property
-    def first_nest(self) -> Nest:
-        return self.program.nests[self.start]
+    def first_kernel(self) -> Kernel:
+        return self.program.kernels[self.start]
 
-    def at(self, nest: int, step: int) -> int:
-        return self.start + step * self.nests + nest
+    def at(self, kernel: int, step: int) -> int:
+        return self.start + step * self.kernels + kernel
 
-    def steps_of(self, nest: int) -> list[Form]:
-        return [self.forms[self.at(nest, step)] for step in range(self.steps)]
+    def steps_of(self, kernel: int) -> list[Form]:
+        return [self.forms[self.at(kernel, step)] for step in range(self.steps)]
 
     @cached_property
-    def outside(self) -> list[tuple[int, Nest]]:
+    def outside(self) -> list[tuple[int, Kernel]]:
         end = self.at(0, self.steps)
-        return [(k, nest) for k, nest in enumerate(self.program.nests) if not self.start <= k < end]
+        return [(k, kernel) for k, kernel in enumerate(self.program.kernels) if not self.start <= k < end]
 
     @cached_property
     def loaded(self) -> list[list[tuple[Buffer, ...]]]:
-        """For every nest and each of its loads the buffer in every step."""
-        return [in_steps(form.loaded for form in self.steps_of(n)) for n in range(self.nests)]
+        """For every kernel and each of its loads the buffer in every step."""
+        return [in_steps(form.loaded for form in self.steps_of(n)) for n in range(self.kernels)]
 
     @cached_property
     def stored(self) -> list[list[tuple[Buffer, ...]]]:
-        return [in_steps(form.stored for form in self.steps_of(n)) for n in range(self.nests)]
+        return [in_steps(form.stored for form in self.steps_of(n)) for n in range(self.kernels)]
 
     @cached_property
     def chains(self) -> list[Chain] | None:
         """What the steps write, each in a buffer of its own; None if it cannot be told from where they read."""
-        written = dict.fromkeys(each for nest in self.stored for each in nest if not same(each))
+        written = dict.fromkeys(each for kernel in self.stored for each in kernel if not same(each))
         known = {buffer for each in written for buffer in each}
         if len(known) < len(written) * self.steps or any(not each[0].storage.is_scratch for each in written):
             return None
         before: dict[tuple[Buffer, ...], dict[int, Buffer]] = {each: {} for each in written}
-        for each in (each for nest in self.loaded for each in nest):
+        for each in (each for kernel in self.loaded for each in kernel):
             if (same(each) and each[0] not in known) or each in written:
                 continue
             found = self._source(each, list(written))
@@ -241,7 +245,7 @@ class Repeat:
         earlier = [buffer for lags in before.values() for buffer in lags.values()]
         if len(set(earlier)) < len(earlier) or known & set(earlier):
             return None
-        kept = {each[0] for nest in (*self.loaded, *self.stored) for each in nest if same(each)}
+        kept = {each[0] for kernel in (*self.loaded, *self.stored) for each in kernel if same(each)}
         if any(not buffer.storage.is_scratch or buffer in kept for buffer in earlier):
             return None
         return [Chain(each, tuple(lags[k] for k in sorted(lags, reverse=True))) for each, lags in before.items()]
@@ -264,23 +268,23 @@ class Repeat:
     def valid(self) -> bool:
         if self.chains is None or self._is_in_rounds:
             return False
-        for nest in range(self.nests):
-            rows = np.array([form.offsets for form in self.steps_of(nest)])
+        for kernel in range(self.kernels):
+            rows = np.array([form.offsets for form in self.steps_of(kernel)])
             if rows.size and (np.diff(rows, axis=0) != rows[1] - rows[0]).any():
                 return False
         if self.handed_on:
             return True
-        alone = self.nests == 1 and all(map(same, (*self.loaded[0], *self.stored[0])))
+        alone = self.kernels == 1 and all(map(same, (*self.loaded[0], *self.stored[0])))
         return alone and not set(self.loaded[0]) & set(self.stored[0]) and self._apart()
 
     @property
     def _is_in_rounds(self) -> bool:
-        """Whether one of its nests is in rounds already."""
-        return any(nest.is_in_rounds for nest in self.program.nests[self.start : self.at(0, self.steps)])
+        """Whether one of its kernels is in rounds already."""
+        return any(kernel.is_in_rounds for kernel in self.program.kernels[self.start : self.at(0, self.steps)])
 
     def _apart(self) -> bool:
-        """Whether no two steps of a nest store to one element: in some dimension each step has places of its own."""
-        first, second = (list(self.program.nests[self.at(0, step)].stores()) for step in (0, 1))
+        """Whether no two steps of a kernel store to one element: in some dimension each step has places of its own."""
+        first, second = (list(self.program.kernels[self.at(0, step)].stores()) for step in (0, 1))
         for buffer in {store.buffer for store in first}:
             places = [
                 [(old, new.constant - old.constant) for old, new in zip(was.indices, now.indices, strict=True)]
@@ -293,24 +297,24 @@ class Repeat:
 
     # -- what it becomes -----------------------------------------------------------------------------------------------
     def rerolled(self) -> Program:
-        """The program with one step's nests, in rounds."""
+        """The program with one step's kernels, in rounds."""
         step = Variable("it", self.steps)
         moved, elsewhere = self._homes(variable(step))
-        group = [self._round(nest, step, moved) for nest in range(self.nests)]
+        group = [self._round(kernel, step, moved) for kernel in range(self.kernels)]
 
         def at_place(access: Any) -> Any:
             return at_home(access, elsewhere.get(access.buffer))
 
-        nodes: dict[int, list[Node]] = {k: [with_accesses(nest, at_place)] for k, nest in self.outside}
+        nodes: dict[int, list[Node]] = {k: [with_accesses(kernel, at_place)] for k, kernel in self.outside}
         nodes[self.start] = [Rounds(self.steps, tuple(group))] if self.handed_on else [*group]
         numbers = count()
         return self.program.map_kernels(lambda _: nodes.get(next(numbers), []))
 
     def _homes(self, step: Index) -> tuple[dict[tuple[Buffer, ...], Home], dict[Buffer, Home]]:
-        """Where the buffers of the steps are in the steps' nests, and where each is elsewhere."""
+        """Where the buffers of the steps are in the steps' kernels, and where each is elsewhere."""
         moved: dict[tuple[Buffer, ...], Home] = {}
         elsewhere: dict[Buffer, Home] = {}
-        loaded = dict.fromkeys(each for nest in self.loaded for each in nest)
+        loaded = dict.fromkeys(each for kernel in self.loaded for each in kernel)
         kept = self.touched_elsewhere[0] | {each[0] for each in loaded if same(each)}
         names = {buffer.name for buffer in kept}
         for each in loaded:
@@ -343,14 +347,15 @@ class Repeat:
 
     @cached_property
     def touched_elsewhere(self) -> tuple[set[Buffer], set[Buffer], set[Buffer]]:
-        """The buffers that other nests read, those that they write, and those that the ones after the steps touch."""
-        read = {load.buffer for _, nest in self.outside for load in nest.loads()}
-        written = {store.buffer for _, nest in self.outside for store in nest.stores()}
-        after = (nest.buffers() for position, nest in self.outside if position > self.start)
+        """The buffers that other kernels read, those that they write, and those that the ones after the steps touch."""
+        read = {load.buffer for _, kernel in self.outside for load in kernel.loads()}
+        written = {store.buffer for _, kernel in self.outside for store in kernel.stores()}
+        after = (kernel.buffers() for position, kernel in self.outside if position > self.start)
         return read, written, set().union(*after)
 
     def _unread_elsewhere(self, chain: Chain) -> bool:
-        """Whether nests elsewhere only write what is before the first step, and only read what the last one writes."""
+        """Whether kernels elsewhere only write what is before the first step, and only read what the last one
+        writes."""
         read, written, after = self.touched_elsewhere
         return not (read & set(chain.written[:-1]) or written & set(chain.written) or after & set(chain.before))
 
@@ -360,20 +365,20 @@ class Repeat:
             return False
         if not chain.before:
             return True
-        writer = next(n for n in range(self.nests) if chain.written in self.stored[n])
-        readers = [n for n in range(self.nests) if chain.seen(1) in self.loaded[n]]
+        writer = next(n for n in range(self.kernels) if chain.written in self.stored[n])
+        readers = [n for n in range(self.kernels) if chain.seen(1) in self.loaded[n]]
         return all(reader < writer or (reader == writer and self._in_place(chain, writer)) for reader in readers)
 
-    def _in_place(self, chain: Chain, nest: int) -> bool:
-        """Whether every iteration of a nest reads the old value only where it writes the new one."""
+    def _in_place(self, chain: Chain, kernel: int) -> bool:
+        """Whether every iteration of a kernel reads the old value only where it writes the new one."""
         every = (*chain.before, *chain.written)
         return all(
-            elementwise(self.program.nests[self.at(nest, step)], every[step], every[step + 1]) for step in (0, 1)
+            elementwise(self.program.kernels[self.at(kernel, step)], every[step], every[step + 1]) for step in (0, 1)
         )
 
-    def _round(self, number: int, step: Variable, moved: dict[tuple[Buffer, ...], Home]) -> Nest:
-        """A nest of the first step with the loop over the steps around it."""
-        nest = self.program.nests[self.at(number, 0)]
+    def _round(self, number: int, step: Variable, moved: dict[tuple[Buffer, ...], Home]) -> Kernel:
+        """A kernel of the first step with the loop over the steps around it."""
+        kernel = self.program.kernels[self.at(number, 0)]
         first, second = self.steps_of(number)[:2]
         strides = iter([later - earlier for earlier, later in zip(first.offsets, second.offsets, strict=True)])
         homes = {True: iter(self.loaded[number]), False: iter(self.stored[number])}
@@ -391,14 +396,14 @@ class Repeat:
                 return replace(old, index=index)
             return in_rounds(old) if isinstance(old, Load) else old
 
-        domain = shifted(nest.domain)
+        domain = shifted(kernel.domain)
         stages = tuple(
             Stage(stage.carried, tuple(map(statement, stage.statements)), tuple(map(in_rounds, stage.stores)))
-            for stage in nest.stages
+            for stage in kernel.stages
         )
-        macs = sum(self.program.nests[self.at(number, k)].macs for k in range(self.steps))
-        loops = (Loop(step, in_rounds=bool(self.handed_on)), *nest.loops)
-        return replace(nest, loops=loops, stages=stages, domain=domain, macs=macs)
+        macs = sum(self.program.kernels[self.at(number, k)].macs for k in range(self.steps))
+        loops = (Loop(step, in_rounds=bool(self.handed_on)), *kernel.loops)
+        return replace(kernel, loops=loops, stages=stages, domain=domain, macs=macs)
 
 
 def _steps_apart(indices: Sequence[tuple[Index, int]]) -> bool:

@@ -4,11 +4,11 @@ Before:  matmul0 multiplies x·weights0[k, j] on lane 3, matmul1 y·weights2[k, 
 After:   matmul0 loads table3[48·k + j], matmul1 table3[3072 + 4·k + j]: one read-only memory beside the multiplier
 
 needs: loops in execution order (after `interleave-reductions`) with their arms written out.
-leaves: buffers in SHARED_ROM: constants in the order in which the nests read them, one part for each nest, which the
-    top component owns and the nests read in turns, like any memory. Guards of such loads are in the contents.
-refuses: nothing; constants that no other nest has a counterpart for stay in their kernel.
+leaves: buffers in SHARED_ROM: constants in the order in which the kernels read them, one part for each kernel, which
+    the top component owns and the kernels read in turns, like any memory. Guards of such loads are in the contents.
+refuses: nothing; constants that no other kernel has a counterpart for stay in their kernel.
 why: without it the operand needs a multiplexer, 32 LUTs a lane, and what is too small for a block RAM takes LUTs of its
-    own although the larger constant's last block is rarely full. Nests that share a unit never use it at once, so one
+    own although the larger constant's last block is rarely full. Kernels that share a unit never use it at once, so one
     read port is enough. A table never takes more block RAMs than its parts do.
 source of the sizes: Yosys 0.70, synth_xilinx -family xcup, keeps read-only memories of up to 256 words in LUTs.
 """
@@ -24,7 +24,7 @@ import numpy as np
 from torch2hw.analysis.lane_costs import rom_cost
 from torch2hw.analysis.rom_contents import rom_contents
 from torch2hw.analysis.unit_binding import shared_units, shared_uses
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise, variable
@@ -45,23 +45,23 @@ class ShareConstants:
         tables = [table for table in matched(program, context.library) if len(table.parts) > 1]
         if not tables:
             return program, {}
-        nests = list(program.nests)
+        kernels = list(program.kernels)
         taken = {buffer.name for buffer in program.buffers()}
         names = (name for name in (f"table{number}" for number in range(len(taken) + len(tables))) if name not in taken)
         report = {}
         for table, name in zip(tables, names, strict=False):
             buffer, loads = stored(table, name)
             for position, load in loads.items():
-                nests[position] = with_load(nests[position], load)
-            report[name] = f"{buffer.elements} words for {', '.join(nests[position].name for position in loads)}"
-        return program.with_nests(nests), report
+                kernels[position] = with_load(kernels[position], load)
+            report[name] = f"{buffer.elements} words for {', '.join(kernels[position].name for position in loads)}"
+        return program.with_kernels(kernels), report
 
 
 @dataclass
 class Part:
-    """What one nest reads: `load` in every iteration of `loops`."""
+    """What one kernel reads: `load` in every iteration of `loops`."""
 
-    nest: Nest
+    kernel: Kernel
     load: Load
     loops: list[Loop]
 
@@ -72,7 +72,7 @@ class Part:
 
 @dataclass
 class Table:
-    """`parts` by the position of their nest."""
+    """`parts` by the position of their kernel."""
 
     dtype: str
     operands: set[Operand] = field(default_factory=set)
@@ -91,10 +91,10 @@ class Table:
 
 def matched(program: Program, library: Any) -> list[Table]:
     """Tables for all constants that feed shared units: each joins the one with which it has most operands in common."""
-    shared = shared_units(program.nests, library)
+    shared = shared_units(program.kernels, library)
     tables: list[Table] = []
-    for position, nest in enumerate(program.nests):
-        for part, operands in sorted(candidates(nest, library, shared), key=lambda found: -len(found[1])):
+    for position, kernel in enumerate(program.kernels):
+        for part, operands in sorted(candidates(kernel, library, shared), key=lambda found: -len(found[1])):
             width = number_type(part.load.type).bits
             fitting = [
                 (len(table.operands & operands), -number)
@@ -111,12 +111,12 @@ def matched(program: Program, library: Any) -> list[Table]:
     return tables
 
 
-def candidates(nest: Nest, library: Any, shared: Any) -> list[tuple[Part, set[Operand]]]:
-    """The constants of a nest that are operands of shared units, and of which."""
-    loops = {loop.variable for loop in nest.loops}
-    loads = {load.result: load for load in nest.loads() if load.buffer.storage.in_kernel}
+def candidates(kernel: Kernel, library: Any, shared: Any) -> list[tuple[Part, set[Operand]]]:
+    """The constants of a kernel that are operands of shared units, and of which."""
+    loops = {loop.variable for loop in kernel.loops}
+    loads = {load.result: load for load in kernel.loads() if load.buffer.storage.in_kernel}
     found: dict[str, set[Operand]] = {}
-    for operation, unit, number in shared_uses(nest, library, shared):
+    for operation, unit, number in shared_uses(kernel, library, shared):
         for place, operand in enumerate(operation.operands):
             if operand in loads:
                 found.setdefault(operand, set()).add((unit.name, number, place))
@@ -124,7 +124,7 @@ def candidates(nest: Nest, library: Any, shared: Any) -> list[tuple[Part, set[Op
     for name, operands in found.items():
         load = loads[name]
         used = {v for index in (*load.indices, *load.guard) for v in index.variables()}
-        part = Part(nest, load, [loop for loop in nest.loops if loop.variable in used and loop.extent > 1])
+        part = Part(kernel, load, [loop for loop in kernel.loops if loop.variable in used and loop.extent > 1])
         if used <= loops and part.words > 1:
             parts.append((part, operands))
     return parts
@@ -141,7 +141,7 @@ def saves(table: Table, position: int, part: Part, width: int, common: int) -> b
 
 
 def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:
-    """The table's buffer, and the loads from it by the position of their nest."""
+    """The table's buffer, and the loads from it by the position of their kernel."""
     starts, end = table.placed()
     first = next(iter(table.parts.values())).load
     assert first.buffer.data is not None
@@ -157,10 +157,10 @@ def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:
     return buffer, loads
 
 
-def with_load(nest: Nest, load: Load) -> Nest:
-    """`nest` with `load` in the place of the one that gave its result."""
+def with_load(kernel: Kernel, load: Load) -> Kernel:
+    """`kernel` with `load` in the place of the one that gave its result."""
     stages = tuple(
         replace(stage, statements=tuple(load if s.result == load.result else s for s in stage.statements))
-        for stage in nest.stages
+        for stage in kernel.stages
     )
-    return replace(nest, stages=stages)
+    return replace(kernel, stages=stages)

@@ -4,9 +4,9 @@ Before:  n0 writes a; n1 reads a, writes b; n2 reads b, writes c; n3 reads c
 After:   c is a; b too if n1 works element by element
 
 needs: partitioned programs (after `bank-memories`); each element of a temporary is written once.
-leaves: fewer memories; a buffer may now be written again once its last reader is done: no pass after it may move nests.
-refuses: nothing.
-why: memory is the largest part of many designs. A nest may overwrite what it reads if each iteration reads and writes
+leaves: fewer memories; a buffer may now be written again once its last reader is done: no pass after it may move
+kernels. refuses: nothing.
+why: memory is the largest part of many designs. A kernel may overwrite what it reads if each iteration reads and writes
     the same place and nothing else of that buffer: the write comes after the read, in hardware and on the CPU.
 """
 

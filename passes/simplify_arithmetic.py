@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Constant, Nest, Operation, Stage, Statement
+from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage, Statement
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 
@@ -37,28 +37,28 @@ class SimplifyArithmetic:
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
-        nests = [simplify(nest, context.options.fast_math) for nest in program.nests]
-        pairs = [(new, old) for new, old in zip(nests, program.nests, strict=True) if new != old]
+        kernels = [simplify(kernel, context.options.fast_math) for kernel in program.kernels]
+        pairs = [(new, old) for new, old in zip(kernels, program.kernels, strict=True) if new != old]
         inexact = POWERS | ({"arith.divf"} if context.options.fast_math else set())
         rounded = [old.name for _, old in pairs if not inexact.isdisjoint(names_of(old))]
         report = {"simplified": [old.name for _, old in pairs]} if pairs else {}
-        return program.with_nests(nests), report | ({"rounding": rounded} if rounded else {})
+        return program.with_kernels(kernels), report | ({"rounding": rounded} if rounded else {})
 
 
-def names_of(nest: Nest) -> set[str]:
+def names_of(kernel: Kernel) -> set[str]:
     """The names of its operations."""
-    return {statement.name for statement in nest.statements() if isinstance(statement, Operation)}
+    return {statement.name for statement in kernel.statements() if isinstance(statement, Operation)}
 
 
-def simplify(nest: Nest, fast_math: bool = False) -> Nest:
-    constants = {s.result: s for s in nest.statements() if isinstance(s, Constant)}
+def simplify(kernel: Kernel, fast_math: bool = False) -> Kernel:
+    constants = {s.result: s for s in kernel.statements() if isinstance(s, Constant)}
     stages = []
-    for stage in nest.stages:
+    for stage in kernel.stages:
         statements: list[Statement] = []
         for statement in stage.statements:
             statements += _replacement(statement, constants, fast_math)
         stages.append(Stage(stage.carried, tuple(statements), stage.stores))
-    return replace(nest, stages=tuple(stages))
+    return replace(kernel, stages=tuple(stages))
 
 
 def _replacement(statement: Statement, constants: dict[str, Constant], fast_math: bool) -> list[Statement]:

@@ -1,4 +1,4 @@
-"""Unrolling loops of a nest into lanes: copies of its statements that run in the same cycle (the arms of a `par`).
+"""Unrolling loops of a kernel into lanes: copies of its statements that run in the same cycle (the arms of a `par`).
 
 Before:  for i, j { for k { acc[i, j] += x[i, k]·w[k, j] } }           with i in 2 lanes:
 After:   for io, j { for k { acc0 += x[2·io, k]·w[k, j] ; acc1 += x[2·io + 1, k]·w[k, j] } }      w[k, j] is loaded once
@@ -18,8 +18,8 @@ from torch2hw.dialects.loops import (
     Carried,
     Constant,
     IndexValue,
+    Kernel,
     Load,
-    Nest,
     Operation,
     Stage,
     Statement,
@@ -32,10 +32,10 @@ from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
 
-def reducible(nest: Nest) -> bool:
+def reducible(kernel: Kernel) -> bool:
     """Whether lanes of a reduction loop of stage 0 can be joined: an associative operation makes each carried value,
     and nothing is stored before the last."""
-    stage = nest.stages[0]
+    stage = kernel.stages[0]
     if stage.stores:
         return False
     made = {s.result: s for s in stage.statements}
@@ -89,30 +89,30 @@ def _key(statement: Statement) -> object:
     return statement.buffer, statement.indices, statement.guard, statement.otherwise_bits
 
 
-def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
-    """`nest` with `lanes[v]` lanes for each loop variable v named (others have one)."""
+def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
+    """`kernel` with `lanes[v]` lanes for each loop variable v named (others have one)."""
     lanes = {v: count for v, count in lanes.items() if count > 1}
     if not lanes:
-        return nest
-    assert not nest.domain, "lanes are made before loops are cut into parts that do not divide them"
+        return kernel
+    assert not kernel.domain, "lanes are made before loops are cut into parts that do not divide them"
     outer = {v: Variable(f"{v.name}l", -(-v.extent // count)) for v, count in lanes.items()}
-    reduced = {loop.variable for loop in nest.loops if loop.reduced_by is not None}
+    reduced = {loop.variable for loop in kernel.loops if loop.reduced_by is not None}
     parallel = [v for v in lanes if v not in reduced]
     joined = [v for v in lanes if v in reduced]
     assert all(v.extent % lanes[v] == 0 for v in joined), "lanes of a reduction divide its extent"
-    loops = tuple(replace(loop, variable=outer.get(loop.variable, loop.variable)) for loop in nest.loops)
+    loops = tuple(replace(loop, variable=outer.get(loop.variable, loop.variable)) for loop in kernel.loops)
     kept = tuple(loop for loop in loops if loop.extent > 1 or loop.reduced_by is not None)
-    stages = [_Stage() for _ in nest.stages]
-    carried: list[list[Carried]] = [[] for _ in nest.stages]
-    stores: list[list[Store]] = [[] for _ in nest.stages]
+    stages = [_Stage() for _ in kernel.stages]
+    carried: list[list[Carried]] = [[] for _ in kernel.stages]
+    stores: list[list[Store]] = [[] for _ in kernel.stages]
     for arm in itertools.product(*(range(lanes[v]) for v in parallel)):
         suffix = "".join(f"_{number}" for number in arm)
         place = {v: variable(outer[v]) * lanes[v] + number for v, number in zip(parallel, arm, strict=True)}
         guard = tuple(
             index for v in parallel if v.extent % lanes[v] and (index := place[v] * -1 + (v.extent - 1)).bounds()[0] < 0
         )
-        names: dict[str, str] = {c.name: c.name + suffix for stage in nest.stages for c in stage.carried}
-        for number, stage in enumerate(nest.stages):
+        names: dict[str, str] = {c.name: c.name + suffix for stage in kernel.stages for c in stage.carried}
+        for number, stage in enumerate(kernel.stages):
             before = stages[:number]
             if number == 0 and joined:
                 _join(stage, stages[0], names, suffix, place, {v: (outer[v], lanes[v]) for v in joined})
@@ -131,7 +131,7 @@ def unroll(nest: Nest, lanes: Mapping[Variable, int]) -> Nest:
     done = tuple(
         Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True)
     )
-    return replace(nest, loops=kept, stages=done, lanes=nest.lanes * prod(lanes.values()))
+    return replace(kernel, loops=kept, stages=done, lanes=kernel.lanes * prod(lanes.values()))
 
 
 def _join(

@@ -153,7 +153,7 @@ def simulate_sets(
     """
     assert not (monitored and netlist), "a netlist has no kernels"
     unknown = conditions is not None and conditions.state == "unknown"  # Icarus knows no assertions
-    kernels = watched(compiled.at("calyx")) if monitored else []
+    circuits = watched(compiled.at("calyx")) if monitored else []
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
         manifest = Manifest.from_json(manifest_json)
@@ -162,7 +162,7 @@ def simulate_sets(
         elif compiled.options.schedule == "static" and not unknown:
             manifest = with_port_checks(compiled, manifest, Path(folder))
         simulation = simulate(
-            Path(folder), manifest, sets, conditions, progress, monitor_text(kernels, False) if kernels else ""
+            Path(folder), manifest, sets, conditions, progress, monitor_text(circuits, False) if circuits else ""
         )
     answers = references(compiled, sets)
     results: list[Result] = []
@@ -191,9 +191,9 @@ def simulate_sets(
     }
     cycles = tuple(count for of_set in simulation.cycles for count in of_set)
     timeline, wrong = None, None
-    if kernels:
+    if circuits:
         clock_ns = compiled.options.clock_ns
-        timeline = Timeline(compiled.top, clock_ns, tuple(kernels), simulation.runs, cycles, simulation.seen.kernels)
+        timeline = Timeline(compiled.top, clock_ns, tuple(circuits), simulation.runs, cycles, simulation.seen.kernels)
     comparison = compare(results)
     if comparison.first_mismatch is not None and compiled.options.schedule == "static":
         wrong = wrong_kernel(compiled, sets[first_wrong(results) // len(manifest.outputs)])

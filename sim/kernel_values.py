@@ -23,38 +23,38 @@ from torch2hw.tools.errors import CheckError
 
 def wrong_kernel(compiled: Any, inputs: Sequence[Array]) -> str | None:
     """Runs the design once more, every store watched; None where no kernel is wrong on these inputs alone."""
-    kernels = watched(compiled.at("calyx"))
+    circuits = watched(compiled.at("calyx"))
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         manifest = Manifest.from_json(write_design(compiled, Path(folder) / f"{compiled.top}.sv"))
         try:
-            seen = simulate(Path(folder), manifest, [inputs], monitors=monitor_text(kernels, True)).seen
+            seen = simulate(Path(folder), manifest, [inputs], monitors=monitor_text(circuits, True)).seen
         except CheckError:
             return None
-    return first_wrong_store(compiled.at("scheduled"), kernels, seen, inputs, compiled.options.subnormals)
+    return first_wrong_store(compiled.at("scheduled"), circuits, seen, inputs, compiled.options.subnormals)
 
 
 def first_wrong_store(
-    program: Any, kernels: Sequence[Watched], seen: Seen, inputs: Sequence[Array], subnormals: str
+    program: Any, circuits: Sequence[Watched], seen: Seen, inputs: Sequence[Array], subnormals: str
 ) -> str | None:
     """The kernel, in program order, after which a buffer does not hold what the loop program stored in it."""
     banks: dict[tuple[str, int], np.ndarray[Any, np.dtype[np.uint64]]] = {}
-    expected = {(nest.name, buffer.name): array for nest, buffer, array in written(program, inputs, subnormals)}
-    for number, kernel in enumerate(kernels):
-        for buffer, bank in kernel.stores:
+    expected = {(kernel.name, buffer.name): array for kernel, buffer, array in written(program, inputs, subnormals)}
+    for number, each in enumerate(circuits):
+        for buffer, bank in each.stores:
             banks.setdefault((buffer.name, bank), np.zeros(buffer.bank_elements, np.uint64))
         for event in seen.stores:
             if event.number == number:
-                buffer, bank = kernel.stores[event.port]
+                buffer, bank = each.stores[event.port]
                 if event.address < buffer.bank_elements:
                     banks[buffer.name, bank][event.address] = event.data
-        for buffer in dict.fromkeys(buffer for buffer, _ in kernel.stores):
+        for buffer in dict.fromkeys(buffer for buffer, _ in each.stores):
             none = np.zeros(buffer.bank_elements, np.uint64)
             words = np.concatenate([banks.get((buffer.name, bank), none) for bank in range(buffer.banks)])
             mask = np.uint64((1 << number_type(buffer.dtype).bits) - 1)
             stored = from_words(words & mask, buffer.dtype, (words.size,))
             got = unpack(stored, buffer.shape, buffer.bank_factors)
-            found = first_mismatch(buffer.name, buffer.dtype, expected[kernel.nest.name, buffer.name], got)
+            found = first_mismatch(buffer.name, buffer.dtype, expected[each.kernel.name, buffer.name], got)
             if found is not None:
-                place = "" if kernel.nest.source is None else f" ({kernel.nest.source})"
-                return f"kernel {kernel.nest.name}{place} is the first at fault: {found}"
+                place = "" if each.kernel.source is None else f" ({each.kernel.source})"
+                return f"kernel {each.kernel.name}{place} is the first at fault: {found}"
     return None

@@ -15,15 +15,15 @@ from typing import Any
 
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A kernel: its module, the nest it runs, and the banks that it stores to, each with its three ports."""
+    """A kernel: its module, the kernel it runs, and the banks that it stores to, each with its three ports."""
 
     module: str
-    nest: Nest
+    kernel: Kernel
     stores: tuple[tuple[Buffer, int], ...]
 
 
@@ -69,7 +69,7 @@ class Seen:
 
 def watched(calyx: Any) -> list[Watched]:
     """The kernels of a statically scheduled design, in program order."""
-    return [Watched(kernel.component.name, kernel.nest, tuple(kernel.ports.writes)) for kernel in calyx.kernels]
+    return [Watched(circuit.component.name, circuit.kernel, tuple(circuit.ports.writes)) for circuit in calyx.circuits]
 
 
 def monitor_text(kernels: Sequence[Watched], every_store: bool) -> str:

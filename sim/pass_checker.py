@@ -5,8 +5,8 @@ for bit, NaNs made canonical. A pass whose report has `rounding` has declared th
 may move by what `rounding` allows, integers and truth values only where `explained` finds them uncertain, and only on
 inputs without special values are they compared at all.
 
-Outputs are what counts; where they differ, the kernel is looked for: the first nest of the new program after which a
-buffer differs from what it held after the nest that wrote it in the old one.
+Outputs are what counts; where they differ, the kernel is looked for: the first kernel of the new program after which a
+buffer differs from what it held after the kernel that wrote it in the old one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch2hw.analysis.reference import Reference
 from torch2hw.analysis.stored_arrays import Array, as_stored, from_torch, to_float64, to_words
 from torch2hw.compiler.options import Options
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Node, Program
 from torch2hw.frontend.load_model import LoadedModel
@@ -164,9 +164,9 @@ class PassChecker:
 
 @dataclass(frozen=True)
 class Place:
-    """A nest of the new program after which a buffer's element is not what it was in the old one."""
+    """A kernel of the new program after which a buffer's element is not what it was in the old one."""
 
-    nest: Nest
+    kernel: Kernel
     mismatch: Mismatch
 
 
@@ -175,8 +175,8 @@ def wrong_value(name: str, output: Mismatch, place: Place | None, number: int, w
     found = output if place is None else place.mismatch
     got, expected = found.value(found.got), found.value(found.expected)
     what = f"pass {name} changed a value: {found.place} is {got}, before it {expected}"
-    kernel = "" if place is None else f"kernel {place.nest.name}, seen in output {output.place}, "
-    source = None if place is None else place.nest.source
+    kernel = "" if place is None else f"kernel {place.kernel.name}, seen in output {output.place}, "
+    source = None if place is None else place.kernel.source
     return CheckError(
         what,
         location=None if source is None else (source.file, source.line),
@@ -196,14 +196,14 @@ def first_kernel(before: Any, after: Any, inputs: Sequence[Array], subnormals: s
     by_name = {buffer.name: array for _, buffer, array in earlier}
     later = written(new, inputs, subnormals)
     in_order = paired == [(buffer.shape, buffer.dtype) for _, buffer, _ in later]
-    for position, (nest, buffer, array) in enumerate(later):
+    for position, (kernel, buffer, array) in enumerate(later):
         expected = earlier[position][2] if in_order else by_name.get(buffer.name)
         if expected is None or expected.shape != array.shape:
             continue
         shown = expected if not rounds else _rounded_away(expected, array, buffer.dtype)
         mismatch = first_mismatch(buffer.name, buffer.dtype, shown, array)
         if mismatch is not None:
-            return Place(nest, mismatch)
+            return Place(kernel, mismatch)
     return None
 
 
@@ -213,14 +213,14 @@ def loops_of(program: Any) -> Program | None:
     return inner if isinstance(inner, Program) else None
 
 
-def written(program: Program, inputs: Sequence[Array], subnormals: str) -> list[tuple[Nest, Buffer, Array]]:
-    """Every nest with each buffer it writes, as a whole tensor, as it is when the nest has run."""
+def written(program: Program, inputs: Sequence[Array], subnormals: str) -> list[tuple[Kernel, Buffer, Array]]:
+    """Every kernel with each buffer it writes, as a whole tensor, as it is when the kernel has run."""
     found = []
     packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
-    for number, nest in enumerate(program.nests):
+    for number, kernel in enumerate(program.kernels):
         for buffer, array in contents_after(program, program.up_to(number + 1).sequence, packed, subnormals).items():
-            if any(store.buffer is buffer for store in nest.stores()):
-                found.append((nest, buffer, unpack(array, buffer.shape, buffer.bank_factors)))
+            if any(store.buffer is buffer for store in kernel.stores()):
+                found.append((kernel, buffer, unpack(array, buffer.shape, buffer.bank_factors)))
     return found
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from torch2hw.analysis.port_accesses import Access, accesses, run_time
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
-from torch2hw.dialects.loops import Buffer, Nest
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Variable
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def port_checks(scheduled: Program) -> str:
     written = [bank_ports(buffer, bank).stem for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
     for placed in scheduled.placed:
-        nest = placed.nest
-        for access in accesses(nest):
-            if not run_time(nest, access):
-                body += _access(nest, access, placed.start_cycle + access.cycle, placed.period_cycles, built)
+        kernel = placed.kernel
+        for access in accesses(kernel):
+            if not run_time(kernel, access):
+                body += _access(kernel, access, placed.start_cycle + access.cycle, placed.period_cycles, built)
     for stem in written:
         body += _written(stem)
     names = {f"writes_{stem}" for stem in written}
-    names |= {f"at_{loop.variable.name}" for nest in scheduled.nests for loop in nest.loops}
+    names |= {f"at_{loop.variable.name}" for kernel in scheduled.kernels for loop in kernel.loops}
     control = [f".{ours}({port.name})" for ours, port in zip(("clk", "reset", "go"), OBSERVED, strict=True)]
     header = ",\n".join(["  input clk, reset, go", *(f"  input int {port}" for port in ports)])
     wires = ", ".join([*control, *(f".{port}({signal})" for port, signal in ports.items())])
@@ -84,8 +84,8 @@ def _built(scheduled: Program, stored: Sequence[Buffer]) -> list[tuple[Buffer, i
 
     read = {
         (load.buffer, bank_number(bank, load.buffer.bank_factors))
-        for nest in scheduled.nests
-        for load in nest.loads()
+        for kernel in scheduled.kernels
+        for load in kernel.loads()
         for bank in selection(load.indices, load.buffer.bank_factors)
     }
     every = [(buffer, bank) for buffer in stored for bank in range(buffer.banks)]
@@ -103,19 +103,19 @@ def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
 
 
 def _access(
-    nest: Nest,
+    kernel: Kernel,
     access: Access,
     first_cycle: int,
     period_cycles: int,
     built: Sequence[tuple[Buffer, int]],
 ) -> Iterator[str]:
     """Statements that check one access in the cycles in which it is made."""
-    buffer, what, interval_cycles = access.buffer, f"{nest.name}: {access}", nest.plan.interval_cycles
-    length = nest.round_trips * interval_cycles
+    buffer, what, interval_cycles = access.buffer, f"{kernel.name}: {access}", kernel.plan.interval_cycles
+    length = kernel.round_trips * interval_cycles
     since, before = f"(now - {first_cycle})", ""
-    due = f"now >= {first_cycle} && now < {first_cycle + (nest.rounds - 1) * period_cycles + length}"
-    if nest.is_in_rounds:
-        before = f"{since} / {period_cycles} * {nest.round_trips} + "
+    due = f"now >= {first_cycle} && now < {first_cycle + (kernel.rounds - 1) * period_cycles + length}"
+    if kernel.is_in_rounds:
+        before = f"{since} / {period_cycles} * {kernel.round_trips} + "
         since = f"{since} % {period_cycles}"
         due += f" && {since} < {length}"
     if interval_cycles > 1:
@@ -123,7 +123,7 @@ def _access(
     yield f"if ({due}) begin"
     yield f"  run = {before}{since} / {interval_cycles};"
     inner = 1
-    for loop in reversed(nest.loops):
+    for loop in reversed(kernel.loops):
         yield f"  {_name(loop.variable)} = run / {inner} % {loop.extent};"
         inner *= loop.extent
     conditions = [f"{_text(index)} >= 0" for index in access.conditions]

@@ -1,8 +1,8 @@
 """Each kernel of a design among the memories and shared units it uses, and what the memories hold before and after.
 
-The first contents come from running the program on the CPU up to and including the kernel's nest, every buffer an
+The first contents come from running the program on the CPU up to and including this one, every buffer an
 output; of fused kernels the first round is run. Others are numbers of any size and special values, whatever the rest of
-the program would make, and only the kernel's nest is run on them: of fused kernels the rounds that follow.
+the program would make, and only the kernel is run on them: of fused kernels the rounds that follow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store, with_buffers
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Stage, Store, with_buffers
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Node, Program
 from torch2hw.dialects.quasi_affine import Variable, variable
@@ -37,7 +37,7 @@ SHARES = ((finite_edges, 0.05), (special_edges, 0.02))  # of the other contents:
 
 def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Generator) -> tuple[dict[str, Any], str]:
     """Kernel name → its latencies and its memories' contents; and the SystemVerilog of the modules `bench_KERNEL`."""
-    program, kernels = compiled.at("scheduled"), compiled.at("calyx").kernels
+    program, circuits = compiled.at("scheduled"), compiled.at("calyx").circuits
     packed = [pack(array, buffer.bank_factors) for buffer, array in zip(program.inputs, inputs, strict=True)]
     given = dict(zip(program.inputs, packed, strict=True))
     subnormals = compiled.options.subnormals
@@ -45,51 +45,52 @@ def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Ge
     modules = []
     ran: list[Node] = []
     state = given  # when those have run
-    for kernel in kernels:
-        done = nodes_before(program, kernel.nest)
+    for circuit in circuits:
+        done = nodes_before(program, circuit.kernel)
         before = state if done == ran else given | contents_after(program, done, packed, subnormals)
-        ran = [*done, kernel.nest.round(0)]
+        ran = [*done, circuit.kernel.round(0)]
         state = given | contents_after(program, ran, packed, subnormals)
         runs = [(before, state)]
-        kept = any(buffer.storage.is_scratch for buffer in confined_buffers(kernel.nest))
-        alone = kernel.nest.rounds > 1 and kept  # what later rounds find there is not known
+        kept = any(buffer.storage.is_scratch for buffer in confined_buffers(circuit.kernel))
+        alone = circuit.kernel.rounds > 1 and kept  # what later rounds find there is not known
         for number_of_run, (edges, part) in enumerate(SHARES if not alone else (), start=1):
-            nest = kernel.nest.round(number_of_run % kernel.nest.rounds)
-            other = _other_contents(nest, before, edges, part, random)
-            runs.append((other, other | contents_after_alone(program, nest, other, subnormals)))
-        benches[kernel.component.name] = {
-            "latency_cycles": kernel.control_cycles,  # from go to done
-            "settle_cycles": max(0, kernel.latency_cycles - kernel.control_cycles),  # until the last store is over
-            "memories": {bank_ports(buffer, bank).stem: buffer.dtype for buffer, bank in kernel.ports.banks()},
+            kernel = circuit.kernel.round(number_of_run % circuit.kernel.rounds)
+            other = _other_contents(kernel, before, edges, part, random)
+            runs.append((other, other | contents_after_alone(program, kernel, other, subnormals)))
+        benches[circuit.component.name] = {
+            "latency_cycles": circuit.control_cycles,  # from go to done
+            "settle_cycles": max(0, circuit.latency_cycles - circuit.control_cycles),  # until the last store is over
+            "memories": {bank_ports(buffer, bank).stem: buffer.dtype for buffer, bank in circuit.ports.banks()},
             "runs": [
                 [
-                    {bank_ports(buffer, bank).stem: _bank(each, buffer, bank) for buffer, bank in kernel.ports.banks()}
+                    {bank_ports(buffer, bank).stem: _bank(each, buffer, bank) for buffer, bank in circuit.ports.banks()}
                     for each in run
                 ]
                 for run in runs
             ],
         }
-        modules.append(bench_module(kernel))
+        modules.append(bench_module(circuit))
     return benches, "\n".join(modules)
 
 
-def nodes_before(program: Program, kernel: Nest) -> list[Node]:
+def nodes_before(program: Program, wanted: Kernel) -> list[Node]:
     """What has run when a kernel starts for the first time: of the rounds that it is in, a part of the first."""
     done: list[Node] = []
     for node in program.sequence:
-        nests = list(node.kernels())
-        if any(nest.name == kernel.name for nest in nests):
-            names = [nest.name for nest in nests]
-            return [*done, *(nest.round(0) for nest in nests[: names.index(kernel.name)])]
+        kernels = list(node.kernels)
+        if any(kernel.name == wanted.name for kernel in kernels):
+            names = [kernel.name for kernel in kernels]
+            return [*done, *(kernel.round(0) for kernel in kernels[: names.index(wanted.name)])]
         done.append(node)
-    raise AssertionError(f"{kernel.name} is no kernel of {program.name}")
+    raise AssertionError(f"{wanted.name} is no kernel of {program.name}")
 
 
-def _other_contents(nest: Nest, before: Contents, edges: Any, part: float, random: np.random.Generator) -> Contents:
-    """What the buffers of a nest may hold; those that say places, divisors and amounts of shifts hold what they did."""
+def _other_contents(kernel: Kernel, before: Contents, edges: Any, part: float, random: np.random.Generator) -> Contents:
+    """What the buffers of a kernel may hold; those that say places, divisors and amounts of shifts hold what they
+    did."""
     contents = {}
-    confined = confined_buffers(nest)
-    for buffer in sorted((b for b in nest.buffers() if b.data is None), key=lambda b: b.name):
+    confined = confined_buffers(kernel)
+    for buffer in sorted((b for b in kernel.buffers() if b.data is None), key=lambda b: b.name):
         if buffer in confined:
             contents[buffer] = before.get(
                 buffer, pack(np.zeros(buffer.shape, number_type(buffer.dtype).stored), buffer.bank_factors)
@@ -101,23 +102,23 @@ def _other_contents(nest: Nest, before: Contents, edges: Any, part: float, rando
     return contents
 
 
-def contents_after_alone(program: Program, nest: Nest, before: Contents, subnormals: str) -> Contents:
-    """What the buffers that `nest` writes hold when it has run on these contents, all in their banks."""
-    written = tuple(dict.fromkeys(store.buffer for store in nest.stores()))
+def contents_after_alone(program: Program, kernel: Kernel, before: Contents, subnormals: str) -> Contents:
+    """What the buffers that `kernel` writes hold when it has run on these contents, all in their banks."""
+    written = tuple(dict.fromkeys(store.buffer for store in kernel.stores()))
     given = {buffer: replace(buffer, name=f"{buffer.name}_before", storage=INPUT) for buffer in before}
     copies = [_copy(f"copy{number}", given[buffer], buffer) for number, buffer in enumerate(written)]
-    reading = with_buffers(nest, {buffer: given[buffer] for buffer in before if buffer not in written})
+    reading = with_buffers(kernel, {buffer: given[buffer] for buffer in before if buffer not in written})
     alone = program.with_ports(tuple(given.values()), written).with_sequence([*copies, reading])
     alone = replace(alone, level="affine")  # copies have no schedule
     results = Reference(alone.text(), subnormals).run(list(before.values()))
     return {buffer: as_stored(array, buffer.dtype) for buffer, array in zip(written, results, strict=True)}
 
 
-def _copy(name: str, source: Buffer, target: Buffer) -> Nest:
+def _copy(name: str, source: Buffer, target: Buffer) -> Kernel:
     loops = tuple(Loop(Variable(f"{name}_{axis}", size)) for axis, size in enumerate(target.shape))
     indices = tuple(variable(loop.variable) for loop in loops)
     stage = Stage((), (Load("word", source.value_type, source, indices),), (Store(target, indices, "word"),))
-    return Nest(name, loops, (stage,))
+    return Kernel(name, loops, (stage,))
 
 
 def _bank(state: Contents, buffer: Buffer, bank: int) -> list[str]:
@@ -140,26 +141,26 @@ def delayed(target: str, value: str, data: str, cycles: int) -> list[str]:
     return [*lines, f"  assign {target} = {stages[-1]};"]
 
 
-def bench_module(kernel: KernelComponent) -> str:
+def bench_module(circuit: KernelComponent) -> str:
     """`bench_KERNEL`: clk, reset, go, done outside; memories as arrays by their bank's name inside."""
-    name = kernel.component.name
+    name = circuit.component.name
     body: list[str] = []
     control = (CONTROL.clock, CONTROL.reset, CONTROL.start, CONTROL.finish)
     ports = [f".{port.name}({ours})" for port, ours in zip(control, ("clk", "reset", "go", "done"), strict=True)]
-    for buffer, bank in kernel.ports.banks():
+    for buffer, bank in circuit.ports.banks():
         names, data = bank_ports(buffer, bank), f"[{buffer.width_bits - 1}:0]"
         address = f"[{address_bits(buffer.bank_elements) - 1}:0]"
         body.append(f"  reg {data} {names.stem} [0:{buffer.bank_elements - 1}];")
-        if (buffer, bank) in kernel.ports.reads:
+        if (buffer, bank) in circuit.ports.reads:
             body += [f"  wire {address} {names.address};", f"  wire {data} {names.data};"]
             body += delayed(names.data, f"{names.stem}[{names.address}]", data, buffer.storage.read_latency_cycles)
             ports += [f".{name}({name})" for name in (names.address, names.data)]
-        if (buffer, bank) in kernel.ports.writes:
+        if (buffer, bank) in circuit.ports.writes:
             enable, place, word = names.write_enable, names.write_address, names.write_data
             body += [f"  wire {address} {place};", f"  wire {data} {word};", f"  wire {enable};"]
             body.append(f"  always @(posedge clk) if ({enable}) {names.stem}[{place}] <= {word};")
             ports += [f".{name}({name})" for name in (place, word, enable)]
-    for shared in kernel.shared:
+    for shared in circuit.shared:
         unit = shared.hardware
         stem = shared_name(unit, shared.number)
         clock = [".clk(clk)"] if unit.latency_cycles else []

@@ -15,7 +15,7 @@ from torch2hw.analysis.reference import Reference
 from torch2hw.analysis.stored_arrays import Array, to_words
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.compiler.compiled import Compiled
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
@@ -31,8 +31,8 @@ def unit_vectors(compiled: Compiled, random: np.random.Generator) -> tuple[dict[
     """Unit name → its ports, latency and file of vectors; and those files' texts, by name."""
     design, verilog = compiled.reference, compiled.verilog()
     operations: dict[str, Operation] = {}
-    for nest in design.nests:
-        for statement in nest.statements():
+    for kernel in design.kernels:
+        for statement in kernel.statements():
             if isinstance(statement, Operation) and all(
                 number_type(type).torch is not None for type in _types(statement)
             ):
@@ -87,7 +87,7 @@ def program_of(operation: Operation, models: tuple[str, ...], vectors: int) -> P
         "r", operation.type, operation.name, names, operation.operand_types, operation.predicate, operation.callee
     )
     stage = Stage(statements=(*loads, applied), stores=(Store(out, index, "r"),))
-    return replace(Program.of("unit", inputs, (out,), (Nest("unit", (loop,), (stage,)),)), models=models)
+    return replace(Program.of("unit", inputs, (out,), (Kernel("unit", (loop,), (stage,)),)), models=models)
 
 
 def _is_element(dtype: str) -> bool:

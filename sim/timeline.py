@@ -35,7 +35,7 @@ class Timeline:
 
     top: str
     clock_ns: float
-    kernels: tuple[Watched, ...]
+    watched: tuple[Watched, ...]
     runs: tuple[int, ...]
     cycles: tuple[int, ...]
     seen: tuple[KernelRun, ...]
@@ -63,16 +63,16 @@ class Timeline:
                 }
             )
             events.append({**whole, "ts": 0.0, "dur": self._microseconds(self.cycles[run]), "args": args})
-            for number, kernel in enumerate(self.kernels, 1):
+            for number, watched in enumerate(self.watched, 1):
                 events.append(
-                    {"name": "thread_name", "ph": "M", "pid": run, "tid": number, "args": {"name": kernel.nest.name}}
+                    {"name": "thread_name", "ph": "M", "pid": run, "tid": number, "args": {"name": watched.kernel.name}}
                 )
             for each in self.of_run(run):
-                nest = self.kernels[each.number].nest
+                kernel = self.watched[each.number].kernel
                 first, last = each.first - begin, each.last - begin
                 events.append(
                     {
-                        "name": nest.name,
+                        "name": kernel.name,
                         "cat": "kernel",
                         "ph": "X",
                         "pid": run,
@@ -80,11 +80,11 @@ class Timeline:
                         "ts": self._microseconds(first),
                         "dur": self._microseconds(last - first + 1),
                         "args": {
-                            "source": str(nest.source or ""),
+                            "source": str(kernel.source or ""),
                             "first_cycle": first,
                             "last_cycle": last,
                             "stores": each.stores,
-                            "macs": nest.macs // nest.rounds,
+                            "macs": kernel.macs // kernel.rounds,
                         },
                     }
                 )
@@ -97,13 +97,13 @@ class Timeline:
         writer.writerow(COLUMNS)
         for run, begin in enumerate(self.runs):
             for each in self.of_run(run):
-                nest = self.kernels[each.number].nest
+                kernel = self.watched[each.number].kernel
                 cycles = each.last - each.first + 1
-                macs = nest.macs // nest.rounds
-                use = f"{macs / (nest.lanes * cycles):.4f}" if macs else ""
+                macs = kernel.macs // kernel.rounds
+                use = f"{macs / (kernel.lanes * cycles):.4f}" if macs else ""
                 place = (each.first - begin, each.last - begin, cycles, f"{cycles / self.cycles[run]:.4f}")
-                lanes = nest.lanes if macs else ""
-                writer.writerow((run + 1, nest.name, nest.source or "", *place, each.stores, macs, lanes, use))
+                lanes = kernel.lanes if macs else ""
+                writer.writerow((run + 1, kernel.name, kernel.source or "", *place, each.stores, macs, lanes, use))
         return text.getvalue()
 
     def _microseconds(self, cycles: int) -> float:

@@ -131,21 +131,21 @@ def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[KernelFig
     resources = {part.module: part.resources for part in synthesis.parts} if synthesis else {}
     choices = next((step.report for step in compiled.steps if step.name == "choose-lanes"), {})
     kernels = []
-    for kernel in compiled.at("calyx").kernels:
-        nest, schedule, name = kernel.nest, kernel.schedule, kernel.component.name
-        cycles = nest.rounds * kernel.latency_cycles
+    for circuit in compiled.at("calyx").circuits:
+        kernel, schedule, name = circuit.kernel, circuit.schedule, circuit.component.name
+        cycles = kernel.rounds * circuit.latency_cycles
         kernels.append(
             KernelFigures(
                 name,
-                str(nest.source) if nest.source else None,
+                str(kernel.source) if kernel.source else None,
                 cycles,
-                nest.macs,
-                _utilization(nest.macs, cycles, nest.lanes),
-                nest.lanes,
+                kernel.macs,
+                _utilization(kernel.macs, cycles, kernel.lanes),
+                kernel.lanes,
                 schedule.interval_cycles,
                 schedule.depth_cycles,
-                choices.get(nest.name),
-                _limit(nest.macs, nest.lanes, nest.trip_count, schedule.interval_cycles, cycles),
+                choices.get(kernel.name),
+                _limit(kernel.macs, kernel.lanes, kernel.trip_count, schedule.interval_cycles, cycles),
                 resources.get(name),
             )
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Store
 from torch2hw.dialects.program import Node, Par
 from torch2hw.dialects.verify.kernel_elements import Numbers, banks, elements
 
@@ -18,21 +18,21 @@ def arm_faults(par: Par) -> Iterator[str]:
     writers: dict[Buffer, Numbers] = {}  # by element, the number of the arm that writes it, from 1
     ports: dict[Buffer, Numbers] = {}  # by bank
     for number, arm in enumerate(par.body, 1):
-        for nest, access in _accesses(arm):
+        for kernel, access in _accesses(arm):
             buffer = access.buffer
             if not isinstance(access, Store):
                 continue
-            at = elements(nest, access)
+            at = elements(kernel, access)
             if _taken(writers.setdefault(buffer, np.zeros(buffer.elements, np.int64)), at, number):
-                yield f"{nest.name} stores to {buffer.name} where another arm of {par.name} does"
+                yield f"{kernel.name} stores to {buffer.name} where another arm of {par.name} does"
             elif _taken(ports.setdefault(buffer, np.zeros(buffer.banks, np.int64)), banks(buffer, at), number):
-                yield f"{nest.name} stores to a bank of {buffer.name} to which another arm of {par.name} does"
+                yield f"{kernel.name} stores to a bank of {buffer.name} to which another arm of {par.name} does"
     for number, arm in enumerate(par.body, 1):
-        for nest, access in _accesses(arm):
+        for kernel, access in _accesses(arm):
             if isinstance(access, Load) and access.buffer in writers:
-                found = writers[access.buffer][elements(nest, access)]
+                found = writers[access.buffer][elements(kernel, access)]
                 if ((found != 0) & (found != number)).any():
-                    yield f"{nest.name} loads from {access.buffer.name} what another arm of {par.name} stores"
+                    yield f"{kernel.name} loads from {access.buffer.name} what another arm of {par.name} stores"
 
 
 def _taken(owners: Numbers, at: Numbers, number: int) -> bool:
@@ -42,7 +42,7 @@ def _taken(owners: Numbers, at: Numbers, number: int) -> bool:
     return bool(((found != 0) & (found != number)).any())
 
 
-def _accesses(arm: Node) -> Iterator[tuple[Nest, Load | Store]]:
-    for nest in arm.kernels():
-        yield from ((nest, load) for load in nest.loads())
-        yield from ((nest, store) for store in nest.stores())
+def _accesses(arm: Node) -> Iterator[tuple[Kernel, Load | Store]]:
+    for kernel in arm.kernels:
+        yield from ((kernel, load) for load in kernel.loads())
+        yield from ((kernel, store) for store in kernel.stores())

@@ -16,7 +16,7 @@ from math import prod
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Load, Nest
+from torch2hw.dialects.loops import Buffer, Kernel, Load
 from torch2hw.dialects.quasi_affine import Index, Variable, constant
 
 MAX_ITERATIONS = 1 << 18
@@ -24,10 +24,10 @@ MAX_ITERATIONS = 1 << 18
 Conditions = tuple[Index, ...]  # all ≥ 0
 
 
-def access_faults(nest: Nest) -> Iterator[str]:
+def access_faults(kernel: Kernel) -> Iterator[str]:
     """What is wrong with the loads and stores of a kernel, a sentence each."""
     beyond: list[tuple[Load, int]] = []
-    for number, stage in enumerate(nest.stages):
+    for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             if isinstance(statement, Load):
                 if len(statement.indices) != len(statement.buffer.shape):
@@ -39,26 +39,26 @@ def access_faults(nest: Nest) -> Iterator[str]:
             if len(store.indices) != len(store.buffer.shape):
                 yield f"the store to {name} has {_ranks(store.buffer, store.indices)}"
                 continue
-            conditions = _conditions(nest, number, (*nest.domain, *store.guard))
+            conditions = _conditions(kernel, number, (*kernel.domain, *store.guard))
             for where, outside in _leaves(store.buffer, store.indices):
-                if possible(_conditions(nest, number, (outside,)) + conditions):
+                if possible(_conditions(kernel, number, (outside,)) + conditions):
                     yield f"the store to {name} at {where} leaves its shape {list(store.buffer.shape)}"
     if beyond:
-        yield from _load_faults(nest, beyond)
+        yield from _load_faults(kernel, beyond)
 
 
-def _load_faults(nest: Nest, beyond: Sequence[tuple[Load, int]]) -> Iterator[str]:
+def _load_faults(kernel: Kernel, beyond: Sequence[tuple[Load, int]]) -> Iterator[str]:
     """Of these loads, with their stages, those that leave their buffer where a store needs them."""
     values: dict[tuple[tuple[Index, ...], bool], set[str]] = {}
-    for store in nest.stores():
-        padded = nest.lanes > 1 and store.buffer.storage.is_scratch and not store.guard
+    for store in kernel.stores():
+        padded = kernel.lanes > 1 and store.buffer.storage.is_scratch and not store.guard
         values.setdefault((store.guard, padded), set()).add(store.value)
-    needed = {key: nest.needed_for(stored) for key, stored in values.items()}
+    needed = {key: kernel.needed_for(stored) for key, stored in values.items()}
     for load, number in beyond:
-        own = _conditions(nest, number, (*nest.domain, *load.guard))
+        own = _conditions(kernel, number, (*kernel.domain, *load.guard))
         for where, outside in _leaves(load.buffer, load.indices):
             for (guard, padded), names in needed.items():
-                further = _conditions(nest, number, (outside - _lane_step(outside) if padded else outside,))
+                further = _conditions(kernel, number, (outside - _lane_step(outside) if padded else outside,))
                 if load.result not in names or not possible(further + own + guard):
                     continue
                 shape = list(load.buffer.shape)
@@ -89,11 +89,11 @@ def _leaves(buffer: Buffer, indices: Sequence[Index]) -> list[tuple[str, Index]]
     return found
 
 
-def _conditions(nest: Nest, stage: int, conditions: Conditions) -> Conditions:
+def _conditions(kernel: Kernel, stage: int, conditions: Conditions) -> Conditions:
     """The conditions where `stage` runs: loops that end before it are in their last iteration."""
     last = {
         loop.variable: constant(loop.extent - 1)
-        for loop in nest.loops
+        for loop in kernel.loops
         if loop.reduced_by is not None and loop.reduced_by < stage
     }
     return tuple(condition.substitute(last) for condition in conditions)

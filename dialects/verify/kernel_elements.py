@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.dialects.loops import Buffer, Load, Nest, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Store
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index
 
@@ -14,11 +14,11 @@ MAX_ITERATIONS = 1 << 22  # of the loops in an access; beyond, all elements coun
 Numbers = NDArray[np.int64]
 
 
-def elements(nest: Nest, access: Load | Store) -> Numbers:
+def elements(kernel: Kernel, access: Load | Store) -> Numbers:
     """The row-major numbers of the elements, some more than once. All elements where the iterations are too many or an
     index is computed at run time."""
-    loops = {loop.variable for loop in nest.loops}
-    conditions = (*access.guard, *nest.domain)
+    loops = {loop.variable for loop in kernel.loops}
+    conditions = (*access.guard, *kernel.domain)
     used = sorted({v for each in (*access.indices, *conditions) for v in each.variables()}, key=lambda v: v.name)
     extents = tuple(v.extent for v in used)
     if np.prod(extents, dtype=np.float64) > MAX_ITERATIONS or not loops.issuperset(used):
@@ -39,12 +39,12 @@ def elements(nest: Nest, access: Load | Store) -> Numbers:
 
 
 @once
-def stored(nest: Nest, buffer: Buffer) -> NDArray[np.bool_]:
+def stored(kernel: Kernel, buffer: Buffer) -> NDArray[np.bool_]:
     """By row-major number, which elements of a buffer a kernel stores."""
     found = np.zeros(buffer.elements, bool)
-    for store in nest.stores():
+    for store in kernel.stores():
         if store.buffer is buffer:
-            found[elements(nest, store)] = True
+            found[elements(kernel, store)] = True
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from torch2hw.dialects.loops import Constant, Load, Nest, Operation, Statement, operand_names
+from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Statement, operand_names
 from torch2hw.dialects.once import once
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CARRIED
@@ -20,19 +20,19 @@ from torch2hw.hwlib.library import NoUnit
 
 
 @once
-def schedule_faults(nest: Nest, library: Any) -> tuple[str, ...]:
+def schedule_faults(kernel: Kernel, library: Any) -> tuple[str, ...]:
     """What is wrong with the schedule of a kernel, a sentence each."""
-    if nest.schedule is None:
-        return (f"{nest.name} has no schedule",)
+    if kernel.schedule is None:
+        return (f"{kernel.name} has no schedule",)
     checks = (_statement_faults, _carried_faults, _store_faults)
-    found = (text for check in checks for text in check(nest, nest.schedule, library))
-    return tuple(f"{nest.name}: {text}" for text in found)
+    found = (text for check in checks for text in check(kernel, kernel.schedule, library))
+    return tuple(f"{kernel.name}: {text}" for text in found)
 
 
-def _statement_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]:
+def _statement_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[str]:
     if plan.interval_cycles < 1:
         yield f"an iteration starts every {plan.interval_cycles} cycles"
-    for number, stage in enumerate(nest.stages):
+    for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             name = statement.result
             if isinstance(statement, Constant):
@@ -53,7 +53,7 @@ def _statement_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]
             for operand in sorted(operand_names(statement)):
                 if plan.ready.get(operand, start) > start:
                     yield f"{name} starts in cycle {start}, and its operand {operand} is ready in {plan.ready[operand]}"
-            if _runs_apart(nest, number) * plan.interval_cycles < spacing:
+            if _runs_apart(kernel, number) * plan.interval_cycles < spacing:
                 yield f"{name} comes more often than every {spacing} cycles, in which its unit takes operands"
 
 
@@ -68,21 +68,21 @@ def _cycles(statement: Statement, library: Any) -> tuple[int, int]:
     return unit.latency_cycles + (unit.latency_cycles > 1), unit.interval_cycles
 
 
-def _runs_apart(nest: Nest, stage: int) -> int:
+def _runs_apart(kernel: Kernel, stage: int) -> int:
     """Iterations from one run of a stage to the next: of the innermost loops, those that end before it."""
     trips = 1
-    for loop in reversed(nest.loops):
+    for loop in reversed(kernel.loops):
         if loop.reduced_by is None or loop.reduced_by >= stage:
             return trips
         trips *= loop.extent
     return trips
 
 
-def _carried_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]:
+def _carried_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[str]:
     """Carried values that are read before their initial value is there, or before the last iteration's is."""
-    for number, stage in enumerate(nest.stages):
-        last = max((k for k, loop in enumerate(nest.loops) if loop.reduced_by == number), default=0)
-        iterations = prod(loop.extent for loop in nest.loops[last + 1 :])
+    for number, stage in enumerate(kernel.stages):
+        last = max((k for k, loop in enumerate(kernel.loops) if loop.reduced_by == number), default=0)
+        iterations = prod(loop.extent for loop in kernel.loops[last + 1 :])
         kept = CARRIED.write_latency_cycles + CARRIED.read_latency_cycles if number else 0
         for carried in stage.carried:
             if carried.name not in plan.start or carried.name not in plan.ready:
@@ -100,9 +100,9 @@ def _carried_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]:
                 )
 
 
-def _store_faults(nest: Nest, plan: Schedule, library: Any) -> Iterator[str]:
+def _store_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[str]:
     """Stores before their values are there; a depth that is not past the last store."""
-    stores = list(nest.stores())
+    stores = list(kernel.stores())
     if len(stores) != len(plan.store_cycles):
         yield f"there are {len(stores)} stores, and cycles of {len(plan.store_cycles)}"
         return

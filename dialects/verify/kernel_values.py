@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from torch2hw.dialects.loops import Constant, IndexValue, Load, Nest, Operation, Statement, Store
+from torch2hw.dialects.loops import Constant, IndexValue, Kernel, Load, Operation, Statement, Store
 from torch2hw.dialects.number_types import NUMBER_TYPES, number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.hwlib.entries import ENTRIES, entry_for
 
 
-def value_faults(nest: Nest) -> Iterator[str]:
+def value_faults(kernel: Kernel) -> Iterator[str]:
     """What is wrong with the names and types of a kernel, a sentence each."""
-    scope = _Scope(nest)
-    for index in nest.domain:
+    scope = _Scope(kernel)
+    for index in kernel.domain:
         yield from scope.of_loops(index, "the domain")
-    for stage in nest.stages:
+    for stage in kernel.stages:
         early, late = stage.in_order()
         for statement in early:
             yield from scope.statement(statement)
@@ -38,8 +38,8 @@ def value_faults(nest: Nest) -> Iterator[str]:
 class _Scope:
     """The types of the values that are defined so far, by name."""
 
-    def __init__(self, nest: Nest) -> None:
-        self.loops = {loop.variable.name: loop.variable for loop in nest.loops}
+    def __init__(self, kernel: Kernel) -> None:
+        self.loops = {loop.variable.name: loop.variable for loop in kernel.loops}
         self.types: dict[str, str] = dict.fromkeys(self.loops, "index")
 
     def define(self, name: str, dtype: str) -> Iterator[str]:

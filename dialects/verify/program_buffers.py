@@ -37,24 +37,24 @@ def buffer_faults(program: Program) -> Iterator[str]:
     for buffer in program.outputs:
         if not buffer.storage.host_reads:
             yield f"the output {buffer.name} is {buffer.storage.name}, which the host does not read"
-    for nest in program.nests:
-        for buffer in dict.fromkeys(store.buffer for store in nest.stores()):
+    for kernel in program.kernels:
+        for buffer in dict.fromkeys(store.buffer for store in kernel.stores()):
             if not buffer.storage.kernels_write:
-                yield f"{nest.name} stores to {buffer.name}, which is {buffer.storage.name}: kernels only read it"
+                yield f"{kernel.name} stores to {buffer.name}, which is {buffer.storage.name}: kernels only read it"
 
 
 def output_faults(program: Program) -> Iterator[str]:
     """Outputs of which an element is stored by no kernel; of large ones, outputs that no kernel stores to."""
     for output in program.outputs:
-        writers = [nest for nest in program.nests if any(store.buffer is output for store in nest.stores())]
+        writers = [kernel for kernel in program.kernels if any(store.buffer is output for store in kernel.stores())]
         if output.storage.has_contents or not output.elements:
             continue
         if not writers:
             yield f"nothing writes the output {output.name}"
         elif output.elements <= MAX_ELEMENTS:
             written = np.zeros(output.elements, bool)
-            for nest in writers:
-                written |= stored(nest, output)
+            for kernel in writers:
+                written |= stored(kernel, output)
             if not written.all():
                 place = np.unravel_index(int(np.argmin(written)), output.shape)
                 yield f"nothing writes the element [{', '.join(map(str, place))}] of the output {output.name}"

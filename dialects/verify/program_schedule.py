@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Par, Program, Rounds
 from torch2hw.dialects.verify.kernel_schedule import schedule_faults
@@ -23,7 +23,7 @@ def scheduled_faults(program: Program, library: Any) -> Iterator[str]:
     if program.level != "scheduled":
         yield f"the program says that it is of level {program.level}"
     found = list(loop_level_faults(program)) or [
-        text for nest in program.nests for text in schedule_faults(nest, library)
+        text for kernel in program.kernels for text in schedule_faults(kernel, library)
     ]
     yield from found
     if found:
@@ -43,7 +43,7 @@ def _sequence_faults(nodes: Sequence[Node]) -> Iterator[str]:
         if node.start_cycle < earliest:
             yield f"{name} starts in cycle {node.start_cycle}, before {before} lets it in cycle {earliest}"
         earliest, before = max(earliest, node.start_cycle), name
-        if isinstance(node, Nest):
+        if isinstance(node, Kernel):
             continue
         yield from _sequence_faults(node.body)
         if isinstance(node, Rounds):
@@ -52,21 +52,21 @@ def _sequence_faults(nodes: Sequence[Node]) -> Iterator[str]:
 
 
 def _round_faults(rounds: Rounds) -> Iterator[str]:
-    for nest in rounds.kernels():
-        issued = nest.start_cycle + nest.round_trips * nest.plan.interval_cycles
-        ended = nest.start_cycle + nest.plan.latency_cycles(nest.round_trips)
+    for kernel in rounds.kernels:
+        issued = kernel.start_cycle + kernel.round_trips * kernel.plan.interval_cycles
+        ended = kernel.start_cycle + kernel.plan.latency_cycles(kernel.round_trips)
         if issued > rounds.period_cycles:
-            yield f"{nest.name} starts iterations up to cycle {issued} of a round of {rounds.period_cycles}"
+            yield f"{kernel.name} starts iterations up to cycle {issued} of a round of {rounds.period_cycles}"
         if ended > 2 * rounds.period_cycles:
-            yield f"{nest.name} ends in cycle {ended} of its round, after two rounds of {rounds.period_cycles}"
+            yield f"{kernel.name} ends in cycle {ended} of its round, after two rounds of {rounds.period_cycles}"
 
 
 def _name(node: Node) -> str:
-    return node.name if isinstance(node, Nest | Par) else " and ".join(nest.name for nest in node.kernels())
+    return node.name if isinstance(node, Kernel | Par) else " and ".join(kernel.name for kernel in node.kernels)
 
 
 def _shared_faults(program: Program, library: Any) -> Iterator[str]:
-    counts = [_pipelines(nest, library) for nest in program.nests]
+    counts = [_pipelines(kernel, library) for kernel in program.kernels]
     for name, shared in program.shared.items():
         uses = sorted((count[name] for count in counts), reverse=True)
         if shared < 1 or len(uses) < 2 or uses[1] < shared:
@@ -74,10 +74,10 @@ def _shared_faults(program: Program, library: Any) -> Iterator[str]:
 
 
 @once
-def _pipelines(nest: Nest, library: Any) -> Counter[str]:
+def _pipelines(kernel: Kernel, library: Any) -> Counter[str]:
     """How many of each unit of two stages or more a kernel uses."""
     found: Counter[str] = Counter()
-    for operation in nest.statements():
+    for operation in kernel.statements():
         if isinstance(operation, Operation):
             shape = "iterative" if operation.iterative else "pipelined"
             unit = library.unit(

@@ -1,7 +1,7 @@
 """A linalg.generic → a view where it only moves data, a constant where it computes with constants, else a loop nest.
 
 Before:  %2 = linalg.generic {maps, iterators} ins(%x, %w) outs(%1) { mulf, addf }
-After:   Nest(loops = the iterators, parallel first; stage 0 carries the reduction from outs; stage 1 stores it)
+After:   Kernel(loops = the iterators, parallel first; stage 0 carries the reduction from outs; stage 1 stores it)
 """
 
 from __future__ import annotations
@@ -206,13 +206,13 @@ def _emit(
     macs = _multiply_accumulates(body, carried) * int(np.prod([v.extent for v in generic.variables], dtype=np.int64))
     if not carried:
         stage = Stage((), tuple(body.statements), (*stores[True], *stores[False]))
-        values.add_nest([*loops, *(Loop(v) for v in reduced if v.extent > 1)], (stage,), source, macs)
+        values.add_kernel([*loops, *(Loop(v) for v in reduced if v.extent > 1)], (stage,), source, macs)
         return
     stages = [Stage(tuple(carried), tuple(body.statements), tuple(stores[True]))]
     if stores[False]:
         stages.append(Stage((), (), tuple(stores[False])))
     long = [v for v in reduced if v.extent > 1] or reduced[:1]
-    values.add_nest([*loops, *(Loop(v, 0) for v in long)], tuple(stages), source, macs)
+    values.add_kernel([*loops, *(Loop(v, 0) for v in long)], tuple(stages), source, macs)
 
 
 def _indexed(mapping: Any, kinds: list[str]) -> bool:

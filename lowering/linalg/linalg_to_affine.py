@@ -1,7 +1,7 @@
 """linalg on tensors → affine: one loop nest for each linalg operation, one buffer for each tensor that is stored.
 
 Before:  %2 = linalg.generic {maps, iterators} ins(%x, %w) outs(%1) { mulf, addf }
-After:   Nest(loops = the iterators, parallel first; stage 0 carries the reduction from outs; stage 1 stores it)
+After:   Kernel(loops = the iterators, parallel first; stage 0 carries the reduction from outs; stage 1 stores it)
 
 needs: static shapes, results of `main` that are tensors.
 leaves: no copy for reshape, transpose, broadcast, slice, pad, fill (they become index arithmetic, see `tensor_views`);
@@ -64,7 +64,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
                 outputs.append(values.output(value, info.name, info.dtype, operation))
         else:
             lowering.operation(operation.operation)
-    return Program.of(name, inputs, outputs, values.nests)
+    return Program.of(name, inputs, outputs, values.kernels)
 
 
 class _Lowering:

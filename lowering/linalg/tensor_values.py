@@ -1,4 +1,4 @@
-"""What every value of the linalg program is: a view of buffers, or a constant scalar; and the nests made so far.
+"""What every value of the linalg program is: a view of buffers, or a constant scalar; and the kernels made so far.
 
 A tensor is stored only where something computes it. `own` says that a value is exactly one temporary; a result of the
 program takes the place of its temporary (`output`), and views made before still name the temporary: `moved` finds the
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Source, Stage, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Source, Stage, Store
 from torch2hw.dialects.number_types import Array
 from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise, variable
 from torch2hw.dialects.storage import OUTPUT, RAM, ROM
@@ -27,7 +27,7 @@ class TensorValues:
 
     tensors: dict[Any, View] = field(default_factory=dict)
     scalars: dict[Any, tuple[int, str]] = field(default_factory=dict)
-    nests: list[Nest] = field(default_factory=list)
+    kernels: list[Kernel] = field(default_factory=list)
     buffer_count: int = 0
     owned: dict[Any, Buffer] = field(default_factory=dict)
     became: dict[Buffer, Buffer] = field(default_factory=dict)  # temporaries that are outputs now
@@ -63,20 +63,20 @@ class TensorValues:
         data = views.evaluate(view)
         return view if data is None else self.constant_view(data, view.shape, view.dtype, source_at(op))
 
-    # -- nests ---------------------------------------------------------------------------------------------------------
-    def add_nest(
+    # -- kernels
+    def add_kernel(
         self, loops: list[Loop], stages: tuple[Stage, ...], source: Source | None, multiply_accumulates: int = 0
     ) -> None:
-        self.nests.append(Nest(f"n{len(self.nests)}", tuple(loops), stages, (), source, multiply_accumulates))
+        self.kernels.append(Kernel(f"n{len(self.kernels)}", tuple(loops), stages, (), source, multiply_accumulates))
 
     def copy(self, view: View, buffer: Buffer, indices: Callable[[list[Index]], list[Index]], op: Any) -> None:
-        """A nest that stores `view`'s element at i in `buffer` at indices(i)."""
+        """A kernel that stores `view`'s element at i in `buffer` at indices(i)."""
         variables = [Variable(f"i{d}", size) for d, size in enumerate(view.shape)]
         at = [variable(v) for v in variables]
         body = ScalarBody()
         value = self.read(body, view, at, op)
         stage = Stage((), tuple(body.statements), (Store(buffer, tuple(indices(at)), value, (), source_at(op)),))
-        self.add_nest([Loop(v) for v in variables if v.extent > 1], (stage,), source_at(op))
+        self.add_kernel([Loop(v) for v in variables if v.extent > 1], (stage,), source_at(op))
 
     def read(self, body: ScalarBody, view: View, at: list[Index], op: Any) -> str:
         """The name in `body` of `view`'s element at these indices."""
@@ -102,7 +102,7 @@ class TensorValues:
         buffer = view.reshape_of
         output = Buffer(name, view.shape, dtype, OUTPUT, None, buffer.source if buffer else None)
         if buffer is not None and buffer.storage.is_scratch:
-            self.nests = [replace_buffer(nest, buffer, output) for nest in self.nests]
+            self.kernels = [replace_buffer(kernel, buffer, output) for kernel in self.kernels]
             self.became[buffer] = output
             for tensor, held in list(self.tensors.items()):
                 if held.reshape_of is buffer:
@@ -112,18 +112,18 @@ class TensorValues:
         return output
 
 
-def replace_buffer(nest: Nest, old: Buffer, new: Buffer) -> Nest:
-    """`nest` with every access to `old` made to `new`, which is the same data in another shape."""
+def replace_buffer(kernel: Kernel, old: Buffer, new: Buffer) -> Kernel:
+    """`kernel` with every access to `old` made to `new`, which is the same data in another shape."""
 
     def moved(indices: tuple[Index, ...]) -> tuple[Index, ...]:
         return indices if old.shape == new.shape else tuple(delinearise(linearise(indices, old.shape), new.shape))
 
     stages = []
-    for stage in nest.stages:
+    for stage in kernel.stages:
         statements = tuple(
             replace(s, buffer=new, indices=moved(s.indices)) if isinstance(s, Load) and s.buffer is old else s
             for s in stage.statements
         )
         stores = tuple(replace(s, buffer=new, indices=moved(s.indices)) if s.buffer is old else s for s in stage.stores)
         stages.append(replace(stage, statements=statements, stores=stores))
-    return replace(nest, stages=tuple(stages))
+    return replace(kernel, stages=tuple(stages))

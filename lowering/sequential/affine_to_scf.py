@@ -8,7 +8,7 @@ needs:   affine programs as linalg_to_affine or choose-arms leaves them, printed
          over memrefs of static shape, inputs then outputs; memref.global constants; no calls.
 leaves:  each bank of each memory an argument of @core, in the order of `memories`. Addresses are computed here
          (row-major), because upstream's flatten-memref is wrong for rank 3 and above; `banked_accesses` says how banks
-         are chosen. The arms of a parallel nest stand in an scf.parallel as CIRCT takes it, each an execute_region.
+         are chosen. The arms of a parallel kernel stand in an scf.parallel as CIRCT takes it, each an execute_region.
          What CIRCT cannot lower is a call of a function that stands for the library's unit; its body means nothing.
 refuses: an operation without a unit in the library, as hwlib's NoUnit.
 """
@@ -196,7 +196,8 @@ class _CoreLowering:
             accesses.arguments[argument, made.bank].append(added)
 
     def join_arms(self) -> None:
-        """An scf.parallel of one iteration around the arms of each parallel nest: CIRCT's own form of unrolled arms."""
+        """An scf.parallel of one iteration around the arms of each parallel kernel: CIRCT's own form of unrolled
+        arms."""
         arms = [each.operation for each in self.block.operations if each.operation.name == "scf.execute_region"]
         index = ir.IndexType.get()
         for _, group in groupby(arms, key=lambda op: arm_of(op)[0]):

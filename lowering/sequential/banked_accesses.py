@@ -51,7 +51,7 @@ class Banked:
 
 
 def arm_of(op: Any) -> tuple[str, int]:
-    """The parallel nest and the number of the arm that `op` is or stands in; ("", 0) outside of arms."""
+    """The parallel kernel and the number of the arm that `op` is or stands in; ("", 0) outside of arms."""
     while op is not None and op.name != "func.func":
         if op.name == "scf.execute_region":
             return op.attributes["arm_of"].value, op.attributes["arm"].value
@@ -72,9 +72,9 @@ class Accesses:
         """Which arm reads which banks."""
         if op.name == "memref.load":
             memory, indices = op.operands[0], list(op.operands)[1:]
-            nest, arm = arm_of(op)
+            kernel, arm = arm_of(op)
             for bank in self.candidates(self.stored[memory], indices):
-                self.readers.setdefault((memory, bank), {}).setdefault(nest, {}).setdefault(arm)
+                self.readers.setdefault((memory, bank), {}).setdefault(kernel, {}).setdefault(arm)
 
     def copies(self, memory: Any, bank: int) -> int:
         return max((len(arms) for arms in self.readers.get((memory, bank), {}).values()), default=1)
@@ -99,7 +99,7 @@ class Accesses:
         operands = list(op.operands)
         argument, indices = (operands[1], operands[2:]) if stored else (operands[0], operands[1:])
         memory = self.stored[argument]
-        nest, arm = arm_of(op)
+        kernel, arm = arm_of(op)
         with ir.InsertionPoint(op), op.location:
             candidates = self.candidates(memory, indices)
             places = self.places(memory, indices)
@@ -116,7 +116,7 @@ class Accesses:
                     for copy in copies:
                         ir.Operation.create("memref.store", operands=[operands[0], copy, address])
                     return None
-                arms = list(self.readers.get((argument, bank), {}).get(nest, {}))
+                arms = list(self.readers.get((argument, bank), {}).get(kernel, {}))
                 copy = copies[arms.index(arm) if arm in arms else 0]
                 kind = op.results[0].type
                 return ir.Operation.create("memref.load", results=[kind], operands=[copy, address]).results[0]

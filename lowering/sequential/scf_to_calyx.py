@@ -60,7 +60,9 @@ def lower(core: Core, library: Library) -> SequentialProgram:
     program = core.program
     for buffer in program.buffers():
         assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
-    has_arms = any(isinstance(node, Par) or any(nest.lanes > 1 for nest in node.kernels()) for node in program.sequence)
+    has_arms = any(
+        isinstance(node, Par) or any(kernel.lanes > 1 for kernel in node.kernels) for node in program.sequence
+    )
     lowered, order = run_native(_lower_in_circt, core.mlir, has_arms)
     end = lowered.rindex("}")
     text = lowered[:end] + _top(program, core.memories) + "}\n"

@@ -25,8 +25,8 @@ from torch2hw.dialects.loops import (
     Buffer,
     Constant,
     IndexValue,
+    Kernel,
     Load,
-    Nest,
     Operation,
     Source,
     Statement,
@@ -74,8 +74,8 @@ def emit(program: Program) -> str:
     temporaries = [b for b in buffers if b.storage.is_scratch and b not in program.outputs]
     lines = [HEADER]
     lines += [constant(buffer) for buffer in buffers if buffer.data is not None]
-    for nest in program.nests:
-        lines += [*NestEmitter(program.name, nest).lines(), ""]
+    for kernel in program.kernels:
+        lines += [*KernelEmitter(program.name, kernel).lines(), ""]
     ports = [argument(b, True) for b in program.inputs] + [argument(b, False) for b in program.outputs]
     lines.append(f"void {legal(program.name)}({', '.join(ports)}) {{")
     for buffer in temporaries:
@@ -86,11 +86,11 @@ def emit(program: Program) -> str:
         rounds = node.count if isinstance(node, Rounds) else 1
         if rounds > 1:
             lines.append(f"    for (int round = 0; round < {rounds}; ++round) {{")
-        for nest in node.kernels():
+        for kernel in node.kernels:
             arguments = ", ".join(
-                (*(["round"] if rounds > 1 else []), *(legal(buffer.name) for buffer in stored(nest)))
+                (*(["round"] if rounds > 1 else []), *(legal(buffer.name) for buffer in stored(kernel)))
             )
-            lines.append(f"{'    ' * (1 + (rounds > 1))}{kernel_name(program.name, nest)}({arguments});")
+            lines.append(f"{'    ' * (1 + (rounds > 1))}{kernel_name(program.name, kernel)}({arguments});")
         if rounds > 1:
             lines.append("    }")
     return "\n".join([*lines, "}", ""])
@@ -98,10 +98,10 @@ def emit(program: Program) -> str:
 
 def with_names_apart(program: Program) -> Program:
     """`program` without buffers that are called as a loop or a value is: in C++ it would hide them."""
-    inner = {loop.variable.name for nest in program.nests for loop in nest.loops} | {"round"}
-    for nest in program.nests:
-        inner |= {statement.result for statement in nest.statements()}
-        inner |= {carried.name for stage in nest.stages for carried in stage.carried}
+    inner = {loop.variable.name for kernel in program.kernels for loop in kernel.loops} | {"round"}
+    for kernel in program.kernels:
+        inner |= {statement.result for statement in kernel.statements()}
+        inner |= {carried.name for stage in kernel.stages for carried in stage.carried}
     taken = inner | {buffer.name for buffer in program.buffers()}
     renamed: dict[Buffer, Buffer] = {}
     for buffer in (buffer for buffer in program.buffers() if buffer.name in inner):
@@ -113,14 +113,14 @@ def with_names_apart(program: Program) -> Program:
     return program.with_buffers(renamed)
 
 
-def stored(nest: Nest) -> list[Buffer]:
+def stored(kernel: Kernel) -> list[Buffer]:
     """The buffers that a kernel gets as arguments."""
-    used = dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.data is None)
-    return list(used | dict.fromkeys(store.buffer for store in nest.stores()))
+    used = dict.fromkeys(load.buffer for load in kernel.loads() if load.buffer.data is None)
+    return list(used | dict.fromkeys(store.buffer for store in kernel.stores()))
 
 
-def kernel_name(top: str, nest: Nest) -> str:
-    return f"{legal(top)}_{nest.name}"
+def kernel_name(top: str, kernel: Kernel) -> str:
+    return f"{legal(top)}_{kernel.name}"
 
 
 def legal(name: str) -> str:
@@ -143,11 +143,11 @@ def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]
     ]
 
 
-def constant_partitions(nest: Nest) -> list[str]:
+def constant_partitions(kernel: Kernel) -> list[str]:
     """Our hardware has a ROM for every access; C++ has one array, which needs banks."""
     lines = []
-    for buffer in dict.fromkeys(load.buffer for load in nest.loads() if load.buffer.data is not None):
-        accesses = [load.indices for load in nest.loads() if load.buffer is buffer]
+    for buffer in dict.fromkeys(load.buffer for load in kernel.loads() if load.buffer.data is not None):
+        accesses = [load.indices for load in kernel.loads() if load.buffer is buffer]
         lines += partition(buffer, wanted_factors(accesses, len(buffer.shape), len(accesses)))
     return lines
 
@@ -184,63 +184,63 @@ def literal(bits: int, dtype: str) -> str:
     return f"INT64_C({value})" if value > -(1 << 63) else "INT64_MIN"
 
 
-class NestEmitter:
+class KernelEmitter:
     """The function of one kernel."""
 
-    def __init__(self, top: str, nest: Nest) -> None:
-        self.top, self.nest = top, nest
+    def __init__(self, top: str, kernel: Kernel) -> None:
+        self.top, self.kernel = top, kernel
 
     def lines(self) -> list[str]:
-        nest = self.nest
-        written = {store.buffer for store in nest.stores()}
-        ports = ", ".join(argument(buffer, buffer not in written) for buffer in stored(nest))
-        loops = nest.loops
-        if nest.is_in_rounds:
+        kernel = self.kernel
+        written = {store.buffer for store in kernel.stores()}
+        ports = ", ".join(argument(buffer, buffer not in written) for buffer in stored(kernel))
+        loops = kernel.loops
+        if kernel.is_in_rounds:
             ports, loops = f"int {legal(loops[0].variable.name)}, {ports}", loops[1:]
-        where = f"  // {nest.source}" if nest.source else ""
-        out = [f"static void {kernel_name(self.top, nest)}({ports}) {{{where}"]
-        out += ["#pragma HLS INLINE off", *(line for buffer in stored(nest) for line in partition(buffer))]
-        out += constant_partitions(nest)
-        for number, stage in enumerate(nest.stages):
-            sizes = "".join(f"[{loop.extent}]" for loop in nest.state_loops(number)) or "[1]"
+        where = f"  // {kernel.source}" if kernel.source else ""
+        out = [f"static void {kernel_name(self.top, kernel)}({ports}) {{{where}"]
+        out += ["#pragma HLS INLINE off", *(line for buffer in stored(kernel) for line in partition(buffer))]
+        out += constant_partitions(kernel)
+        for number, stage in enumerate(kernel.stages):
+            sizes = "".join(f"[{loop.extent}]" for loop in kernel.state_loops(number)) or "[1]"
             for carried in stage.carried:
-                out.append(f"    {c_type(carried.type, self.nest.source)} {carried.name}_state{sizes};")
+                out.append(f"    {c_type(carried.type, self.kernel.source)} {carried.name}_state{sizes};")
                 out.append(f"#pragma HLS ARRAY_PARTITION variable={carried.name}_state complete dim=0")
         for depth, loop in enumerate(loops):
             name = legal(loop.variable.name)
             head = f"for (int {name} = 0; {name} < {loop.extent}; ++{name}) {{"
-            out.append("    " * (depth + 1) + f"{nest.name}_{name}: {head}")
+            out.append("    " * (depth + 1) + f"{kernel.name}_{name}: {head}")
         out.append("#pragma HLS PIPELINE II=1")
-        for number, stage in enumerate(nest.stages):
+        for number, stage in enumerate(kernel.stages):
             if stage.carried:
-                distance = iteration_distance(nest, number)
+                distance = iteration_distance(kernel, number)
                 for carried in stage.carried:
                     state = f"variable={carried.name}_state inter distance={distance} true"
                     out.append(f"#pragma HLS DEPENDENCE {state}")
         body = self.stage(0)
-        if nest.domain:
-            body = [f"if ({self.holds(nest.domain)}) {{", *indented(body), "}"]
+        if kernel.domain:
+            body = [f"if ({self.holds(kernel.domain)}) {{", *indented(body), "}"]
         pad = "    " * (len(loops) + 1)
         out += [pad + line for line in body]
         out += ["    " * depth + "}" for depth in range(len(loops), 0, -1)]
         return [*out, "}"]
 
     def stage(self, number: int) -> list[str]:
-        nest, stage = self.nest, self.nest.stages[number]
+        kernel, stage = self.kernel, self.kernel.stages[number]
         early, late = stage.in_order()
         out = [self.statement(statement) for statement in early]
-        place = "".join(f"[{legal(loop.variable.name)}]" for loop in nest.state_loops(number)) or "[0]"
-        first = " && ".join(f"{legal(loop.variable.name)} == 0" for loop in nest.reduction_loops(number))
+        place = "".join(f"[{legal(loop.variable.name)}]" for loop in kernel.state_loops(number)) or "[0]"
+        first = " && ".join(f"{legal(loop.variable.name)} == 0" for loop in kernel.reduction_loops(number))
         for carried in stage.carried:
             state = f"{carried.name}_state{place}"
-            kind = c_type(carried.type, self.nest.source)
+            kind = c_type(carried.type, self.kernel.source)
             out.append(f"const {kind} {legal(carried.name)} = {first} ? {legal(carried.init)} : {state};")
         out += [self.statement(statement) for statement in late]
         out += [f"{carried.name}_state{place} = {legal(carried.next)};" for carried in stage.carried]
         out += [self.store(store) for store in stage.stores]
-        if number + 1 < len(nest.stages):
+        if number + 1 < len(kernel.stages):
             later = self.stage(number + 1)
-            last = [f"{legal(p.variable.name)} == {p.extent - 1}" for p in nest.reduction_loops(number)]
+            last = [f"{legal(p.variable.name)} == {p.extent - 1}" for p in kernel.reduction_loops(number)]
             out += [f"if ({' && '.join(last)}) {{", *indented(later), "}"] if last else later
         return out
 
@@ -270,7 +270,9 @@ class NestEmitter:
         return legal(buffer.name) + ("".join(f"[{self.index(index)}]" for index in indices) or "[0]")
 
     def statement(self, statement: Statement) -> str:
-        return f"const {c_type(statement.type, self.nest.source)} {legal(statement.result)} = {self.value(statement)};"
+        return (
+            f"const {c_type(statement.type, self.kernel.source)} {legal(statement.result)} = {self.value(statement)};"
+        )
 
     def value(self, statement: Statement) -> str:
         if isinstance(statement, Constant):
@@ -283,10 +285,10 @@ class NestEmitter:
 
     def load(self, load: Load) -> str:
         place = self.element(load.buffer, load.indices)
-        loops = {loop.variable for loop in self.nest.loops}
+        loops = {loop.variable for loop in self.kernel.loops}
         run_time = any(v not in loops for index in load.indices for v in index.variables())
         outside = () if run_time else leaves_buffer(load.buffer, load.indices)
-        guard = [index for index in dict.fromkeys((*load.guard, *outside)) if index not in self.nest.domain]
+        guard = [index for index in dict.fromkeys((*load.guard, *outside)) if index not in self.kernel.domain]
         return f"{self.holds(guard)} ? {place} : {literal(load.otherwise_bits, load.type)}" if guard else place
 
     def operation(self, operation: Operation) -> str:
@@ -306,7 +308,7 @@ class NestEmitter:
         """The constant that a division by its packed reciprocal divides by."""
         form = float_format(operation.type)
         packed = next(
-            s for s in self.nest.statements() if isinstance(s, Constant) and s.result == operation.operands[1]
+            s for s in self.kernel.statements() if isinstance(s, Constant) and s.result == operation.operands[1]
         )
         assert form is not None
         return literal(unpack_divisor(packed.bits, form), operation.type)

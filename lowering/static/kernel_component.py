@@ -1,7 +1,7 @@
-"""One scheduled nest → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit along with it.
+"""One scheduled kernel → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit along with it.
 
 Ports towards the parent: those of memories (`kernel_ports.py`), and for a unit that the parent owns its operands → its
-result. Constants are ROMs inside, stored in the order in which the nest reads them.
+result. Constants are ROMs inside, stored in the order in which the kernel reads them.
 
 Control: static_seq { static_repeat round_trips { issue }; static_repeat … { drain } }. Pipeline registers always
 advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time: it lasts
@@ -26,8 +26,8 @@ from torch2hw.dialects.loops import (
     Carried,
     Constant,
     IndexValue,
+    Kernel,
     Load,
-    Nest,
     Operation,
     Store,
 )
@@ -54,24 +54,24 @@ class KernelComponent:
     and number) whose use the parent must be told of, because others use them at other times.
 
     The component runs for `control_cycles`, at least as long as it starts iterations; those in flight end by
-    themselves. That of a nest in rounds runs for one round; its counters go on from there in the next.
+    themselves. That of a kernel in rounds runs for one round; its counters go on from there in the next.
     """
 
     def __init__(
         self,
         design: Design,
         name: str,
-        nest: Nest,
+        kernel: Kernel,
         library: Any,
         shared: Mapping[str, int],
         announced: Container[tuple[Buffer | str, int]] = (),
         control_cycles: int = 0,
     ) -> None:
-        self.nest, self.schedule, self.library = nest, nest.plan, library
-        self.component = Component(design, name, nest.source)
-        self.numbers = {use.result: number for use, _, number in shared_uses(nest, library, shared)}
+        self.kernel, self.schedule, self.library = kernel, kernel.plan, library
+        self.component = Component(design, name, kernel.source)
+        self.numbers = {use.result: number for use, _, number in shared_uses(kernel, library, shared)}
         self.announced = announced
-        self.control_cycles = max(control_cycles, nest.round_trips * nest.plan.interval_cycles)
+        self.control_cycles = max(control_cycles, kernel.round_trips * kernel.plan.interval_cycles)
         self.shared: list[SharedUnit] = []
         self.ports = KernelPorts(self.component)
         self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
@@ -83,7 +83,7 @@ class KernelComponent:
     @property
     def latency_cycles(self) -> int:
         """From go to the last store of a round."""
-        return self.schedule.latency_cycles(self.nest.round_trips)
+        return self.schedule.latency_cycles(self.kernel.round_trips)
 
     def build(self) -> None:
         component, interval = self.component, self.schedule.interval_cycles
@@ -93,8 +93,8 @@ class KernelComponent:
         issue = component.cell("std_wire", "valid", [("in", 1), ("out", 1)])
         component.assign(issue["in"], component.constant(1, 1), group, start)
         self.valids = [issue["out"]]
-        self.indices = IndexStreams(component, self.nest.loops, group, step)
-        for number, stage in enumerate(self.nest.stages):
+        self.indices = IndexStreams(component, self.kernel.loops, group, step)
+        for number, stage in enumerate(self.kernel.stages):
             early, late = stage.in_order()
             for statement in early:
                 self.statement(number, statement)
@@ -110,10 +110,10 @@ class KernelComponent:
             if key in self.announced:
                 port.turn = self.turn(*sorted(port.cycles))
         self.ports.connect()
-        drain = self.control_cycles - self.nest.round_trips * interval
+        drain = self.control_cycles - self.kernel.round_trips * interval
         component.control = [
             "calyx.static_seq {",
-            f"  calyx.static_repeat {self.nest.round_trips} {{",
+            f"  calyx.static_repeat {self.kernel.round_trips} {{",
             "    calyx.enable @issue",
             "  }",
         ]
@@ -124,7 +124,7 @@ class KernelComponent:
         component.control.append("}")
 
     def numbered_stores(self) -> list[tuple[int, Store]]:
-        return [(number, store) for number, stage in enumerate(self.nest.stages) for store in stage.stores]
+        return [(number, store) for number, stage in enumerate(self.kernel.stages) for store in stage.stores]
 
     # -- values in time ------------------------------------------------------------------------------------------------
     def at(self, name: str, cycle: int) -> Wire:
@@ -166,9 +166,9 @@ class KernelComponent:
 
     def runs(self, stage: int, cycle: int) -> Wire:
         """High where `stage` really runs in the iteration whose cycle `cycle` it is."""
-        ended = [loop for loop in self.nest.loops if loop.reduced_by is not None and loop.reduced_by < stage]
+        ended = [loop for loop in self.kernel.loops if loop.reduced_by is not None and loop.reduced_by < stage]
         flags = [self.flag_at(self.indices.all_at(ended, last=True), cycle)] if ended else []
-        flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.nest.domain]
+        flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.kernel.domain]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         return self.component.conjunction(self.valid(cycle), *flags)
 
@@ -224,7 +224,7 @@ class KernelComponent:
             v
             for index in load.indices
             for v in index.variables()
-            if v not in {loop.variable for loop in self.nest.loops}
+            if v not in {loop.variable for loop in self.kernel.loops}
         ]
         if storage.in_kernel and not runtime:
             self.values[load.result] = self.rom(load, start), ready
@@ -271,7 +271,7 @@ class KernelComponent:
 
     def runtime_address(self, load: Load, address: Index, bits: int, start: int) -> Wire:
         """An address; indices computed at run time enter as constant multiples of their values."""
-        loops = {loop.variable for loop in self.nest.loops}
+        loops = {loop.variable for loop in self.kernel.loops}
         if address.variables() <= loops:
             return self.stream_at(address, bits, start)
         fixed = tuple(term for term in address.terms if Index((term,), 0).variables() <= loops)
@@ -290,9 +290,9 @@ class KernelComponent:
         return total
 
     def rom(self, load: Load, start: int) -> Wire:
-        """A constant in the order in which this nest reads it: its address counts through the loops that matter."""
+        """A constant in the order in which this kernel reads it: its address counts through the loops that matter."""
         used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
-        loops = [loop for loop in self.nest.loops if loop.variable in used and loop.extent > 1]
+        loops = [loop for loop in self.kernel.loops if loop.variable in used and loop.extent > 1]
         contents = rom_contents(load, loops)
         width = number_type(load.type).bits
         if len(contents) == 1:
@@ -311,17 +311,17 @@ class KernelComponent:
         self.states.append((number, carried, state["in"]))
         self.values[carried.name] = state["out"], self.schedule.start[carried.name]
         read = self.schedule.start[carried.name]
-        first = self.flag_at(self.indices.all_at(self.nest.reduction_loops(number), last=False), read)
+        first = self.flag_at(self.indices.all_at(self.kernel.reduction_loops(number), last=False), read)
         self.values[carried.name] = self.component.mux(first, self.at(carried.init, read), state["out"]), read
 
     def close_state(self, number: int, carried: Carried, state: Wire) -> None:
         wire, ready = self.values[carried.next]
         read = self.schedule.start[carried.name]
         if number == 0:
-            wait = iteration_distance(self.nest, number) * self.schedule.interval_cycles + read - ready
+            wait = iteration_distance(self.kernel, number) * self.schedule.interval_cycles + read - ready
             self.component.assign(state, self.component.delayed(wire, wait))
             return
-        inner = self.nest.state_loops(number)
+        inner = self.kernel.state_loops(number)
         depth = int(np.prod([loop.extent for loop in inner], dtype=np.int64))
         if depth == 1:
             register = self.component.register(f"{carried.name}_held", wire.width)

@@ -38,7 +38,7 @@ class CalyxProgram:
     definitions: dict[str, str]
     contents: dict[str, Contents] = field(repr=False)
     latency_cycles: int
-    kernels: tuple[KernelComponent, ...] = field(repr=False)
+    circuits: tuple[KernelComponent, ...] = field(repr=False)
     program: Program = field(repr=False)
 
     def text(self, weights: bool = True) -> str:
@@ -78,7 +78,7 @@ class _Top:
         self.program, self.library = program, library
         self.design = Design(self.program.name)
         self.top = Component(self.design, self.program.name)
-        self.kernels: list[KernelComponent] = []
+        self.circuits: list[KernelComponent] = []
         self.ports: list[dict[str, Wire]] = []
 
     def lower(self) -> CalyxProgram:
@@ -90,25 +90,25 @@ class _Top:
         phases = self.phases()
         announced = self.announced()
         every = [phase for _, inner in phases for phase in inner]
-        for number, nest in enumerate(program.nests):
+        for number, kernel in enumerate(program.kernels):
             alone = next((length for length, numbers in every if numbers == [number]), 0)
-            kernel = KernelComponent(
+            circuit = KernelComponent(
                 self.design,
-                f"{program.name}_{nest.name}",
-                nest,
+                f"{program.name}_{kernel.name}",
+                kernel,
                 self.library,
                 program.shared,
                 announced[number],
                 alone,
             )
-            self.design.components += kernel.component.text()
-            self.kernels.append(kernel)
-            self.ports.append(top.subcomponent(kernel.component, nest.name))
+            self.design.components += circuit.component.text()
+            self.circuits.append(circuit)
+            self.ports.append(top.subcomponent(circuit.component, kernel.name))
         control = []
         for rounds, inner in phases:
             enables = []
             for length, numbers in inner:
-                names = [program.nests[number].name for number in numbers]
+                names = [program.kernels[number].name for number in numbers]
                 group = top.static_group("_".join(["run", *names] if names else ["drain"]), length)
                 enables.append(f"calyx.enable @{group}")
                 start = top.cycle(group, 0) if length > 1 else None
@@ -134,7 +134,7 @@ class _Top:
         contents = {name: held for item in self.design.primitives.values() for name, held in item.contents.items()}
         latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
         assert latency == program.latency_cycles
-        return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.kernels), program)
+        return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.circuits), program)
 
     def phases(self) -> list[tuple[int, list[Phase]]]:
         """The phases in order, each with its number of repetitions: more than one for those of `Rounds`."""
@@ -142,7 +142,7 @@ class _Top:
         alone: dict[int, list[int]] = {}  # the numbers of other kernels, by their first cycle
         number = 0
         for node in self.program.sequence:
-            inside = len(list(node.kernels()))
+            inside = len(list(node.kernels))
             numbers = list(range(number, number + inside))
             number += inside
             if isinstance(node, Rounds):
@@ -156,8 +156,8 @@ class _Top:
                 continue
             node, numbers = rounds[start]
             begun: dict[int, list[int]] = {}  # cycles after the round's start
-            for kernel, nest in zip(numbers, node.kernels(), strict=True):
-                begun.setdefault(nest.start_cycle, []).append(kernel)
+            for index, kernel in zip(numbers, node.kernels, strict=True):
+                begun.setdefault(kernel.start_cycle, []).append(index)
             within = pairwise([*sorted(begun), node.period_cycles])
             found.append((node.count, [(b - a, begun[a]) for a, b in within]))
             if start + node.span_cycles < end:
@@ -168,17 +168,17 @@ class _Top:
         """For each kernel the banks that it reads and the units it uses, where it must say when: all users but the
         last, and every reader of an output, which the host reads too."""
         users: dict[tuple[Buffer | str, int], list[int]] = {}
-        for number, nest in enumerate(self.program.nests):
+        for number, kernel in enumerate(self.program.kernels):
             uses: list[tuple[Buffer | str, int]] = [
-                (unit.name, which) for _, unit, which in shared_uses(nest, self.library, self.program.shared)
+                (unit.name, which) for _, unit, which in shared_uses(kernel, self.library, self.program.shared)
             ]
-            for load in nest.loads():
+            for load in kernel.loads():
                 if not load.buffer.storage.in_kernel:
                     factors = load.buffer.bank_factors
                     uses += [(load.buffer, bank_number(bank, factors)) for bank in selection(load.indices, factors)]
             for use in dict.fromkeys(uses):
                 users.setdefault(use, []).append(number)
-        told: list[set[tuple[Buffer | str, int]]] = [set() for _ in self.program.nests]
+        told: list[set[tuple[Buffer | str, int]]] = [set() for _ in self.program.kernels]
         for use, numbers in users.items():
             outside = isinstance(use[0], Buffer) and use[0].storage.host_reads
             for number in numbers if outside else numbers[:-1]:
@@ -189,8 +189,8 @@ class _Top:
         """The units that kernels take turns with: operands from the kernel whose turn it is, registered; the result to
         all of them."""
         users: dict[tuple[str, int], list[tuple[SharedUnit, dict[str, Wire]]]] = {}
-        for kernel, ports in zip(self.kernels, self.ports, strict=True):
-            for unit in kernel.shared:
+        for circuit, ports in zip(self.circuits, self.ports, strict=True):
+            for unit in circuit.shared:
                 users.setdefault((unit.hardware.name, unit.number), []).append((unit, ports))
         for (_, number), found in users.items():
             hardware = found[0][0].hardware
@@ -249,9 +249,9 @@ class _Top:
         late = buffer.storage.read_latency_cycles - latency_cycles
         found: list[tuple[Wire | None, Wire]] = []
         names = bank_ports(buffer, bank)
-        for kernel, ports in zip(self.kernels, self.ports, strict=True):
-            if (buffer, bank) in kernel.ports.reads:
-                found.append((turn_of(kernel.ports.reads[buffer, bank].turn, ports), ports[names.address]))
+        for circuit, ports in zip(self.circuits, self.ports, strict=True):
+            if (buffer, bank) in circuit.ports.reads:
+                found.append((turn_of(circuit.ports.reads[buffer, bank].turn, ports), ports[names.address]))
                 self.top.assign(ports[names.data], self.top.delayed(data, late))
         return found
 
@@ -263,8 +263,8 @@ class _Top:
         reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
         writes: list[tuple[Wire, dict[str, Wire]]] = [
             (ports[names.write_enable], ports)
-            for kernel, ports in zip(self.kernels, self.ports, strict=True)
-            if (buffer, bank) in kernel.ports.writes
+            for circuit, ports in zip(self.circuits, self.ports, strict=True)
+            if (buffer, bank) in circuit.ports.writes
         ]
         if host is not None and buffer.storage.host_reads:
             enable = host.enable

@@ -7,7 +7,18 @@ import pytest
 from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.random_programs import random_case
 from torch2hw.analysis.modulo_schedule import iteration_distance, schedule
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store, operand_names
+from torch2hw.dialects.loops import (
+    Buffer,
+    Carried,
+    Constant,
+    Kernel,
+    Load,
+    Loop,
+    Operation,
+    Stage,
+    Store,
+    operand_names,
+)
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.schedule import Schedule
@@ -16,31 +27,31 @@ from torch2hw.lowering.static import affine_to_scheduled
 from torch2hw.passes.check_ports import faults
 
 
-def check_order(nest: Nest, plan: Schedule) -> None:
-    for stage_number, stage in enumerate(nest.stages):
+def check_order(kernel: Kernel, plan: Schedule) -> None:
+    for stage_number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             for name in operand_names(statement):
                 if name in plan.ready:
                     assert plan.ready[name] <= plan.start[statement.result], (
-                        f"{nest.name}: {statement.result} before {name}"
+                        f"{kernel.name}: {statement.result} before {name}"
                     )
         for carried in stage.carried:
             read = plan.start[carried.name]
-            assert plan.ready.get(carried.init, 0) <= read, f"{nest.name}: {carried.name} before its initial value"
-            again = read + iteration_distance(nest, stage_number) * plan.interval_cycles
-            assert plan.ready.get(carried.next, 0) <= again, f"{nest.name}: {carried.next} is late"
-    for store, cycle in zip(nest.stores(), plan.store_cycles, strict=True):
+            assert plan.ready.get(carried.init, 0) <= read, f"{kernel.name}: {carried.name} before its initial value"
+            again = read + iteration_distance(kernel, stage_number) * plan.interval_cycles
+            assert plan.ready.get(carried.next, 0) <= again, f"{kernel.name}: {carried.next} is late"
+    for store, cycle in zip(kernel.stores(), plan.store_cycles, strict=True):
         assert plan.ready.get(store.value, 0) <= cycle < plan.depth_cycles
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_order_in_random_programs(seed: int) -> None:
     program = scheduled(random_case(seed).program, 1 + seed % 4)
-    for nest in program.nests:
-        check_order(nest, nest.plan)
+    for kernel in program.kernels:
+        check_order(kernel, kernel.plan)
 
 
-def sums_from_a_bias(carried: int) -> Nest:
+def sums_from_a_bias(carried: int) -> Kernel:
     """Sums of a constant that start at one bias, which is loaded after the statement that uses the sum."""
     bias, result = Buffer("b", (4,), "f32", INPUT), Buffer("y", (4, carried), "f32", OUTPUT)
     i, k = Variable("i", 4), Variable("k", 9)
@@ -51,15 +62,15 @@ def sums_from_a_bias(carried: int) -> Nest:
     last = Stage(
         (), (), tuple(Store(result, (variable(i), variable(Variable("z", 1)) + n), f"next{n}") for n in range(carried))
     )
-    return Nest("sums", (Loop(i), Loop(k, 0)), (first, last))
+    return Kernel("sums", (Loop(i), Loop(k, 0)), (first, last))
 
 
 @pytest.mark.parametrize("carried", [1, 3])
 def test_an_initial_value_that_is_late_delays_the_first_use(carried: int) -> None:
-    nest = sums_from_a_bias(carried)
-    (bias,), result = (load.buffer for load in nest.loads()), next(nest.stores()).buffer
-    program = affine_to_scheduled.lower(Program.of("p", (bias,), (result,), (nest,)), LIBRARY)
-    check_order(nest, program.nests[0].plan)
+    kernel = sums_from_a_bias(carried)
+    (bias,), result = (load.buffer for load in kernel.loads()), next(kernel.stores()).buffer
+    program = affine_to_scheduled.lower(Program.of("p", (bias,), (result,), (kernel,)), LIBRARY)
+    check_order(kernel, program.kernels[0].plan)
 
 
 def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
@@ -73,9 +84,9 @@ def test_reads_whose_banks_change_places_meet_in_one_cycle() -> None:
         Operation("double", "f32", "arith.addf", ("soon", "soon"), types),
         Operation("sum", "f32", "arith.addf", ("double", "late"), types),
     )
-    nest = Nest("pairs", (Loop(i),), (Stage((), statements, (Store(y, (variable(i),), "sum"),)),))
-    program = affine_to_scheduled.lower(Program.of("p", (x,), (y,), (nest,)), LIBRARY)
-    assert program.nests[0].plan.interval_cycles == 1
+    kernel = Kernel("pairs", (Loop(i),), (Stage((), statements, (Store(y, (variable(i),), "sum"),)),))
+    program = affine_to_scheduled.lower(Program.of("p", (x,), (y,), (kernel,)), LIBRARY)
+    assert program.kernels[0].plan.interval_cycles == 1
     assert not list(faults(program, LIBRARY))
 
 
@@ -92,10 +103,10 @@ def test_what_needs_only_the_carried_value_waits_for_it() -> None:
         Operation("next", "f32", "arith.addf", ("scaled", "term"), types),
     )
     stores = (Store(y, (Index((), 0),), "next"),)
-    nest = Nest("n", (Loop(i, 0),), (Stage((Carried("h", "f32", "c", "next"),), statements), Stage((), (), stores)))
-    plan = schedule(nest, lambda operation: 4)
+    kernel = Kernel("n", (Loop(i, 0),), (Stage((Carried("h", "f32", "c", "next"),), statements), Stage((), (), stores)))
+    plan = schedule(kernel, lambda operation: 4)
     assert plan.interval_cycles == 8
-    check_order(nest, plan)
+    check_order(kernel, plan)
 
 
 def test_a_carried_value_may_be_the_next_of_another() -> None:
@@ -111,8 +122,8 @@ def test_a_carried_value_may_be_the_next_of_another() -> None:
     )
     stores = (Store(y, (Index((), 0),), "next"),)
     carried = (Carried("late", "f32", "c", "soon"), Carried("soon", "f32", "c", "next"))
-    nest = Nest("n", (Loop(i, 0),), (Stage(carried, statements), Stage((), (), stores)))
-    check_order(nest, schedule(nest, lambda operation: 4))
+    kernel = Kernel("n", (Loop(i, 0),), (Stage(carried, statements), Stage((), (), stores)))
+    check_order(kernel, schedule(kernel, lambda operation: 4))
 
 
 def test_reads_at_computed_places_wait_for_each_other() -> None:
@@ -128,9 +139,9 @@ def test_reads_at_computed_places_wait_for_each_other() -> None:
             Load(f"element{n}", "f32", table, (variable(Variable(f"place{n}", 9)),)),
         ]
         stores.append(Store(result, here, f"element{n}"))
-    nest = Nest("n", (Loop(i),), (Stage((), tuple(statements), tuple(stores)),))
-    plan = schedule(nest, lambda operation: 0)
+    kernel = Kernel("n", (Loop(i),), (Stage((), tuple(statements), tuple(stores)),))
+    plan = schedule(kernel, lambda operation: 0)
     assert plan.interval_cycles == 2
-    check_order(nest, plan)
-    scheduled_program = affine_to_scheduled.lower(Program.of("p", (places, table), (result,), (nest,)), LIBRARY)
+    check_order(kernel, plan)
+    scheduled_program = affine_to_scheduled.lower(Program.of("p", (places, table), (result,), (kernel,)), LIBRARY)
     assert not list(faults(scheduled_program, LIBRARY))

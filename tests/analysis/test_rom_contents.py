@@ -1,4 +1,4 @@
-"""A rom's contents in the order in which a nest reads them, against a loop over every iteration."""
+"""A rom's contents in the order in which a kernel reads them, against a loop over every iteration."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def test_contents_are_what_every_iteration_reads(places: list[Index], guard: lis
 
 
 def value(index: Index, at: Mapping[Variable, int]) -> int:
-    """What an index is in an iteration; loops that are not the nest's stay at 0."""
+    """What an index is in an iteration; loops that are not the kernel's stay at 0."""
     return int(index.evaluate(lambda variable: at.get(variable, 0)))

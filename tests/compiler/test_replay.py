@@ -19,7 +19,7 @@ from torch2hw.compiler.design_files import design_texts
 from torch2hw.compiler.options import SCHEDULES, Options
 from torch2hw.compiler.stored_text import Heading, NotReplayable, stored_text
 from torch2hw.dialects.levels import LEVELS
-from torch2hw.dialects.loops import Nest, Operation
+from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.frontend.load_model import load
 from torch2hw.replay import open_file, replay
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError, UsageError
@@ -139,11 +139,11 @@ def test_check_names_the_pass_that_changes_a_value(dumped: Path, monkeypatch: py
             added = isinstance(statement, Operation) and statement.name == "arith.addf"
             return replace(statement, name="arith.subf") if added else statement
 
-        def changed(nest: Nest) -> Nest:
-            stages = [replace(stage, statements=tuple(map(subtracted, stage.statements))) for stage in nest.stages]
-            return replace(nest, stages=tuple(stages))
+        def changed(kernel: Kernel) -> Kernel:
+            stages = [replace(stage, statements=tuple(map(subtracted, stage.statements))) for stage in kernel.stages]
+            return replace(kernel, stages=tuple(stages))
 
-        return program.with_nests([changed(nest) for nest in program.nests]), {}
+        return program.with_kernels([changed(kernel) for kernel in program.kernels]), {}
 
     monkeypatch.setattr(name_kernels.NameKernels, "run", wrong)
     before = next(path for path in steps(dumped) if "remove-dead-code" in path.name)

@@ -8,66 +8,66 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Statement, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Statement, Store
 from torch2hw.dialects.program import Node, Par, Program, Rounds
 from torch2hw.dialects.quasi_affine import Variable, constant, variable
 from torch2hw.dialects.schedule import Schedule
 
 
-def nest_changed(number: int, **fields: Any) -> Callable[[Program], Program]:
+def kernel_changed(number: int, **fields: Any) -> Callable[[Program], Program]:
     """Fields of a kernel replaced by values, or by what functions make of the kernel."""
 
     def change(program: Program) -> Program:
-        nests = list(program.nests)
-        nest = nests[number]
-        nests[number] = replace(nest, **{k: v(nest) if callable(v) else v for k, v in fields.items()})
-        return program.with_nests(nests)
+        kernels = list(program.kernels)
+        kernel = kernels[number]
+        kernels[number] = replace(kernel, **{k: v(kernel) if callable(v) else v for k, v in fields.items()})
+        return program.with_kernels(kernels)
 
     return change
 
 
-def stages_of(change: Callable[[Stage], Stage], stage: int = 0) -> Callable[[Nest], tuple[Stage, ...]]:
-    return lambda nest: tuple(change(each) if number == stage else each for number, each in enumerate(nest.stages))
+def stages_of(change: Callable[[Stage], Stage], stage: int = 0) -> Callable[[Kernel], tuple[Stage, ...]]:
+    return lambda kernel: tuple(change(each) if number == stage else each for number, each in enumerate(kernel.stages))
 
 
-def statements(kernel: int, change: Callable[[Statement], Statement | None]) -> Callable[[Program], Program]:
+def statements(number: int, change: Callable[[Statement], Statement | None]) -> Callable[[Program], Program]:
     """Every statement of a kernel's first stage replaced, or removed where the change gives None."""
 
     def changed(stage: Stage) -> Stage:
         kept = [new for old in stage.statements if (new := change(old)) is not None]
         return replace(stage, statements=tuple(kept))
 
-    return nest_changed(kernel, stages=stages_of(changed))
+    return kernel_changed(number, stages=stages_of(changed))
 
 
-def operations(kernel: int, **fields: Any) -> Callable[[Program], Program]:
-    return statements(kernel, lambda each: replace(each, **fields) if isinstance(each, Operation) else each)
+def operations(number: int, **fields: Any) -> Callable[[Program], Program]:
+    return statements(number, lambda each: replace(each, **fields) if isinstance(each, Operation) else each)
 
 
-def loads(kernel: int, change: Callable[[Load], Load]) -> Callable[[Program], Program]:
-    return statements(kernel, lambda each: change(each) if isinstance(each, Load) else each)
+def loads(number: int, change: Callable[[Load], Load]) -> Callable[[Program], Program]:
+    return statements(number, lambda each: change(each) if isinstance(each, Load) else each)
 
 
-def stores(kernel: int, change: Callable[[Store], Store]) -> Callable[[Program], Program]:
+def stores(number: int, change: Callable[[Store], Store]) -> Callable[[Program], Program]:
     """Every store of a kernel's last stage."""
 
-    def changed(nest: Nest) -> tuple[Stage, ...]:
-        *before, last = nest.stages
+    def changed(kernel: Kernel) -> tuple[Stage, ...]:
+        *before, last = kernel.stages
         return (*before, replace(last, stores=tuple(map(change, last.stores))))
 
-    return nest_changed(kernel, stages=changed)
+    return kernel_changed(number, stages=changed)
 
 
 def added(*new: Statement) -> Callable[[Program], Program]:
     """Statements at the end of the first kernel's first stage."""
-    return nest_changed(0, stages=stages_of(lambda stage: replace(stage, statements=(*stage.statements, *new))))
+    return kernel_changed(0, stages=stages_of(lambda stage: replace(stage, statements=(*stage.statements, *new))))
 
 
 def carried(**fields: Any) -> Callable[[Program], Program]:
     def changed(stage: Stage) -> Stage:
         return replace(stage, carried=tuple(replace(each, **fields) for each in stage.carried))
 
-    return nest_changed(0, stages=stages_of(changed))
+    return kernel_changed(0, stages=stages_of(changed))
 
 
 def buffer_changed(chosen: Callable[[Buffer], bool], **fields: Any) -> Callable[[Program], Program]:
@@ -87,21 +87,23 @@ def scratch(buffer: Buffer) -> bool:
 
 
 def loops(change: Callable[[Loop], Loop]) -> Callable[[Program], Program]:
-    return nest_changed(0, loops=lambda nest: tuple(map(change, nest.loops)))
+    return kernel_changed(0, loops=lambda kernel: tuple(map(change, kernel.loops)))
 
 
 def planned(**fields: Any) -> Callable[[Program], Program]:
     """Fields of the first kernel's schedule."""
-    return nest_changed(
+    return kernel_changed(
         0,
-        schedule=lambda nest: replace(nest.plan, **{k: v(nest.plan) if callable(v) else v for k, v in fields.items()}),
+        schedule=lambda kernel: replace(
+            kernel.plan, **{k: v(kernel.plan) if callable(v) else v for k, v in fields.items()}
+        ),
     )
 
 
-def carried_early(nest: Nest) -> Schedule:
+def carried_early(kernel: Kernel) -> Schedule:
     """The first carried value is read in cycle 0."""
-    first = nest.stages[0].carried[0].name
-    return replace(nest.plan, start={**nest.plan.start, first: 0})
+    first = kernel.stages[0].carried[0].name
+    return replace(kernel.plan, start={**kernel.plan.start, first: 0})
 
 
 def rounds_of(body: list[Any], period_cycles: int, start_cycle: int = 0) -> list[Node]:
@@ -115,8 +117,8 @@ def nodes(change: Callable[[list[Any]], list[Node]]) -> Callable[[Program], Prog
     return lambda program: program.with_sequence(change(list(program.sequence)))
 
 
-def in_rounds(nest: Nest) -> Nest:
-    return replace(nest, loops=(replace(nest.loops[0], in_rounds=True), *nest.loops[1:]))
+def in_rounds(kernel: Kernel) -> Kernel:
+    return replace(kernel, loops=(replace(kernel.loops[0], in_rounds=True), *kernel.loops[1:]))
 
 
 def shifted(access: Any, by: int = 1) -> Any:
@@ -149,16 +151,16 @@ def loaded_at_run_time(load: Load) -> Load:
 def of_same_name(program: Program) -> Program:
     """Two kernels' accesses to what should be one buffer are to two."""
     old = next(buffer for buffer in program.buffers() if scratch(buffer))
-    nests = list(program.nests)
-    nests[-1] = Program.of("p", (), (), (nests[-1],)).with_buffers({old: replace(old)}).nests[0]
-    return program.with_nests(nests)
+    kernels = list(program.kernels)
+    kernels[-1] = Program.of("p", (), (), (kernels[-1],)).with_buffers({old: replace(old)}).kernels[0]
+    return program.with_kernels(kernels)
 
 
 def without_a_lane(program: Program) -> Program:
     """The second store of the last kernel is gone."""
-    *before, last = program.nests[-1].stages
+    *before, last = program.kernels[-1].stages
     kept = (*before, replace(last, stores=last.stores[:1]))
-    return nest_changed(len(program.nests) - 1, stages=kept)(program)
+    return kernel_changed(len(program.kernels) - 1, stages=kept)(program)
 
 
 def arms_in_one_bank(program: Program) -> Program:
@@ -172,7 +174,7 @@ def same_arms(program: Program) -> Program:
     for node in program.sequence:
         if isinstance(node, Par):
             first = node.body[0]
-            assert isinstance(first, Nest)
+            assert isinstance(first, Kernel)
             twin = replace(first, name=f"{first.name}_again")
             node = replace(node, body=(first, twin, *node.body[2:]))
         changed.append(node)
@@ -183,7 +185,7 @@ def reading_arms(program: Program) -> Program:
     """An arm loads what another one stores."""
     node = next(each for each in program.sequence if isinstance(each, Par))
     first, second, *others = node.body
-    assert isinstance(first, Nest) and isinstance(second, Nest)
+    assert isinstance(first, Kernel) and isinstance(second, Kernel)
     store = next(first.stores())
     load = Load("peek", store.buffer.value_type, store.buffer, tuple(constant(0) for _ in store.indices))
     stage = second.stages[0]

@@ -6,8 +6,8 @@ import pytest
 
 from tests.passes.compiled import LOOP_PASSES, context, scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.dialects.affine_text import NestPrinter
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Stage, Store
+from torch2hw.dialects.affine_text import KernelPrinter
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
 
@@ -20,7 +20,7 @@ def test_a_guarded_load_of_a_lane_beyond_the_edge_stays_inside() -> None:
     load = Load("v", "f32", image, place, (place[1],))
     beyond = variable(row) * -2 + 3
     store = Store(result, (place[0], variable(column)), "v", (beyond,))
-    text = "\n".join(NestPrinter(Nest("n", (Loop(row), Loop(column)), (Stage((), (load,), (store,)),))).lines())
+    text = "\n".join(KernelPrinter(Kernel("n", (Loop(row), Loop(column)), (Stage((), (load,), (store,)),))).lines())
     assert "affine_set<(d0, d1) : (d0 + -1 >= 0, d1 * -2 + 3 >= 0)>(%n_c, %n_r) -> f32" in text
 
 

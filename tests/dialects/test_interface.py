@@ -76,19 +76,19 @@ def test_the_top_has_the_ports_of_the_interface(schedule: str, tmp_path: Path) -
 def test_a_kernel_has_the_ports_of_its_banks(tmp_path: Path) -> None:
     design = compiled(tmp_path, "static").at("calyx")
     seen = 0
-    for kernel in design.kernels:
-        inputs, outputs = dict(kernel.component.inputs), dict(kernel.component.outputs)
-        for buffer, bank in kernel.ports.banks():
+    for circuit in design.circuits:
+        inputs, outputs = dict(circuit.component.inputs), dict(circuit.component.outputs)
+        for buffer, bank in circuit.ports.banks():
             names, bits = bank_ports(buffer, bank), address_bits(buffer.bank_elements)
-            if (buffer, bank) in kernel.ports.reads:
+            if (buffer, bank) in circuit.ports.reads:
                 assert outputs[names.address] == bits
                 assert inputs[names.data] == buffer.width_bits
-            if (buffer, bank) in kernel.ports.writes:
+            if (buffer, bank) in circuit.ports.writes:
                 written = outputs[names.write_address], outputs[names.write_data], outputs[names.write_enable]
                 assert written == (bits, buffer.width_bits, 1)
             assert f"@{names.memory} of" in design.text()
             seen += 1
-    assert seen > len(design.kernels)
+    assert seen > len(design.circuits)
 
 
 class Other(MemoryInterface):

@@ -12,7 +12,7 @@ import pytest
 from tests.lowering.clocked_bench import run
 from torch2hw.analysis.reference import Reference
 from torch2hw.dialects import storage
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import (
@@ -141,7 +141,7 @@ def test_cycles_of_the_memories(tmp_path: Path) -> None:
 
 
 # -- the hardware around them ------------------------------------------------------------------------------------------
-def copied(number: int, source: Buffer, target: Buffer, weights: Buffer | None = None) -> Nest:
+def copied(number: int, source: Buffer, target: Buffer, weights: Buffer | None = None) -> Kernel:
     """target[i] = source[i] (+ weights[i])."""
     i = Variable(f"i{number}", WORDS)
     at = (variable(i),)
@@ -151,7 +151,7 @@ def copied(number: int, source: Buffer, target: Buffer, weights: Buffer | None =
         operands = (f"read{number}", f"weight{number}")
         statements.append(Operation(f"sum{number}", "f32", "arith.addf", operands, ("f32", "f32")))
     store = Store(target, at, statements[-1].result)
-    return Nest(f"copy{number}", (Loop(i),), (Stage((), tuple(statements), (store,)),))
+    return Kernel(f"copy{number}", (Loop(i),), (Stage((), tuple(statements), (store,)),))
 
 
 def program_with(reads: dict[Storage, int]) -> Program:
@@ -165,8 +165,8 @@ def program_with(reads: dict[Storage, int]) -> Program:
     middle = Buffer("middle", (WORDS,), "f32", late(RAM))
     own = Buffer("own", (WORDS,), "f32", late(ROM), words)
     table = Buffer("shared", (WORDS,), "f32", late(SHARED_ROM), words)
-    nests = (copied(0, x, middle, own), copied(1, middle, y, table), copied(2, y, z, table))
-    return Program.of("p", (x,), (y, z), nests)
+    kernels = (copied(0, x, middle, own), copied(1, middle, y, table), copied(2, y, z, table))
+    return Program.of("p", (x,), (y, z), kernels)
 
 
 @pytest.mark.simulation
@@ -178,9 +178,9 @@ def test_hardware_takes_the_cycles_of_the_record(
     program = program_with(dict(zip(MADE, reads, strict=True)))
     monkeypatch.setattr(scheduled_to_calyx, "MADE", tuple(buffer.storage for buffer in program.buffers()))
     scheduled = affine_to_scheduled.lower(program, Library())
-    for nest in scheduled.nests:
-        for load in nest.loads():
-            taken = nest.plan.ready[load.result] - nest.plan.start[load.result]
+    for kernel in scheduled.kernels:
+        for load in kernel.loads():
+            taken = kernel.plan.ready[load.result] - kernel.plan.start[load.result]
             assert taken == load.buffer.storage.read_latency_cycles
     design = scheduled_to_calyx.lower(scheduled, Library())
     verilog = hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions))

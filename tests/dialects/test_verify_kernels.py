@@ -10,10 +10,10 @@ import pytest
 from tests.dialects.changes import (
     added,
     carried,
+    kernel_changed,
     loaded_at_run_time,
     loads,
     loops,
-    nest_changed,
     operations,
     retyped,
     shifted,
@@ -27,7 +27,10 @@ from torch2hw.dialects.quasi_affine import Variable, constant, variable
 FAULTS = (
     # loops and stages
     Fault(
-        "loop names", "fuse-epilogues", nest_changed(0, loops=lambda n: (n.loops[0], *n.loops)), "two loops are called"
+        "loop names",
+        "fuse-epilogues",
+        kernel_changed(0, loops=lambda n: (n.loops[0], *n.loops)),
+        "two loops are called",
     ),
     Fault("stage of a loop", "remove-dead-code", loops(lambda loop: replace(loop, reduced_by=7)), "reduced by stage 7"),
     Fault(
@@ -36,10 +39,10 @@ FAULTS = (
         loops(lambda loop: replace(loop, reduced_by=None)),
         "over no loop",
     ),
-    Fault("lanes", "choose-lanes", nest_changed(0, lanes=0), "it has 0 lanes"),
-    Fault("multiply-accumulates", "choose-lanes", nest_changed(1, macs=-1), "it has -1 multiply-accumulates"),
+    Fault("lanes", "choose-lanes", kernel_changed(0, lanes=0), "it has 0 lanes"),
+    Fault("multiply-accumulates", "choose-lanes", kernel_changed(1, macs=-1), "it has -1 multiply-accumulates"),
     Fault("extent", "fuse-windows", loops(lambda loop: replace(loop, variable=Variable("k", -1))), "has the extent -1"),
-    Fault("no stage", "fuse-epilogues", nest_changed(0, stages=()), "it has no stage"),
+    Fault("no stage", "fuse-epilogues", kernel_changed(0, stages=()), "it has no stage"),
     Fault(
         "rounds and reduction",
         "interleave-reductions",
@@ -63,7 +66,7 @@ FAULTS = (
     Fault(
         "variable of the domain",
         "interleave-reductions",
-        nest_changed(0, domain=(variable(Variable("q", 4)),)),
+        kernel_changed(0, domain=(variable(Variable("q", 4)),)),
         "domain",
     ),
     Fault(

@@ -12,7 +12,7 @@ from tests.dialects.changes import (
     arms_in_one_bank,
     buffer_changed,
     in_rounds,
-    nest_changed,
+    kernel_changed,
     nodes,
     of_same_name,
     reading_arms,
@@ -84,12 +84,12 @@ FAULTS = (
     Fault(
         "models of one name", "bind-units", lambda p: replace(p, models=p.models * 2), "two software models are called"
     ),
-    Fault("names of kernels", "name-kernels", nest_changed(1, name="matmul0"), "two kernels are called matmul0"),
+    Fault("names of kernels", "name-kernels", kernel_changed(1, name="matmul0"), "two kernels are called matmul0"),
     Fault("read before written", "share-memories", nodes(lambda body: body[::-1]), "before anything has written it"),
     Fault(
         "rounds without a node",
         "fuse-outer-loops",
-        nest_changed(0, loops=lambda n: in_rounds(n).loops),
+        kernel_changed(0, loops=lambda n: in_rounds(n).loops),
         "there are none around it",
     ),
     Fault(
@@ -113,7 +113,7 @@ FAULTS = (
     Fault(
         "innermost loop counts rounds",
         "interleave-reductions",
-        nest_changed(0, loops=lambda n: (*n.loops[:-1], replace(n.loops[-1], in_rounds=True))),
+        kernel_changed(0, loops=lambda n: (*n.loops[:-1], replace(n.loops[-1], in_rounds=True))),
         "is not the outermost one",
     ),
     Fault("element that is not written", "choose-lanes", without_a_lane, "nothing writes the element [1, 0] of", TWO),
@@ -124,7 +124,7 @@ FAULTS = (
     Fault(
         "schedule too early",
         "choose-units",
-        nest_changed(0, schedule=Schedule(1)),
+        kernel_changed(0, schedule=Schedule(1)),
         "has a schedule at level affine",
     ),
     Fault("level", "bind-units", lambda p: replace(p, level="scheduled"), "it is of level scheduled"),

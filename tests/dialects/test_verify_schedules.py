@@ -9,8 +9,8 @@ import pytest
 
 from tests.dialects.changes import (
     carried_early,
+    kernel_changed,
     last_started,
-    nest_changed,
     nodes,
     operations,
     planned,
@@ -31,7 +31,7 @@ FAULTS = (
     Fault(
         "initial values",
         "affine-to-scheduled",
-        nest_changed(0, schedule=carried_early),
+        kernel_changed(0, schedule=carried_early),
         "its initial value is ready in",
     ),
     Fault("spacing", "affine-to-scheduled", operations(1, iterative=True), "in which its unit", model="dividing.py"),
@@ -41,7 +41,7 @@ FAULTS = (
     Fault(
         "arms in time", "affine-to-scheduled", nodes(lambda b: [Par("p", (b[0],)), *b[1:]]), "have no static schedule"
     ),
-    Fault("no schedule", "affine-to-scheduled", nest_changed(0, schedule=None), "has no schedule"),
+    Fault("no schedule", "affine-to-scheduled", kernel_changed(0, schedule=None), "has no schedule"),
     Fault("no cycle", "affine-to-scheduled", planned(start={}), "has no cycle"),
     Fault("no unit", "affine-to-scheduled", operations(1, name="math.nothing"), "has no unit"),
     Fault(
@@ -60,7 +60,7 @@ FAULTS = (
     Fault(
         "carried values",
         "affine-to-scheduled",
-        nest_changed(0, loops=lambda n: n.loops[::-1]),
+        kernel_changed(0, loops=lambda n: n.loops[::-1]),
         "iterations before is ready in",
     ),
     Fault("number of stores", "affine-to-scheduled", planned(store_cycles=[]), "and cycles of 0"),

@@ -300,8 +300,8 @@ def test_a_recurrence_has_the_kernels_of_a_few_steps(partition: int) -> None:
     torch.manual_seed(1)
     model, x = Recurrent(), torch.randn(2, 9, 5)
     design = torch2hw.compile(model, (x,), partition=partition)
-    nests = design.compiled.at("affine").nests
-    assert len([nest for nest in nests if nest.rounds > 5]) == 2 and len(nests) < 20
+    kernels = design.compiled.at("affine").kernels
+    assert len([kernel for kernel in kernels if kernel.rounds > 5]) == 2 and len(kernels) < 20
     result = design.simulate(x, runs=3)
     result.check()
     for hardware, expected in zip(result.outputs, model(x), strict=True):

@@ -130,7 +130,8 @@ LOOPS = {
 
 @pytest.mark.parametrize("name", list(LOOPS))
 def test_loops_that_write_elements(name: str) -> None:
-    """Their steps share constants with nests outside; what a step reads was once awaited for the first rounds only."""
+    """Their steps share constants with kernels outside; what a step reads was once awaited for the first rounds
+    only."""
 
     def filled(x: torch.Tensor) -> torch.Tensor:
         y = torch.zeros(3, 5)

@@ -118,7 +118,7 @@ STATIC = {
     "repeat_one": "calyx.static_repeat 7 { calyx.enable @one }",
     "repeat_once": "calyx.static_repeat 1 { calyx.enable @one }",
     "repeat_twice": "calyx.static_repeat 2 { calyx.enable @one }",
-    "static_nest": "calyx.static_repeat 3 { calyx.static_repeat 4 { calyx.enable @one } }",
+    "static_kernel": "calyx.static_repeat 3 { calyx.static_repeat 4 { calyx.enable @one } }",
     "repeat_window": "calyx.static_repeat 4 { calyx.enable @three }",
     "static_seq": "calyx.static_seq { calyx.enable @three calyx.enable @one calyx.enable @nine }",
     "pipeline": (

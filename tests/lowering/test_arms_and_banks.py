@@ -83,7 +83,7 @@ def test_bit_exact_and_as_long_as_predicted(
     torch.manual_seed(0)
     kind, arguments, shape = (Network, (), (3, 6)) if name == "network" else MODELS[name]
     program = with_arms(kind(*arguments), shape, name, partition, control)
-    assert sum(nest.lanes for nest in program.nests) > 4
+    assert sum(kernel.lanes for kernel in program.kernels) > 4
     sequential = scf_to_calyx.lower(affine_to_scf.lower(program, LIBRARY, banking), LIBRARY)
     verilog = hw_to_sv.export(calyx_to_hw.lower(sequential.calyx, sequential.definitions))
     (tmp_path / "out.sv").write_text(fill_verilog(verilog, sequential.contents))

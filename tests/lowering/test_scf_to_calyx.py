@@ -12,7 +12,7 @@ from torch import nn
 
 from torch2hw.analysis.reference import Reference
 from torch2hw.dialects import calyx
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, constant, variable
@@ -86,8 +86,8 @@ def test_what_is_read_of_a_constant_at_constant_indices_stands_in_the_core() -> 
         Operation("d", "f32", "arith.mulf", ("a", "b"), ("f32", "f32")),
         Operation("e", "f32", "arith.addf", ("d", "c"), ("f32", "f32")),
     )
-    nest = Nest("n0", (Loop(loop),), (Stage((), statements, (Store(y, (i,), "e"),)),))
-    core = affine_to_scf.lower(Program.of("corner", [x], [y], [nest]), Library())
+    kernel = Kernel("n0", (Loop(loop),), (Stage((), statements, (Store(y, (i,), "e"),)),))
+    core = affine_to_scf.lower(Program.of("corner", [x], [y], [kernel]), Library())
     assert "6.000000e+00 : f32" in core.text()
     assert core.text().count("memref.load") == 2, "the input and the weight in the loop"
     (held,) = [memory for memory in core.memories if memory.storage.has_contents]

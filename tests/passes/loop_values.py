@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Load, Nest, Operation, Statement, Store
+from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Kernel, Load, Operation, Statement, Store
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
@@ -52,34 +52,34 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
     with np.errstate(all="ignore"):
         for node in program.sequence:
             for number in range(node.count if isinstance(node, Rounds) else 1):
-                for nest in node.kernels():
-                    _NestRun(nest.round(number), memory).run()
+                for kernel in node.kernels:
+                    _KernelRun(kernel.round(number), memory).run()
     return [memory[buffer] for buffer in program.outputs]
 
 
-class _NestRun:
-    def __init__(self, nest: Nest, memory: dict[Buffer, Array]) -> None:
-        self.nest, self.memory = nest, memory
-        parallel = [loop.variable for loop in nest.parallel_loops()]
+class _KernelRun:
+    def __init__(self, kernel: Kernel, memory: dict[Buffer, Array]) -> None:
+        self.kernel, self.memory = kernel, memory
+        parallel = [loop.variable for loop in kernel.parallel_loops()]
         self.shape = tuple(v.extent for v in parallel)
         self.indices: dict[Variable, Any] = dict(zip(parallel, np.indices(self.shape), strict=True))
         self.values: dict[str, Any] = {}
         self.state: dict[str, Any] = {}
 
     def run(self) -> None:
-        stages = range(len(self.nest.stages))
-        reduced = [loop.variable for stage in reversed(stages) for loop in self.nest.reduction_loops(stage)]
+        stages = range(len(self.kernel.stages))
+        reduced = [loop.variable for stage in reversed(stages) for loop in self.kernel.reduction_loops(stage)]
         for numbers in itertools.product(*(range(v.extent) for v in reduced)):
             self.indices |= dict(zip(reduced, numbers, strict=True))
             for stage in stages:
-                below = [loop for k in range(stage) for loop in self.nest.reduction_loops(k)]
+                below = [loop for k in range(stage) for loop in self.kernel.reduction_loops(k)]
                 if all(self.indices[loop.variable] == loop.extent - 1 for loop in below):
                     self.stage(stage)
 
     def stage(self, number: int) -> None:
-        stage = self.nest.stages[number]
-        inside = self.where(self.nest.domain)
-        first = all(self.indices[loop.variable] == 0 for loop in self.nest.reduction_loops(number))
+        stage = self.kernel.stages[number]
+        inside = self.where(self.kernel.domain)
+        first = all(self.indices[loop.variable] == 0 for loop in self.kernel.reduction_loops(number))
         made = {statement.result: statement for statement in stage.statements}
         for statement in stage.statements:
             self.values.pop(statement.result, None)
@@ -158,7 +158,9 @@ class _NestRun:
         inside = inside & self.where(store.guard)
         place = [self.at(index) for index in store.indices]
         for index, size in zip(place, store.buffer.shape, strict=True):
-            assert ((index >= 0) & (index < size))[inside].all(), f"{self.nest.name} stores outside {store.buffer.name}"
+            assert ((index >= 0) & (index < size))[inside].all(), (
+                f"{self.kernel.name} stores outside {store.buffer.name}"
+            )
         value = np.broadcast_to(self.values[store.value], self.shape)
         target = self.memory[store.buffer]
         if inside.any():

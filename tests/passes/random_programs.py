@@ -20,9 +20,9 @@ from torch2hw.dialects.loops import (
     Carried,
     Constant,
     IndexValue,
+    Kernel,
     Load,
     Loop,
-    Nest,
     Operation,
     Stage,
     Statement,
@@ -79,11 +79,11 @@ def values(program: Program, inputs: Sequence[Array]) -> list[Array]:
     ]
 
 
-def random_case(seed: int, nests: int = 3, sizes: Sequence[int] = SIZES) -> Case:
-    return _Generator(random.Random(seed), sizes).case(nests)
+def random_case(seed: int, kernels: int = 3, sizes: Sequence[int] = SIZES) -> Case:
+    return _Generator(random.Random(seed), sizes).case(kernels)
 
 
-class _Nest:
+class _Kernel:
     """Statements of one stage under construction."""
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -119,11 +119,11 @@ class _Generator:
         self.rng, self.sizes = rng, sizes
         self.inputs: list[Buffer] = []
         self.ranges: list[tuple[int, int]] = []
-        self.nests: list[Nest] = []
+        self.kernels: list[Kernel] = []
         self.tensors: list[Tensor] = []
         self.count = 0
 
-    def case(self, nests: int) -> Case:
+    def case(self, kernels: int) -> Case:
         for _ in range(self.rng.randint(1, 2)):
             self.input(tuple(self.size() for _ in range(self.rng.randint(1, 3))))
         kinds: list[Callable[[], None]] = [
@@ -140,7 +140,7 @@ class _Generator:
             self.gather,
             self.concatenate,
         ]
-        while len(self.nests) < nests:
+        while len(self.kernels) < kernels:
             self.rng.choice(kinds)()
         return self.finish()
 
@@ -149,8 +149,8 @@ class _Generator:
         made = [t.view.reshape_of for t in self.tensors if t.view.reshape_of and t.view.reshape_of.storage.is_scratch]
         chosen = {made[-1], *(b for b in made if self.rng.random() < 0.25)}
         outputs = {b: Buffer(f"y{k}", b.shape, b.dtype, OUTPUT) for k, b in enumerate(b for b in made if b in chosen)}
-        nests = tuple(with_buffers(nest, outputs) for nest in self.nests)
-        program = Program.of("random", tuple(self.inputs), tuple(outputs.values()), nests)
+        kernels = tuple(with_buffers(kernel, outputs) for kernel in self.kernels)
+        program = Program.of("random", tuple(self.inputs), tuple(outputs.values()), kernels)
         return Case(program, tuple(self.ranges))
 
     # -- tensors -------------------------------------------------------------------------------------------------------
@@ -228,10 +228,10 @@ class _Generator:
         bias = self.weights(tuple(shape[d] for d in kept))
         return Tensor(views.remap(bias.view, shape, lambda at: [at[d] for d in kept]), bias.bound)
 
-    # -- nests ---------------------------------------------------------------------------------------------------------
+    # -- kernels
     def emit(
         self,
-        nest: _Nest,
+        kernel: _Kernel,
         result: str,
         parallel: int,
         bound: int,
@@ -240,22 +240,22 @@ class _Generator:
         macs: bool = False,
         target: tuple[Buffer, list[Index]] | None = None,
     ) -> None:
-        """A nest whose first `parallel` variables are the result's dimensions, the rest reduced by stage 0."""
-        shape = tuple(v.extent for v in nest.variables[:parallel])
+        """A kernel whose first `parallel` variables are the result's dimensions, the rest reduced by stage 0."""
+        shape = tuple(v.extent for v in kernel.variables[:parallel])
         self.count += 1
-        buffer, indices = target or (Buffer(f"t{self.count}", shape, dtype, RAM), nest.at[:parallel])
+        buffer, indices = target or (Buffer(f"t{self.count}", shape, dtype, RAM), kernel.at[:parallel])
         store = Store(buffer, tuple(indices), result)
-        loops = [Loop(v) for v in nest.variables[:parallel] if v.extent > 1]
+        loops = [Loop(v) for v in kernel.variables[:parallel] if v.extent > 1]
         if carried:
-            reduced = nest.variables[parallel:]
+            reduced = kernel.variables[parallel:]
             loops += [Loop(v, 0) for v in reduced if v.extent > 1] or [Loop(reduced[0], 0)]
         stages = (
-            (Stage(carried, tuple(nest.statements)), Stage((), (), (store,)))
+            (Stage(carried, tuple(kernel.statements)), Stage((), (), (store,)))
             if carried
-            else (Stage((), tuple(nest.statements), (store,)),)
+            else (Stage((), tuple(kernel.statements), (store,)),)
         )
-        work = prod(v.extent for v in nest.variables) if macs else 0
-        self.nests.append(Nest(f"n{len(self.nests)}", tuple(loops), stages, (), None, work))
+        work = prod(v.extent for v in kernel.variables) if macs else 0
+        self.kernels.append(Kernel(f"n{len(self.kernels)}", tuple(loops), stages, (), None, work))
         if dtype == "f32":
             self.tensors.append(Tensor(views.of_buffer(buffer), bound))
 
@@ -264,45 +264,47 @@ class _Generator:
             [self.rng.choice(MAPS) for _ in range(self.rng.randint(1, 2))] if left is None else ["arith.addf", "relu"]
         )
         left = left or self.any_tensor()
-        nest = _Nest(left.view.shape)
-        result, bound = nest.load(left.view, nest.at), left.bound
+        kernel = _Kernel(left.view.shape)
+        result, bound = kernel.load(left.view, kernel.at), left.bound
         for kind in steps:
             if kind == "relu":
-                zero = nest.constant(0)
-                above = nest.add("arith.cmpf", result, zero, predicate="ugt", types=("f32", "f32"), kind="i1")
-                result = nest.add("arith.select", above, result, zero, types=("i1", "f32", "f32"))
+                zero = kernel.constant(0)
+                above = kernel.add("arith.cmpf", result, zero, predicate="ugt", types=("f32", "f32"), kind="i1")
+                result = kernel.add("arith.select", above, result, zero, types=("i1", "f32", "f32"))
             elif kind == "double":
-                result, bound = nest.add("arith.divf", result, nest.constant(0x3F000000)), bound * 2
+                result, bound = kernel.add("arith.divf", result, kernel.constant(0x3F000000)), bound * 2
             elif kind == "quotient":  # by y·0 + 1
-                right = nest.load(self.shaped(left.view.shape).view, nest.at)
-                one = nest.add("arith.addf", nest.add("arith.mulf", right, nest.constant(0)), nest.constant(ONE))
-                result = nest.add("arith.divf", result, one)
+                right = kernel.load(self.shaped(left.view.shape).view, kernel.at)
+                one = kernel.add(
+                    "arith.addf", kernel.add("arith.mulf", right, kernel.constant(0)), kernel.constant(ONE)
+                )
+                result = kernel.add("arith.divf", result, one)
             elif kind == "root":  # of the square
-                result = nest.add("math.sqrt", nest.add("arith.mulf", result, result), types=("f32",))
+                result = kernel.add("math.sqrt", kernel.add("arith.mulf", result, result), types=("f32",))
                 if bound * bound > LIMIT:
                     return
             elif kind == "clamp":
-                result, bound = nest.add("arith.minimumf", result, nest.constant(f32_bits(5))), max(bound, 5)
+                result, bound = kernel.add("arith.minimumf", result, kernel.constant(f32_bits(5))), max(bound, 5)
             else:
                 right = self.shaped(left.view.shape)
-                result = nest.add(kind, result, nest.load(right.view, nest.at))
+                result = kernel.add(kind, result, kernel.load(right.view, kernel.at))
                 bound = bound * right.bound if kind == "arith.mulf" else bound + right.bound
             if bound > LIMIT:
                 return
-        self.emit(nest, result, len(nest.variables), bound)
+        self.emit(kernel, result, len(kernel.variables), bound)
 
-    def reduced(self, nest: _Nest, parallel: int, term: str, bound: int, kind: str, macs: bool = False) -> None:
+    def reduced(self, kernel: _Kernel, parallel: int, term: str, bound: int, kind: str, macs: bool = False) -> None:
         init = {"arith.addf": 0, "arith.maximumf": MINUS_INFINITY, "arith.minimumf": PLUS_INFINITY}[kind]
         if kind == "arith.addf":
-            bound *= prod(v.extent for v in nest.variables[parallel:])
+            bound *= prod(v.extent for v in kernel.variables[parallel:])
             if bound + 3 > LIMIT:
                 return
             if self.rng.random() < 0.2:
                 init = f32_bits(3)
                 bound += 3
-        start = nest.constant(init)
-        following = nest.add(kind, *self.rng.sample(["acc", term], 2))
-        self.emit(nest, following, parallel, bound, (Carried("acc", "f32", start, following),), macs=macs)
+        start = kernel.constant(init)
+        following = kernel.add(kind, *self.rng.sample(["acc", term], 2))
+        self.emit(kernel, following, parallel, bound, (Carried("acc", "f32", start, following),), macs=macs)
         if self.rng.random() < 0.5:  # a bias, an activation: what the fusing passes look for
             self.map(self.tensors[-1])
 
@@ -311,10 +313,10 @@ class _Generator:
         rank = len(source.view.shape)
         order = self.rng.sample(range(rank), rank)
         parallel = self.rng.randint(0, rank - 1)
-        nest = _Nest([source.view.shape[d] for d in order])
-        term = nest.load(source.view, [nest.at[order.index(d)] for d in range(rank)])
+        kernel = _Kernel([source.view.shape[d] for d in order])
+        term = kernel.load(source.view, [kernel.at[order.index(d)] for d in range(rank)])
         self.reduced(
-            nest, parallel, term, source.bound, self.rng.choice(["arith.addf", "arith.maximumf", "arith.minimumf"])
+            kernel, parallel, term, source.bound, self.rng.choice(["arith.addf", "arith.maximumf", "arith.minimumf"])
         )
 
     def matmul(self) -> None:
@@ -328,10 +330,10 @@ class _Generator:
         if inner * columns * (elements // inner) > 4000:
             return
         right = self.shaped((columns, inner))
-        nest = _Nest((elements // inner, columns, inner))
-        i, j, k = nest.at
-        product = nest.add("arith.mulf", nest.load(rows, [i, k]), nest.load(right.view, [j, k]))
-        self.reduced(nest, 2, product, left.bound * right.bound, "arith.addf", macs=True)
+        kernel = _Kernel((elements // inner, columns, inner))
+        i, j, k = kernel.at
+        product = kernel.add("arith.mulf", kernel.load(rows, [i, k]), kernel.load(right.view, [j, k]))
+        self.reduced(kernel, 2, product, left.bound * right.bound, "arith.addf", macs=True)
 
     def sliding(self) -> tuple[Tensor, list[int], list[int], list[int], list[int]] | None:
         """A tensor of channels × places, with window sizes, strides, dilations and result sizes."""
@@ -356,13 +358,15 @@ class _Generator:
             return
         source, sizes, strides, dilations, results = found
         channels, features = source.view.shape[0], self.rng.choice([1, 2, 3, 5])
-        kernel = self.weights((features, channels, *sizes))
-        nest = _Nest((features, *results, channels, *sizes))
-        o, rest = nest.at[0], nest.at[1:]
+        weights = self.weights((features, channels, *sizes))
+        kernel = _Kernel((features, *results, channels, *sizes))
+        o, rest = kernel.at[0], kernel.at[1:]
         where, c, window = rest[: len(results)], rest[len(results)], rest[len(results) + 1 :]
         place = [p * s + w * d for p, s, w, d in zip(where, strides, window, dilations, strict=True)]
-        product = nest.add("arith.mulf", nest.load(source.view, [c, *place]), nest.load(kernel.view, [o, c, *window]))
-        self.reduced(nest, 1 + len(results), product, source.bound * 2, "arith.addf", macs=True)
+        product = kernel.add(
+            "arith.mulf", kernel.load(source.view, [c, *place]), kernel.load(weights.view, [o, c, *window])
+        )
+        self.reduced(kernel, 1 + len(results), product, source.bound * 2, "arith.addf", macs=True)
 
     def window(self) -> None:
         found = self.sliding()
@@ -374,34 +378,34 @@ class _Generator:
             results = [place // size for place, size in zip(source.view.shape[1:], sizes, strict=True)]
             if min(results) < 1:
                 return
-        nest = _Nest((source.view.shape[0], *results, *sizes))
-        where, inside = nest.at[1 : 1 + len(results)], nest.at[1 + len(results) :]
+        kernel = _Kernel((source.view.shape[0], *results, *sizes))
+        where, inside = kernel.at[1 : 1 + len(results)], kernel.at[1 + len(results) :]
         place = [p * s + w * d for p, s, w, d in zip(where, strides, inside, dilations, strict=True)]
-        term = nest.load(source.view, [nest.at[0], *place])
-        self.reduced(nest, 1 + len(results), term, source.bound, self.rng.choice(["arith.maximumf", "arith.addf"]))
+        term = kernel.load(source.view, [kernel.at[0], *place])
+        self.reduced(kernel, 1 + len(results), term, source.bound, self.rng.choice(["arith.maximumf", "arith.addf"]))
 
     def arg_max(self) -> None:
         source = self.any_tensor()
-        nest = _Nest(source.view.shape)
-        term = nest.load(source.view, nest.at)
-        nest.statements.append(IndexValue("n_at", nest.at[-1]))
-        position = nest.add("arith.index_cast", "n_at", types=("index",), kind="i64")
-        best = nest.add("arith.cmpf", term, "acc", predicate="ogt", types=("f32", "f32"), kind="i1")
-        following = nest.add("arith.select", best, term, "acc", types=("i1", "f32", "f32"))
-        where = nest.add("arith.select", best, position, "acc_at", types=("i1", "i64", "i64"), kind="i64")
+        kernel = _Kernel(source.view.shape)
+        term = kernel.load(source.view, kernel.at)
+        kernel.statements.append(IndexValue("n_at", kernel.at[-1]))
+        position = kernel.add("arith.index_cast", "n_at", types=("index",), kind="i64")
+        best = kernel.add("arith.cmpf", term, "acc", predicate="ogt", types=("f32", "f32"), kind="i1")
+        following = kernel.add("arith.select", best, term, "acc", types=("i1", "f32", "f32"))
+        where = kernel.add("arith.select", best, position, "acc_at", types=("i1", "i64", "i64"), kind="i64")
         carried = (
-            Carried("acc", "f32", nest.constant(MINUS_INFINITY), following),
-            Carried("acc_at", "i64", nest.constant(0, "i64"), where),
+            Carried("acc", "f32", kernel.constant(MINUS_INFINITY), following),
+            Carried("acc_at", "i64", kernel.constant(0, "i64"), where),
         )
-        self.emit(nest, following, len(nest.variables) - 1, source.bound, carried)
-        last = self.nests[-1]
-        second = Buffer(f"t{self.count}_at", tuple(v.extent for v in nest.variables[:-1]), "i64", RAM)
-        store = Store(second, tuple(nest.at[:-1]), where)
-        self.nests[-1] = replace(
+        self.emit(kernel, following, len(kernel.variables) - 1, source.bound, carried)
+        last = self.kernels[-1]
+        second = Buffer(f"t{self.count}_at", tuple(v.extent for v in kernel.variables[:-1]), "i64", RAM)
+        store = Store(second, tuple(kernel.at[:-1]), where)
+        self.kernels[-1] = replace(
             last, stages=(last.stages[0], replace(last.stages[1], stores=(*last.stages[1].stores, store)))
         )
         if self.rng.random() < 0.5:  # as an embedding of the place
-            table = self.weights((nest.variables[-1].extent, self.size()))
+            table = self.weights((kernel.variables[-1].extent, self.size()))
             self.looked_up(views.of_buffer(second), table)
 
     def gather(self) -> None:
@@ -410,15 +414,15 @@ class _Generator:
         self.looked_up(self.input(shape, "i64", 0, table.view.shape[0] - 1), table)
 
     def looked_up(self, places: View, table: Tensor) -> None:
-        nest = _Nest((*places.shape, *table.view.shape[1:]))
-        read = nest.load(places, nest.at[: len(places.shape)])
-        row = nest.add("arith.index_cast", read, types=("i64",), kind="index")
+        kernel = _Kernel((*places.shape, *table.view.shape[1:]))
+        read = kernel.load(places, kernel.at[: len(places.shape)])
+        row = kernel.add("arith.index_cast", read, types=("i64",), kind="index")
         size = table.view.shape[0]
-        at = [variable(Variable(row, size)) if size > 1 else constant(0), *nest.at[len(places.shape) :]]
+        at = [variable(Variable(row, size)) if size > 1 else constant(0), *kernel.at[len(places.shape) :]]
         element = table.view.element(at)
-        if element.guard or prod(v.extent for v in nest.variables) > 400:
+        if element.guard or prod(v.extent for v in kernel.variables) > 400:
             return
-        self.emit(nest, nest.load(table.view, at), len(nest.variables), table.bound)
+        self.emit(kernel, kernel.load(table.view, at), len(kernel.variables), table.bound)
 
     def concatenate(self) -> None:
         parts = [self.any_tensor() for _ in range(2)]
@@ -429,13 +433,13 @@ class _Generator:
         buffer = Buffer(f"t{self.count}", (sum(p.view.shape[0] for p in parts),), "f32", RAM)
         start = 0
         for part in parts:
-            nest = _Nest(part.view.shape)
+            kernel = _Kernel(part.view.shape)
             self.emit(
-                nest,
-                nest.load(part.view, nest.at),
+                kernel,
+                kernel.load(part.view, kernel.at),
                 1,
                 max(p.bound for p in parts),
-                target=(buffer, [nest.at[0] + start]),
+                target=(buffer, [kernel.at[0] + start]),
             )
             start += part.view.shape[0]
             self.tensors.pop()
@@ -449,13 +453,13 @@ def joined(cases: Sequence[Case]) -> Case:
         "random",
         tuple(b for part in parts for b in part.inputs),
         tuple(b for part in parts for b in part.outputs),
-        tuple(nest for part in parts for nest in part.nests),
+        tuple(kernel for part in parts for kernel in part.kernels),
     )
     return Case(program, tuple(limits for case in cases for limits in case.ranges))
 
 
 def _prefixed(program: Program, prefix: str) -> Program:
     renamed = {b: replace(b, name=prefix + b.name) for b in program.buffers()}
-    nests = [replace(with_buffers(nest, renamed), name=prefix + nest.name) for nest in program.nests]
+    kernels = [replace(with_buffers(kernel, renamed), name=prefix + kernel.name) for kernel in program.kernels]
     inputs, outputs = ([renamed[b] for b in ports] for ports in (program.inputs, program.outputs))
-    return Program.of(program.name, inputs, outputs, nests)
+    return Program.of(program.name, inputs, outputs, kernels)

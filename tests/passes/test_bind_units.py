@@ -32,7 +32,7 @@ func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {{
 """
     context: Any = SimpleNamespace(library=library)
     program, _ = BindUnits().run(affine(text), context)
-    return {s.name: s.callee for nest in program.nests for s in nest.statements() if isinstance(s, Operation)}
+    return {s.name: s.callee for kernel in program.kernels for s in kernel.statements() if isinstance(s, Operation)}
 
 
 def test_a_division_of_one_is_a_reciprocal() -> None:

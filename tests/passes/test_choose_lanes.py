@@ -1,4 +1,4 @@
-"""choose-lanes: nests that share a buffer are chosen for each other, and what their price is made of."""
+"""choose-lanes: kernels that share a buffer are chosen for each other, and what their price is made of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import prod
 from tests.passes.compiled import LIBRARY, context
 from torch2hw.analysis.lane_costs import Lanes, choices, memory, multiplexer
 from torch2hw.analysis.reduction_order import interleave, recurrence_latency
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
@@ -19,7 +19,7 @@ from torch2hw.passes.unroll_lanes import unroll
 TYPES = ("f32", "f32")
 
 
-def product(name: str, x: Buffer, y: Buffer, weights: Buffer) -> Nest:
+def product(name: str, x: Buffer, y: Buffer, weights: Buffer) -> Kernel:
     """y = x · weights"""
     row, column, term = (Variable(f"i{k}", size) for k, size in enumerate((*y.shape, x.shape[1])))
     statements = (
@@ -33,7 +33,7 @@ def product(name: str, x: Buffer, y: Buffer, weights: Buffer) -> Nest:
         Stage((Carried("acc", "f32", "zero", "next"),), statements),
         Stage((), (), (Store(y, (variable(row), variable(column)), "next"),)),
     )
-    return Nest(name, (Loop(row), Loop(column), Loop(term, 0)), stages)
+    return Kernel(name, (Loop(row), Loop(column), Loop(term, 0)), stages)
 
 
 def two_products(rows: int, *widths: int) -> Program:
@@ -42,8 +42,8 @@ def two_products(rows: int, *widths: int) -> Program:
         for name, width, storage in zip("xhy", widths, (INPUT, RAM, OUTPUT), strict=True)
     )
     weights = [Buffer(f"w{k}", (widths[k], widths[k + 1]), "f32", INPUT) for k in range(2)]
-    nests = (product("first", x, hidden, weights[0]), product("second", hidden, y, weights[1]))
-    return Program.of("p", (x, *weights), (y,), nests)
+    kernels = (product("first", x, hidden, weights[0]), product("second", hidden, y, weights[1]))
+    return Program.of("p", (x, *weights), (y,), kernels)
 
 
 def banks(program: Program, partition: int) -> dict[str, int]:
@@ -58,7 +58,7 @@ def test_a_layer_is_not_chosen_at_the_expense_of_the_next() -> None:
     found = banks(program, 5)
     assert found["h"] <= 25
     chosen, _ = ChooseLanes().run(program, context(5))
-    assert [nest.lanes for nest in chosen.nests] == [25, 20]
+    assert [kernel.lanes for kernel in chosen.kernels] == [25, 20]
 
 
 def test_it_is_no_dearer_than_any_single_change() -> None:
@@ -86,16 +86,16 @@ def test_memories_of_few_words_are_luts_and_larger_ones_blocks() -> None:
 
 
 def test_lanes_that_are_joined_are_deeper() -> None:
-    nest = two_products(8, 64, 16, 4).nests[0]
-    latency = recurrence_latency(nest, LIBRARY)
-    row, _, term = nest.loops
-    joined, apart = (Lanes(unroll(nest, {v: 8}), "", latency, LIBRARY) for v in (term.variable, row.variable))
+    kernel = two_products(8, 64, 16, 4).kernels[0]
+    latency = recurrence_latency(kernel, LIBRARY)
+    row, _, term = kernel.loops
+    joined, apart = (Lanes(unroll(kernel, {v: 8}), "", latency, LIBRARY) for v in (term.variable, row.variable))
     assert joined.depth - apart.depth == 3 * latency
 
 
 def test_accumulators_of_many_lanes_are_dearer_than_padding_only_if_time_is_cheap() -> None:
     """13 × 10 outputs, an addition of 7 cycles: three to six more accumulators in each of 25 lanes, or 14 × 10."""
-    first = two_products(64, 64, 48, 4).nests[0]
+    first = two_products(64, 64, 48, 4).kernels[0]
     row, column, _ = first.loops
-    nest = unroll(first, {row.variable: 5, column.variable: 5})
-    assert interleave(nest, 7).trip_count == 13 * 10 * 64
+    kernel = unroll(first, {row.variable: 5, column.variable: 5})
+    assert interleave(kernel, 7).trip_count == 13 * 10 * 64

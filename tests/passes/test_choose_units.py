@@ -8,7 +8,7 @@ import pytest
 
 from tests.passes.compiled import LIBRARY, context, started, starts_of
 from torch2hw.compiler.options import Options
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
@@ -20,7 +20,7 @@ from torch2hw.passes.overlap_kernels import OverlapKernels
 TYPES = ("f32", "f32")
 
 
-def sums_divided(name: str, sums: int, terms: int, divide: bool = True) -> Nest:
+def sums_divided(name: str, sums: int, terms: int, divide: bool = True) -> Kernel:
     """y[i] = (x[i, 0] + x[i, 1] + …) / d[i], or the sums alone."""
     x, d = Buffer(f"{name}_x", (sums, terms), "f32", INPUT), Buffer(f"{name}_d", (sums,), "f32", INPUT)
     y = Buffer(f"{name}_y", (sums,), "f32", OUTPUT)
@@ -31,13 +31,13 @@ def sums_divided(name: str, sums: int, terms: int, divide: bool = True) -> Nest:
     quotient = Operation("quotient", "f32", "arith.divf", ("next", "by"), TYPES)
     statements = (divisor, quotient) if divide else ()
     last = Stage((), statements, (Store(y, (variable(i),), "quotient" if divide else "next"),))
-    return Nest(name, (Loop(i), Loop(k, 0)), (first, last), macs=sums * terms)
+    return Kernel(name, (Loop(i), Loop(k, 0)), (first, last), macs=sums * terms)
 
 
-def program_of(*nests: Nest) -> Program:
-    inputs = {load.buffer: None for nest in nests for load in nest.loads()}
-    outputs = {store.buffer: None for nest in nests for store in nest.stores()}
-    return Program.of("p", tuple(inputs), tuple(outputs), nests)
+def program_of(*kernels: Kernel) -> Program:
+    inputs = {load.buffer: None for kernel in kernels for load in kernel.loads()}
+    outputs = {store.buffer: None for kernel in kernels for store in kernel.stores()}
+    return Program.of("p", tuple(inputs), tuple(outputs), kernels)
 
 
 def chosen(program: Program, options: Options | None = None) -> Program:
@@ -47,7 +47,7 @@ def chosen(program: Program, options: Options | None = None) -> Program:
 
 
 def iterative(program: Program) -> list[bool]:
-    operations = (each for nest in program.nests for each in nest.statements() if isinstance(each, Operation))
+    operations = (each for kernel in program.kernels for each in kernel.statements() if isinstance(each, Operation))
     return [each.iterative for each in operations if each.name == "arith.divf"]
 
 
@@ -64,15 +64,15 @@ def test_what_is_rare_takes_its_time() -> None:
 def test_the_unit_is_fed_where_a_sum_has_ended(terms: int, interval: int) -> None:
     """27 cycles a division are 14 an iteration of 2, and with 9 terms fewer than the 6 that the adder needs."""
     program = divided(sums_divided("n", 5, terms))
-    assert program.nests[0].plan.interval_cycles == interval
+    assert program.kernels[0].plan.interval_cycles == interval
     assert not list(faults(program, LIBRARY))
 
 
-def divided(*nests: Nest) -> Program:
+def divided(*kernels: Kernel) -> Program:
     """Scheduled and overlapped with every division on an iterative unit."""
     every = [
         replace(
-            nest,
+            kernel,
             stages=tuple(
                 replace(
                     stage,
@@ -83,18 +83,18 @@ def divided(*nests: Nest) -> Program:
                         for each in stage.statements
                     ),
                 )
-                for stage in nest.stages
+                for stage in kernel.stages
             ),
         )
-        for nest in nests
+        for kernel in kernels
     ]
     return OverlapKernels().run(affine_to_scheduled.lower(program_of(*every), LIBRARY), context(1))[0]  # type: ignore[arg-type]
 
 
 def test_operands_that_come_too_early_are_seen() -> None:
     program = divided(sums_divided("n", 5, 2))
-    nest = program.nests[0]
-    early = program.with_nests([replace(nest, schedule=replace(nest.plan, interval_cycles=13))])
+    kernel = program.kernels[0]
+    early = program.with_kernels([replace(kernel, schedule=replace(kernel.plan, interval_cycles=13))])
     assert list(faults(early, LIBRARY)) == ["n: quotient comes while f32_div_iterative is busy"]
 
 

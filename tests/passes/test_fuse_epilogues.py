@@ -8,14 +8,14 @@ import pytest
 from tests.passes.compiled import context
 from tests.passes.loop_values import program_values
 from tests.passes.test_fuse_outer_loops import buffer, product
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, ROM
 from torch2hw.passes.fuse_epilogues import FuseEpilogues
 
 
-def added(left: Buffer, right: Buffer, written: Buffer) -> Nest:
+def added(left: Buffer, right: Buffer, written: Buffer) -> Kernel:
     row, column = Variable("r", written.shape[0]), Variable("c", written.shape[1])
     at = (variable(row), variable(column))
     statements = (
@@ -23,7 +23,7 @@ def added(left: Buffer, right: Buffer, written: Buffer) -> Nest:
         Load("b", "f32", right, at),
         Operation("s", "f32", "arith.addf", ("a", "b"), ("f32", "f32")),
     )
-    return Nest("add", (Loop(row), Loop(column)), (Stage((), statements, (Store(written, at, "s"),)),))
+    return Kernel("add", (Loop(row), Loop(column)), (Stage((), statements, (Store(written, at, "s"),)),))
 
 
 @pytest.mark.parametrize("same", [False, True])
@@ -32,10 +32,10 @@ def test_an_epilogue_reads_other_memories_than_the_reduction(same: bool) -> None
     middle, out = buffer("m", 4, 4), buffer("y", 4, 4, OUTPUT)
     words = np.arange(16, dtype=np.float32).view(np.uint32).reshape(4, 4)
     weights = Buffer("w", (4, 4), "f32", ROM, words)
-    nests = (product("n", x, weights, middle), added(middle, x if same else z, out))
-    program = Program.of("p", (x, z), (out,), nests)
+    kernels = (product("n", x, weights, middle), added(middle, x if same else z, out))
+    program = Program.of("p", (x, z), (out,), kernels)
     fused, _ = FuseEpilogues().run(program, context(1))
-    assert len(fused.nests) == (2 if same else 1)
+    assert len(fused.kernels) == (2 if same else 1)
     inputs = [np.arange(16, dtype=np.float32).reshape(4, 4), np.ones((4, 4), np.float32)]
     for got, wanted in zip(program_values(fused, inputs), program_values(program, inputs), strict=True):
         np.testing.assert_array_equal(got, wanted)

@@ -19,7 +19,7 @@ from tests.passes.compiled import (
 )
 from torch2hw.analysis.start_times import overlapped
 from torch2hw.compiler.options import Options
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM, Storage
@@ -33,7 +33,7 @@ def buffer(name: str, rows: int, columns: int, storage: Storage = RAM) -> Buffer
     return Buffer(name, (rows, columns), "f32", storage)
 
 
-def mapped(name: str, read: Buffer, written: Buffer, shift: int = 0, transposed: bool = False) -> Nest:
+def mapped(name: str, read: Buffer, written: Buffer, shift: int = 0, transposed: bool = False) -> Kernel:
     """written[i, j] = read[i + shift, j] + itself; row 0 where that is outside."""
     row, column = Variable(f"{name}_i", written.shape[0]), Variable(f"{name}_j", written.shape[1])
     at = (variable(row), variable(column))
@@ -43,10 +43,10 @@ def mapped(name: str, read: Buffer, written: Buffer, shift: int = 0, transposed:
         Load("a", "f32", read, place, guard),
         Operation("b", "f32", "arith.addf", ("a", "a"), ("f32", "f32")),
     )
-    return Nest(name, (Loop(row), Loop(column)), (Stage((), statements, (Store(written, at, "b"),)),))
+    return Kernel(name, (Loop(row), Loop(column)), (Stage((), statements, (Store(written, at, "b"),)),))
 
 
-def product(name: str, read: Buffer, weights: Buffer, written: Buffer) -> Nest:
+def product(name: str, read: Buffer, weights: Buffer, written: Buffer) -> Kernel:
     """A matrix product."""
     row, column = Variable(f"{name}_i", written.shape[0]), Variable(f"{name}_j", written.shape[1])
     inner = Variable(f"{name}_k", read.shape[1])
@@ -63,7 +63,7 @@ def product(name: str, read: Buffer, weights: Buffer, written: Buffer) -> Nest:
         Stage((), (), (Store(written, (i, j), "s"),)),
     )
     loops = (Loop(row), Loop(column), Loop(inner, 0))
-    return Nest(name, loops, stages, macs=row.extent * column.extent * inner.extent)
+    return Kernel(name, loops, stages, macs=row.extent * column.extent * inner.extent)
 
 
 def random_rows(seed: int) -> Program:
@@ -72,7 +72,7 @@ def random_rows(seed: int) -> Program:
     rows = rng.choice((4, 6, 8, 9, 10, 12, 16, 25))
     data = np.random.default_rng(seed)
     here = buffer("x", rows, rng.randint(1, 5), INPUT)
-    first, nests = here, []
+    first, kernels = here, []
     count = rng.randint(2, 4)
     for number in range(count):
         storage = OUTPUT if number == count - 1 else RAM
@@ -81,12 +81,12 @@ def random_rows(seed: int) -> Program:
             words = data.integers(-3, 4, (here.shape[1], columns)).astype(np.float32).view(np.uint32)
             weights = Buffer(f"w{number}", words.shape, "f32", ROM, words)
             there = buffer(f"t{number}", rows, columns, storage)
-            nests.append(product(f"n{number}", here, weights, there))
+            kernels.append(product(f"n{number}", here, weights, there))
         else:
             there = buffer(f"t{number}", rows, here.shape[1], storage)
-            nests.append(mapped(f"n{number}", here, there))
+            kernels.append(mapped(f"n{number}", here, there))
         here = there
-    return Program.of("p", (first,), (here,), tuple(nests))
+    return Program.of("p", (first,), (here,), tuple(kernels))
 
 
 @pytest.fixture
@@ -130,21 +130,21 @@ def test_a_round_that_comes_a_cycle_earlier_is_found() -> None:
 def test_what_is_left_alone(what: str) -> None:
     rows = 7 if what == "an odd number of rows" else 8
     x, h, y = buffer("x", rows, 8, INPUT), buffer("h", rows, 8), buffer("y", rows, 8, OUTPUT)
-    nests = [mapped("n0", x, h), mapped("n1", h, y)]
+    kernels = [mapped("n0", x, h), mapped("n1", h, y)]
     if what == "another row":
-        nests[1] = mapped("n1", h, y, shift=1)
+        kernels[1] = mapped("n1", h, y, shift=1)
     if what == "another dimension":
-        nests[1] = mapped("n1", h, y, transposed=True)
+        kernels[1] = mapped("n1", h, y, transposed=True)
     if what == "a later reader":
         z = buffer("z", rows, 8, OUTPUT)
-        nests += [mapped("n2", x, buffer("unused", rows, 8)), mapped("n3", h, z, transposed=True)]
-        program = Program.of("p", (x,), (y, z), tuple(nests))
+        kernels += [mapped("n2", x, buffer("unused", rows, 8)), mapped("n3", h, z, transposed=True)]
+        program = Program.of("p", (x,), (y, z), tuple(kernels))
     else:
-        program = Program.of("p", (x,), (y,), tuple(nests))
+        program = Program.of("p", (x,), (y,), tuple(kernels))
     fused, report = FuseOuterLoops(max_added=1000.0).run(program, context(1))
     contracted = [each for each in fused.buffers() if each.name == "h" and each.shape != h.shape]
     if what == "an odd number of rows":
-        assert [nest.rounds for nest in fused.nests] == [7, 7], "seven rounds of a row"
+        assert [kernel.rounds for kernel in fused.kernels] == [7, 7], "seven rounds of a row"
     else:
         assert not contracted and (fused is program or what == "a later reader"), report
 

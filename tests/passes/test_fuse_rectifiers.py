@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch2hw.dialects.loops import Constant, Nest, Operation, Stage
+from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage
 from torch2hw.hwlib import Library
 from torch2hw.passes.fuse_rectifiers import fuse
 
 
-def _nest(
+def _kernel(
     predicate: str = "ugt", limit: int = 0, other: str = "zero", compared: str = "x", extra: bool = False
-) -> Nest:
+) -> Kernel:
     kind = "f32"
     statements = [
         Constant("zero", kind, 0),
@@ -20,28 +20,28 @@ def _nest(
     ]
     if extra:
         statements.append(Operation("z", kind, "arith.select", ("c", "zero", "x"), ("i1", kind, kind)))
-    return Nest("n", (), (Stage((), tuple(statements)),))
+    return Kernel("n", (), (Stage((), tuple(statements)),))
 
 
-def _names(nest: Nest) -> list[str]:
-    return [s.name for s in fuse(nest, Library()).statements() if isinstance(s, Operation)]
+def _names(kernel: Kernel) -> list[str]:
+    return [s.name for s in fuse(kernel, Library()).statements() if isinstance(s, Operation)]
 
 
 def test_a_relu_is_one_unit_and_nothing_else_is_left_of_it() -> None:
-    fused = fuse(_nest(), Library())
+    fused = fuse(_kernel(), Library())
     assert [s.name for s in fused.statements() if isinstance(s, Operation)] == ["arith.addf", "hwlib.relu"]
     assert [s.result for s in fused.statements() if isinstance(s, Constant)] == ["zero"]
 
 
 def test_others_keep_their_comparison() -> None:
     usual = ["arith.addf", "arith.cmpf", "arith.select"]
-    assert _names(_nest(predicate="ogt")) == usual  # NaN becomes zero
-    assert _names(_nest(predicate="uge")) == usual  # -0 stays
-    assert _names(_nest(limit=0x3F800000)) == usual
-    assert _names(_nest(limit=0x80000000)) == usual
-    assert _names(_nest(other="limit", limit=1)) == usual
-    assert _names(_nest(compared="zero")) == usual
+    assert _names(_kernel(predicate="ogt")) == usual  # NaN becomes zero
+    assert _names(_kernel(predicate="uge")) == usual  # -0 stays
+    assert _names(_kernel(limit=0x3F800000)) == usual
+    assert _names(_kernel(limit=0x80000000)) == usual
+    assert _names(_kernel(other="limit", limit=1)) == usual
+    assert _names(_kernel(compared="zero")) == usual
 
 
 def test_a_comparison_with_another_user_stays() -> None:
-    assert _names(_nest(extra=True)) == ["arith.addf", "arith.cmpf", "hwlib.relu", "arith.select"]
+    assert _names(_kernel(extra=True)) == ["arith.addf", "arith.cmpf", "hwlib.relu", "arith.select"]

@@ -11,7 +11,7 @@ from tests.passes.random_programs import joined, random_case
 from torch2hw.analysis.overlap_faults import overlap_faults
 from torch2hw.analysis.start_times import Timed, TimedAccess, latest_minus_earliest
 from torch2hw.compiler.options import Options
-from torch2hw.dialects.loops import Buffer, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
@@ -24,7 +24,7 @@ MIDDLE = Buffer("middle", (ROWS, COLUMNS), "f32", RAM)
 OUT = Buffer("out", (ROWS, COLUMNS), "f32", OUTPUT)
 
 
-def elementwise(name: str, source: Buffer, target: Buffer, operation: str, columns_outside: bool = False) -> Nest:
+def elementwise(name: str, source: Buffer, target: Buffer, operation: str, columns_outside: bool = False) -> Kernel:
     row, column = Variable(f"{name}_i", ROWS), Variable(f"{name}_j", COLUMNS)
     at: tuple[Index, ...] = (variable(row), variable(column))
     operands = 1 if operation == "math.exp" else 2
@@ -33,15 +33,15 @@ def elementwise(name: str, source: Buffer, target: Buffer, operation: str, colum
         Operation("b", "f32", operation, ("a",) * operands, ("f32",) * operands),
     )
     loops = (Loop(column), Loop(row)) if columns_outside else (Loop(row), Loop(column))
-    return Nest(name, loops, (Stage((), statements, (Store(target, at, "b"),)),))
+    return Kernel(name, loops, (Stage((), statements, (Store(target, at, "b"),)),))
 
 
 def two(second: str = "math.exp", columns_outside: bool = False) -> Program:
-    nests = (
+    kernels = (
         elementwise("first", X, MIDDLE, "arith.addf"),
         elementwise("second", MIDDLE, OUT, second, columns_outside),
     )
-    return affine_to_scheduled.lower(Program.of("p", (X,), (OUT,), nests), LIBRARY)
+    return affine_to_scheduled.lower(Program.of("p", (X,), (OUT,), kernels), LIBRARY)
 
 
 def overlapped(program: Program) -> Program:
@@ -50,13 +50,13 @@ def overlapped(program: Program) -> Program:
 
 def test_a_consumer_in_the_same_order_follows_at_the_depth_of_the_producer() -> None:
     program = two()
-    written, read = program.nests[0].plan.store_cycles[0], program.nests[1].plan.start["a"]
+    written, read = program.kernels[0].plan.store_cycles[0], program.kernels[1].plan.start["a"]
     assert starts_of(overlapped(program)) == (0, written + 1 - read)
 
 
 def test_a_consumer_in_another_order_waits_for_what_it_needs_first() -> None:
     program = two(columns_outside=True)
-    written, read = program.nests[0].plan.store_cycles[0], program.nests[1].plan.start["a"]
+    written, read = program.kernels[0].plan.store_cycles[0], program.kernels[1].plan.start["a"]
     last = max((i * COLUMNS + j) - (j * ROWS + i) for i in range(ROWS) for j in range(COLUMNS))
     assert starts_of(overlapped(program)) == (0, written + 1 - read + last)
 
@@ -64,7 +64,7 @@ def test_a_consumer_in_another_order_waits_for_what_it_needs_first() -> None:
 def test_a_shared_unit_is_one_kernels_at_a_time() -> None:
     program = two("arith.addf")
     assert program.shared == {"f32_add": 1}
-    first, second = (nest.plan.start["b"] for nest in program.nests)
+    first, second = (kernel.plan.start["b"] for kernel in program.kernels)
     assert starts_of(overlapped(program)) == (0, first + ROWS * COLUMNS - second)
     alone = affine_to_scheduled.lower(program, LIBRARY, share=False)
     assert starts_of(overlapped(alone))[1] < starts_of(overlapped(program))[1]
@@ -100,10 +100,10 @@ def test_distances_are_no_less_than_enumeration_finds() -> None:
 def compared_distances(seed: int) -> int:
     """Every pair of accesses to one buffer, element by element."""
     program = scheduled(random_case(7100 + seed, 4).program, 1 + seed % 3)
-    nests = [Timed(nest, LIBRARY, program.shared) for nest in program.nests]
+    kernels = [Timed(kernel, LIBRARY, program.shared) for kernel in program.kernels]
     compared = 0
-    for number, later in enumerate(nests):
-        for earlier in nests[:number]:
+    for number, later in enumerate(kernels):
+        for earlier in kernels[:number]:
             for one in earlier.writes:
                 for other in later.reads:
                     if one.buffer is other.buffer:
@@ -122,7 +122,7 @@ def enumerated(first: Timed, one: TimedAccess, second: Timed, other: TimedAccess
 
 def touched(timed: Timed, access: TimedAccess) -> dict[tuple[int, ...], list[int]]:
     found: dict[tuple[int, ...], list[int]] = {}
-    loops = [loop.variable for loop in timed.nest.loops]
+    loops = [loop.variable for loop in timed.kernel.loops]
     if {v for index in access.indices for v in index.variables()} - set(loops):
         return found
     for values in product(*(range(v.extent) for v in loops)):

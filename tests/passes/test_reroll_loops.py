@@ -18,7 +18,7 @@ from tests.passes.compiled import (
 )
 from tests.passes.loop_values import program_values
 from torch2hw.compiler.options import Options
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Statement, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Statement, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
@@ -47,7 +47,9 @@ def bounded(statements: list[Statement], name: str) -> str:
     return "result"
 
 
-def mapped(name: str, reads: list[tuple[Buffer, int]], writes: list[tuple[Buffer, int]], flipped: bool = False) -> Nest:
+def mapped(
+    name: str, reads: list[tuple[Buffer, int]], writes: list[tuple[Buffer, int]], flipped: bool = False
+) -> Kernel:
     """The sum of vectors, which are rows of matrices or by themselves; the first one may be the other way round."""
     column = Variable(f"{name}_i", writes[0][0].shape[-1])
     at = variable(column)
@@ -61,10 +63,10 @@ def mapped(name: str, reads: list[tuple[Buffer, int]], writes: list[tuple[Buffer
         total = f"s{number}"
     result = bounded(statements, total)
     stores = tuple(Store(buffer, row(buffer, place, at), result) for buffer, place in writes)
-    return Nest(name, (Loop(column),), (Stage((), tuple(statements), stores),))
+    return Kernel(name, (Loop(column),), (Stage((), tuple(statements), stores),))
 
 
-def product(name: str, weights: Buffer, reads: list[tuple[Buffer, int]], writes: list[tuple[Buffer, int]]) -> Nest:
+def product(name: str, weights: Buffer, reads: list[tuple[Buffer, int]], writes: list[tuple[Buffer, int]]) -> Kernel:
     """Weights times the first vector, plus the others."""
     outputs, inputs = weights.shape
     column, inner = Variable(f"{name}_j", outputs), Variable(f"{name}_k", inputs)
@@ -85,7 +87,7 @@ def product(name: str, weights: Buffer, reads: list[tuple[Buffer, int]], writes:
     result = bounded(statements, total)
     stores = tuple(Store(buffer, row(buffer, at, variable(column)), result) for buffer, at in writes)
     stages = (Stage((Carried("acc", "f32", "zero", "s"),), reduction), Stage((), tuple(statements), stores))
-    return Nest(name, (Loop(column), Loop(inner, 0)), stages, macs=outputs * inputs)
+    return Kernel(name, (Loop(column), Loop(inner, 0)), stages, macs=outputs * inputs)
 
 
 def matrix(name: str, rng: np.random.Generator, outputs: int, inputs: int) -> Buffer:
@@ -105,7 +107,7 @@ def recurrence(seed: int) -> Program:
     products = [rng.random() < 0.5 for _ in range(3)]
     injected = rng.random() < 0.3  # every step reads the first state, too
     states: list[Buffer] = []
-    nests: list[Nest] = [mapped("start", [(x, 0)], [(initial := Buffer("h", (size,), "f32", RAM), 0)])]
+    kernels: list[Kernel] = [mapped("start", [(x, 0)], [(initial := Buffer("h", (size,), "f32", RAM), 0)])]
     state, older = initial, initial
     for step in range(steps):
         at = steps - 1 - step if backwards else step
@@ -115,17 +117,17 @@ def recurrence(seed: int) -> Program:
         weights = matrix(f"w{step}", data, size, size) if own else shared
         reads = [(state, 0), (x, at), *([(older, 0)] if second else []), *([(initial, 0)] if injected else [])]
         if products[0]:
-            nests.append(product(f"n{step}", weights, reads, [(middle, 0)]))
+            kernels.append(product(f"n{step}", weights, reads, [(middle, 0)]))
         else:
-            nests.append(mapped(f"n{step}", reads, [(middle, 0)], flipped))
+            kernels.append(mapped(f"n{step}", reads, [(middle, 0)], flipped))
         if products[1]:
-            nests.append(product(f"u{step}", shared, [(middle, 0), (state, 0)], writes))
+            kernels.append(product(f"u{step}", shared, [(middle, 0), (state, 0)], writes))
         else:
-            nests.append(mapped(f"u{step}", [(middle, 0), (state, 0)], writes, flipped and not second))
+            kernels.append(mapped(f"u{step}", [(middle, 0), (state, 0)], writes, flipped and not second))
         states.append(new)
         older, state = (state if second else initial), new
-    nests.append(mapped("end", [(state, 0), *([(states[1], 0)] if late else [])], [(last, 0)]))
-    return Program.of("p", (x,), (every, last) if stacked else (last,), tuple(nests))
+    kernels.append(mapped("end", [(state, 0), *([(states[1], 0)] if late else [])], [(last, 0)]))
+    return Program.of("p", (x,), (every, last) if stacked else (last,), tuple(kernels))
 
 
 def rerolled(program: Program) -> Program:
@@ -138,18 +140,18 @@ def narrow() -> Program:
     x, y = Buffer("x", (5, 24), "f32", INPUT), Buffer("y", (24,), "f32", OUTPUT)
     down, up = matrix("down", data, 2, 24), matrix("up", data, 24, 2)
     states = [Buffer(f"h{k}", (24,), "f32", RAM) for k in range(6)]
-    nests = [mapped("first", [(x, 0)], [(states[0], 0)])]
+    kernels = [mapped("first", [(x, 0)], [(states[0], 0)])]
     for k in range(5):
         middle = Buffer(f"m{k}", (2,), "f32", RAM)
-        nests.append(product(f"n{k}", down, [(states[k], 0)], [(middle, 0)]))
-        nests.append(product(f"u{k}", up, [(middle, 0), (x, k)], [(states[k + 1], 0)]))
-    nests.append(mapped("last", [(states[5], 0)], [(y, 0)]))
-    return Program.of("p", (x,), (y,), tuple(nests))
+        kernels.append(product(f"n{k}", down, [(states[k], 0)], [(middle, 0)]))
+        kernels.append(product(f"u{k}", up, [(middle, 0), (x, k)], [(states[k + 1], 0)]))
+    kernels.append(mapped("last", [(states[5], 0)], [(y, 0)]))
+    return Program.of("p", (x,), (y,), tuple(kernels))
 
 
 def test_sums_that_are_split_within_a_step() -> None:
     plan = kept_by_every_pass(narrow(), 1)
-    assert [nest.name for nest in plan.nests if nest.is_in_rounds] == ["matmul0_partial", "matmul0", "matmul1"]
+    assert [kernel.name for kernel in plan.kernels if kernel.is_in_rounds] == ["matmul0_partial", "matmul0", "matmul1"]
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -157,12 +159,12 @@ def test_values_are_kept(seed: int) -> None:
     kept_by_every_pass(recurrence(seed), 1 + seed % 3)
 
 
-def test_nearly_all_of_them_have_the_nests_of_a_few_steps() -> None:
+def test_nearly_all_of_them_have_the_kernels_of_a_few_steps() -> None:
     written_out = kept = 0
     for seed in range(40):
         program = recurrence(seed)
-        written_out += len(program.nests)
-        kept += len(rerolled(program).nests)
+        written_out += len(program.kernels)
+        kept += len(rerolled(program).kernels)
     assert kept < 0.42 * written_out  # with injection, one step more
 
 
@@ -176,19 +178,19 @@ def test_a_step_that_comes_a_cycle_earlier_is_found() -> None:
 
 
 def steps_of(count: int, fused_read: bool = False, keep: int | None = None) -> Program:
-    """h = x[t] - h, in one nest or through a second buffer; nest `keep`'s result is read at the end too."""
+    """h = x[t] - h, in one kernel or through a second buffer; kernel `keep`'s result is read at the end too."""
     x, y = Buffer("x", (count, 6), "f32", INPUT), Buffer("y", (6,), "f32", OUTPUT)
     state = Buffer("h", (6,), "f32", RAM)
-    nests = [mapped("first", [(x, 0)], [(state, 0)])]
+    kernels = [mapped("first", [(x, 0)], [(state, 0)])]
     states = []
     for step in range(count):
         new = Buffer(f"h{step}", (6,), "f32", RAM)
-        nests.append(mapped(f"n{step}", [(state, 0), (x, step)], [(new, 0)], flipped=fused_read))
+        kernels.append(mapped(f"n{step}", [(state, 0), (x, step)], [(new, 0)], flipped=fused_read))
         states.append(new)
         state = new
     kept = [] if keep is None else [(states[keep], 0)]
-    nests.append(mapped("last", [(state, 0), *kept], [(y, 0)]))
-    return Program.of("p", (x,), (y,), tuple(nests))
+    kernels.append(mapped("last", [(state, 0), *kept], [(y, 0)]))
+    return Program.of("p", (x,), (y,), tuple(kernels))
 
 
 def shapes(program: Program) -> dict[str, tuple[int, ...]]:
@@ -197,7 +199,7 @@ def shapes(program: Program) -> dict[str, tuple[int, ...]]:
 
 def test_a_state_that_is_overwritten_where_it_is_read_is_one_buffer() -> None:
     program = rerolled(steps_of(8))
-    assert [nest.rounds for nest in program.nests] == [1, 8, 1]
+    assert [kernel.rounds for kernel in program.kernels] == [1, 8, 1]
     assert shapes(program) == {"h0": (6,)}
 
 
@@ -213,21 +215,21 @@ def test_constants_of_each_step_have_rows() -> None:
     data = np.random.default_rng(0)
     x, y = Buffer("x", (1, 4), "f32", INPUT), Buffer("y", (4,), "f32", OUTPUT)
     layers = [Buffer(f"h{k}", (4,), "f32", RAM) for k in range(6)]
-    nests = [mapped("first", [(x, 0)], [(layers[0], 0)])]
+    kernels = [mapped("first", [(x, 0)], [(layers[0], 0)])]
     for k in range(5):
-        nests.append(product(f"n{k}", matrix(f"w{k}", data, 4, 4), [(layers[k], 0)], [(layers[k + 1], 0)]))
-    nests.append(mapped("last", [(layers[5], 0)], [(y, 0)]))
-    program = rerolled(Program.of("p", (x,), (y,), tuple(nests)))
-    assert [nest.rounds for nest in program.nests] == [1, 5, 1]
+        kernels.append(product(f"n{k}", matrix(f"w{k}", data, 4, 4), [(layers[k], 0)], [(layers[k + 1], 0)]))
+    kernels.append(mapped("last", [(layers[5], 0)], [(y, 0)]))
+    program = rerolled(Program.of("p", (x,), (y,), tuple(kernels)))
+    assert [kernel.rounds for kernel in program.kernels] == [1, 5, 1]
     assert [buffer.shape for buffer in program.buffers() if buffer.storage == ROM] == [(5, 4, 4)]
-    assert program.nests[1].macs == 5 * 16
+    assert program.kernels[1].macs == 5 * 16
 
 
-def test_parts_of_a_concatenation_are_one_nest() -> None:
+def test_parts_of_a_concatenation_are_one_kernel() -> None:
     x, y = Buffer("x", (10, 4), "f32", INPUT), Buffer("y", (10, 4), "f32", OUTPUT)
     program = Program.of("p", (x,), (y,), tuple(mapped(f"n{k}", [(x, 9 - k)], [(y, k)]) for k in range(10)))
     changed = rerolled(program)
-    assert len(changed.nests) == 1 and not has_rounds(changed)
+    assert len(changed.kernels) == 1 and not has_rounds(changed)
     for got, wanted in zip(*(program_values(each, whole_numbers(each)) for each in (changed, program)), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
@@ -235,31 +237,31 @@ def test_parts_of_a_concatenation_are_one_nest() -> None:
 def patched(stride: int) -> Program:
     """Three rows at a time are copied, four times, `stride` rows further each time."""
     x, y = Buffer("x", (24, 2), "f32", INPUT), Buffer("y", (12, 2), "f32", OUTPUT)
-    nests = []
+    kernels = []
     for step in range(4):
         row_, column = Variable(f"n{step}_r", 3), Variable(f"n{step}_c", 2)
         load = Load("v", "f32", x, (variable(row_) * 2 + 3 * step, variable(column)))
         store = Store(y, (variable(row_) + stride * step, variable(column)), "v")
-        nests.append(Nest(f"n{step}", (Loop(row_), Loop(column)), (Stage((), (load,), (store,)),)))
-    return Program.of("p", (x,), (y,), tuple(nests))
+        kernels.append(Kernel(f"n{step}", (Loop(row_), Loop(column)), (Stage((), (load,), (store,)),)))
+    return Program.of("p", (x,), (y,), tuple(kernels))
 
 
-@pytest.mark.parametrize("stride, nests", [(0, 4), (1, 4), (2, 4), (3, 1)])
-def test_what_overlaps_keeps_its_order(stride: int, nests: int) -> None:
-    assert len(rerolled(patched(stride)).nests) == nests
+@pytest.mark.parametrize("stride, kernels", [(0, 4), (1, 4), (2, 4), (3, 1)])
+def test_what_overlaps_keeps_its_order(stride: int, kernels: int) -> None:
+    assert len(rerolled(patched(stride)).kernels) == kernels
     kept_by_every_pass(patched(stride), 2)
 
 
 @pytest.mark.parametrize("what", ["two steps", "uneven rows", "nothing handed on", "an input of each step"])
 def test_what_is_left_alone(what: str) -> None:
     program = steps_of(2 if what == "two steps" else 3)
-    first, *steps, last = program.nests
+    first, *steps, last = program.kernels
     (x,) = program.inputs
     if what == "uneven rows":
         steps[1] = mapped("n1", [(load_of(steps[1]), 0), (x, 0)], [(store_of(steps[1]), 0)])
     if what == "nothing handed on":
-        steps = [mapped(f"n{k}", [(x, k)], [(store_of(nest), 0)]) for k, nest in enumerate(steps)]
-        last = mapped("last", [(store_of(nest), 0) for nest in steps], [(program.outputs[0], 0)])
+        steps = [mapped(f"n{k}", [(x, k)], [(store_of(kernel), 0)]) for k, kernel in enumerate(steps)]
+        last = mapped("last", [(store_of(kernel), 0) for kernel in steps], [(program.outputs[0], 0)])
     if what == "an input of each step":
         own = [Buffer(f"x{k}", (6,), "f32", INPUT) for k in range(3)]
         steps = [mapped(n.name, [(load_of(n), 0), (own[k], 0)], [(store_of(n), 0)]) for k, n in enumerate(steps)]
@@ -268,12 +270,12 @@ def test_what_is_left_alone(what: str) -> None:
     assert RerollLoops().run(program, context(1)) == (program, {})
 
 
-def load_of(nest: Nest) -> Buffer:
-    return next(nest.loads()).buffer
+def load_of(kernel: Kernel) -> Buffer:
+    return next(kernel.loads()).buffer
 
 
-def store_of(nest: Nest) -> Buffer:
-    return next(nest.stores()).buffer
+def store_of(kernel: Kernel) -> Buffer:
+    return next(kernel.stores()).buffer
 
 
 def test_it_can_be_switched_off() -> None:

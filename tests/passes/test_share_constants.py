@@ -1,4 +1,5 @@
-"""Constants beside the units that they feed: the values stay, and no multiplexer is left where two nests take turns."""
+"""Constants beside the units that they feed: the values stay, and no multiplexer is left where two kernels take
+turns."""
 
 from __future__ import annotations
 
@@ -49,11 +50,11 @@ def test_values_stay(partition: int, padding: int) -> None:
 
 def test_no_lane_is_left_with_two_constants() -> None:
     _, shared = before_and_after(network(6, 8, 4), (4, 6), 2)
-    for nest in shared.nests:
-        loads: dict[str, Load] = {load.result: load for load in nest.loads()}
+    for kernel in shared.kernels:
+        loads: dict[str, Load] = {load.result: load for load in kernel.loads()}
         factors = [
             loads[name].buffer.storage
-            for operation in nest.statements()
+            for operation in kernel.statements()
             if isinstance(operation, Operation) and operation.name == "arith.mulf"
             for name in operation.operands
             if loads[name].buffer.data is not None
@@ -65,7 +66,7 @@ def test_every_part_starts_at_its_own_size() -> None:
     _, shared = before_and_after(network(6, 7, 4), (5, 6), 1)
     (table,) = (buffer for buffer in shared.buffers() if buffer.storage == SHARED_ROM)
     assert table.shape == (64 + 28,)  # 42 words, and 28 from a multiple of 32 on
-    (load,) = (load for load in shared.nests[1].loads() if load.buffer is table)
+    (load,) = (load for load in shared.kernels[1].loads() if load.buffer is table)
     assert [index.constant for index in load.indices] == [64]
 
 

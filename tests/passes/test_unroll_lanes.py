@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.passes.loop_values import program_values
-from torch2hw.dialects.loops import Buffer, Carried, Constant, Load, Loop, Nest, Operation, Stage, Store
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
@@ -17,7 +17,7 @@ Y = Buffer("y", (3,), "f32", OUTPUT)
 ADD = ("f32", "f32")
 
 
-def nest(extra: tuple[Operation, ...], carried: tuple[Carried, ...], value: str) -> Nest:
+def kernel(extra: tuple[Operation, ...], carried: tuple[Carried, ...], value: str) -> Kernel:
     first = (
         Load("bias", "f32", BIAS, (variable(ROW),)),
         Load("term", "f32", X, (variable(ROW), variable(TERM))),
@@ -29,17 +29,17 @@ def nest(extra: tuple[Operation, ...], carried: tuple[Carried, ...], value: str)
         Stage((Carried("acc", "f32", "bias", "next"), *carried), first),
         Stage((), (last,), (Store(Y, (variable(ROW),), "scaled"),)),
     )
-    return Nest("n", (Loop(ROW), Loop(TERM, 0)), stages)
+    return Kernel("n", (Loop(ROW), Loop(TERM, 0)), stages)
 
 
-def results(one: Nest) -> np.ndarray:  # type: ignore[type-arg]
+def results(one: Kernel) -> np.ndarray:  # type: ignore[type-arg]
     inputs = [np.arange(18, dtype=np.float32).reshape(3, 6), np.array([1, 2, 3], np.float32)]
     return program_values(Program.of("p", (X, BIAS), (Y,), (one,)), inputs)[0]
 
 
 def test_a_later_stage_uses_the_initial_value_and_the_last_term() -> None:
     for value in ("bias", "term"):
-        plain = nest((), (), value)
+        plain = kernel((), (), value)
         assert reducible(plain)
         for lanes in ({TERM: 2}, {TERM: 3}, {TERM: 6}, {ROW: 2, TERM: 3}):
             np.testing.assert_array_equal(results(unroll(plain, lanes)), results(plain), f"{value} {lanes}")
@@ -48,7 +48,7 @@ def test_a_later_stage_uses_the_initial_value_and_the_last_term() -> None:
 def test_a_running_sum_that_something_else_uses_stays_in_one_lane() -> None:
     zero = Constant("zero", "f32", 0)
     highest = Operation("high_next", "f32", "arith.maximumf", ("high", "next"), ADD)
-    plain = nest((zero, highest), (Carried("high", "f32", "zero", "high_next"),), "high_next")  # type: ignore[arg-type]
+    plain = kernel((zero, highest), (Carried("high", "f32", "zero", "high_next"),), "high_next")  # type: ignore[arg-type]
     assert not reducible(plain)
 
 
@@ -58,7 +58,7 @@ def test_a_lane_in_the_padding_reads_nothing() -> None:
     i = Variable("i", 4)
     before = variable(i) - 1
     load = Load("a", "f32", x, (before,), (before,), otherwise_bits=0x40000000)
-    one = Nest("n", (Loop(i),), (Stage((), (load,), (Store(y, (variable(i),), "a"),)),))
+    one = Kernel("n", (Loop(i),), (Stage((), (load,), (Store(y, (variable(i),), "a"),)),))
     statements = list(unroll(one, {i: 4}).statements())
     assert [s.bits for s in statements if isinstance(s, Constant)] == [0x40000000]
     loads = [s for s in statements if isinstance(s, Load)]

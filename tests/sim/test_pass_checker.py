@@ -17,7 +17,7 @@ from torch2hw.cli import main
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.driver import Pass
 from torch2hw.compiler.options import Options
-from torch2hw.dialects.loops import Constant, Load, Nest, Statement
+from torch2hw.dialects.loops import Constant, Kernel, Load, Statement
 from torch2hw.dialects.program import Program
 from torch2hw.frontend.load_model import load
 from torch2hw.passes import simplify_arithmetic
@@ -60,21 +60,21 @@ def check(model: Path, **options: Any) -> Compiled:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, step: type[Pass], kernel: int, fault: Any) -> None:
-    """`step` also replaces the statements of one nest by what `fault` makes of them."""
+    """`step` also replaces the statements of one kernel by what `fault` makes of them."""
     right = step.run
 
     def run(self: Pass, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
         after, report = right(self, program, context)
-        nests = list(after.nests)
-        nests[kernel] = changed(nests[kernel], fault)
-        return after.with_nests(nests), report
+        kernels = list(after.kernels)
+        kernels[kernel] = changed(kernels[kernel], fault)
+        return after.with_kernels(kernels), report
 
     monkeypatch.setattr(step, "run", run)
 
 
-def changed(nest: Nest, fault: Any) -> Nest:
-    stages = [replace(stage, statements=tuple(map(fault, stage.statements))) for stage in nest.stages]
-    return replace(nest, stages=tuple(stages))
+def changed(kernel: Kernel, fault: Any) -> Kernel:
+    stages = [replace(stage, statements=tuple(map(fault, stage.statements))) for stage in kernel.stages]
+    return replace(kernel, stages=tuple(stages))
 
 
 def flipped_weight(statement: Statement) -> Statement:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import torch2hw
-from tests.passes.test_check_ports import copy_nest
+from tests.passes.test_check_ports import copy_kernel
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import fill_verilog
@@ -37,12 +37,12 @@ def run(program: Program, folder: Path) -> None:
 
 @pytest.mark.simulation
 def test_enough_banks_are_quiet(tmp_path: Path) -> None:
-    run(copy_nest(3, 8, (1, 4), 4), tmp_path)
+    run(copy_kernel(3, 8, (1, 4), 4), tmp_path)
 
 
 @pytest.mark.simulation
 def test_a_planted_conflict_is_named(tmp_path: Path) -> None:
-    planted = copy_nest(3, 8, (1, 2), 4)
+    planted = copy_kernel(3, 8, (1, 2), 4)
     assert list(faults(planted, Library()))  # the proof finds it too
     with pytest.raises(CheckError) as refused:
         run(planted, tmp_path)
@@ -53,7 +53,7 @@ def test_a_planted_conflict_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_checked_is_only_beside_the_design() -> None:
-    text = port_checks(copy_nest(1, 4, (1, 4), 4))
+    text = port_checks(copy_kernel(1, 4, (1, 4), 4))
     assert text.startswith("module p_port_checks(")
     assert "\nbind p p_port_checks port_checks(" in text
 

@@ -79,7 +79,7 @@ def test_a_vcd_has_the_names_of_the_design(tmp_path: Path) -> None:
     assert "module affine" in text and "offset_in_bank" in text and text.count("\n#") > 60
 
 
-NESTED = (
+nestED = (
     ("module affine (", "module inner (input logic [2:0] column, output logic [2:0] next_column);\n"
      "  assign next_column = column + 3'd1;\nendmodule\nmodule affine ("),
     ("  wire active", "  wire [2:0] after;\n  inner counter (.column(column), .next_column(after));\n  wire active"),
@@ -94,7 +94,7 @@ def test_waveforms_have_the_names_of_the_design_down_to_a_depth(tmp_path: Path, 
     trace = tmp_path / f"out.{kind}"
     conditions = Conditions(trace=trace, trace_depth=depth)
     try:
-        simulate(tmp_path, affine_in(tmp_path, *NESTED), [affine_inputs(0)], conditions)
+        simulate(tmp_path, affine_in(tmp_path, *nestED), [affine_inputs(0)], conditions)
     except MissingTool:
         assert kind == "fst"
         pytest.skip("needs the headers of lz4")
