@@ -22,11 +22,14 @@ from torch2hw.dialects.program import Program
 
 @dataclass(frozen=True)
 class BankMemories:
+    """The pass. No option turns it off; at `--partition 1` every buffer has one bank."""
+
     name: str = "bank-memories"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: bank factors by buffer, and the number of banks that an access rotates through."""
         banked = assigned(program, context.options.partition)
         changed = program.with_buffers(banked)
         report: dict[str, Any] = {b.name: list(b.factors) for b in banked.values()}

@@ -24,11 +24,14 @@ from torch2hw.hwlib.formats import float_format
 
 @dataclass(frozen=True)
 class BindUnits:
+    """The pass. No option turns it off."""
+
     name: str = "bind-units"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report names the software models that replace operations of the CPU, as a change of rounding."""
         models: dict[str, str] = {}
         inverses = frozenset(only_inverses(program))
         kernels = [bind(kernel, context.library, models, inverses) for kernel in program.kernels]

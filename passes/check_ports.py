@@ -40,11 +40,14 @@ PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keep
 
 @dataclass(frozen=True)
 class CheckPorts:
+    """Runs on every scheduled program; a failed proof is an assertion, for it is a fault of torch2hw."""
+
     name: str = "check-ports"
     source: str = "scheduled"
     target: str = "scheduled"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The program itself and an empty report. AssertionError names the first four faults."""
         problems = list(faults(program, context.library))
         assert not problems, "; ".join(problems[:4])
         return program, {}

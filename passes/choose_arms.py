@@ -47,6 +47,7 @@ class ChooseArms:
     max_choices: int = 8
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: arms by kernel, accesses that select their bank at run time, and bank factors by buffer."""
         partition = int(context.options.partition)
         if partition == 1:
             return program, {}
@@ -86,6 +87,7 @@ class ArmSearch:
     known: dict[Any, Any] = field(default_factory=dict)
 
     def best(self) -> tuple[list[Choice], Factors]:
+        """A choice for every kernel and the bank factors of all buffers, by beam search in program order."""
         beam: list[tuple[list[Choice], Factors]] = [([], {})]
         for number, kernel in enumerate(self.program.kernels):
             longer = [
@@ -112,6 +114,7 @@ class ArmSearch:
         return [choice for choice, iterations in found.items() if iterations == least][: self.effort.max_choices] + [()]
 
     def cost(self, kernels: tuple[Kernel, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
+        """What states are ordered by: collisions, iterations, accesses that select a bank at run time, banks."""
         pairs = list(zip(kernels, choices, strict=True))
         dynamic = sum(self.dynamic(kernel, choice, factors) for kernel, choice in pairs)
         iterations = 0
@@ -133,6 +136,9 @@ class ArmSearch:
         return result
 
     def needed(self, kernel: Kernel, choice: Choice) -> Factors:
+        """The bank factors that keep the distinct elements of all arms apart, by buffer; at most 4 · `limit` in a
+        dimension, 1 in a dimension that is indexed by computed values.
+        """
         key = kernel.name, choice
         if key not in self.known:
             whole = run_time_dimensions(self.program.kernels)
@@ -152,6 +158,7 @@ class ArmSearch:
         return found
 
     def uses(self, kernel: Kernel, choice: Choice) -> list[Uses]:
+        """What the arms of a choice read and write, a record for each buffer that the kernel uses."""
         key = "uses", kernel.name, choice
         if key not in self.known:
             reads: dict[Buffer, list[list[Place]]] = {}

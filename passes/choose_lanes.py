@@ -56,6 +56,9 @@ class ChooseLanes:
         return min(self.priced_choices, max(self.min_choices, self.priced_arms // lanes))
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: loops written out and estimated cycles by kernel; reductions split over lanes as a change of
+        rounding.
+        """
         partition = int(context.options.partition)
         if partition == 1:
             return program, {}
@@ -97,6 +100,7 @@ class LaneSearch:
         ]
 
     def written_out(self, kernel: Kernel, library: Any) -> list[Lanes]:
+        """The kernel with each of the choices that are worth pricing, its lanes written out."""
         found = []
         for choice in candidates(kernel, self.limit, self.effort.priced(self.limit)):
             unrolled = unroll(kernel, choice)
@@ -195,6 +199,7 @@ class LaneSearch:
         return result
 
     def needs_of(self, lanes: Lanes) -> Partition:
+        """The bank factors that one choice asks for by itself, computed once."""
         if lanes not in self.needs:
             self.needs[lanes] = merged_factors(lanes.kernel, {}, self.limit, self.whole)
         return self.needs[lanes]

@@ -31,11 +31,14 @@ Key = tuple[str, str]  # an operation's name and type
 
 @dataclass(frozen=True)
 class ChooseUnits:
+    """The pass. It is turned off by `--no-iterative-units`."""
+
     name: str = "choose-units"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: the added cycles, at most, for each operation and type that became iterative."""
         if not context.options.iterative_units:
             return program, {}
         report: dict[str, Any] = {}
@@ -61,6 +64,7 @@ def saved_factor(operation: str) -> float:
 
 
 def key_of(operation: Operation) -> Key:
+    """What is decided together: all operations of one name and type."""
     return operation.name, operation.type
 
 
@@ -89,6 +93,7 @@ def added_cycles(before: Program, after: Program, library: Any) -> int:
 
 
 def latency_cycles(kernel: Kernel, library: Any) -> int:
+    """Cycles of the kernel over all its rounds, as the scheduler would plan it now."""
     return kernel.rounds * planned(kernel, library).latency_cycles(kernel.round_trips)
 
 

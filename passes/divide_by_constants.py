@@ -27,11 +27,14 @@ DIVISION = "hwlib.divide_by"
 
 @dataclass(frozen=True)
 class DivideByConstants:
+    """The pass. No option turns it off."""
+
     name: str = "divide-by-constants"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: kernels whose divisions became products. The bits of the results stay."""
         models: dict[str, str] = {}
         kernels = [rewritten(kernel, context.library, models) for kernel in program.kernels]
         if not models:

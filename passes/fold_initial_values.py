@@ -21,11 +21,14 @@ from torch2hw.dialects.program import Program
 
 @dataclass(frozen=True)
 class FoldInitialValues:
+    """The pass. No option turns it off."""
+
     name: str = "fold-initial-values"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: changed kernels, as a change of rounding."""
         kernels = [fold(kernel) for kernel in program.kernels]
         changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
         return program.with_kernels(kernels), {"rounding": changed} if changed else {}

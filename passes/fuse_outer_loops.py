@@ -48,6 +48,7 @@ class FuseOuterLoops:
     max_tried: int = 2
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: the kernels of each group and its number of rounds. Empty if LUTs would not become fewer."""
         if not context.options.fuse_loops or len(program.kernels) < 2:
             return program, {}
         search = RoundSearch(self, program, context)
@@ -74,14 +75,17 @@ class Tried:
 
     @cached_property
     def laid_out(self) -> Program:
+        """The program with its loops in order and its memories in banks."""
         return laid_out(self.program, self.context)
 
     @cached_property
     def cycles(self) -> int:
+        """Cycles of a run, scheduled as the passes after this one would."""
         return cycles_of(self.laid_out, self.context)
 
     @cached_property
     def luts(self) -> float:
+        """What the temporaries cost, each in a memory of its own."""
         return storage_luts(self.laid_out)
 
     @cached_property
@@ -111,6 +115,9 @@ class RoundSearch:
         return self.best is not before
 
     def fused(self, before: Tried, position: int, end: int) -> Tried | None:
+        """`before` with its nodes `position` … `end` - 1 as one group, the first that costs fewer LUTs than the best so
+        far and adds no more than `max_added` of the cycles; None if there is none.
+        """
         groups = cheaper(self.limits, before.program, position, end, self.banks, self.context.library)
         if not groups:
             return None
@@ -124,20 +131,24 @@ class RoundSearch:
         return None
 
     def cycles_by_themselves(self, program: Program, nodes: Sequence[Node]) -> int:
+        """Cycles of a program that consists of `nodes` only: a quick estimate."""
         return cycles_of(laid_out(program.with_sequence(nodes), self.context), self.context)
 
 
 def with_group(program: Program, position: int, group: Rounds) -> Program:
+    """The program with `group` in place of as many nodes from `position` on as it has in its body."""
     nodes = program.sequence
     return program.with_sequence([*nodes[:position], group, *nodes[position + len(group.body) :]])
 
 
 def laid_out(program: Program, context: Any) -> Program:
+    """The program as `interleave-reductions` and `bank-memories` would leave it."""
     ordered = program.map_kernels(lambda kernel: interleaved(kernel, context.library))
     return ordered.with_buffers(assigned(ordered, context.options.partition))
 
 
 def cycles_of(program: Program, context: Any) -> int:
+    """Cycles of a run of a laid-out program, with overlap if the options allow it."""
     timed = scheduled(program, context.library, context.options.share_units)
     return (overlapped(timed, context.library) if context.options.overlap else timed).latency_cycles
 

@@ -27,11 +27,14 @@ from torch2hw.passes.fuse_epilogues import invert
 
 @dataclass(frozen=True)
 class FuseWindows:
+    """The pass. No option turns it off."""
+
     name: str = "fuse-windows"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: which kernel went into which."""
         fused: list[str] = []
         kernels = program.straight_line
         position = 0

@@ -27,11 +27,14 @@ from torch2hw.dialects.program import Program
 
 @dataclass(frozen=True)
 class InterleaveReductions:
+    """The pass. No option turns it off."""
+
     name: str = "interleave-reductions"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: kernels whose sums were split into partial sums, as a change of rounding."""
         split: list[str] = []
 
         def parts_of(kernel: Kernel) -> tuple[Kernel, ...]:

@@ -29,11 +29,14 @@ from torch2hw.dialects.program import Program, Rounds
 
 @dataclass(frozen=True)
 class OverlapKernels:
+    """The pass. It is turned off by `--no-overlap`."""
+
     name: str = "overlap-kernels"
     source: str = "scheduled"
     target: str = "scheduled"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: cycles that each kernel starts earlier than the end of the one before it."""
         if not context.options.overlap or len(program.kernels) < 2:
             return program, {}
         after = overlapped(program, context.library)

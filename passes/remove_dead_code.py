@@ -28,11 +28,14 @@ ELEMENTS = 1 << 16
 
 @dataclass(frozen=True)
 class RemoveDeadCode:
+    """The pass. No option turns it off."""
+
     name: str = "remove-dead-code"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: how many stores were removed."""
         kernels = program.straight_line
         while True:
             read = {load.buffer for kernel in kernels for load in kernel.loads()} | set(program.outputs)

@@ -48,11 +48,14 @@ MIN_STEPS = 3
 
 @dataclass(frozen=True)
 class RerollLoops:
+    """The pass. It is turned off by `--no-fused-loops`."""
+
     name: str = "reroll-loops"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: the kernels of a step and the number of steps of each repetition."""
         report: dict[str, Any] = {}
         if not context.options.fuse_loops:
             return program, report
@@ -95,6 +98,7 @@ def forms_of(program: Program) -> list[Form]:
 
 
 def form_of(kernel: Kernel) -> Form:
+    """The form of one kernel: its variables and values renamed by position, the constants of its indices set aside."""
     places: dict[Variable, Index] = {
         loop.variable: variable(Variable(f"i{number}", loop.extent)) for number, loop in enumerate(kernel.loops)
     }
@@ -167,6 +171,7 @@ class Home:
 
 
 def at_home(access: Any, home: Home | None) -> Any:
+    """The load or store on the buffer that its own has become; `home` None leaves it."""
     if home is None:
         return access
     return replace(access, buffer=home.buffer, indices=home.rows + access.indices)
@@ -197,20 +202,25 @@ class Repeat:
 
     @property
     def saved(self) -> int:
+        """Kernels fewer than before."""
         return self.kernels * (self.steps - 1)
 
     @property
     def first_kernel(self) -> Kernel:
+        """The first kernel of the first step."""
         return self.program.kernels[self.start]
 
     def at(self, kernel: int, step: int) -> int:
+        """The index in the program of a step's kernel."""
         return self.start + step * self.kernels + kernel
 
     def steps_of(self, kernel: int) -> list[Form]:
+        """The forms of one kernel of the step, in all steps."""
         return [self.forms[self.at(kernel, step)] for step in range(self.steps)]
 
     @cached_property
     def outside(self) -> list[tuple[int, Kernel]]:
+        """The kernels of the program before and after the repetition, with their indices."""
         end = self.at(0, self.steps)
         return [(k, kernel) for k, kernel in enumerate(self.program.kernels) if not self.start <= k < end]
 
@@ -221,6 +231,7 @@ class Repeat:
 
     @cached_property
     def stored(self) -> list[list[tuple[Buffer, ...]]]:
+        """For every kernel and each of its stores the buffer in every step."""
         return [in_steps(form.stored for form in self.steps_of(n)) for n in range(self.kernels)]
 
     @cached_property
@@ -262,10 +273,14 @@ class Repeat:
 
     @cached_property
     def handed_on(self) -> list[Chain]:
+        """The chains that a step reads from a step before it."""
         return [chain for chain in self.chains or [] if chain.before]
 
     @cached_property
     def valid(self) -> bool:
+        """Whether one step's kernels in rounds compute the same: all offsets advance evenly, and steps depend on each
+        other only by what they hand on.
+        """
         if self.chains is None or self._is_in_rounds:
             return False
         for kernel in range(self.kernels):
@@ -419,4 +434,5 @@ def in_steps(accesses: Iterable[tuple[Buffer, ...]]) -> list[tuple[Buffer, ...]]
 
 
 def same(buffers: Sequence[Buffer]) -> bool:
+    """Whether all steps use one buffer."""
     return all(buffer is buffers[0] for buffer in buffers)

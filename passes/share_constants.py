@@ -35,11 +35,14 @@ Operand = tuple[str, int, int]  # a unit's name and number, and which of its ope
 
 @dataclass(frozen=True)
 class ShareConstants:
+    """The pass. It is turned off by `--no-shared-units`."""
+
     name: str = "share-constants"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: the words of each table, and the kernels that read it."""
         if not context.options.share_units:
             return program, {}
         tables = [table for table in matched(program, context.library) if len(table.parts) > 1]
@@ -67,6 +70,7 @@ class Part:
 
     @property
     def words(self) -> int:
+        """Words of the table that this part takes: one for each iteration of `loops`."""
         return prod(loop.extent for loop in self.loops)
 
 

@@ -21,11 +21,14 @@ from torch2hw.dialects.program import Program
 
 @dataclass(frozen=True)
 class ShareMemories:
+    """The pass. It is turned off by `--no-shared-memories`."""
+
     name: str = "share-memories"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: the memory of each buffer that shares one."""
         if not context.options.share_memories:
             return program, {}
         place = shared(program)

@@ -32,11 +32,14 @@ POWERS = frozenset({"math.powf", "math.fpowi"})
 
 @dataclass(frozen=True)
 class SimplifyArithmetic:
+    """The pass. No option turns it off; `--fast-math` adds rewrites that round differently."""
+
     name: str = "simplify-arithmetic"
     source: str = "affine"
     target: str = "affine"
 
     def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+        """The report: simplified kernels, and those among them where a rounding changed."""
         kernels = [simplify(kernel, context.options.fast_math) for kernel in program.kernels]
         pairs = [(new, old) for new, old in zip(kernels, program.kernels, strict=True) if new != old]
         inexact = POWERS | ({"arith.divf"} if context.options.fast_math else set())
@@ -51,6 +54,7 @@ def names_of(kernel: Kernel) -> set[str]:
 
 
 def simplify(kernel: Kernel, fast_math: bool = False) -> Kernel:
+    """The kernel with each operation replaced by cheaper ones where there are such."""
     constants = {s.result: s for s in kernel.statements() if isinstance(s, Constant)}
     stages = []
     for stage in kernel.stages:
