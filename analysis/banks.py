@@ -22,6 +22,7 @@ from torch2hw.dialects.quasi_affine import Index, Variable
 
 
 def bank_of(index: Index, factor: int) -> Index:
+    """The bank of an index in one dimension: `index mod factor`, from 0 to `factor` - 1."""
     return index.remainder(factor)
 
 
@@ -152,6 +153,7 @@ class Accesses:
 
 @once
 def accesses_of(kernel: Kernel) -> list[Accesses]:
+    """The distinct reads and writes of each buffer in one iteration; buffers inside the kernel are left out."""
     reads: dict[Buffer, list[tuple[Index, ...]]] = {}
     writes: dict[Buffer, list[tuple[Index, ...]]] = {}
     for load in kernel.loads():
@@ -197,6 +199,7 @@ def selection(indices: Sequence[Index], factors: Sequence[int]) -> list[tuple[in
 
 
 def bank_number(bank: Sequence[int], factors: Sequence[int]) -> int:
+    """The row-major number of a bank among prod(`factors`), its coordinates one for each dimension."""
     number = 0
     for part, factor in zip(bank, factors, strict=True):
         number = number * factor + part

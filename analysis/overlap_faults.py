@@ -39,10 +39,12 @@ class Running:
 
     @cached_property
     def kernel(self) -> Kernel:
+        """The kernel with its loop over rounds fixed to this round."""
         return self.whole.round(self.number)
 
     @cached_property
     def accesses(self) -> list[Access]:
+        """Its accesses to memories, cycles counted from the start of an iteration."""
         return accesses(self.kernel)
 
     def iterations(self, cycle: int, first: int, last: int) -> range:
@@ -53,6 +55,7 @@ class Running:
         return range(low, max(low, high))
 
     def cycles(self, cycle: int, first: int, last: int) -> Array:
+        """The design's cycles `first` … `last` - 1 in which cycle `cycle` of some iteration falls."""
         found = self.iterations(cycle, first, last)
         return np.arange(found.start, found.stop) * self.whole.plan.interval_cycles + self.start + cycle
 
@@ -104,6 +107,7 @@ def in_order(program: Program) -> list[Running]:
 
 
 def unit_faults(shared: Mapping[str, int], library: Any, left: Running, right: Running) -> Iterator[str]:
+    """A text for each shared unit that both kernels give operands less than one initiation interval apart."""
     first, last = max(left.start, right.start), min(left.end, right.end)
     uses = [
         {
@@ -143,6 +147,9 @@ def runs(kernel: Kernel, stage: int, found: range) -> Array:
 
 
 def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
+    """A text for each pair of accesses in the design's cycles `first` … `last` - 1 that meet at a port, or that touch
+    an element in the wrong order.
+    """
     common = {a.buffer for a in left.accesses} & {a.buffer for a in right.accesses}
     if common and last - first > CYCLE_LIMIT:
         yield f"{last - first} cycles in common are too many to go through"
@@ -162,6 +169,7 @@ def access_faults(left: Running, right: Running, first: int, last: int) -> Itera
 
 
 def banks(access: Access) -> set[tuple[Buffer, int]]:
+    """The banks that an access can touch."""
     factors = access.buffer.bank_factors
     return {(access.buffer, bank_number(each, factors)) for each in selection(access.indices, factors)}
 

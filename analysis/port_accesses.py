@@ -70,6 +70,7 @@ def run_time(kernel: Kernel, access: Access) -> set[Variable]:
 
 
 def evaluated(index: Index, values: dict[Variable, Array]) -> Array:
+    """The values of an index, in the shape of the arrays in `values`; of shape (1,) without any."""
     shape = next(iter(values.values())).shape if values else (1,)
     return np.broadcast_to(np.asarray(index.evaluate(values.__getitem__)), shape)
 

@@ -128,16 +128,19 @@ class Timed:
 
     @cached_property
     def reads(self) -> list[TimedAccess]:
+        """Its reads of memories outside the kernel, each in the cycle of its address."""
         loads = (load for load in self.kernel.loads() if not load.buffer.storage.in_kernel)
         return [TimedAccess(load.buffer, load.indices, self.plan.start[load.result]) for load in loads]
 
     @cached_property
     def writes(self) -> list[TimedAccess]:
+        """Its writes, each in the cycle in which the word is at the memory's port."""
         stores = zip(self.kernel.stores(), self.plan.store_cycles, strict=True)
         return [TimedAccess(store.buffer, store.indices, cycle) for store, cycle in stores]
 
     @cached_property
     def buffers(self) -> frozenset[Buffer]:
+        """The buffers in memories outside the kernel that it reads or writes."""
         return frozenset(access.buffer for access in (*self.reads, *self.writes))
 
     @cached_property

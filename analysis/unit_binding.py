@@ -18,6 +18,9 @@ from torch2hw.hwlib import NoUnit
 
 
 def unit_of(operation: Operation, library: Any) -> Any:
+    """The unit of an operation, iterative if the operation says so. An operation without one is refused at its source
+    line.
+    """
     shape = "iterative" if operation.iterative else "pipelined"
     try:
         return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate, shape=shape)

@@ -158,6 +158,7 @@ def round_lines(printers: Sequence[KernelPrinter]) -> list[str]:
 
 
 def location(source: object) -> str:
+    """The MLIR location of a source line, with a space before it; "" for None."""
     return "" if source is None else f' loc("{source.file}":{source.line}:1)'  # type: ignore[attr-defined]
 
 
@@ -171,6 +172,7 @@ class KernelPrinter:
         self.fresh = 0
 
     def name(self, value: str) -> str:
+        """The SSA name of a value of this kernel."""
         return f"%{self.kernel.name}_{value}"
 
     def affine(self, index: Index) -> tuple[str, list[str]]:
@@ -209,6 +211,7 @@ class KernelPrinter:
         return f"%{buffer.name}[{', '.join(self.body(index, names) for index in stored_at(buffer, indices))}]"
 
     def lines(self) -> list[str]:
+        """The whole kernel: memories for carried values, then the loops."""
         return [*self.states(), *self.loop_lines(0)]
 
     def arm_lines(self, parallel: str) -> list[str]:
@@ -240,6 +243,7 @@ class KernelPrinter:
         return out
 
     def stage_lines(self, number: int) -> list[str]:
+        """What a stage does in an iteration: carried values are read, computed, written back; then its stores."""
         kernel = self.kernel
         stage: Stage = kernel.stages[number]
         out: list[str] = []
@@ -280,6 +284,7 @@ class KernelPrinter:
         return out
 
     def statement_lines(self, statement: Statement) -> list[str]:
+        """The lines that define a statement's result."""
         result = self.name(statement.result)
         if isinstance(statement, Constant):
             return [f"{result} = arith.constant {literal(statement.bits, statement.type)}"]
@@ -292,6 +297,9 @@ class KernelPrinter:
         return self.load_lines(statement, result)
 
     def load_lines(self, load: Load, result: str) -> list[str]:
+        """The lines of a load: `memref.load` at an index computed at run time, `affine.load` otherwise, inside
+        `affine.if` where it has a guard.
+        """
         if any(v not in self.loop_variables for index in load.indices for v in index.variables()):
             assert not load.guard, "a load at a run-time index has no guard"
             lines: list[str] = []
@@ -344,6 +352,7 @@ class KernelPrinter:
         return total
 
     def operation_line(self, operation: Operation) -> str:
+        """An operation as its dialect prints it, or a call of its software model; with its cycle if scheduled."""
         result, operands = self.name(operation.result), ", ".join(map(self.name, operation.operands))
         types = operation.operand_types
         cycle = self.cycles.get(operation.result)
@@ -362,6 +371,7 @@ class KernelPrinter:
         return f"{result} = {operation.name} {operands}{start} : {operation.type}"
 
     def store_lines(self, store: Store) -> list[str]:
+        """The lines of a store, inside `affine.if` where it has a guard."""
         line = (
             f"affine.store {self.name(store.value)}, {self.access(store.buffer, store.indices)} : "
             f"{memref(store.buffer)}{location(store.source)}"

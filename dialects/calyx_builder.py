@@ -18,6 +18,8 @@ from torch2hw.hwlib.memories import delay
 
 @dataclass(frozen=True)
 class Wire:
+    """A value by its SSA name, `%` included, and its width in bits."""
+
     name: str
     width: int
 
@@ -35,28 +37,46 @@ class Register:
 
 
 class HardwarePort(Protocol):
+    """A data port of a unit or memory."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The port's name in the module."""
+
     @property
-    def width_bits(self) -> int: ...
+    def width_bits(self) -> int:
+        """Its width."""
 
 
 class Hardware(Protocol):
     """What the builder needs of a record of the hardware library (a unit or a memory)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the module, the same for equal hardware."""
+
     @property
-    def inputs(self) -> Sequence[HardwarePort]: ...
+    def inputs(self) -> Sequence[HardwarePort]:
+        """Data ports, in the order of the operands."""
+
     @property
-    def controls(self) -> Sequence[HardwarePort]: ...
+    def controls(self) -> Sequence[HardwarePort]:
+        """One-bit inputs after those: `start` of an iterative unit, write enables."""
+
     @property
-    def output(self) -> HardwarePort: ...
+    def output(self) -> HardwarePort:
+        """The port of the result."""
+
     @property
-    def latency_cycles(self) -> int: ...
+    def latency_cycles(self) -> int:
+        """Cycles from operands to result; 0 is combinational."""
+
     @property
-    def contents(self) -> Mapping[str, Contents]: ...
-    def definition(self) -> str: ...
+    def contents(self) -> Mapping[str, Contents]:
+        """Initial words of memories inside, by the name that stands for them in the definition."""
+
+    def definition(self) -> str:
+        """The module in CIRCT's hw, comb and seq dialects."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +117,7 @@ class Design:
     primitives: dict[str, Primitive] = field(default_factory=dict)
 
     def text(self) -> str:
+        """The module in MLIR: primitives first, then components in the order in which they were finished."""
         lines = [f'module attributes {{calyx.entrypoint = "{self.entry}"}} {{']
         for primitive in self.primitives.values():
             ports = [f"in %{name}: i{width}" for name, width in primitive.inputs]
@@ -141,17 +162,20 @@ class Component:
         return name
 
     def input(self, name: str, width: int) -> Wire:
+        """Adds an input port."""
         self.names.add(name)
         self.inputs.append((name, width))
         return Wire(f"%{name}", width)
 
     def output(self, name: str, width: int) -> Wire:
+        """Adds an output port; the result is what to assign."""
         self.names.add(name)
         self.outputs.append((name, width))
         return Wire(f"%{name}", width)
 
     # -- cells ---------------------------------------------------------------------------------------------------------
     def constant(self, value: int, width: int) -> Wire:
+        """The constant `value` modulo 2**`width`."""
         value &= (1 << width) - 1
         key = value, width
         if key not in self.constants:
@@ -159,6 +183,7 @@ class Component:
         return self.constants[key]
 
     def cell(self, kind: str, hint: str, ports: list[tuple[str, int]], source: Source | None = None) -> dict[str, Wire]:
+        """Adds a cell with these ports, in the order of its operation; its wires by port."""
         name = self.unique(hint)
         wires = {port: Wire(f"%{name}.{port}", width) for port, width in ports}
         place = f' loc("{source.file}":{source.line}:1)' if source else ""
@@ -168,6 +193,7 @@ class Component:
         return wires
 
     def register(self, hint: str, width: int, source: Source | None = None) -> Register:
+        """Adds a register; it keeps its word unless `write_enable` is high."""
         ports = self.cell(
             "register",
             hint,
@@ -197,6 +223,7 @@ class Component:
         return total
 
     def negation(self, flag: Wire) -> Wire:
+        """The bitwise complement; one cell for each wire."""
         key = ("not", flag.name)
         if key not in self.operators:
             ports = self.cell("std_not", "not", [("in", flag.width), ("out", flag.width)])
@@ -205,6 +232,7 @@ class Component:
         return self.operators[key]
 
     def mux(self, condition: Wire, on_true: Wire, on_false: Wire) -> Wire:
+        """`condition ? on_true : on_false`; one cell for equal operands, none if both wires are one."""
         if on_true == on_false:
             return on_true
         key = ("mux", condition.name, on_true.name, on_false.name)
@@ -241,6 +269,7 @@ class Component:
         return ports
 
     def subcomponent(self, component: Component, hint: str) -> dict[str, Wire]:
+        """Adds an instance, which stays even if nothing uses its outputs; its wires by port, control ports included."""
         name = self.unique(hint)
         control = [(port.name, port.width_bits) for port, _ in CONTROL_INPUTS]
         ports = [*component.inputs, *control, *component.outputs, (CONTROL.finish.name, 1)]
@@ -252,6 +281,9 @@ class Component:
 
     # -- wires ---------------------------------------------------------------------------------------------------------
     def assign(self, target: Wire, value: Wire, group: str | None = None, guard: Wire | None = None) -> None:
+        """Drives `target` with `value` while `guard` is high: in cycles of `group`, or always if that is None. Both
+        have one width.
+        """
         condition = f" {guard} ?" if guard is not None else ""
         line = f"calyx.assign {target} ={condition} {value} : i{target.width}"
         assert target.width == value.width, f"{self.name}: {line} has i{value.width}"
@@ -259,6 +291,7 @@ class Component:
         self.sources.append((target, (value,) if guard is None else (value, guard)))
 
     def static_group(self, name: str, latency_cycles: int) -> str:
+        """Adds a static group of this many cycles, and gives the name that it got."""
         name = self.unique(name)
         self.groups[name] = (latency_cycles, [])
         return name
@@ -297,6 +330,7 @@ class Component:
         return live
 
     def text(self) -> list[str]:
+        """The lines of the component, without cells whose outputs nothing uses."""
         live = self.live_cells()
 
         def kept(line: str) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PortOf:
+    """A port by cell and name; `cell` is "" for the component's own."""
+
     cell: str
     port: str
 
@@ -56,6 +58,8 @@ Value = PortOf | Literal | Cycles | GroupGo | Logic
 
 @dataclass(frozen=True)
 class Assign:
+    """`target` is driven with `source` while `guard` is true; None is always."""
+
     target: PortOf
     source: Value
     guard: Value | None
@@ -75,6 +79,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Port:
+    """A port of a cell, component or primitive."""
+
     name: str
     width_bits: int
     is_input: bool
@@ -97,33 +103,44 @@ class Cell:
     location: str = ""
 
     def port(self, role: str) -> Port | None:
+        """The port with that role; None if the cell has none."""
         return next((port for port in self.ports if port.role == role), None)
 
 
 @dataclass(frozen=True)
 class Enable:
+    """Runs a group once."""
+
     group: str
 
 
 @dataclass(frozen=True)
 class Sequence:
+    """Runs its children one after the other."""
+
     children: tuple[Control, ...]
 
 
 @dataclass(frozen=True)
 class Parallel:
+    """Runs its children at the same time, and ends with the last. `static`: the cycles of each are known."""
+
     children: tuple[Control, ...]
     static: bool
 
 
 @dataclass(frozen=True)
 class Repeat:
+    """Runs its body `count` times."""
+
     count: int
     body: Control
 
 
 @dataclass(frozen=True)
 class While:
+    """Runs its body while `condition`, which the combinational `group` computes, is true; "" if no group is needed."""
+
     condition: Value
     group: str
     body: Control
@@ -131,6 +148,10 @@ class While:
 
 @dataclass(frozen=True)
 class If:
+    """Runs one of two branches by `condition`, which the combinational `group` computes. `static`: the cycles are
+    known.
+    """
+
     condition: Value
     group: str
     then: Control
@@ -168,6 +189,8 @@ def invokes(control: Control) -> list[Invoke]:
 
 @dataclass(frozen=True)
 class Component:
+    """A component. `combinational`: it has no control and no clock; `location` is its source in MLIR's notation."""
+
     name: str
     ports: tuple[Port, ...]
     cells: dict[str, Cell]
@@ -178,11 +201,14 @@ class Component:
     location: str = ""
 
     def port(self, role: str) -> Port | None:
+        """The port with that role; None if the component has none."""
         return next((port for port in self.ports if port.role == role), None)
 
 
 @dataclass(frozen=True)
 class Primitive:
+    """A module defined outside the program, by its ports."""
+
     name: str
     ports: tuple[Port, ...]
 

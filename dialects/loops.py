@@ -75,6 +75,7 @@ class Buffer:
 
     @property
     def elements(self) -> int:
+        """The number of elements, in all banks."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
@@ -84,10 +85,12 @@ class Buffer:
 
     @property
     def bank_factors(self) -> tuple[int, ...]:
+        """The number of banks in each dimension; ones where the buffer is not partitioned."""
         return self.factors or (1,) * len(self.shape)
 
     @property
     def banks(self) -> int:
+        """The number of banks, at least 1."""
         return int(np.prod(self.bank_factors, dtype=np.int64))
 
     @property
@@ -97,6 +100,7 @@ class Buffer:
 
     @property
     def bank_elements(self) -> int:
+        """The words of a bank, padding included."""
         return int(np.prod(self.bank_shape, dtype=np.int64))
 
 
@@ -177,6 +181,8 @@ class Carried:
 
 @dataclass(frozen=True)
 class Stage:
+    """A part of a kernel's body. It sets its carried values, runs its statements in order, and then stores."""
+
     carried: tuple[Carried, ...] = ()
     statements: tuple[Statement, ...] = ()
     stores: tuple[Store, ...] = ()
@@ -204,6 +210,7 @@ class Loop:
 
     @property
     def extent(self) -> int:
+        """The number of values of its variable, from 0 on."""
         return self.variable.extent
 
 
@@ -235,6 +242,7 @@ class Kernel:
 
     @property
     def trip_count(self) -> int:
+        """Iterations in all rounds together."""
         return int(np.prod([loop.extent for loop in self.loops], dtype=np.int64))
 
     @property
@@ -244,6 +252,7 @@ class Kernel:
 
     @property
     def rounds(self) -> int:
+        """Rounds of the `Rounds` node around it; 1 outside one."""
         return self.loops[0].extent if self.is_in_rounds else 1
 
     @property
@@ -256,6 +265,7 @@ class Kernel:
         return fixed(self, {self.loops[0].variable: Index((), number)}) if self.is_in_rounds else self
 
     def statements(self) -> Iterator[Statement]:
+        """The statements of all stages, in order."""
         for stage in self.stages:
             yield from stage.statements
 
@@ -264,9 +274,11 @@ class Kernel:
         return next(number for number, stage in enumerate(self.stages) if statement in stage.statements)
 
     def loads(self) -> Iterator[Load]:
+        """The loads of all stages, in order."""
         return (statement for statement in self.statements() if isinstance(statement, Load))
 
     def stores(self) -> Iterator[Store]:
+        """The stores of all stages, in order; `Schedule.store_cycles` has this order."""
         for stage in self.stages:
             yield from stage.stores
 
@@ -292,12 +304,15 @@ class Kernel:
         return dict.fromkeys((*read, *(store.buffer for store in self.stores())))
 
     def buffers(self) -> Set[Buffer]:
+        """The buffers that it loads from or stores to."""
         return self.touched.keys()
 
     def reduction_loops(self, stage: int) -> list[Loop]:
+        """The loops that a stage reduces over, outermost first."""
         return [loop for loop in self.loops if loop.reduced_by == stage]
 
     def parallel_loops(self) -> list[Loop]:
+        """The loops that no stage reduces over, outermost first."""
         return [loop for loop in self.loops if loop.reduced_by is None]
 
     def independent_loops(self) -> list[Loop]:
@@ -395,6 +410,7 @@ def _with_buffers(kernel: Kernel, pairs: tuple[tuple[Buffer, Buffer], ...]) -> K
 
 
 def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:
+    """The store with loop variables and value names replaced; those not in the tables stay."""
     return replace(
         store,
         value=names.get(store.value, store.value),

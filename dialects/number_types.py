@@ -54,6 +54,7 @@ class NumberType:
 
     @property
     def is_float(self) -> bool:
+        """Whether it is a floating-point type."""
         return self.format is not None
 
     @property

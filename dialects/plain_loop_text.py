@@ -31,11 +31,15 @@ def plain_loop_text(program: Program, weights: bool = True) -> str:
 
 
 class PlainKernelPrinter(KernelPrinter):
+    """Lines of one kernel, its innermost loops the reduction's; other kernels as `KernelPrinter` prints them."""
+
     def arm_lines(self, parallel: str) -> list[str]:
+        """The kernel in a region of its own: an arm of the `Par` node that `parallel` names."""
         end = ["  scf.yield", f'}} {{arm_of = "{parallel}"}}']
         return ["scf.execute_region no_inline {", *("  " + line for line in self.lines()), *end]
 
     def lines(self) -> list[str]:
+        """The whole kernel."""
         if not _reduces_innermost(self.kernel):
             return super().lines()
         kernel, stage = self.kernel, self.kernel.stages[0]
@@ -59,6 +63,7 @@ class PlainKernelPrinter(KernelPrinter):
         return allocations + self.loops([loop.variable.name for loop in kernel.parallel_loops()], out)
 
     def load_lines(self, load: Load, result: str) -> list[str]:
+        """As there, but an element of a constant at a constant index is the constant."""
         lines = super().load_lines(load, result)
         if load.buffer.data is None or not all(index.is_constant for index in load.indices):
             return lines
@@ -69,6 +74,7 @@ class PlainKernelPrinter(KernelPrinter):
         return [re.sub(r"affine\.load .*", value, line) for line in lines]
 
     def loops(self, names: list[str], body: list[str]) -> list[str]:
+        """`body` in loops over the named variables, outermost first."""
         extents = {loop.variable.name: loop.extent for loop in self.kernel.loops}
         for depth, name in enumerate(reversed(names)):
             end = location(self.kernel.source) if depth == len(names) - 1 else ""

@@ -97,9 +97,11 @@ class Index:
 
     @property
     def is_constant(self) -> bool:
+        """Whether it has no variables."""
         return not self.terms
 
     def coefficient(self, atom: Atom) -> int:
+        """The coefficient of an atom; 0 if it does not occur."""
         return dict(self.terms).get(atom, 0)
 
     def variables(self) -> frozenset[Variable]:
@@ -149,6 +151,7 @@ class Index:
 
 
 def constant(value: int) -> Index:
+    """The index without variables."""
     return Index((), value)
 
 

@@ -32,6 +32,7 @@ def _with_index(values: Tensor, index: Tensor) -> Tensor:
 
 
 def scatter(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """`torch.scatter`; of equal indices the last wins. NotImplemented if `index` does not cover `x` outside `dim`."""
     if not _covers(x, dim, index):
         return NotImplemented  # type: ignore[no-any-return]
     places = torch.arange(index.shape[dim], device=x.device)
@@ -41,6 +42,7 @@ def scatter(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 def scatter_value(x: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    """`torch.scatter` of one number. NotImplemented if `index` does not cover `x` outside `dim`."""
     if not _covers(x, dim, index):
         return NotImplemented  # type: ignore[no-any-return]
     return torch.where(_hits(x, dim, index).any(-1).movedim(-1, dim), torch.full_like(x, value), x)
@@ -53,6 +55,7 @@ def _added(x: Tensor, dim: int, hits: Tensor, values: Tensor) -> Tensor:
 
 
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """`torch.scatter_add`, in the order of the indices. NotImplemented if `index` does not cover `x` outside `dim`."""
     if not _covers(x, dim, index):
         return NotImplemented  # type: ignore[no-any-return]
     return _added(x, dim, _hits(x, dim, index), _with_index(src, index))
@@ -83,16 +86,19 @@ def scatter_reduce(
 
 
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """`torch.index_add`, in the order of the indices."""
     hits = index == torch.arange(x.shape[dim], device=x.device).unsqueeze(-1)
     return _added(x, dim, hits, source if alpha == 1 else source * alpha)
 
 
 def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """`torch.index_copy`; of equal indices the last wins."""
     sizes = [-1 if d == dim % x.dim() else 1 for d in range(x.dim())]
     return scatter(x, dim, index.reshape(sizes).expand(source.shape), source)
 
 
 def index_fill(x: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    """`torch.index_fill` of one number."""
     hits = index == torch.arange(x.shape[dim], device=x.device).unsqueeze(-1)
     return torch.where(hits.any(-1), torch.full_like(x, value).movedim(dim, -1), x.movedim(dim, -1)).movedim(-1, dim)
 

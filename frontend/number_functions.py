@@ -73,6 +73,7 @@ def remainder(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def floor_divide(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """`torch.floor_divide`: towards minus infinity, for integers and for floats."""
     left, right = _promoted(x, y)
     if not _whole(left):
         scale = _float_power_of_two(y)
@@ -105,6 +106,7 @@ def _opposite(rest: Tensor, divisor: Tensor) -> Tensor:
 
 
 def divide(x: Tensor | float, y: Tensor | float, *, rounding_mode: str | None = None) -> Tensor:
+    """`torch.div` with a rounding mode. NotImplemented where torch-mlir's own result is PyTorch's."""
     if rounding_mode == "floor":
         return floor_divide(x, y)
     left, right = _promoted(x, y)
@@ -124,12 +126,14 @@ def signbit(x: Tensor) -> Tensor:
 
 
 def copysign(x: Tensor, y: Tensor | float) -> Tensor:
+    """`torch.copysign`; the sign of -0 and of a NaN counts."""
     negative = math.copysign(1, y) < 0 if not isinstance(y, Tensor) else signbit(y)
     size = x.abs()
     return -size if negative is True else size if negative is False else torch.where(negative, -size, size)
 
 
 def isfinite(x: Tensor) -> Tensor:
+    """`torch.isfinite`: false for infinities and NaN; true for every integer."""
     return x.abs() < math.inf if x.is_floating_point() else torch.ones_like(x, dtype=torch.bool)
 
 
@@ -169,10 +173,12 @@ def _comparison(operation: Callable[[Tensor, float], Tensor]) -> Callable[[Tenso
 
 
 def xor_scalar(x: Tensor, y: int) -> Tensor:
+    """`x ^ y` for a number `y`."""
     return torch.bitwise_xor(x, torch.full_like(x, y))
 
 
 def or_scalar(x: Tensor, y: int) -> Tensor:
+    """`x | y` for a number `y`."""
     return torch.bitwise_or(x, torch.full_like(x, y))
 
 

@@ -44,24 +44,29 @@ def _in_order(x: Tensor, dim: int, descending: bool, count: int | None = None) -
 
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+    """`torch.sort`: values and their indices along `dim`."""
     return _in_order(x, dim, descending)
 
 
 def sort_stable(
     x: Tensor, *, stable: bool | None = None, dim: int = -1, descending: bool = False
 ) -> tuple[Tensor, Tensor]:
+    """`torch.sort` with `stable`, which makes no difference: equal elements always keep their order."""
     return _in_order(x, dim, descending)
 
 
 def argsort(x: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
+    """`torch.argsort`: the indices that sort `x` along `dim`."""
     return _in_order(x, dim, descending)[1]
 
 
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Tensor, Tensor]:
+    """`torch.topk`, always sorted."""
     return _in_order(x, dim, largest, k)
 
 
 def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """`torch.kthvalue`; `k` counts from 1."""
     values, places = _in_order(x, dim, False, k)
     if x.dim() == 0:
         return values, places
@@ -82,6 +87,7 @@ def median_dim(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor,
 
 
 def median(x: Tensor) -> Tensor:
+    """`torch.median` of all elements: the lower of two in the middle."""
     return median_dim(x.reshape(-1), 0)[0]
 
 

@@ -34,10 +34,12 @@ def running_extreme(x: Tensor, dim: int, largest: bool) -> tuple[Tensor, Tensor]
 
 
 def cummax(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """`torch.cummax`: running maxima and their indices."""
     return running_extreme(x, dim, True)
 
 
 def cummin(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """`torch.cummin`: running minima and their indices."""
     return running_extreme(x, dim, False)
 
 

@@ -62,6 +62,7 @@ class Mismatch:
         return f"{self.place} is {self.value(self.got)}, its reference is {self.value(self.expected)}"
 
     def to_json(self) -> dict[str, Any]:
+        """The fields for `--json`: words as numbers of the tensor's type."""
         return {
             "tensor": self.tensor,
             "index": list(self.index),
@@ -98,6 +99,7 @@ class Comparison:
 
     @property
     def bit_exact(self) -> bool:
+        """Whether every bit agrees, NaNs canonical."""
         return self.first_mismatch is None
 
     def to_json(self) -> dict[str, Any]:

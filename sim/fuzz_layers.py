@@ -192,6 +192,7 @@ def steps(chain: Chain, rng: random.Random) -> None:
 
 
 def in_a_row(chain: Chain, rng: random.Random, constructor: str) -> None:
+    """Adds 3 to 6 equal layers, with one set of weights or with one each."""
     count, call = rng.randint(3, 6), rng.choice(STEPS).format("self.{name}(x)")
     if rng.random() < 0.5:
         chain.layer(constructor, call)

@@ -51,6 +51,7 @@ def lint(files: Sequence[Path], top: str, waived: Mapping[str, str] = WAIVED) ->
 
 
 def lint_with_verilator(files: Sequence[Path], top: str) -> list[Finding]:
+    """What `verilator --lint-only -Wall` finds, nothing waived yet."""
     command: Command = [PROGRAM, "--lint-only", "-Wall", "--top-module", top, *(file.resolve() for file in files)]
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
         ((_, output),) = run_all([command], Path(work), 1, {"VERILATOR_ROOT": str(ROOT)})
@@ -64,6 +65,7 @@ def lint_with_verilator(files: Sequence[Path], top: str) -> list[Finding]:
 
 
 def lint_with_slang(files: Sequence[Path], top: str) -> list[Finding]:
+    """What slang finds with every warning and its analysis of drivers, nothing waived yet."""
     slang = driver.Driver()
     slang.addStandardArgs()
     command = ["slang", "-Weverything", "--top", top, *(str(file.resolve()) for file in files)]

@@ -27,6 +27,7 @@ class TensorPort:
 
     @property
     def address_bits(self) -> int:
+        """The width of the address port: bank number above, offset in the bank below; at least 1."""
         return max(1, (prod(self.bank_factors) - 1).bit_length() + self.offset_bits)
 
     def addresses(self) -> npt.NDArray[np.uint64]:
@@ -60,6 +61,7 @@ class Manifest:
 
     @staticmethod
     def from_json(manifest: Mapping[str, Any]) -> Manifest:
+        """The record of a manifest of version 1; an assertion fails for others."""
         assert manifest["manifest"] == 1, f"manifest version {manifest['manifest']} is not known"
         return Manifest(
             top=manifest["top"],

@@ -68,6 +68,7 @@ class Conditions:
 
     @property
     def trace_format(self) -> Trace:
+        """The format that the trace file's suffix asks for. UsageError for other suffixes."""
         if self.trace is None:
             return "none"
         match self.trace.suffix:

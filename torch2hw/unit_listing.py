@@ -34,6 +34,7 @@ class Row:
     resources: Resources | None
 
     def to_json(self) -> dict[str, Any]:
+        """The fields for `--json`: `error` holds the bound in words where it is no number of ULPs."""
         unit, types = self.listed.unit, self.listed.types
         fields: dict[str, Any] = {"operation": self.listed.operation}
         if self.listed.predicate:
@@ -56,6 +57,7 @@ class Listing:
     rows: tuple[Row, ...]
 
     def to_json(self) -> dict[str, Any]:
+        """The fields for `--json`; `resource_tool` only with resources."""
         fields: dict[str, Any] = {"dtype": self.dtype, "clock_ns": self.clock_ns, "subnormals": self.subnormals}
         if any(row.resources is not None for row in self.rows):
             fields["resource_tool"] = yosys.tool()
@@ -136,6 +138,7 @@ def write_unit(listed: Listed, library: Library, path: Path) -> Path:
 
 
 def measured(listed: Listed) -> Resources:
+    """The resources of a unit alone, synthesised by Yosys."""
     return yosys.resources({f"{listed.unit.name}.sv": verilog(listed)}, listed.unit.name)
 
 

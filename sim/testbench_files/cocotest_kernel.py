@@ -36,6 +36,7 @@ def check(dut, after):
 
 
 async def run(dut):
+    """One run; checks when `done` comes, that it lasts one cycle, and waits until the last words are stored."""
     begun = get_sim_time("ns")
     dut.go.value = 1
     await FallingEdge(dut.clk)
@@ -50,12 +51,14 @@ async def run(dut):
 
 
 async def finished(dut):
+    """Waits until `done` is high at a falling edge."""
     while dut.done.value != 1:
         await RisingEdge(dut.done)
         await FallingEdge(dut.clk)
 
 
 async def reset(dut):
+    """Holds `reset` for two cycles."""
     dut.go.value = 0
     dut.reset.value = 1
     await FallingEdge(dut.clk)

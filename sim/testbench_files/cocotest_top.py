@@ -33,21 +33,27 @@ FLOAT_KINDS = [
 
 
 def repetitions(most):
+    """`most` runs, or as many as fit CYCLES_PER_TEST; at least 1."""
     return max(1, min(most, CYCLES_PER_TEST // MANIFEST["latency_cycles"]))
 
 
 async def started(dut):
+    """A host whose clock runs, after a reset."""
     host = Host(dut, MANIFEST, COVERAGE)
     await host.start_clock_and_reset()
     return host
 
 
 async def write_inputs(host, vector):
+    """Writes all inputs of a vector."""
     for name, words in vector["inputs"].items():
         await host.write(name, [int(word, 16) for word in words])
 
 
 async def check_outputs(host, vector, mixed=False):
+    """Reads all outputs and compares them with those of a vector, NaNs canonical. `mixed`: in the order of
+    `Host.read_mixed`.
+    """
     found = await host.read_mixed() if mixed else {name: await host.read(name) for name in vector["outputs"]}
     for name, words in vector["outputs"].items():
         dtype = host.outputs[name]["dtype"]
@@ -161,6 +167,7 @@ async def meddle(host):
 
 
 def leave_alone(host):
+    """Takes the host off every input and off `go`."""
     for tensor in host.inputs.values():
         host.port(tensor, "enable").value = 0
     host.go.value = 0

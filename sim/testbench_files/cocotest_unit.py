@@ -18,6 +18,7 @@ VECTORS = load_hex(HERE / "vectors" / UNIT["vectors"])
 
 
 async def one_cycle(dut):
+    """Waits a cycle; a combinational unit has no clock and gets the time alone."""
     if UNIT["latency_cycles"]:
         await FallingEdge(dut.clk)
     else:
@@ -26,6 +27,7 @@ async def one_cycle(dut):
 
 @cocotb.test()
 async def every_vector(dut):
+    """All vectors, as close together as the unit takes them."""
     if UNIT["latency_cycles"]:
         cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
         await FallingEdge(dut.clk)
@@ -51,6 +53,7 @@ async def every_vector(dut):
 
 
 def check(out, vector):
+    """Compares one result with its vector, NaNs canonical."""
     *operands, expected = vector
     shown = ", ".join(f"{word:#x}" for word in operands)
     got = canonical(word_of(out, f"the result of ({shown})"), UNIT["dtype"])

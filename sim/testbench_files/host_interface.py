@@ -57,6 +57,7 @@ def canonical(word, dtype):
 
 
 def canonical_nan(dtype):
+    """The pattern of the one NaN of a format: quiet, sign and payload zero."""
     exponent_bits, fraction_bits = FLOATS[dtype]
     return ((1 << exponent_bits + 1) - 1) << (fraction_bits - 1)
 
@@ -80,14 +81,18 @@ class Coverage(Counter):
     """Named bins and how often each was hit. `missing` names the bins of `wanted` that no test hit."""
 
     def missing(self, wanted):
+        """The names in `wanted` that were never hit."""
         return [name for name in wanted if not self[name]]
 
     def report(self, log):
+        """Logs every bin and its hits."""
         for name, hits in sorted(self.items()):
             log.info("coverage: %-40s %d", name, hits)
 
 
 class Host:
+    """Drives the host's ports of `dut` as its manifest describes them, and checks the protocol while it does."""
+
     def __init__(self, dut, manifest, coverage=None):
         self.dut, self.manifest = dut, manifest
         self.coverage = Coverage() if coverage is None else coverage
@@ -101,9 +106,11 @@ class Host:
         self.running = False
 
     def port(self, tensor, kind):
+        """A port of a tensor: `kind` is enable, address, data or write, as in the manifest's `…_port`."""
         return getattr(self.dut, tensor[kind + "_port"])
 
     async def start_clock_and_reset(self):
+        """Starts the clock and the monitor; two cycles of reset."""
         self.go.value = 0
         self.reset_port.value = 0
         for tensor in [*self.inputs.values(), *self.outputs.values()]:
@@ -114,6 +121,7 @@ class Host:
         cocotb.start_soon(self.monitor())
 
     async def reset(self, cycles=1):
+        """Holds `reset` for some cycles; a run that was under way is over."""
         self.reset_port.value = 1
         self.go.value = 0
         for _ in range(cycles):
@@ -122,6 +130,7 @@ class Host:
         self.running = False
 
     async def idle(self, cycles):
+        """Waits some cycles."""
         for _ in range(cycles):
             await FallingEdge(self.clock)
 
@@ -244,4 +253,5 @@ def load_hex(path):
 
 
 def load_json(path):
+    """What a JSON file holds."""
     return json.loads(path.read_text())

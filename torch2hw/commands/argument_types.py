@@ -8,6 +8,7 @@ from typing import Any
 
 
 def count(text: str) -> int:
+    """A whole number of 1 or more; ArgumentTypeError otherwise."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: not a whole number of 1 or more")
     return int(text)

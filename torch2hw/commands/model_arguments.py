@@ -144,6 +144,7 @@ def _check_outputs(parsed: argparse.Namespace) -> None:
 def compile_given(
     parsed: argparse.Namespace, progress: Progress, stop_at: str | None = None, stop_after: str | None = None
 ) -> Compiled:
+    """Loads and compiles the model that the arguments name, up to a level or a pass if one is given."""
     options = options_of(parsed)
     _check_outputs(parsed)
     if options.float_lib is not None:

@@ -32,6 +32,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def pass_named(name: str) -> Any:
+    """The pass of that name in either schedule; UsageError if there is none."""
     from torch2hw.compiler.pipeline import SCHEDULES
 
     found = [step for passes in SCHEDULES.values() for step in passes if step.name == name]
