@@ -37,6 +37,7 @@ TITLES = ("model", "N", "variant", "arms", "cycles", "speed-up", "LUT", "FF", "D
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m torch2hw.benchmarks.ablation", description=(__doc__ or "").split("\n")[0]
     )
@@ -67,15 +68,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def key_of(point: Mapping[str, Any]) -> tuple[str, int, str]:
+    """What identifies a point: model, N, variant."""
     return point["model"], point["partition"], point["variant"]
 
 
 def order(key: tuple[str, int, str]) -> tuple[int, int, int]:
+    """Where a key stands in the table."""
     model, n, variant = key
     return list(MODELS).index(model), n, [BASE, *VARIANTS].index(variant)
 
 
 def write(folder: Path, points: Sequence[Point]) -> None:
+    """Writes the points as JSON and as a table."""
     tool = yosys.tool()
     write_files(
         {

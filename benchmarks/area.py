@@ -42,6 +42,7 @@ TITLES = (
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m torch2hw.benchmarks.area", description=(__doc__ or "").split("\n")[0]
     )
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measured(n: int, whole: bool) -> Point:
+    """A point at factor `n`. `whole`: the whole design too, not only what is no unit."""
     compiled = compile_model(load(str(MODEL)), Options(partition=n))
     manifest = compiled.manifest([], [])
     text, top = compiled.verilog(), compiled.top

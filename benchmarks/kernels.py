@@ -92,6 +92,7 @@ CASES = (
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m torch2hw.benchmarks.kernels", description=(__doc__ or "").split("\n")[0]
     )

@@ -60,6 +60,7 @@ FAULTS: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m torch2hw.benchmarks.testbenches", description=(__doc__ or "").split("\n")[0]
     )

@@ -64,6 +64,7 @@ class Arrays:
     held: dict[str, Array] = field(default_factory=dict)
 
     def __call__(self, array: NDArray[np.generic]) -> str:
+        """The key of an array, which is then among `held`."""
         name = key(array)
         self.held[name] = array
         return name

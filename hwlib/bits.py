@@ -49,9 +49,11 @@ class Bits:
 
     @property
     def mask(self) -> int:
+        """The value of `width` ones."""
         return (1 << self.width) - 1
 
     def coerce(self, other: Operand) -> Bits:
+        """A number as a constant of this node's width; a node as it is."""
         return self.graph.const(other, self.width) if isinstance(other, int) else other
 
     def __add__(self, other: Operand) -> Bits:
@@ -80,6 +82,7 @@ class Bits:
         return self.graph.node("extract", width, self, attribute=low)
 
     def bit(self, position: int) -> Bits:
+        """One bit; 0 is the least significant."""
         return self.bits(position, 1)
 
     def top(self, width: int) -> Bits:
@@ -91,18 +94,23 @@ class Bits:
         return self.bits(count, self.width - count)
 
     def eq(self, other: Operand) -> Bits:
+        """Equality, 1 bit; both operands have one width."""
         return self.graph.node("eq", 1, self, self.coerce(other))
 
     def ult(self, other: Operand) -> Bits:
+        """Unsigned less-than, 1 bit; both operands have one width."""
         return self.graph.node("ult", 1, self, self.coerce(other))
 
     def slt(self, other: Operand) -> Bits:
+        """Signed less-than (two's complement), 1 bit; both operands have one width."""
         return self.graph.node("slt", 1, self, self.coerce(other))
 
     def any(self) -> Bits:
+        """Whether a bit is 1."""
         return self.graph.node("any", 1, self)
 
     def all(self) -> Bits:
+        """Whether all bits are 1."""
         return self.graph.node("all", 1, self)
 
     def rep(self, count: int) -> Bits:
@@ -111,10 +119,12 @@ class Bits:
         return self.graph.node("rep", count, self, attribute=count)
 
     def zext(self, width: int) -> Bits:
+        """Zeros above, up to `width`."""
         assert width >= self.width
         return self if width == self.width else cat(self.graph.const(0, width - self.width), self)
 
     def sext(self, width: int) -> Bits:
+        """Copies of the top bit above, up to `width`."""
         assert width >= self.width
         return self if width == self.width else cat(self.top(1).rep(width - self.width), self)
 
@@ -129,6 +139,7 @@ def cat(*parts: Bits) -> Bits:
 
 
 def mux(condition: Bits, if_true: Operand, if_false: Operand) -> Bits:
+    """`condition ? if_true : if_false`; at least one of them is a node, which gives a number its width."""
     if isinstance(if_true, int):
         assert isinstance(if_false, Bits)
         if_true = if_false.coerce(if_true)
@@ -179,12 +190,14 @@ class Graph:
         self._interned: dict[tuple[object, ...], Bits] = {}
 
     def input(self, name: str, width: int) -> Bits:
+        """The input of that name, made when it is first asked for."""
         node = self._intern("input", width, (), name)
         if node not in self.inputs:
             self.inputs.append(node)
         return node
 
     def const(self, value: int, width: int) -> Bits:
+        """The constant `value` modulo 2**`width`."""
         return self._intern("const", width, (), value & ((1 << width) - 1))
 
     def node(self, op: str, width: int, *operands: Bits, attribute: object = None) -> Bits:

@@ -35,6 +35,7 @@ class Listed:
 
     @property
     def what(self) -> str:
+        """The operation, and its predicate if it has one."""
         return f"{self.operation} {self.predicate}" if self.predicate else self.operation
 
     @property

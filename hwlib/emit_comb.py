@@ -28,6 +28,7 @@ class Emitter:
         self.constants: dict[tuple[int, int], str] = {}
 
     def module(self, name: str, inputs: list[Bits]) -> str:
+        """The module as text: these inputs, `%clk` if the pipeline has stages, and the output `out`."""
         schedule = self.schedule
         ports = [f"in %{node.attribute}: i{node.width}" for node in inputs]
         if schedule.depth:
@@ -56,9 +57,11 @@ class Emitter:
         self.result()
 
     def result(self) -> str:
+        """The name of the output's value in the last stage."""
         return self.at(self.schedule.output, self.schedule.depth)
 
     def constant_lines(self) -> list[str]:
+        """The definitions of all constants that `constant` has named."""
         return [f"{v} = hw.constant {c} : i{w}" for (c, w), v in self.constants.items()]
 
     def at(self, node: Bits, stage: int) -> str:
@@ -74,10 +77,12 @@ class Emitter:
         return value if stage == own else f"{value}_{stage}"
 
     def constant(self, value: int, width: int) -> str:
+        """The name of a constant; `value` is unsigned."""
         signed = value - (1 << width) if value >> (width - 1) else value
         return self.constants.setdefault((signed, width), f"%{self.prefix}c{len(self.constants)}")
 
     def define(self, node: Bits, stage: int) -> None:
+        """Writes the line that computes a node in a stage."""
         result, w = f"%{self.prefix}n{node.index}", node.width
         v = [self.at(o, stage) for o in node.operands] if node.op != "rom" else []
         hint = f' {{sv.namehint = "{node.hint}"}}' if node.hint else ""
@@ -112,6 +117,7 @@ class Emitter:
         self.lines.append(f"{result} = {text}")
 
     def extended(self, operand: Bits, value: str, width: int, signed: bool) -> str:
+        """The name of `value` with zeros above or, if `signed`, copies of its top bit."""
         extra = width - operand.width
         if extra == 0:
             return value
@@ -129,6 +135,7 @@ class Emitter:
         return wide
 
     def lookup(self, node: Bits, stage: int, result: str) -> None:
+        """Writes a table: constants and a multiplexer, or a memory whose read is a pipeline register."""
         contents, address = node.attribute, node.operands[0]
         assert isinstance(contents, tuple)
         registered = node.op == "rom" and self.schedule.registered_roms

@@ -75,14 +75,17 @@ class Request:
 
     @property
     def target(self) -> Format:
+        """The format of the result; KeyError if it is no float."""
         return format_of(self.result_type)
 
     @property
     def result_width(self) -> int:
+        """Bits of the result."""
         return type_width(self.result_type)
 
 
 def format_of(type_name: str) -> Format:
+    """The floating-point format of that name; KeyError for other types."""
     form = float_format(type_name)
     if form is None:
         raise KeyError(type_name)

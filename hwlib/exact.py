@@ -26,11 +26,13 @@ class Real:
 
     @property
     def signed(self) -> Fraction:
+        """The value as a fraction; not for an infinity."""
         assert self.magnitude is not None
         return -self.magnitude if self.negative else self.magnitude
 
     @property
     def zero(self) -> bool:
+        """Whether it is a zero, of either sign."""
         return self.magnitude == 0
 
 
@@ -38,6 +40,7 @@ Value = Real | None  # None: NaN
 
 
 def decode(word: int, form: Format, flush: bool) -> Value:
+    """The value of a bit pattern, None for a NaN. `flush`: subnormals are zeros of their sign."""
     fraction, field = word & (1 << form.fraction_bits) - 1, word >> form.fraction_bits & form.largest_exponent
     negative = bool(word >> (form.width - 1))
     if word & (1 << (form.width - 1)) - 1 >= form.infinity:

@@ -15,11 +15,13 @@ from .shifts import leading_zeros, shift_left, shift_right_sticky
 
 
 def subtract(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
+    """`left` - `right`, as `left` + (-`right`)."""
     flipped = cat(~right.top(1), right.bits(0, form.width - 1))
     return add(left, flipped, form, flush)
 
 
 def add(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
+    """`left` + `right`."""
     g, e_bits, f_bits, s_bits = left.graph, form.exponent_bits, form.fraction_bits, form.significand_bits
     left_magnitude, right_magnitude = left.bits(0, form.width - 1), right.bits(0, form.width - 1)
     swap = left_magnitude.ult(right_magnitude).named("swap")

@@ -15,6 +15,7 @@ from .shifts import leading_zeros, shift_left, shift_right, shift_right_sticky
 
 
 def from_integer(value: Bits, form: Format, signed: bool) -> Bits:
+    """The float nearest to an integer, ties to even; beyond the format's range an infinity."""
     g, w, f_bits = value.graph, value.width, form.fraction_bits
     sign = value.top(1) if signed else g.const(0, 1)
     magnitude = (value ^ sign.rep(w)) + sign.zext(w) if w > 1 else value
@@ -36,6 +37,7 @@ def from_integer(value: Bits, form: Format, signed: bool) -> Bits:
 
 
 def to_integer(value: Bits, form: Format, width: int, signed: bool) -> Bits:
+    """The integer towards zero, saturated; a NaN gives 0."""
     g = value.graph
     a = unpack(value, form, True)
     extra = width - form.significand_bits

@@ -34,6 +34,7 @@ def denormalised(field: Bits, significand: Bits, sticky: Bits) -> tuple[Bits, Bi
 
 
 def divide(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
+    """`left` / `right`; x / 0 is an infinity, 0 / 0 and infinity / infinity the NaN."""
     g, f_bits, s_bits = left.graph, form.fraction_bits, form.significand_bits
     a, b = unpack(left, form, flush), unpack(right, form, flush)
     nan = a.nan | b.nan | (a.zero & b.zero) | (a.ones & b.ones)

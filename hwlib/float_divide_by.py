@@ -62,6 +62,7 @@ def unpack_divisor(packed: int, form: Format) -> int:
 
 
 def divide_by(value: Bits, packed: Bits, form: Format, flush: bool) -> Bits:
+    """`value` / c, with `packed` the reciprocal of c as `pack` makes it."""
     g, p, f_bits = value.graph, form.significand_bits, form.fraction_bits
     width = form.exponent_bits + 2
     a = unpack(value, form, flush)

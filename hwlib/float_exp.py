@@ -25,6 +25,7 @@ ERROR_ULP = 1.0
 
 
 def exponential(value: Bits, form: Format, flush: bool) -> Bits:
+    """e to the `value`."""
     assert form.significand_bits <= 24 and form.exponent_bits == 8, (
         "exp is for binary32 and narrower formats of its range"
     )

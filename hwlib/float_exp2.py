@@ -25,6 +25,7 @@ ERROR_ULP = 1.0
 
 
 def exponential2(value: Bits, form: Format, flush: bool) -> Bits:
+    """2 to the `value`."""
     assert form.significand_bits <= 24 and form.exponent_bits == 8
     g = value.graph
     a = unpack(value, form, flush)

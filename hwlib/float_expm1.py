@@ -30,6 +30,7 @@ ERROR_ULP = 1.0
 
 
 def exponential_minus_one(value: Bits, form: Format, flush: bool) -> Bits:
+    """e to the `value`, minus 1."""
     assert form.significand_bits <= 24 and form.exponent_bits == 8
     g = value.graph
     a = unpack(value, form, flush)

@@ -24,6 +24,7 @@ GAP = 2  # one place lost to cancellation, one for the guard bit
 
 
 def fused_multiply_add(left: Bits, right: Bits, addend: Bits, form: Format, flush: bool) -> Bits:
+    """`left` · `right` + `addend`."""
     s_bits, f_bits = form.significand_bits, form.fraction_bits
     a, b, c = (unpack(x, form, flush) for x in (left, right, addend))
     product_zero = (a.zero | b.zero).named("product_zero")

@@ -18,19 +18,24 @@ from .iterative import State
 
 @dataclass(frozen=True)
 class Division:
+    """Division: its operands are the dividend and the divisor."""
+
     form: Format
     flush: bool
 
     @property
     def steps(self) -> int:
+        """A quotient bit each: the significand, a guard bit, and one that normalising may shift out."""
         return self.form.significand_bits + 2
 
     def widths(self) -> Mapping[str, int]:
+        """Twice the remainder, the sign of the one before, quotient, divisor; exponent field and special cases."""
         s_bits, width = self.form.significand_bits, self.form.exponent_bits + 2
         return {"twice": s_bits + 1, "positive": 1, "quotient": s_bits + 2, "divisor": s_bits, "field": width,
                 "sign": 1, "zero": 1, "infinite": 1, "nan": 1}  # fmt: skip
 
     def load(self, operands: tuple[Bits, ...]) -> State:
+        """The state before the first step: twice the remainder is the dividend."""
         left, right = operands
         form, width, g = self.form, self.form.exponent_bits + 2, left.graph
         a, b = unpack(left, form, self.flush), unpack(right, form, self.flush)
@@ -49,6 +54,7 @@ class Division:
         }
 
     def step(self, state: State) -> State:
+        """One quotient bit: the divisor is subtracted from a positive remainder, added to a negative one."""
         positive, size = state["positive"], self.form.significand_bits + 1
         change = state["divisor"].zext(size) ^ positive.rep(size)
         remainder = add_carry(state["twice"], change, positive)
@@ -60,6 +66,7 @@ class Division:
         }
 
     def result(self, state: State) -> Bits:
+        """The quotient rounded, its sticky bit from the corrected remainder."""
         form, s_bits, f_bits = self.form, self.form.significand_bits, self.form.fraction_bits
         rest = state["twice"].drop(1) + mux(state["positive"], 0, state["divisor"])
         quotient = state["quotient"]
@@ -86,14 +93,19 @@ class SquareRoot:
 
     @property
     def steps(self) -> int:
+        """A root bit each: the significand and a guard bit."""
         return self.form.significand_bits + 1
 
     def widths(self) -> Mapping[str, int]:
+        """Remainder and the sign of the one before, root, digits of the radicand to come; exponent field and special
+        cases.
+        """
         s_bits = self.form.significand_bits
         return {"remainder": s_bits + 3, "positive": 1, "root": s_bits + 1, "digits": s_bits + 1 + (s_bits + 1) % 2,
                 "field": self.form.exponent_bits + 2, "sign": 1, "zero": 1, "infinite": 1, "nan": 1}  # fmt: skip
 
     def load(self, operands: tuple[Bits, ...]) -> State:
+        """The state before the first step. AssertionError where the root of a subnormal may be subnormal."""
         (value,) = operands
         form, width, g = self.form, self.form.exponent_bits + 2, value.graph
         assert self.flush or form.fraction_bits < form.bias, "the root of a subnormal may be subnormal"
@@ -115,6 +127,7 @@ class SquareRoot:
         }
 
     def step(self, state: State) -> State:
+        """One root bit, from two bits of the radicand."""
         positive, root, digits = state["positive"], state["root"], state["digits"]
         g, size = positive.graph, self.form.significand_bits + 3
         shifted = cat(state["remainder"].bits(0, size - 2), digits.top(2))
@@ -128,6 +141,7 @@ class SquareRoot:
         }
 
     def result(self, state: State) -> Bits:
+        """The root rounded by its guard bit alone: no root is half way between two floats."""
         root, f_bits = state["root"], self.form.fraction_bits
         special = (state["zero"], state["infinite"], state["nan"])
         return finish(self.form, self.flush, state["sign"], state["field"], root.bits(1, f_bits), root.bit(0), *special)

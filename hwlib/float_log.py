@@ -42,6 +42,7 @@ class Logarithm:
     scale: int = 0
 
     def of(self, value: mpmath.mpf) -> mpmath.mpf:
+        """2^scale times the logarithm of `value`, at mpmath's precision."""
         natural = mpmath.log(value)
         return mpmath.ldexp(natural if self.base is None else natural / mpmath.log(self.base), self.scale)
 
@@ -50,6 +51,7 @@ NATURAL, BINARY, DECIMAL = Logarithm(None), Logarithm(2), Logarithm(10, 1)
 
 
 def logarithm(value: Bits, form: Format, flush: bool, spec: Logarithm) -> Bits:
+    """The logarithm to the base of `spec`: -infinity for zeros, the NaN for negative numbers."""
     assert form.significand_bits <= FRACTION_BITS + 1 and form.exponent_bits == 8
     g = value.graph
     a = unpack(value, form, flush)

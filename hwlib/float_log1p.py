@@ -26,6 +26,7 @@ ERROR_ULP = 1.0
 
 
 def logarithm_plus_one(value: Bits, form: Format, flush: bool) -> Bits:
+    """log(1 + `value`)."""
     assert form.significand_bits <= 24 and form.exponent_bits == 8
     g = value.graph
     a = unpack(value, form, flush)

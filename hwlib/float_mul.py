@@ -28,6 +28,7 @@ def product(left: Bits, right: Bits) -> Bits:
 
 
 def multiply(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
+    """`left` · `right`."""
     g, e_bits, f_bits, s_bits = left.graph, form.exponent_bits, form.fraction_bits, form.significand_bits
     a, b = unpack(left, form, flush), unpack(right, form, flush)
     nan = a.nan | b.nan | (a.ones & b.zero) | (b.ones & a.zero)

@@ -46,6 +46,7 @@ ERF = OddFunction(mpmath.erf, -13, (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 7)
 
 
 def odd_function(value: Bits, form: Format, flush: bool, spec: OddFunction) -> Bits:
+    """The function that `spec` describes."""
     assert form.significand_bits <= 24
     g, f_bits, e_bits = value.graph, form.fraction_bits, form.exponent_bits
     a = unpack(value, form, flush)

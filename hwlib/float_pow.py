@@ -45,6 +45,7 @@ ERROR_ULP = 1.0
 
 
 def power(base: Bits, exponent: Bits, form: Format, flush: bool) -> Bits:
+    """`base` to the `exponent`, with the special cases of C's pow."""
     assert form.significand_bits <= S and form.exponent_bits == 8
     g, f_bits = base.graph, form.fraction_bits
     x, y = unpack(base, form, flush), unpack(exponent, form, flush)

@@ -15,6 +15,7 @@ from .shifts import leading_zeros, shift_left
 
 
 def remainder(left: Bits, right: Bits, form: Format, flush: bool) -> Bits:
+    """`left` - trunc(`left` / `right`) · `right`; for a divisor 0 or an infinite dividend the NaN."""
     g, f_bits = left.graph, form.fraction_bits
     a, b = unpack(left, form, flush), unpack(right, form, flush)
     width = form.exponent_bits + 2

@@ -22,6 +22,7 @@ ERROR_ULP = 1.0
 
 
 def reciprocal_root(value: Bits, form: Format, flush: bool) -> Bits:
+    """1 / sqrt(`value`)."""
     assert form.significand_bits <= 24
     g, f_bits = value.graph, form.fraction_bits
     a = unpack(value, form, flush)

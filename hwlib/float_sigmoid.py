@@ -27,6 +27,7 @@ ERROR_ULP = 1.05
 
 
 def sigmoid(value: Bits, form: Format, flush: bool) -> Bits:
+    """1 / (1 + e^-`value`)."""
     g, s_bits, width = value.graph, form.significand_bits, form.exponent_bits + 2
     a = unpack(value, form, flush)
     too_large, k, grown = power(replace(a, sign=~a.sign), form)

@@ -14,6 +14,7 @@ from .formats import Format, unpack
 
 
 def square_root(value: Bits, form: Format, flush: bool) -> Bits:
+    """The square root: -0 for -0, the NaN for other negative numbers."""
     g, f_bits, s_bits = value.graph, form.fraction_bits, form.significand_bits
     a = unpack(value, form, flush)
     width = form.exponent_bits + 2

@@ -28,14 +28,17 @@ class Format:
 
     @property
     def width(self) -> int:
+        """All bits: sign, exponent field, fraction."""
         return self.exponent_bits + self.significand_bits
 
     @property
     def fraction_bits(self) -> int:
+        """Bits of the fraction, without the hidden bit."""
         return self.significand_bits - 1
 
     @property
     def bias(self) -> int:
+        """What the exponent field is above the exponent: 2^(exponent_bits - 1) - 1."""
         return (1 << (self.exponent_bits - 1)) - 1
 
     @property
@@ -50,9 +53,11 @@ class Format:
 
     @property
     def nan(self) -> int:
+        """The bit pattern of the one NaN."""
         return self.infinity if self.finite else self.infinity | 1 << (self.fraction_bits - 1)
 
     def one(self) -> int:
+        """The bit pattern of 1.0."""
         return self.bias << self.fraction_bits
 
 
@@ -123,6 +128,7 @@ class Fields:
 
 
 def unpack(value: Bits, form: Format, flush: bool) -> Fields:
+    """The fields of a float, and what kind of value it is. `flush`: a subnormal counts as zero."""
     fraction = value.bits(0, form.fraction_bits)
     exponent = value.bits(form.fraction_bits, form.exponent_bits)
     exponent_zero, ones, some = ~exponent.any(), exponent.all(), fraction.any()

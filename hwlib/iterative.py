@@ -31,17 +31,20 @@ class Iteration(Protocol):
     """`steps` times `step`. Fields that `load` does not mention start as anything (0 in the model)."""
 
     @property
-    def steps(self) -> int: ...
+    def steps(self) -> int:
+        """How often `step` is applied."""
 
     def widths(self) -> Mapping[str, int]:
         """The fields of the state."""
 
-    def load(self, operands: tuple[Bits, ...]) -> State: ...
+    def load(self, operands: tuple[Bits, ...]) -> State:
+        """The state before the first step."""
 
     def step(self, state: State) -> State:
         """Fields that it does not mention stay."""
 
-    def result(self, state: State) -> Bits: ...
+    def result(self, state: State) -> Bits:
+        """The unit's result from the state after the last step."""
 
 
 def unrolled(iteration: Iteration, operands: tuple[Bits, ...]) -> Bits:
@@ -69,10 +72,12 @@ class Parts:
 
 
 def state_inputs(graph: Graph, iteration: Iteration) -> State:
+    """A state of fresh graph inputs, named `state_` and the field."""
     return {name: graph.input(f"state_{name}", width) for name, width in iteration.widths().items()}
 
 
 def joined(fields: State) -> tuple[Bits, tuple[str, ...]]:
+    """The fields side by side in one word, the first on top, and their names in that order."""
     return cat(*fields.values()), tuple(fields)
 
 
@@ -84,14 +89,17 @@ class IterativeUnit(Unit):
 
     @property
     def controls(self) -> tuple[Port, ...]:
+        """`start`, high in the cycle of the operands."""
         return (Port(START, 1),)
 
     @property
     def latency_cycles(self) -> int:
+        """Cycles from the operands to the result."""
         return self.parts.load.depth + 1 + self.parts.steps + self.parts.result.depth
 
     @property
     def interval_cycles(self) -> int:
+        """Cycles from one start to the next."""
         return self.parts.steps + 1
 
     @cached_property

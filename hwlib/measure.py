@@ -36,6 +36,7 @@ def registered(unit: Unit) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("operation")
     parser.add_argument("types", nargs="+", help="operand types, then the result type; one type stands for all")

@@ -37,10 +37,12 @@ class Memory:
     contents: Mapping[str, Contents] = field(default_factory=dict, compare=False, repr=False)
 
     def definition(self) -> str:
+        """The module in CIRCT's dialects; the contents are references by name."""
         return self.text
 
 
 def address_bits(depth: int) -> int:
+    """The width of an address of a memory of `depth` words; at least 1."""
     return max(1, (depth - 1).bit_length())
 
 

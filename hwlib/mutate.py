@@ -43,6 +43,7 @@ class Subject:
     predicate: str = ""
 
     def unit(self, policy: str) -> Unit:
+        """The unit, combinational, under a policy for subnormals."""
         return Library(subnormals=policy).unit(
             self.operation, self.types[:-1], self.types[-1], self.predicate or None, 0
         )
@@ -150,6 +151,7 @@ def shown_by_tests(
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; exit code 1 if a fault was missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("operations", nargs="*", help="such as arith.addf (default: all)")
     parser.add_argument("--subnormals", choices=("flush", "keep"), default="flush")
@@ -172,6 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def line(verdict: Verdict, policy: str) -> str:
+    """The verdict on one unit, for print."""
     by = f" ({verdict.by_oracle} by the bound, {verdict.by_result} by a pinned result)" if verdict.by_result else ""
     return (
         f"{verdict.name} {policy}: {verdict.planted} faults, {verdict.by_oracle + verdict.by_result} caught{by}, "

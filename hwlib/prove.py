@@ -69,6 +69,7 @@ def _unit(listed: Listed, library: Library, depth: int) -> Unit:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; exit code 1 if a pipeline could not be proved."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("units", nargs="*", help="such as f8E4M3_add (default: all of the formats)")
     parser.add_argument("--formats", default=",".join(SMALL), help="(%(default)s)")

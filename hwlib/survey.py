@@ -48,6 +48,7 @@ def build(unit: Unit, operation: str, flush: bool, folder: Path, graph: str) -> 
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; exit code 1 if a result is beyond the stated bound."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("operation", choices=sorted(EXACT))
     parser.add_argument("--step", type=int, default=1, help="look at a sample, every STEP-th input in it")

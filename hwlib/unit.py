@@ -16,6 +16,8 @@ from .pipeliner import Pipeline
 
 @dataclass(frozen=True)
 class Port:
+    """A port of a unit by name and width."""
+
     name: str
     width_bits: int
 
@@ -41,6 +43,7 @@ class Unit:
 
     @property
     def inputs(self) -> tuple[Port, ...]:
+        """The data ports, in the order of the operands."""
         return tuple(Port(str(o.attribute), o.width) for o in self.operands)
 
     @property
@@ -50,14 +53,17 @@ class Unit:
 
     @property
     def output(self) -> Port:
+        """The port of the result, called `out`."""
         return Port("out", self.schedule.output.width)
 
     @property
     def latency_cycles(self) -> int:
+        """Cycles from operands to result; 0 is combinational."""
         return self.schedule.depth
 
     @property
     def interval_cycles(self) -> int:
+        """Cycles from one set of operands to the next: 1, for a pipeline."""
         return 1
 
     @property

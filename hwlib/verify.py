@@ -136,6 +136,7 @@ def _rtl(unit: Unit) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command; exit code 1 if a result differs from the oracle's."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("operation")
     parser.add_argument("types", nargs="+", help="operand types, then the result type; one type stands for all")

@@ -78,6 +78,7 @@ class Cells:
         return self.outputs[key]
 
     def emit_pending(self) -> None:
+        """Emits cells until no output that was asked for lacks one; emitting a cell may ask for others."""
         while self.pending:
             cell, port = self.pending.pop(0)
             if cell.kind == "register" and port == "done":

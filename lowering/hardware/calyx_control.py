@@ -62,9 +62,12 @@ class Run(Protocol):
     """One place in the control at which a group is enabled."""
 
     @property
-    def active(self) -> str: ...
+    def active(self) -> str:
+        """The signal that is high in each cycle of the run."""
+
     @property
-    def following(self) -> str: ...
+    def following(self) -> str:
+        """The signal that is high in the cycle after its last: it starts what comes next."""
 
 
 class DynamicRun:
@@ -80,12 +83,14 @@ class DynamicRun:
 
     @cached_property
     def active(self) -> str:
+        """High from `start` to `done`, both cycles included."""
         active = self.body.call(self.body.any_of(self.start, self.running), f"{self.hint}_active")
         self.body.register(self.running, self.body.all_of(active, self.body.invert(self.done())), 1)
         return active
 
     @cached_property
     def following(self) -> str:
+        """High in the cycle after the run's last."""
         return self.body.flag(f"{self.hint}_end", self.body.all_of(self.active, self.done()))
 
 
@@ -99,6 +104,7 @@ class InstanceRun:
 
     @cached_property
     def active(self) -> str:
+        """High from `start` on, until `following` is."""
         running = self.body.name(f"{self.hint}_running")
         active = self.body.any_of(self.start, self.body.all_of(running, self.body.invert(self.following)))
         self.body.call(active, f"{self.hint}_active")
@@ -109,9 +115,14 @@ class InstanceRun:
 class Signals(Protocol):
     """What control asks of the wires: the value of a reference, of a group's done, and of a cell's port."""
 
-    def value(self, value: Value) -> str: ...
-    def group_done(self, group: str) -> str: ...
-    def invoke_done(self, invoke: Invoke) -> str: ...
+    def value(self, value: Value) -> str:
+        """The signal of a reference or guard."""
+
+    def group_done(self, group: str) -> str:
+        """The signal that is high when a dynamic group is done."""
+
+    def invoke_done(self, invoke: Invoke) -> str:
+        """The `done` of the invoked cell."""
 
 
 @dataclass
@@ -253,6 +264,7 @@ class ControlLowering:
 
     # -- what the wires ask
     def active(self, group: str) -> str:
+        """The signal that is high while a group runs, wherever control enables it or tests a condition with it."""
         return self.body.any_of(*(run.active for run in self.runs[group]), *self.tests[group])
 
     def during(self, group: str, cycles: Cycles) -> str:

@@ -24,6 +24,7 @@ _BLOCK = ', sv.attributes = [#sv.attribute<"ram_style" = "\\"block\\"">]'
 
 
 def memory_name(cell: Cell) -> str:
+    """The module's name, from kind, width and sizes: `seq_mem_32x64`."""
     width = next(port.width_bits for port in cell.ports if port.name == "write_data")
     kind = "seq_mem" if cell.kind == "seq_mem" else "comb_mem"
     return f"{kind}_{width}x{'x'.join(map(str, cell.sizes))}"

@@ -54,6 +54,7 @@ class Modules:
         self.unused: set[tuple[str, str, str]] = set()  # component, ref cell, port
 
     def of(self, component: Component, cell: Cell) -> LibraryModule:
+        """The module of a cell; its text and those that it instantiates are then part of the output."""
         own = self.definitions.get(f"{component.name}.{cell.name}")
         if own is not None:
             name = re.findall(r"hw\.module @([\w$]+)\(", own)[-1]

@@ -20,6 +20,8 @@ _LONGEST_CHAIN_CYCLES = 4
 
 
 class Window:
+    """A window of `latency_cycles` cycles; `hint` begins the names of its registers."""
+
     def __init__(self, body: HwBody, hint: str, start: str, latency_cycles: int) -> None:
         assert latency_cycles >= 1
         self.body, self.hint, self.start, self.latency_cycles = body, hint, start, latency_cycles
@@ -27,6 +29,7 @@ class Window:
 
     @property
     def chained(self) -> bool:
+        """Whether it is a chain of flip-flops, not a counter."""
         return self.latency_cycles <= _LONGEST_CHAIN_CYCLES
 
     def _stage(self, cycle: int) -> str:
@@ -36,12 +39,14 @@ class Window:
 
     @cached_property
     def following(self) -> str:
+        """High in the cycle after the window."""
         if self.chained:
             return self._stage(self.latency_cycles)
         return self.body.flag(f"{self.hint}_end", self._last)
 
     @cached_property
     def active(self) -> str:
+        """High in each cycle of the window."""
         if self.chained:
             return self.body.any_of(*(self._stage(cycle) for cycle in range(self.latency_cycles)))
         return self.body.call(self.body.any_of(self.start, self._running), f"{self.hint}_active")

@@ -143,9 +143,11 @@ class Wires:
         return value.width_bits if isinstance(value, (Literal, Logic)) else 1
 
     def group_done(self, group: str) -> str:
+        """The signal of a dynamic group's done, its guard included."""
         return self.body.any_of(*(self._guarded(source, guard) for source, guard in self.component.groups[group].done))
 
     def invoke_done(self, invoke: Invoke) -> str:
+        """The `done` output of the invoked cell."""
         done = self.component.cells[invoke.cell].port("done")
         assert done is not None, f"{invoke.cell} is invoked and has no done port"
         return self.output(invoke.cell, done.name)

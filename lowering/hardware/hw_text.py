@@ -34,6 +34,7 @@ class HwBody:
         return f"%{chosen}"
 
     def define(self, name: str, expression: str, place: str = "") -> str:
+        """Adds a line; gives the name back. `place` is a location in MLIR's notation, or ""."""
         self.lines.append((name, expression, place))
         return name
 
@@ -59,6 +60,7 @@ class HwBody:
 
     # -- combinational
     def constant(self, value: int, width: int) -> str:
+        """The constant `value`, from 0 to 2**`width` - 1; one line for all its uses."""
         assert 0 <= value < 1 << width, f"{value} does not fit in i{width}"
         key = ("constant", value, width)
         if key not in self.expressions:
@@ -70,6 +72,7 @@ class HwBody:
         return self.expressions[key]
 
     def invert(self, signal: str) -> str:
+        """The complement of a one-bit signal."""
         if signal in (self.zero, self.one):
             return self.one if signal == self.zero else self.zero
         return self.shared("not", f"comb.xor {signal}, {self.one} : i1")
@@ -91,6 +94,7 @@ class HwBody:
         return self.shared(operation, f"comb.{operation} {', '.join(distinct)} : i1")
 
     def choose(self, condition: str, on_true: str, on_false: str, width: int) -> str:
+        """`condition ? on_true : on_false`; a gate where that is enough."""
         if on_true == on_false or condition == self.one:
             return on_true
         if condition == self.zero:
@@ -102,6 +106,7 @@ class HwBody:
         return self.shared("mux", f"comb.mux {condition}, {on_true}, {on_false} : i{width}")
 
     def extract(self, signal: str, low: int, width: int, of_width: int) -> str:
+        """`width` bits of a signal of `of_width`, from bit `low` up."""
         if low == 0 and width == of_width:
             return signal
         return self.shared("bits", f"comb.extract {signal} from {low} : (i{of_width}) -> i{width}")

@@ -24,9 +24,11 @@ class ScalarBody:
     types: dict[str, str] = field(default_factory=dict)
 
     def fresh(self, hint: str) -> str:
+        """A value name that is not taken."""
         return f"{hint}{len(self.types)}"
 
     def add(self, statement: Statement) -> str:
+        """Appends a statement; gives the name of its result."""
         self.statements.append(statement)
         self.types[statement.result] = statement.type
         return statement.result
@@ -38,6 +40,7 @@ class ScalarBody:
         return name
 
     def constant(self, bits: int, dtype: str) -> str:
+        """The name of a constant by its bits; one statement for equal constants of a type."""
         for known, value in self.known.items():
             if value == bits and self.types[known] == dtype:
                 return known

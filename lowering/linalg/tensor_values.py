@@ -34,13 +34,16 @@ class TensorValues:
 
     # -- buffers -------------------------------------------------------------------------------------------------------
     def buffer_name(self, stem: str) -> str:
+        """`stem` and a number that no other buffer of the program has."""
         self.buffer_count += 1
         return f"{stem}{self.buffer_count - 1}"
 
     def temporary(self, shape: tuple[int, ...], dtype: str, op: Any) -> Buffer:
+        """A new buffer in RAM for the result of an MLIR operation."""
         return Buffer(self.buffer_name("t"), shape, dtype, RAM, None, source_at(op))
 
     def own(self, value: Any, buffer: Buffer) -> None:
+        """Notes that an MLIR value is exactly this temporary."""
         self.tensors[value] = views.of_buffer(buffer)
         self.owned[value] = buffer
 
@@ -67,6 +70,7 @@ class TensorValues:
     def add_kernel(
         self, loops: list[Loop], stages: tuple[Stage, ...], source: Source | None, multiply_accumulates: int = 0
     ) -> None:
+        """Appends a kernel without a domain."""
         self.kernels.append(Kernel(f"n{len(self.kernels)}", tuple(loops), stages, (), source, multiply_accumulates))
 
     def copy(self, view: View, buffer: Buffer, indices: Callable[[list[Index]], list[Index]], op: Any) -> None:

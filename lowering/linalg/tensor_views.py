@@ -38,14 +38,17 @@ class View:
 
     @property
     def rank(self) -> int:
+        """The number of dimensions."""
         return len(self.shape)
 
 
 def of_buffer(buffer: Buffer) -> View:
+    """The view that is the buffer itself."""
     return View(buffer.shape, buffer.value_type, lambda at: Element(buffer, tuple(at)), buffer)
 
 
 def fill(shape: tuple[int, ...], dtype: str, bits: int) -> View:
+    """A tensor whose elements are all the word `bits`."""
     return View(shape, dtype, lambda at: Element(None, otherwise_bits=bits), None, bits)
 
 

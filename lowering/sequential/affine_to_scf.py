@@ -77,6 +77,7 @@ class Core:
     calls: dict[str, Call] = field(default_factory=dict)
 
     def text(self, weights: bool = True) -> str:
+        """The MLIR; `weights` makes no difference, for they are not in it."""
         return self.mlir
 
 

@@ -38,10 +38,12 @@ class Banked:
 
     @property
     def banks(self) -> int:
+        """The number of banks."""
         return prod(self.factors)
 
     @property
     def elements(self) -> int:
+        """The words of a bank."""
         return prod(self.shape)
 
     @property
@@ -77,6 +79,7 @@ class Accesses:
                 self.readers.setdefault((memory, bank), {}).setdefault(kernel, {}).setdefault(arm)
 
     def copies(self, memory: Any, bank: int) -> int:
+        """How many copies of a bank are needed: as many as arms of one kernel read it, at least 1."""
         return max((len(arms) for arms in self.readers.get((memory, bank), {}).values()), default=1)
 
     def candidates(self, memory: Banked, indices: Sequence[Any]) -> list[int]:
@@ -95,6 +98,7 @@ class Accesses:
         return numbers
 
     def rewrite(self, op: Any) -> None:
+        """Replaces one `memref.load` or `memref.store`."""
         stored = op.name == "memref.store"
         operands = list(op.operands)
         argument, indices = (operands[1], operands[2:]) if stored else (operands[0], operands[1:])
@@ -198,12 +202,14 @@ def _scaled(index: Any, stride: int) -> Any:
 
 
 def constant(value: int) -> Any:
+    """An `arith.constant` of type index at the insertion point."""
     kind = ir.IndexType.get()
     attributes = {"value": ir.IntegerAttr.get(kind, value)}
     return ir.Operation.create("arith.constant", results=[kind], attributes=attributes).results[0]
 
 
 def constant_of(value: Any) -> int | None:
+    """The number that an index is; None if it is no `arith.constant`."""
     owner = value.owner
     if getattr(owner, "name", "") != "arith.constant":
         return None

@@ -24,6 +24,7 @@ def module_text(name: str, inputs: Ports, outputs: Mapping[str, tuple[str, int]]
 
 
 def new_body(inputs: Ports) -> HwBody:
+    """An empty module body with the handshake's ports and these inputs."""
     return HwBody("%clk", "%reset", ["clk", "reset", "go", *(port for port, _ in inputs)])
 
 
@@ -42,6 +43,7 @@ def steps(body: HwBody, cycles: int) -> list[str]:
 
 
 def captured(body: HwBody, name: str, value: str, width: int, when: str) -> str:
+    """A register that takes `value` while `when` is high; it is not reset."""
     return body.register(body.name(name), value, width, enable=when, reset="")
 
 

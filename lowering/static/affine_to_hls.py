@@ -120,22 +120,27 @@ def stored(kernel: Kernel) -> list[Buffer]:
 
 
 def kernel_name(top: str, kernel: Kernel) -> str:
+    """The name of a kernel's function in C++."""
     return f"{legal(top)}_{kernel.name}"
 
 
 def legal(name: str) -> str:
+    """The name, or with `_` after it if it is a keyword of C++."""
     return f"{name}_" if name in KEYWORDS else name
 
 
 def shape(buffer: Buffer) -> str:
+    """The array extents in C++; a scalar is an array of one."""
     return "".join(f"[{size}]" for size in buffer.shape) or "[1]"
 
 
 def argument(buffer: Buffer, read_only: bool) -> str:
+    """The declaration of a parameter."""
     return f"{'const ' if read_only else ''}{c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)}"
 
 
 def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]:
+    """A pragma for each dimension with more than one bank; `factors` None takes the buffer's own."""
     return [
         f"#pragma HLS ARRAY_PARTITION variable={legal(buffer.name)} cyclic factor={factor} dim={dimension}"
         for dimension, factor in enumerate(buffer.bank_factors if factors is None else factors, 1)
@@ -153,6 +158,7 @@ def constant_partitions(kernel: Kernel) -> list[str]:
 
 
 def constant(buffer: Buffer) -> str:
+    """The definition of a constant array."""
     assert buffer.data is not None
     words = ", ".join(literal(int(word), buffer.dtype) for word in buffer.data.reshape(-1))
     return f"static const {c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)} = {{{words}}};"
@@ -191,6 +197,7 @@ class KernelEmitter:
         self.top, self.kernel = top, kernel
 
     def lines(self) -> list[str]:
+        """The whole function, its loops labelled, its pipeline pragma on the innermost."""
         kernel = self.kernel
         written = {store.buffer for store in kernel.stores()}
         ports = ", ".join(argument(buffer, buffer not in written) for buffer in stored(kernel))
@@ -226,6 +233,7 @@ class KernelEmitter:
         return [*out, "}"]
 
     def stage(self, number: int) -> list[str]:
+        """The statements of a stage, and inside a condition those of the stages after it."""
         kernel, stage = self.kernel, self.kernel.stages[number]
         early, late = stage.in_order()
         out = [self.statement(statement) for statement in early]
@@ -246,6 +254,7 @@ class KernelEmitter:
 
     # -- expressions ---------------------------------------------------------------------------------------------------
     def index(self, index: Index) -> str:
+        """An index as an expression of int; division and remainder round towards minus infinity."""
         parts = []
         for atom, coefficient in index.terms:
             if isinstance(atom, Variable):
@@ -264,17 +273,21 @@ class KernelEmitter:
         return " + ".join(parts).replace("+ -", "- ")
 
     def holds(self, conditions: Iterable[Index]) -> str:
+        """The condition that all indices are 0 or more."""
         return " && ".join(f"{self.index(index)} >= 0" for index in conditions)
 
     def element(self, buffer: Buffer, indices: Sequence[Index]) -> str:
+        """An element of an array."""
         return legal(buffer.name) + ("".join(f"[{self.index(index)}]" for index in indices) or "[0]")
 
     def statement(self, statement: Statement) -> str:
+        """The definition of a statement's result."""
         return (
             f"const {c_type(statement.type, self.kernel.source)} {legal(statement.result)} = {self.value(statement)};"
         )
 
     def value(self, statement: Statement) -> str:
+        """The expression of a statement."""
         if isinstance(statement, Constant):
             return literal(statement.bits, statement.type)
         if isinstance(statement, IndexValue):
@@ -284,6 +297,7 @@ class KernelEmitter:
         return self.operation(statement)
 
     def load(self, load: Load) -> str:
+        """A read, or the value that stands for it where an index leaves the buffer."""
         place = self.element(load.buffer, load.indices)
         loops = {loop.variable for loop in self.kernel.loops}
         run_time = any(v not in loops for index in load.indices for v in index.variables())
@@ -292,6 +306,7 @@ class KernelEmitter:
         return f"{self.holds(guard)} ? {place} : {literal(load.otherwise_bits, load.type)}" if guard else place
 
     def operation(self, operation: Operation) -> str:
+        """An operation as C++; refused at its source line if C++ has none."""
         kind, operands = operation_kind(operation.name), [legal(operand) for operand in operation.operands]
         if kind.cpp:
             named = {"type": c_type(operation.type, operation.source), "unsigned": unsigned(operation.operand_types[0])}
@@ -314,6 +329,7 @@ class KernelEmitter:
         return literal(unpack_divisor(packed.bits, form), operation.type)
 
     def store(self, store: Store) -> str:
+        """A write, inside a condition where it has a guard."""
         line = f"{self.element(store.buffer, store.indices)} = {legal(store.value)};"
         return f"if ({self.holds(store.guard)}) {line}" if store.guard else line
 
@@ -331,4 +347,5 @@ def comparison(predicate: str, left: str, right: str) -> str:
 
 
 def indented(lines: Iterable[str]) -> list[str]:
+    """The lines, a level further in."""
     return ["    " + line for line in lines]

@@ -86,6 +86,7 @@ class KernelComponent:
         return self.schedule.latency_cycles(self.kernel.round_trips)
 
     def build(self) -> None:
+        """Adds counters, datapath, ports and control to the component."""
         component, interval = self.component, self.schedule.interval_cycles
         group = component.static_group("issue", interval)
         step = component.cycle(group, interval - 1) if interval > 1 else None
@@ -124,6 +125,7 @@ class KernelComponent:
         component.control.append("}")
 
     def numbered_stores(self) -> list[tuple[int, Store]]:
+        """The stores of all stages, each with the number of its stage."""
         return [(number, store) for number, stage in enumerate(self.kernel.stages) for store in stage.stores]
 
     # -- values in time ------------------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ class KernelComponent:
         return wire if self.is_constant(wire) else self.component.delayed(wire, cycle - ready)
 
     def is_constant(self, wire: Wire) -> bool:
+        """Whether a wire is one of the component's constants."""
         return wire.name.startswith("%k") and wire in self.component.constants.values()
 
     def valid(self, cycle: int) -> Wire:
@@ -159,9 +162,11 @@ class KernelComponent:
         return name
 
     def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
+        """An index of the iteration that is in cycle `cycle` of its pipeline."""
         return self.component.delayed(self.indices.value(index, width), cycle)
 
     def flag_at(self, flag: Wire, cycle: int) -> Wire:
+        """A flag of the counters, delayed to cycle `cycle` of the pipeline."""
         return self.component.delayed(flag, cycle)
 
     def runs(self, stage: int, cycle: int) -> Wire:
@@ -174,6 +179,7 @@ class KernelComponent:
 
     # -- statements ----------------------------------------------------------------------------------------------------
     def statement(self, stage: int, statement: Any) -> None:
+        """Builds what computes a statement; `values` has its wire and the cycle in which it is ready."""
         name = statement.result
         if isinstance(statement, Constant):
             self.values[name] = self.component.constant(statement.bits, number_type(statement.type).bits), 0
@@ -186,6 +192,7 @@ class KernelComponent:
             self.operation(stage, statement)
 
     def operation(self, stage: int, operation: Operation) -> None:
+        """Feeds an operation's unit in the cycle of the schedule."""
         start = self.schedule.start[operation.result]
         unit = unit_of(operation, self.library)
         operands = {
@@ -196,6 +203,7 @@ class KernelComponent:
         self.values[operation.result] = self.place(unit, operands, operation, start), start + wait + unit.latency_cycles
 
     def place(self, unit: Any, operands: dict[str, Wire], operation: Operation, start: int) -> Wire:
+        """The output of the unit: a cell of this component, or ports to one that the parent owns."""
         if operation.result in self.numbers:
             number = self.numbers[operation.result]
             stem = shared_name(unit, number)
@@ -218,6 +226,7 @@ class KernelComponent:
         return self.component.instance(primitive(unit), hint, operands, operation.source)["out"]
 
     def load(self, load: Load) -> None:
+        """A read: of a ROM in this component, or through a port of the bank that holds the element."""
         start, width, storage = self.schedule.start[load.result], number_type(load.type).bits, load.buffer.storage
         ready = start + storage.read_latency_cycles
         runtime = [
@@ -315,6 +324,9 @@ class KernelComponent:
         self.values[carried.name] = self.component.mux(first, self.at(carried.init, read), state["out"]), read
 
     def close_state(self, number: int, carried: Carried, state: Wire) -> None:
+        """Leads a carried value's next one back to where it is read: delayed, held in a register, or kept in a memory
+        with a word for each iteration of the inner loops.
+        """
         wire, ready = self.values[carried.next]
         read = self.schedule.start[carried.name]
         if number == 0:

@@ -15,6 +15,8 @@ from torch2hw.hwlib.memories import address_bits
 
 @dataclass
 class ReadPort:
+    """A read port of a bank: the address goes out, the word comes in a read latency later."""
+
     address: Wire
     data: Wire
     requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
@@ -24,6 +26,8 @@ class ReadPort:
 
 @dataclass
 class WritePort:
+    """A write port of a bank; all go out in the cycle of the write."""
+
     address: Wire
     data: Wire
     enable: Wire
@@ -43,6 +47,7 @@ class KernelPorts:
         return sorted({*self.reads, *self.writes}, key=lambda key: (key[0].name, key[1]))
 
     def read(self, buffer: Buffer, bank: int, cycle: int) -> ReadPort:
+        """The port for reads of a bank in this cycle of an iteration."""
         if (buffer, bank) not in self.reads:
             names = bank_ports(buffer, bank)
             address = self.component.output(names.address, address_bits(buffer.bank_elements))
@@ -52,6 +57,7 @@ class KernelPorts:
         return self.reads[buffer, bank]
 
     def write(self, buffer: Buffer, bank: int) -> WritePort:
+        """The port for writes to a bank."""
         if (buffer, bank) not in self.writes:
             names = bank_ports(buffer, bank)
             self.writes[buffer, bank] = WritePort(
