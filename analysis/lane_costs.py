@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
-from typing import Any
 
 from torch2hw.analysis.banks import accesses_of, conflicts, possible_banks
 from torch2hw.analysis.reduction_order import in_flight, interleave
@@ -21,6 +20,7 @@ from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, S
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks, pieces
 
 MAX_LUT_WORDS = 256  # of a read-only memory that synthesis keeps in LUTs
@@ -35,7 +35,7 @@ Factors = Mapping[Buffer, tuple[int, ...]]
 class Lanes:
     """One choice of a kernel's lanes, with its arms written out; `latency` is that of the reduction's operation."""
 
-    def __init__(self, kernel: Kernel, text: str, latency: int, library: Any) -> None:
+    def __init__(self, kernel: Kernel, text: str, latency: int, library: Library) -> None:
         self.kernel, self.text, self.latency, self.library = kernel, text, latency, library
         self.accesses = accesses_of(kernel)
         self.buffers = [access.buffer for access in self.accesses]

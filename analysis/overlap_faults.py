@@ -13,7 +13,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.analysis.unit_binding import shared_uses
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program, Rounds
+from torch2hw.hwlib import Library
 
 CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
 
@@ -60,7 +60,7 @@ class Running:
         return np.arange(found.start, found.stop) * self.whole.plan.interval_cycles + self.start + cycle
 
 
-def overlap_faults(program: Program, library: Any) -> Iterator[str]:
+def overlap_faults(program: Program, library: Library) -> Iterator[str]:
     """What two kernels that run at the same time do wrong, a line each."""
     seen: set[tuple[int, int, int, int]] = set()
     for left, right in not_apart(in_order(program)):
@@ -106,7 +106,7 @@ def in_order(program: Program) -> list[Running]:
     return found
 
 
-def unit_faults(shared: Mapping[str, int], library: Any, left: Running, right: Running) -> Iterator[str]:
+def unit_faults(shared: Mapping[str, int], library: Library, left: Running, right: Running) -> Iterator[str]:
     """A text for each shared unit that both kernels give operands less than one initiation interval apart."""
     first, last = max(left.start, right.start), min(left.end, right.end)
     uses = [

@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.analysis.time_and_area import luts_of_all_time
@@ -33,10 +32,14 @@ from torch2hw.dialects.once import once
 from torch2hw.dialects.operations import OperationKind, operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
+from torch2hw.hwlib import Library
+
+Layout = tuple[float, tuple[Loop, ...], Loop | None, int]
+"""LUTs, the loops that move inside the reduction, one more of which only a part does, and the extent of that part."""
 
 
 @once
-def interleaved(kernel: Kernel, library: Any) -> tuple[Kernel, ...]:
+def interleaved(kernel: Kernel, library: Library) -> tuple[Kernel, ...]:
     """`kernel` with its loops in order, or the two kernels that it is split into."""
     latency = recurrence_latency(kernel, library)
     if latency <= 1:
@@ -47,7 +50,7 @@ def interleaved(kernel: Kernel, library: Any) -> tuple[Kernel, ...]:
 
 
 @once
-def recurrence_latency(kernel: Kernel, library: Any) -> int:
+def recurrence_latency(kernel: Kernel, library: Library) -> int:
     """Cycles from a value carried by stage 0 to the value that replaces it: the longest over all carried values."""
     stage = kernel.stages[0]
     ready = dict.fromkeys((carried.name for carried in stage.carried), 0)  # cycles after the last carried operand
@@ -73,7 +76,7 @@ def interleave(kernel: Kernel, latency: int) -> Kernel:
     total = prod(loop.extent for loop in loops)
     if total <= latency:
         return order_loops(kernel, tuple(loop.variable for loop in loops))
-    best: tuple[float, tuple[Loop, ...], Loop | None, int] | None = None
+    best: Layout | None = None
     bits = sum(number_type(carried.type).bits for carried in kernel.stages[0].carried)
     time = luts_of_all_time(kernel.lanes)
 
@@ -107,7 +110,7 @@ def in_flight(excess: int, bits: int) -> float:
     return 0 if excess <= 0 else bits * (0.5 if excess == 1 else -(-excess // 32))
 
 
-def _better(old: Any, new: Any) -> Any:
+def _better(old: Layout | None, new: Layout) -> Layout:
     return new if old is None or new[0] < old[0] else old
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from torch2hw.analysis.modulo_schedule import schedule
 from torch2hw.analysis.unit_binding import latency_of, shared_units, spacing_of
@@ -12,9 +11,10 @@ from torch2hw.dialects.loops import Kernel
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Par, Program, Rounds, end_cycle
 from torch2hw.dialects.schedule import Schedule
+from torch2hw.hwlib import Library
 
 
-def scheduled(program: Program, library: Any, share: bool = True) -> Program:
+def scheduled(program: Program, library: Library, share: bool = True) -> Program:
     """The program with every kernel scheduled, one after the other; `share` lets kernels take turns with units."""
     timed = program.with_sequence(one_after_the_other(program.sequence, library)[0])
     shared = shared_units(program.kernels, library) if share else {}
@@ -22,12 +22,12 @@ def scheduled(program: Program, library: Any, share: bool = True) -> Program:
 
 
 @once
-def planned(kernel: Kernel, library: Any) -> Schedule:
+def planned(kernel: Kernel, library: Library) -> Schedule:
     """The schedule of a kernel with the units that its operations have."""
     return schedule(kernel, lambda each: latency_of(each, library), lambda each: spacing_of(each, library))
 
 
-def one_after_the_other(nodes: Sequence[Node], library: Any) -> tuple[list[Node], int]:
+def one_after_the_other(nodes: Sequence[Node], library: Library) -> tuple[list[Node], int]:
     """Nodes that start when the one before has ended, the first in cycle 0; and the cycle in which the last has."""
     placed: list[Node] = []
     now = 0
@@ -38,7 +38,7 @@ def one_after_the_other(nodes: Sequence[Node], library: Any) -> tuple[list[Node]
     return placed, now
 
 
-def _timed(node: Node, library: Any) -> Node:
+def _timed(node: Node, library: Library) -> Node:
     """A node with the schedules and times of all that is below it."""
     if isinstance(node, Kernel):
         return replace(node, schedule=planned(node, library))

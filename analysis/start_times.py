@@ -20,6 +20,7 @@ from torch2hw.analysis.unit_binding import shared_uses
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.hwlib import Library
 
 PROVABLE_CYCLES = 1 << 18
 GRID_LIMIT = 1 << 18  # values of the loops in one dimension's index up to which all are tried
@@ -31,7 +32,7 @@ def times(program: Program) -> list[tuple[int, int]]:
     return [(placed.start_cycle, placed.period_cycles) for placed in program.placed]
 
 
-def overlapped(program: Program, library: Any) -> Program:
+def overlapped(program: Program, library: Library) -> Program:
     """Every node of the sequence as early as those before it allow; and every round."""
     nodes: list[Node] = []
     before: list[tuple[Timed, int, int]] = []  # what has started, when, and when all so far have no effect any more
@@ -103,7 +104,7 @@ class TimedAccess:
 class Timed:
     """A kernel and when it does what, in cycles after its start; rounds are `period` cycles apart."""
 
-    def __init__(self, kernel: Kernel, library: Any, shared: Mapping[str, int], period: int = 0) -> None:
+    def __init__(self, kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0) -> None:
         self.kernel, self.library, self.shared = kernel, library, shared
         self.plan = plan = kernel.plan
         self.issue_cycles = kernel.round_trips * plan.interval_cycles
@@ -177,7 +178,9 @@ class Timed:
                     yield (kind, access.buffer, bank_number(bank, factors)), access.cycle, access.cycle + 1
 
 
-def timed(kernel: Kernel, library: Any, shared: Mapping[str, int], period: int = 0, turn: int | None = None) -> Timed:
+def timed(
+    kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0, turn: int | None = None
+) -> Timed:
     """A kernel, or one round of it, as `Timed`: once for a schedule, which belongs to one kernel wherever that
     starts."""
     known: dict[Any, tuple[Kernel, Timed]] = vars(kernel.plan).setdefault("_timed", {})

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from torch2hw.analysis.refusals import unsupported
+from torch2hw.dialects.calyx_builder import Hardware
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.once import once
-from torch2hw.hwlib import NoUnit
+from torch2hw.hwlib import Library, NoUnit, Unit
 
 
-def unit_of(operation: Operation, library: Any) -> Any:
+def unit_of(operation: Operation, library: Library) -> Unit:
     """The unit of an operation, iterative if the operation says so. An operation without one is refused at its source
     line.
     """
@@ -28,28 +28,28 @@ def unit_of(operation: Operation, library: Any) -> Any:
         raise unsupported(operation.name, operation.source) from problem
 
 
-def operand_register_cycles(unit: Any) -> int:
+def operand_register_cycles(unit: Unit) -> int:
     """Registers before a unit's operands: one for a deep pipeline, whose first stage then has a cycle to itself."""
     return 1 if unit.latency_cycles > 1 else 0
 
 
-def latency_of(operation: Operation, library: Any) -> int:
+def latency_of(operation: Operation, library: Library) -> int:
     """Cycles from an operation's operands to its result, its operand registers included."""
     unit = unit_of(operation, library)
-    return int(unit.latency_cycles) + operand_register_cycles(unit)
+    return unit.latency_cycles + operand_register_cycles(unit)
 
 
-def spacing_of(operation: Operation, library: Any) -> int:
+def spacing_of(operation: Operation, library: Library) -> int:
     """Cycles from one set of operands to the next."""
-    return int(unit_of(operation, library).interval_cycles)
+    return unit_of(operation, library).interval_cycles
 
 
-def luts_of(operation: Operation, library: Any) -> float:
+def luts_of(operation: Operation, library: Library) -> float:
     """What an operation's unit takes of the device: measured, or estimated from its graph."""
     return float(unit_of(operation, library).luts)
 
 
-def shared_units(kernels: Iterable[Kernel], library: Any) -> dict[str, int]:
+def shared_units(kernels: Iterable[Kernel], library: Library) -> dict[str, int]:
     """How many of each unit of two stages or more, which more than one kernel can use."""
     counts: list[Counter[str]] = []
     for kernel in kernels:
@@ -63,18 +63,18 @@ def shared_units(kernels: Iterable[Kernel], library: Any) -> dict[str, int]:
 
 
 @once
-def _long_units(kernel: Kernel, library: Any) -> Counter[str]:
+def _long_units(kernel: Kernel, library: Library) -> Counter[str]:
     """How many of each unit of two stages or more a kernel can use."""
     units = [unit_of(s, library) for s in kernel.statements() if isinstance(s, Operation)]
     return Counter(unit.name for unit in units if unit.latency_cycles > 1)
 
 
-def shared_name(hardware: Any, number: int) -> str:
+def shared_name(hardware: Hardware, number: int) -> str:
     """The stem of a shared unit's cell and ports; the underscore keeps exp's number 2 apart from exp2."""
     return f"{hardware.name}_{number}"
 
 
-def shared_uses(kernel: Kernel, library: Any, shared: Mapping[str, int]) -> Iterator[tuple[Operation, Any, int]]:
+def shared_uses(kernel: Kernel, library: Library, shared: Mapping[str, int]) -> Iterator[tuple[Operation, Unit, int]]:
     """The operations of a kernel that use shared units, each with its unit and the unit's number."""
     used: Counter[str] = Counter()
     for stage in kernel.stages:

@@ -25,7 +25,7 @@ class Checker(Protocol):
 
     checked: list[Any]
 
-    def check(self, name: str, level: str, program: Any, report: dict[str, Any]) -> None:
+    def check(self, name: str, level: str, program: LevelProgram, report: dict[str, Any]) -> None:
         """Raises CheckError where pass `name` changed a value."""
 
 

@@ -21,6 +21,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.dialects.levels import LEVELS
 from torch2hw.dialects.verify import verify
 from torch2hw.frontend.locations import Sources
+from torch2hw.hwlib import Library
 from torch2hw.tools.errors import InternalError, SeveralErrors, Torch2HWError
 
 
@@ -59,7 +60,7 @@ class Context:
     """What every pass may know: the options, the hardware library made for them, the name of the top module."""
 
     options: Options
-    library: Any
+    library: Library
     top: str
 
 

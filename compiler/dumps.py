@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.compiler import array_file
+from torch2hw.compiler.driver import Context, LevelProgram, Pass
 from torch2hw.compiler.stored_programs import Arrays, manifest_of, sections_of
 from torch2hw.compiler.stored_text import Heading, Section, stored_text
 
@@ -29,12 +30,12 @@ class Dumps:
     """
 
     folder: Path | None
-    passes: Sequence[Any]
-    context: Any
+    passes: Sequence[Pass]
+    context: Context
     manifest: dict[str, Any] = field(default_factory=dict)
     last: list[Section] | None = None
 
-    def accept(self, number: int, before: Any, after: Any) -> None:
+    def accept(self, number: int, before: LevelProgram, after: LevelProgram) -> None:
         """Dump the program `after` pass number `number`, where it reads otherwise than the one before."""
         self.manifest = manifest_of(after) or self.manifest
         if self.folder is None:
@@ -60,7 +61,7 @@ class Dumps:
         context = self.context
         return Heading(level, number, name, following, context.top, context.options, weights, self.manifest)
 
-    def reproducer(self, number: int, program: Any | None, error: Exception) -> str:
+    def reproducer(self, number: int, program: LevelProgram | None, error: Exception) -> str:
         """A file with the program that pass number `number` failed on, if there is one; its name."""
         remarks = [line for part in traceback.format_exception(error) for line in part.rstrip().split("\n")]
         arrays, sections = Arrays(), list[Section]()

@@ -25,6 +25,7 @@ from torch2hw.dialects.verify import verify
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.torch_to_linalg import TorchProgram, parse_module
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents, fill, fill_verilog
 from torch2hw.lowering.sequential.affine_to_scf import Core, CoreMemory
 
@@ -70,7 +71,7 @@ class ProgramReader:
     file: str
     stored: Stored
     arrays: Mapping[str, Array]
-    library: Any
+    library: Library
 
     def read(self, level: str) -> Any:
         """The program. Refuses sections that are missing, text that does not parse, arrays that are missing."""

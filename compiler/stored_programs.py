@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.compiler.array_file import Array, key
+from torch2hw.compiler.driver import LevelProgram
 from torch2hw.compiler.stored_text import RULE, Section
 from torch2hw.compiler.text_program import Text
 from torch2hw.dialects.loop_text import loop_text
@@ -70,7 +71,7 @@ class Arrays:
         return name
 
 
-def manifest_of(program: Any) -> dict[str, Any]:
+def manifest_of(program: object) -> dict[str, Any]:
     """What a calyx program says for the manifest, without the generator and the files; nothing of others."""
     if isinstance(program, CalyxProgram):
         return manifest(program, "", [], [])
@@ -79,7 +80,7 @@ def manifest_of(program: Any) -> dict[str, Any]:
     return {}
 
 
-def sections_of(program: Any, name: Naming) -> list[Section]:
+def sections_of(program: LevelProgram, name: Naming) -> list[Section]:
     """The program's sections; `name` gives the arrays their names."""
     if isinstance(program, Program):
         return [Section("program", loop_text(program, name).rstrip("\n"))]

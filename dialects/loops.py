@@ -20,10 +20,10 @@ is MLIR's own, so that the elements of a buffer of u8 are values of type i8 (`Bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -384,7 +384,17 @@ def substitute_kernel(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
     return replace(kernel, stages=stages, domain=tuple(index.substitute(indices) for index in kernel.domain))
 
 
-def with_accesses(kernel: Kernel, changed: Callable[[Any], Any]) -> Kernel:
+Access = TypeVar("Access", Load, Store)
+
+
+class ChangedAccess(Protocol):
+    """A function from loads to loads and from stores to stores."""
+
+    def __call__(self, access: Access, /) -> Access:
+        """The access that takes the place of `access`."""
+
+
+def with_accesses(kernel: Kernel, changed: ChangedAccess) -> Kernel:
     """`kernel` with what `changed` makes of each load and each store."""
     stages = tuple(
         Stage(

@@ -18,6 +18,7 @@ from typing import Any
 
 from torch2hw.analysis.bank_assignment import assigned, rotated
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class BankMemories:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: bank factors by buffer, and the number of banks that an access rotates through."""
         banked = assigned(program, context.options.partition)
         changed = program.with_buffers(banked)

@@ -19,7 +19,9 @@ from typing import Any
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Constant, Kernel, Operation
 from torch2hw.dialects.program import Program
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.formats import float_format
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class BindUnits:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report names the software models that replace operations of the CPU, as a change of rounding."""
         models: dict[str, str] = {}
         inverses = frozenset(only_inverses(program))
@@ -66,7 +68,7 @@ def ones_of(kernel: Kernel) -> frozenset[str]:
     return frozenset(found)
 
 
-def bind(kernel: Kernel, library: Any, models: dict[str, str], inverses: frozenset[str] = frozenset()) -> Kernel:
+def bind(kernel: Kernel, library: Library, models: dict[str, str], inverses: frozenset[str] = frozenset()) -> Kernel:
     """`kernel` with calls to the software models it needs, which are added to `models`; divisions of 1 in the types
     `inverses` become reciprocals, if the library has a unit for them.
     """
@@ -77,11 +79,12 @@ def bind(kernel: Kernel, library: Any, models: dict[str, str], inverses: frozens
         for statement in stage.statements:
             if isinstance(statement, Operation):
                 inverts = pipelined_division(statement) and statement.operands[0] in ones
-                if inverts and statement.type in inverses and library.inverse(statement.type) is not None:
+                inverse = library.inverse(statement.type) if inverts and statement.type in inverses else None
+                if inverse is not None:
                     _, divisor = statement.operands
                     statement = replace(
                         statement,
-                        name=library.inverse(statement.type),
+                        name=inverse,
                         operands=(divisor,),
                         operand_types=(statement.type,),
                     )

@@ -34,6 +34,8 @@ from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise
+from torch2hw.hwlib import Library
+from torch2hw.passes.pass_context import PassContext
 
 PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
 
@@ -46,14 +48,14 @@ class CheckPorts:
     source: str = "scheduled"
     target: str = "scheduled"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The program itself and an empty report. AssertionError names the first four faults."""
         problems = list(faults(program, context.library))
         assert not problems, "; ".join(problems[:4])
         return program, {}
 
 
-def faults(program: Program, library: Any) -> Iterator[str]:
+def faults(program: Program, library: Library) -> Iterator[str]:
     """What is wrong with a program, a line each."""
     for buffer in program.buffers():
         if not buffer.storage.in_kernel:
@@ -70,7 +72,7 @@ def faults(program: Program, library: Any) -> Iterator[str]:
     yield from overlap_faults(program, library)
 
 
-def spacing_faults(kernel: Kernel, library: Any) -> Iterator[str]:
+def spacing_faults(kernel: Kernel, library: Library) -> Iterator[str]:
     """Operations whose unit is busy when they come, by going through the first iterations."""
     for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:

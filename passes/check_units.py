@@ -17,6 +17,7 @@ from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Operation
 from torch2hw.dialects.program import Program
 from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.passes.pass_context import PassContext
 from torch2hw.tools.errors import Torch2HWError, raise_all
 
 
@@ -28,7 +29,7 @@ class CheckUnits:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """`program` itself, or every refusal."""
         errors: list[Torch2HWError] = []
         for kernel in program.kernels:

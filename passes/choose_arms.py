@@ -27,6 +27,7 @@ from torch2hw.dialects.loops import Buffer, Kernel, Stage, substitute_statement,
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.passes.choose_lanes import all_choices
+from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.unroll_lanes import unroll
 
 COLLIDES = 1 << 30
@@ -46,7 +47,7 @@ class ChooseArms:
     beam: int = 32
     max_choices: int = 8
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: arms by kernel, accesses that select their bank at run time, and bank factors by buffer."""
         partition = int(context.options.partition)
         if partition == 1:

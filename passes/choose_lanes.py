@@ -31,6 +31,8 @@ from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable
+from torch2hw.hwlib import Library
+from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
 Partition = dict[Buffer, tuple[int, ...]]
@@ -55,7 +57,7 @@ class ChooseLanes:
         """Choices that are priced for a number of lanes."""
         return min(self.priced_choices, max(self.min_choices, self.priced_arms // lanes))
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: loops written out and estimated cycles by kernel; reductions split over lanes as a change of
         rounding.
         """
@@ -80,7 +82,7 @@ class ChooseLanes:
 class LaneSearch:
     """A choice of lanes for every kernel of a program, at most `limit` each."""
 
-    def __init__(self, effort: ChooseLanes, program: Program, limit: int, library: Any) -> None:
+    def __init__(self, effort: ChooseLanes, program: Program, limit: int, library: Library) -> None:
         self.effort = effort
         self.kernels, self.limit = program.kernels, limit
         self.whole = run_time_dimensions(program.kernels)
@@ -99,7 +101,7 @@ class LaneSearch:
             for number, choices in enumerate(self.choices)
         ]
 
-    def written_out(self, kernel: Kernel, library: Any) -> list[Lanes]:
+    def written_out(self, kernel: Kernel, library: Library) -> list[Lanes]:
         """The kernel with each of the choices that are worth pricing, its lanes written out."""
         found = []
         for choice in candidates(kernel, self.limit, self.effort.priced(self.limit)):

@@ -21,9 +21,11 @@ from torch2hw.analysis.scheduling import planned
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.entries import ENTRIES
 from torch2hw.hwlib.formats import float_format
 from torch2hw.passes.bind_units import only_inverses
+from torch2hw.passes.pass_context import PassContext
 
 INVERSE_LUTS = 0.2  # where every division is one of 1, which has a smaller unit (`bind-units`), likewise
 Key = tuple[str, str]  # an operation's name and type
@@ -37,7 +39,7 @@ class ChooseUnits:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: the added cycles, at most, for each operation and type that became iterative."""
         if not context.options.iterative_units:
             return program, {}
@@ -86,13 +88,13 @@ def with_iterative(kernel: Kernel, key: Key) -> Kernel:
     return replace(kernel, stages=stages)
 
 
-def added_cycles(before: Program, after: Program, library: Any) -> int:
+def added_cycles(before: Program, after: Program, library: Library) -> int:
     """Cycles that the kernels which differ take more, one after the other."""
     pairs = [(old, new) for old, new in zip(before.kernels, after.kernels, strict=True) if old is not new]
     return sum(latency_cycles(new, library) - latency_cycles(old, library) for old, new in pairs)
 
 
-def latency_cycles(kernel: Kernel, library: Any) -> int:
+def latency_cycles(kernel: Kernel, library: Library) -> int:
     """Cycles of the kernel over all its rounds, as the scheduler would plan it now."""
     return kernel.rounds * planned(kernel, library).latency_cycles(kernel.round_trips)
 
@@ -103,7 +105,7 @@ def cycle_luts(program: Program) -> float:
     return luts_of_all_time(max(kernel.lanes for kernel in program.kernels)) / cycles
 
 
-def saved_luts(program: Program, key: Key, context: Any) -> float:
+def saved_luts(program: Program, key: Key, context: PassContext) -> float:
     """By all units: as many as the kernel with most of them needs, or where none are shared as all kernels need."""
     name, type_name = key
     form = float_format(type_name)

@@ -19,8 +19,10 @@ from typing import Any
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage, Statement
 from torch2hw.dialects.program import Program
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.float_divide_by import pack, packed_type
 from torch2hw.hwlib.formats import float_format
+from torch2hw.passes.pass_context import PassContext
 
 DIVISION = "hwlib.divide_by"
 
@@ -33,7 +35,7 @@ class DivideByConstants:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: kernels whose divisions became products. The bits of the results stay."""
         models: dict[str, str] = {}
         kernels = [rewritten(kernel, context.library, models) for kernel in program.kernels]
@@ -44,7 +46,7 @@ class DivideByConstants:
         return replace(program.with_kernels(kernels), models=tuple(every)), {"divisions by constants": changed}
 
 
-def rewritten(kernel: Kernel, library: Any, models: dict[str, str]) -> Kernel:
+def rewritten(kernel: Kernel, library: Library, models: dict[str, str]) -> Kernel:
     """`kernel` with its divisions by constants rewritten, or itself; software models are added to `models`, by name."""
     constants = {s.result: s for s in kernel.statements() if isinstance(s, Constant)}
     stages, changed = [], False
@@ -59,7 +61,7 @@ def rewritten(kernel: Kernel, library: Any, models: dict[str, str]) -> Kernel:
             operands, types = (statement.operands[0], packed.result), (statement.type, packed.type)
             quotient = replace(statement, name=DIVISION, operands=operands, operand_types=types)
             unit = unit_of(quotient, library)
-            models[unit.name] = unit.model()
+            models[unit.name] = unit.software()
             statements += [packed, replace(quotient, callee=unit.name)]
         stages.append(Stage(stage.carried, tuple(statements), stage.stores))
     return replace(kernel, stages=tuple(stages)) if changed else kernel

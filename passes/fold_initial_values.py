@@ -17,6 +17,7 @@ from typing import Any
 from torch2hw.dialects.loops import Carried, Constant, Kernel, Load, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class FoldInitialValues:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: changed kernels, as a change of rounding."""
         kernels = [fold(kernel) for kernel in program.kernels]
         changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]

@@ -20,6 +20,7 @@ from typing import Any
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Stage, Statement, substitute_statement, substitute_store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class FuseEpilogues:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: which kernel went into which."""
         fused: list[str] = []
         kernels = program.straight_line

@@ -27,12 +27,14 @@ from torch2hw.analysis.lifetimes import shared
 from torch2hw.analysis.reduction_order import interleaved, recurrence_latency
 from torch2hw.analysis.scheduling import scheduled
 from torch2hw.analysis.start_times import overlapped
-from torch2hw.dialects.loops import Buffer, Kernel, Loop, fixed, with_accesses
+from torch2hw.dialects.loops import Access, Buffer, Kernel, Loop, fixed, with_accesses
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class FuseOuterLoops:
     max_rounds: int = 128
     max_tried: int = 2
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: the kernels of each group and its number of rounds. Empty if LUTs would not become fewer."""
         if not context.options.fuse_loops or len(program.kernels) < 2:
             return program, {}
@@ -71,7 +73,7 @@ class Tried:
     worth in LUTs, each in a memory of its own."""
 
     program: Program
-    context: Any
+    context: PassContext
 
     @cached_property
     def laid_out(self) -> Program:
@@ -98,7 +100,7 @@ class Tried:
 class RoundSearch:
     """The program as it was, the best so far, and how that is made better."""
 
-    def __init__(self, limits: FuseOuterLoops, program: Program, context: Any) -> None:
+    def __init__(self, limits: FuseOuterLoops, program: Program, context: PassContext) -> None:
         self.limits, self.context = limits, context
         self.alone = self.best = Tried(program, context)
         self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
@@ -141,13 +143,13 @@ def with_group(program: Program, position: int, group: Rounds) -> Program:
     return program.with_sequence([*nodes[:position], group, *nodes[position + len(group.body) :]])
 
 
-def laid_out(program: Program, context: Any) -> Program:
+def laid_out(program: Program, context: PassContext) -> Program:
     """The program as `interleave-reductions` and `bank-memories` would leave it."""
     ordered = program.map_kernels(lambda kernel: interleaved(kernel, context.library))
     return ordered.with_buffers(assigned(ordered, context.options.partition))
 
 
-def cycles_of(program: Program, context: Any) -> int:
+def cycles_of(program: Program, context: PassContext) -> int:
     """Cycles of a run of a laid-out program, with overlap if the options allow it."""
     timed = scheduled(program, context.library, context.options.share_units)
     return (overlapped(timed, context.library) if context.options.overlap else timed).latency_cycles
@@ -236,7 +238,7 @@ def cheaper(
     first: int,
     end: int,
     banks: Mapping[str, tuple[int, ...]],
-    library: Any,
+    library: Library,
 ) -> list[Rounds]:
     """The kernels fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the
     cheapest first. `banks` are factors by the buffer's name."""
@@ -286,7 +288,7 @@ def in_rounds(kernel: Kernel, rounds: int) -> Kernel:
     return replace(moved, loops=loops)
 
 
-def enough_outputs(kernel: Kernel, library: Any) -> bool:
+def enough_outputs(kernel: Kernel, library: Library) -> bool:
     """Whether a round's independent outputs fill the latency of a reduction."""
     latency = recurrence_latency(kernel, library)
     return latency <= 1 or prod(loop.extent for loop in kernel.independent_loops()) >= latency
@@ -303,7 +305,7 @@ def _with_contracted(kernel: Kernel, own: tuple[tuple[Buffer, int, Buffer], ...]
     contracted = {buffer: (dimension, smaller) for buffer, dimension, smaller in own}
     outer = variable(kernel.loops[0].variable)
 
-    def moved(access: Any) -> Any:
+    def moved(access: Access) -> Access:
         if access.buffer not in contracted:
             return access
         dimension, buffer = contracted[access.buffer]

@@ -18,7 +18,9 @@ from typing import Any
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.program import Program
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.formats import float_format
+from torch2hw.passes.pass_context import PassContext
 
 RECTIFIER = "hwlib.relu"
 
@@ -31,11 +33,11 @@ class FuseRectifiers:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report is empty: no value changes."""
         kernels = [fuse(kernel, context.library) for kernel in program.kernels]
         models = dict.fromkeys(
-            unit_of(statement, context.library).model()
+            unit_of(statement, context.library).software()
             for kernel in kernels
             for statement in kernel.statements()
             if isinstance(statement, Operation) and statement.name == RECTIFIER
@@ -43,7 +45,7 @@ class FuseRectifiers:
         return replace(program.with_kernels(kernels), models=(*program.models, *models)), {}
 
 
-def fuse(kernel: Kernel, library: Any) -> Kernel:
+def fuse(kernel: Kernel, library: Library) -> Kernel:
     """`kernel` with one unit in the place of each such pair, and without what nothing uses any more."""
     made = {statement.result: statement for statement in kernel.statements()}
     stages, replaced = [], set()

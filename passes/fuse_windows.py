@@ -22,7 +22,9 @@ from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Kernel, Load, Loop, Stage, substitute_statement, substitute_store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.hwlib import Library
 from torch2hw.passes.fuse_epilogues import invert
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class FuseWindows:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: which kernel went into which."""
         fused: list[str] = []
         kernels = program.straight_line
@@ -51,7 +53,9 @@ class FuseWindows:
         return program.with_sequence(kernels), {"fused": fused} if fused else {}
 
 
-def _producer_for(kernels: list[Kernel], position: int, program: Program, context: Any) -> tuple[int, Kernel] | None:
+def _producer_for(
+    kernels: list[Kernel], position: int, program: Program, context: PassContext
+) -> tuple[int, Kernel] | None:
     consumer = kernels[position]
     if not consumer.reduction_loops(0) or consumer.domain:
         return None
@@ -76,7 +80,7 @@ def _producer_for(kernels: list[Kernel], position: int, program: Program, contex
     return None
 
 
-def is_faster(merged: Kernel, producer: Kernel, consumer: Kernel, lanes: int, library: Any) -> bool:
+def is_faster(merged: Kernel, producer: Kernel, consumer: Kernel, lanes: int, library: Library) -> bool:
     """Whether one kernel takes no more cycles than the two, on so many lanes: those that a reduction's loops take
     evenly add to one output, each of the others needs outputs of its own for as long as an addition takes."""
 

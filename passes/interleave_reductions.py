@@ -23,6 +23,7 @@ from torch2hw.dialects.loops import (
     Kernel,
 )
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class InterleaveReductions:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: kernels whose sums were split into partial sums, as a change of rounding."""
         split: list[str] = []
 

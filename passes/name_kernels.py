@@ -16,6 +16,7 @@ from typing import Any
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.operations import OPERATIONS, operation_kind
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class NameKernels:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report is empty: only names change. Numbers count by kind, and skip the names of inputs and outputs."""
         counts: Counter[str] = Counter()
         taken = {buffer.name for buffer in (*program.inputs, *program.outputs)}

@@ -25,6 +25,7 @@ from typing import Any
 
 from torch2hw.analysis.start_times import overlapped, times
 from torch2hw.dialects.program import Program, Rounds
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class OverlapKernels:
     source: str = "scheduled"
     target: str = "scheduled"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: cycles that each kernel starts earlier than the end of the one before it."""
         if not context.options.overlap or len(program.kernels) < 2:
             return program, {}

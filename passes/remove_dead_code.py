@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Store
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 ELEMENTS = 1 << 16
 
@@ -34,7 +35,7 @@ class RemoveDeadCode:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: how many stores were removed."""
         kernels = program.straight_line
         while True:

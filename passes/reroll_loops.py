@@ -28,6 +28,7 @@ import numpy as np
 
 from torch2hw.analysis.lifetimes import elementwise
 from torch2hw.dialects.loops import (
+    Access,
     Buffer,
     IndexValue,
     Kernel,
@@ -42,6 +43,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.passes.pass_context import PassContext
 
 MIN_STEPS = 3
 
@@ -54,7 +56,7 @@ class RerollLoops:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: the kernels of a step and the number of steps of each repetition."""
         report: dict[str, Any] = {}
         if not context.options.fuse_loops:
@@ -170,7 +172,7 @@ class Home:
     rows: tuple[Index, ...] = ()
 
 
-def at_home(access: Any, home: Home | None) -> Any:
+def at_home(access: Access, home: Home | None) -> Access:
     """The load or store on the buffer that its own has become; `home` None leaves it."""
     if home is None:
         return access
@@ -317,7 +319,7 @@ class Repeat:
         moved, elsewhere = self._homes(variable(step))
         group = [self._round(kernel, step, moved) for kernel in range(self.kernels)]
 
-        def at_place(access: Any) -> Any:
+        def at_place(access: Access) -> Access:
             return at_home(access, elsewhere.get(access.buffer))
 
         nodes: dict[int, list[Node]] = {k: [with_accesses(kernel, at_place)] for k, kernel in self.outside}
@@ -401,7 +403,7 @@ class Repeat:
         def shifted(indices: Sequence[Index]) -> tuple[Index, ...]:
             return tuple(index + variable(step) * next(strides) for index in indices)
 
-        def in_rounds(access: Any) -> Any:
+        def in_rounds(access: Access) -> Access:
             there = replace(access, indices=shifted(access.indices), guard=shifted(access.guard))
             return at_home(there, moved.get(next(homes[isinstance(access, Load)])))
 

@@ -15,6 +15,7 @@ source of the sizes: Yosys 0.70, synth_xilinx -family xcup, keeps read-only memo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -29,6 +30,8 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise, variable
 from torch2hw.dialects.storage import SHARED_ROM
+from torch2hw.hwlib import Library
+from torch2hw.passes.pass_context import PassContext
 
 Operand = tuple[str, int, int]  # a unit's name and number, and which of its operands
 
@@ -41,7 +44,7 @@ class ShareConstants:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: the words of each table, and the kernels that read it."""
         if not context.options.share_units:
             return program, {}
@@ -93,7 +96,7 @@ class Table:
         return starts, end
 
 
-def matched(program: Program, library: Any) -> list[Table]:
+def matched(program: Program, library: Library) -> list[Table]:
     """Tables for all constants that feed shared units: each joins the one with which it has most operands in common."""
     shared = shared_units(program.kernels, library)
     tables: list[Table] = []
@@ -115,7 +118,7 @@ def matched(program: Program, library: Any) -> list[Table]:
     return tables
 
 
-def candidates(kernel: Kernel, library: Any, shared: Any) -> list[tuple[Part, set[Operand]]]:
+def candidates(kernel: Kernel, library: Library, shared: Mapping[str, int]) -> list[tuple[Part, set[Operand]]]:
     """The constants of a kernel that are operands of shared units, and of which."""
     loops = {loop.variable for loop in kernel.loops}
     loads = {load.result: load for load in kernel.loads() if load.buffer.storage.in_kernel}

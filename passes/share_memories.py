@@ -17,6 +17,7 @@ from typing import Any
 
 from torch2hw.analysis.lifetimes import shared
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ShareMemories:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: the memory of each buffer that shares one."""
         if not context.options.share_memories:
             return program, {}

@@ -25,6 +25,7 @@ import numpy as np
 from torch2hw.dialects.loops import Constant, Kernel, Operation, Stage, Statement
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
+from torch2hw.passes.pass_context import PassContext
 
 LARGEST_POWER = 16
 POWERS = frozenset({"math.powf", "math.fpowi"})
@@ -38,7 +39,7 @@ class SimplifyArithmetic:
     source: str = "affine"
     target: str = "affine"
 
-    def run(self, program: Program, context: Any) -> tuple[Program, dict[str, Any]]:
+    def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: simplified kernels, and those among them where a rounding changed."""
         kernels = [simplify(kernel, context.options.fast_math) for kernel in program.kernels]
         pairs = [(new, old) for new, old in zip(kernels, program.kernels, strict=True) if new != old]

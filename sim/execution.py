@@ -37,7 +37,7 @@ LINALG_TO_LOOPS = (
 )
 
 
-def runs_on_cpu(program: Any, level: str) -> bool:
+def runs_on_cpu(program: object, level: str) -> bool:
     """Whether `outputs_of` can run a program of this level."""
     return level in ("torch", "linalg", "affine", "scheduled") or isinstance(program, Core | SequentialProgram)
 

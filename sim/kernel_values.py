@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from torch2hw.analysis.stored_arrays import Array, from_words
+from torch2hw.compiler.compiled import Compiled
 from torch2hw.compiler.design_files import write_design
 from torch2hw.dialects.number_types import number_type
+from torch2hw.dialects.program import Program
 from torch2hw.sim.banked import unpack
 from torch2hw.sim.compare import first_mismatch
 from torch2hw.sim.manifest import Manifest
@@ -21,7 +23,7 @@ from torch2hw.sim.simulation import simulate
 from torch2hw.tools.errors import CheckError
 
 
-def wrong_kernel(compiled: Any, inputs: Sequence[Array]) -> str | None:
+def wrong_kernel(compiled: Compiled, inputs: Sequence[Array]) -> str | None:
     """Runs the design once more, every store watched; None where no kernel is wrong on these inputs alone."""
     circuits = watched(compiled.at("calyx"))
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
@@ -34,7 +36,7 @@ def wrong_kernel(compiled: Any, inputs: Sequence[Array]) -> str | None:
 
 
 def first_wrong_store(
-    program: Any, circuits: Sequence[Watched], seen: Seen, inputs: Sequence[Array], subnormals: str
+    program: Program, circuits: Sequence[Watched], seen: Seen, inputs: Sequence[Array], subnormals: str
 ) -> str | None:
     """The kernel, in program order, after which a buffer does not hold what the loop program stored in it."""
     banks: dict[tuple[str, int], np.ndarray[Any, np.dtype[np.uint64]]] = {}

@@ -20,6 +20,7 @@ import torch
 
 from torch2hw.analysis.reference import Reference
 from torch2hw.analysis.stored_arrays import Array, as_stored, from_torch, to_float64, to_words
+from torch2hw.compiler.driver import LevelProgram
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.number_types import number_type
@@ -76,7 +77,7 @@ class PassChecker:
     ) -> None:
         self.model, self.imported, self.options, self.subnormals = model, imported, options, options.subnormals
         self.sets = sets_for(model, imported, example)
-        self.program: Any = imported
+        self.program: LevelProgram = imported
         self.outputs = self._run(imported, "torch")
         self.checked: list[Checked] = []
         self._yardsticks: list[Yardstick] = []
@@ -86,7 +87,7 @@ class PassChecker:
         """The checker of a model that was loaded, as `compile_model` wants it."""
         return cls(loaded.model, imported, loaded.example_inputs, options)
 
-    def check(self, name: str, level: str, program: Any, report: Mapping[str, Any]) -> None:
+    def check(self, name: str, level: str, program: LevelProgram, report: Mapping[str, Any]) -> None:
         """Compare `program`, which pass `name` left, with the program before. Raises CheckError where values differ."""
         if not runs_on_cpu(program, level):
             return
@@ -100,7 +101,7 @@ class PassChecker:
                 self._exact(name, program, outputs, number)
         self.program, self.outputs = program, outputs
 
-    def _run(self, program: Any, level: str) -> Outputs:
+    def _run(self, program: LevelProgram, level: str) -> Outputs:
         return outputs_of(program, level, self.model, self.sets, self.subnormals)
 
     def _equal(self, outputs: Outputs) -> bool:
@@ -113,13 +114,13 @@ class PassChecker:
                 return found
         return None
 
-    def _exact(self, name: str, program: Any, outputs: Outputs, number: int) -> None:
+    def _exact(self, name: str, program: LevelProgram, outputs: Outputs, number: int) -> None:
         found = self._mismatch(outputs, number)
         if found is not None:
             place = first_kernel(self.program, program, self.sets[number], self.subnormals, rounds=False)
             raise wrong_value(name, found, place, number, "its values must be those before it, bit for bit")
 
-    def _bounded(self, name: str, program: Any, outputs: Outputs, declared: object) -> float:
+    def _bounded(self, name: str, program: LevelProgram, outputs: Outputs, declared: object) -> float:
         """The most scales of any output from float64; raises CheckError where they are too many."""
         worst = 0.0
         for number in range(ORDINARY_SETS):
@@ -140,7 +141,7 @@ class PassChecker:
                     raise wrong_value(name, found, place, number, why)
         return worst
 
-    def _certain(self, name: str, program: Any, outputs: Outputs, number: int) -> None:
+    def _certain(self, name: str, program: LevelProgram, outputs: Outputs, number: int) -> None:
         """Raises CheckError where an integer or boolean changed that no rounding explains."""
         infos = self.imported.outputs
         before = [
@@ -207,7 +208,7 @@ def first_kernel(before: Any, after: Any, inputs: Sequence[Array], subnormals: s
     return None
 
 
-def loops_of(program: Any) -> Program | None:
+def loops_of(program: object) -> Program | None:
     """The loop program at levels affine and scheduled, or that a lower level was made of."""
     inner = getattr(program, "program", program)
     return inner if isinstance(inner, Program) else None

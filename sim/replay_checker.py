@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from torch2hw.analysis.stored_arrays import Array
+from torch2hw.compiler.driver import LevelProgram
 from torch2hw.dialects.number_types import number_type
 from torch2hw.sim.compare import Mismatch, first_mismatch
 from torch2hw.sim.execution import outputs_of, runs_on_cpu
@@ -24,8 +25,8 @@ from torch2hw.sim.stimulus import input_sets, ordinary
 class ReplayChecker:
     """`check` is to be called after every pass that changed the program, in order; `checked` says what was found."""
 
-    def __init__(self, program: Any, level: str, subnormals: str) -> None:
-        ports = getattr(program, "program", program)  # of scf, the loop program that it was made of
+    def __init__(self, program: LevelProgram, level: str, subnormals: str) -> None:
+        ports: Any = getattr(program, "program", program)  # of scf, the loop program that it was made of
         random = np.random.default_rng(1)
         example = [
             ordinary(port.dtype, port.shape, random)
@@ -36,11 +37,11 @@ class ReplayChecker:
         self.sets = input_sets(ports.inputs, example, random)
         self.outputs = ports.outputs
         self.subnormals = subnormals
-        self.program: Any = program
+        self.program: LevelProgram = program
         self.values = self._run(program, level)
         self.checked: list[Checked] = []
 
-    def check(self, name: str, level: str, program: Any, report: Mapping[str, Any]) -> None:
+    def check(self, name: str, level: str, program: LevelProgram, report: Mapping[str, Any]) -> None:
         """Compare `program`, which pass `name` left, with the program before. Raises CheckError where values differ."""
         if not runs_on_cpu(program, level):
             return
@@ -57,7 +58,7 @@ class ReplayChecker:
             self.checked.append(Checked(name, True))
         self.program, self.values = program, values
 
-    def _run(self, program: Any, level: str) -> list[list[Array]]:
+    def _run(self, program: LevelProgram, level: str) -> list[list[Array]]:
         return outputs_of(program, level, torch.nn.Identity(), self.sets, self.subnormals)
 
     def _mismatch(self, before: Sequence[Array], after: Sequence[Array]) -> Mismatch | None:

@@ -33,6 +33,7 @@ from torch2hw.dialects.verify.calyx_cells import calyx_faults
 from torch2hw.dialects.verify.invalid_program import InvalidProgram
 from torch2hw.dialects.verify.program_loops import affine_faults
 from torch2hw.dialects.verify.program_schedule import scheduled_faults
+from torch2hw.hwlib import Library
 
 __all__ = ["InvalidProgram", "verify"]
 
@@ -51,7 +52,7 @@ VERIFIERS: dict[str, Callable[[Any, Any], Iterator[str]]] = {
 assert tuple(VERIFIERS) == LEVELS
 
 
-def verify(level: str, program: Any, library: Any) -> None:
+def verify(level: str, program: Any, library: Library) -> None:
     """Raises InvalidProgram if `program` is not a correct program of `level`. `library` is the hardware library."""
     found = list(islice(VERIFIERS[level](program, library), MAX_FAULTS_SHOWN))
     if found:

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Statement, operand_names
 from torch2hw.dialects.once import once
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CARRIED
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.library import NoUnit
 
 
 @once
-def schedule_faults(kernel: Kernel, library: Any) -> tuple[str, ...]:
+def schedule_faults(kernel: Kernel, library: Library) -> tuple[str, ...]:
     """What is wrong with the schedule of a kernel, a sentence each."""
     if kernel.schedule is None:
         return (f"{kernel.name} has no schedule",)
@@ -29,7 +29,7 @@ def schedule_faults(kernel: Kernel, library: Any) -> tuple[str, ...]:
     return tuple(f"{kernel.name}: {text}" for text in found)
 
 
-def _statement_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[str]:
+def _statement_faults(kernel: Kernel, plan: Schedule, library: Library) -> Iterator[str]:
     if plan.interval_cycles < 1:
         yield f"an iteration starts every {plan.interval_cycles} cycles"
     for number, stage in enumerate(kernel.stages):
@@ -57,7 +57,7 @@ def _statement_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[
                 yield f"{name} comes more often than every {spacing} cycles, in which its unit takes operands"
 
 
-def _cycles(statement: Statement, library: Any) -> tuple[int, int]:
+def _cycles(statement: Statement, library: Library) -> tuple[int, int]:
     """Cycles from a statement's start to its value, and to the next operands. NoUnit where there is none."""
     if isinstance(statement, Load):
         return statement.buffer.storage.read_latency_cycles, 1
@@ -78,7 +78,7 @@ def _runs_apart(kernel: Kernel, stage: int) -> int:
     return trips
 
 
-def _carried_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[str]:
+def _carried_faults(kernel: Kernel, plan: Schedule, library: Library) -> Iterator[str]:
     """Carried values that are read before their initial value is there, or before the last iteration's is."""
     for number, stage in enumerate(kernel.stages):
         last = max((k for k, loop in enumerate(kernel.loops) if loop.reduced_by == number), default=0)
@@ -100,7 +100,7 @@ def _carried_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[st
                 )
 
 
-def _store_faults(kernel: Kernel, plan: Schedule, library: Any) -> Iterator[str]:
+def _store_faults(kernel: Kernel, plan: Schedule, library: Library) -> Iterator[str]:
     """Stores before their values are there; a depth that is not past the last store."""
     stores = list(kernel.stores())
     if len(stores) != len(plan.store_cycles):

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Par, Program, Rounds
 from torch2hw.dialects.verify.kernel_schedule import schedule_faults
 from torch2hw.dialects.verify.program_loops import loop_level_faults
+from torch2hw.hwlib import Library
 
 
-def scheduled_faults(program: Program, library: Any) -> Iterator[str]:
+def scheduled_faults(program: Program, library: Library) -> Iterator[str]:
     """What is wrong with a program of level scheduled, a sentence each."""
     if program.level != "scheduled":
         yield f"the program says that it is of level {program.level}"
@@ -65,7 +65,7 @@ def _name(node: Node) -> str:
     return node.name if isinstance(node, Kernel | Par) else " and ".join(kernel.name for kernel in node.kernels)
 
 
-def _shared_faults(program: Program, library: Any) -> Iterator[str]:
+def _shared_faults(program: Program, library: Library) -> Iterator[str]:
     counts = [_pipelines(kernel, library) for kernel in program.kernels]
     for name, shared in program.shared.items():
         uses = sorted((count[name] for count in counts), reverse=True)
@@ -74,7 +74,7 @@ def _shared_faults(program: Program, library: Any) -> Iterator[str]:
 
 
 @once
-def _pipelines(kernel: Kernel, library: Any) -> Counter[str]:
+def _pipelines(kernel: Kernel, library: Library) -> Counter[str]:
     """How many of each unit of two stages or more a kernel uses."""
     found: Counter[str] = Counter()
     for operation in kernel.statements():

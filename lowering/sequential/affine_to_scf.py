@@ -30,6 +30,7 @@ from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import RAM, SHARED_ROM, Storage
+from torch2hw.hwlib import Library, Unit
 from torch2hw.lowering.sequential.banked_accesses import Accesses, Banked, arm_of, constant, constant_of
 
 _BEFORE = (
@@ -81,7 +82,7 @@ class Core:
         return self.mlir
 
 
-def lower(program: Program, library: Any, banking: str = "dimension") -> Core:
+def lower(program: Program, library: Library, banking: str = "dimension") -> Core:
     """`banking` is dimension or naive (banked_accesses)."""
     ports = {buffer.name: buffer.storage for buffer in (*program.inputs, *program.outputs)}
     factors = {buffer.name: buffer.factors for buffer in program.buffers() if buffer.banks > 1}
@@ -98,7 +99,7 @@ class _CoreLowering:
     def __init__(
         self,
         module: Any,
-        library: Any,
+        library: Library,
         constants: Mapping[str, NDArray[np.generic]],
         factors: Mapping[str, tuple[int, ...]],
         naive: bool,
@@ -256,7 +257,7 @@ class _CoreLowering:
         ir.Operation.create("memref.store", operands=[operand, word, zero])
         return ir.Operation.create("memref.load", results=[operand.type], operands=[word, zero]).results[0]
 
-    def declare(self, name: str, unit: Any) -> None:
+    def declare(self, name: str, unit: Unit) -> None:
         """A function with the unit's types that returns a constant."""
         inputs = ", ".join(f"%in{index}: {kind}" for index, kind in enumerate(unit.operand_types))
         zero = f"arith.constant {'0.0' if number_type(unit.result_type).is_float else '0'} : {unit.result_type}"

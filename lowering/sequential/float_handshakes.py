@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from torch2hw.hwlib import Library, Unit
 from torch2hw.lowering.hardware.hw_text import HwBody
 from torch2hw.lowering.sequential.handshakes import Ports, captured, module_text, new_body, pipeline_cycles, steps
 
@@ -34,7 +34,7 @@ class Handshake:
     cycles: int
 
 
-def float_primitive(kind: str, width: int, outputs: Collection[str], library: Any) -> Handshake:
+def float_primitive(kind: str, width: int, outputs: Collection[str], library: Library) -> Handshake:
     """The primitive of a cell `ieee754.add`, … of `width` bits with these outputs beside done.
 
     Raises hwlib's NoUnit where the library has no unit for it.
@@ -45,7 +45,7 @@ def float_primitive(kind: str, width: int, outputs: Collection[str], library: An
     return makers[kind](library, FLOATS[width], width)
 
 
-def unit_component(name: str, unit: Any) -> Handshake:
+def unit_component(name: str, unit: Unit) -> Handshake:
     """The unit behind the ports of a component that lower-scf-to-calyx makes of a function: in0, in1 … → out0."""
     inputs = [(f"in{index}", port.width_bits) for index, port in enumerate(unit.inputs)]
     body = new_body(inputs)
@@ -56,7 +56,7 @@ def unit_component(name: str, unit: Any) -> Handshake:
     return Handshake(name, {unit.name: unit.definition(), name: text}, pipeline_cycles(unit.latency_cycles))
 
 
-def _operation(body: HwBody, units: Sequence[tuple[Any, Mapping[str, str]]]) -> tuple[list[str], str]:
+def _operation(body: HwBody, units: Sequence[tuple[Unit, Mapping[str, str]]]) -> tuple[list[str], str]:
     """Units that work on the same operands, their captured results, and done when the slowest is."""
     latency = max(unit.latency_cycles for unit, _ in units)
     cycle = steps(body, pipeline_cycles(latency))
@@ -73,7 +73,7 @@ def _operation(body: HwBody, units: Sequence[tuple[Any, Mapping[str, str]]]) -> 
 
 
 def _primitive(
-    name: str, inputs: Ports, units: Sequence[tuple[Any, Mapping[str, str]]], body: HwBody, outputs: list[str]
+    name: str, inputs: Ports, units: Sequence[tuple[Unit, Mapping[str, str]]], body: HwBody, outputs: list[str]
 ) -> Handshake:
     signals, done = _operation(body, units)
     ports = {
@@ -85,7 +85,7 @@ def _primitive(
     return Handshake(name, definitions | {name: module_text(name, inputs, ports, body)}, cycles)
 
 
-def _adder(library: Any, kind: str, width: int) -> Handshake:
+def _adder(library: Library, kind: str, width: int) -> Handshake:
     inputs = [("subOp", 1), ("left", width), ("right", width)]
     body = new_body(inputs)
     sign = body.extract("%right", width - 1, 1, width)
@@ -96,7 +96,7 @@ def _adder(library: Any, kind: str, width: int) -> Handshake:
     return _primitive(f"std_addFN_{width}", inputs, [(unit, {"left": "%left", "right": right})], body, ["out"])
 
 
-def _multiplier(library: Any, kind: str, width: int) -> Handshake:
+def _multiplier(library: Library, kind: str, width: int) -> Handshake:
     inputs = [("left", width), ("right", width)]
     unit = library.unit("arith.mulf", (kind, kind), kind)
     return _primitive(
@@ -104,7 +104,7 @@ def _multiplier(library: Any, kind: str, width: int) -> Handshake:
     )
 
 
-def _divider(library: Any, kind: str, width: int) -> Handshake:
+def _divider(library: Library, kind: str, width: int) -> Handshake:
     inputs = [("left", width), ("right", width)]
     unit = library.unit("arith.divf", (kind, kind), kind)
     return _primitive(
@@ -112,7 +112,7 @@ def _divider(library: Any, kind: str, width: int) -> Handshake:
     )
 
 
-def _comparer(library: Any, kind: str, width: int, outputs: Collection[str]) -> Handshake:
+def _comparer(library: Library, kind: str, width: int, outputs: Collection[str]) -> Handshake:
     inputs = [("left", width), ("right", width)]
     predicates = {"lt": "olt", "eq": "oeq", "gt": "ogt", "unordered": "uno"}
     wanted = [name for name in predicates if name in outputs]

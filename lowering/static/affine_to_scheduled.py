@@ -12,12 +12,11 @@ refuses: an operation without a unit, as UnsupportedOperation.
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch2hw.analysis.scheduling import scheduled
 from torch2hw.dialects.program import Program
+from torch2hw.hwlib import Library
 
 
-def lower(program: Program, library: Any, share: bool = True) -> Program:
+def lower(program: Program, library: Library, share: bool = True) -> Program:
     """Schedules every kernel; `share` lets kernels take turns with units."""
     return scheduled(program, library, share)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,11 +28,13 @@ from torch2hw.dialects.loops import (
     Kernel,
     Load,
     Operation,
+    Statement,
     Store,
 )
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.dialects.storage import CARRIED
+from torch2hw.hwlib import Library, Unit
 from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.static.kernel_ports import KernelPorts, select
@@ -44,7 +45,7 @@ class SharedUnit:
     """A unit in the parent that this kernel feeds; `turn` names the port that is high while it does, if that is
     announced."""
 
-    hardware: Any
+    hardware: Unit
     number: int
     turn: str | None
 
@@ -62,7 +63,7 @@ class KernelComponent:
         design: Design,
         name: str,
         kernel: Kernel,
-        library: Any,
+        library: Library,
         shared: Mapping[str, int],
         announced: Container[tuple[Buffer | str, int]] = (),
         control_cycles: int = 0,
@@ -178,7 +179,7 @@ class KernelComponent:
         return self.component.conjunction(self.valid(cycle), *flags)
 
     # -- statements ----------------------------------------------------------------------------------------------------
-    def statement(self, stage: int, statement: Any) -> None:
+    def statement(self, stage: int, statement: Statement) -> None:
         """Builds what computes a statement; `values` has its wire and the cycle in which it is ready."""
         name = statement.result
         if isinstance(statement, Constant):
@@ -202,7 +203,7 @@ class KernelComponent:
         wait = operand_register_cycles(unit)
         self.values[operation.result] = self.place(unit, operands, operation, start), start + wait + unit.latency_cycles
 
-    def place(self, unit: Any, operands: dict[str, Wire], operation: Operation, start: int) -> Wire:
+    def place(self, unit: Unit, operands: dict[str, Wire], operation: Operation, start: int) -> Wire:
         """The output of the unit: a cell of this component, or ports to one that the parent owns."""
         if operation.result in self.numbers:
             number = self.numbers[operation.result]

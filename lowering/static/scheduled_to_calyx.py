@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
-from typing import Any
 
 from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
@@ -22,6 +21,7 @@ from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.storage import MADE
+from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import ram, rom
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
@@ -46,7 +46,7 @@ class CalyxProgram:
         return self.calyx
 
 
-def lower(program: Program, library: Any) -> CalyxProgram:
+def lower(program: Program, library: Library) -> CalyxProgram:
     """The Calyx program of a scheduled one, with units from `library`."""
     return _Top(program, library).lower()
 
@@ -74,7 +74,7 @@ class HostWires:
 
 
 class _Top:
-    def __init__(self, program: Program, library: Any) -> None:
+    def __init__(self, program: Program, library: Library) -> None:
         self.program, self.library = program, library
         self.design = Design(self.program.name)
         self.top = Component(self.design, self.program.name)
