@@ -22,6 +22,7 @@ from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.analysis.unit_binding import shared_uses
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program, Rounds
+from torch2hw.dialects.substitution import one_round
 from torch2hw.hwlib import Library
 
 CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
@@ -40,7 +41,7 @@ class Running:
     @cached_property
     def kernel(self) -> Kernel:
         """The kernel with its loop over rounds fixed to this round."""
-        return self.whole.round(self.number)
+        return one_round(self.whole, self.number)
 
     @cached_property
     def accesses(self) -> list[Access]:

@@ -23,15 +23,13 @@ from torch2hw.dialects.loops import (
     Statement,
     Store,
     operand_names,
-    substitute_kernel,
-    substitute_statement,
-    substitute_store,
 )
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.operations import OperationKind, operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
+from torch2hw.dialects.substitution import substitute_kernel, substitute_statement, substitute_store
 from torch2hw.hwlib import Library
 
 Layout = tuple[float, tuple[Loop, ...], Loop | None, int]

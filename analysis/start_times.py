@@ -20,6 +20,7 @@ from torch2hw.analysis.unit_binding import shared_uses
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.dialects.substitution import one_round
 from torch2hw.hwlib import Library
 
 PROVABLE_CYCLES = 1 << 18
@@ -186,7 +187,7 @@ def timed(
     known: dict[Any, tuple[Kernel, Timed]] = vars(kernel.plan).setdefault("_timed", {})
     key = library, tuple(shared.items()), period, turn
     if key not in known or known[key][0].stages is not kernel.stages or known[key][0].loops is not kernel.loops:
-        known[key] = kernel, Timed(kernel if turn is None else kernel.round(turn), library, shared, period)
+        known[key] = kernel, Timed(kernel if turn is None else one_round(kernel, turn), library, shared, period)
     return known[key][1]
 
 

@@ -20,16 +20,14 @@ is MLIR's own, so that the elements of a buffer of u8 are values of type i8 (`Bu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.dialects.number_types import number_type
-from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import Storage
@@ -260,10 +258,6 @@ class Kernel:
         """Iterations that follow each other without another kernel's between them."""
         return self.trip_count // self.rounds
 
-    def round(self, number: int) -> Kernel:
-        """What runs without a pause, as a kernel: one round of a kernel in rounds, all of another one."""
-        return fixed(self, {self.loops[0].variable: Index((), number)}) if self.is_in_rounds else self
-
     def statements(self) -> Iterator[Statement]:
         """The statements of all stages, in order."""
         for stage in self.stages:
@@ -335,95 +329,3 @@ def operand_names(statement: Statement) -> set[str]:
     if isinstance(statement, Load):
         return {v.name for index in (*statement.indices, *statement.guard) for v in index.variables()}
     return set()
-
-
-def substitute_statement(statement: Statement, indices: dict[Variable, Index], names: dict[str, str]) -> Statement:
-    """`statement` with loop variables and value names replaced (names not in the map stay)."""
-
-    def value(name: str) -> str:
-        return names.get(name, name)
-
-    def index(old: Index) -> Index:
-        moved = old.substitute(indices)
-        if not names:
-            return moved
-        runtime = {v: Index(((Variable(names[v.name], v.extent), 1),), 0) for v in moved.variables() if v.name in names}
-        return moved.substitute(runtime)
-
-    if isinstance(statement, Operation):
-        return replace(statement, result=value(statement.result), operands=tuple(map(value, statement.operands)))
-    if isinstance(statement, Constant):
-        return replace(statement, result=value(statement.result))
-    if isinstance(statement, IndexValue):
-        return replace(statement, result=value(statement.result), index=index(statement.index))
-    return replace(
-        statement,
-        result=value(statement.result),
-        indices=tuple(map(index, statement.indices)),
-        guard=tuple(map(index, statement.guard)),
-    )
-
-
-def fixed(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
-    """`kernel` without the loops of these variables, which are index expressions of other loops, or constants;
-    alone."""
-    loops = tuple(loop for loop in kernel.loops if loop.variable not in indices)
-    return replace(substitute_kernel(kernel, indices), loops=loops)
-
-
-def substitute_kernel(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
-    """`kernel` with loop variables replaced in its domain and its stages; its loops are as they were."""
-    stages = tuple(
-        replace(
-            stage,
-            statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
-            stores=tuple(substitute_store(s, indices, {}) for s in stage.stores),
-        )
-        for stage in kernel.stages
-    )
-    return replace(kernel, stages=stages, domain=tuple(index.substitute(indices) for index in kernel.domain))
-
-
-Access = TypeVar("Access", Load, Store)
-
-
-class ChangedAccess(Protocol):
-    """A function from loads to loads and from stores to stores."""
-
-    def __call__(self, access: Access, /) -> Access:
-        """The access that takes the place of `access`."""
-
-
-def with_accesses(kernel: Kernel, changed: ChangedAccess) -> Kernel:
-    """`kernel` with what `changed` makes of each load and each store."""
-    stages = tuple(
-        Stage(
-            stage.carried,
-            tuple(changed(s) if isinstance(s, Load) else s for s in stage.statements),
-            tuple(map(changed, stage.stores)),
-        )
-        for stage in kernel.stages
-    )
-    return replace(kernel, stages=stages)
-
-
-def with_buffers(kernel: Kernel, instead: Mapping[Buffer, Buffer]) -> Kernel:
-    """`kernel` with accesses to other buffers; the same object if none of its own is among them."""
-    own = tuple((buffer, instead[buffer]) for buffer in kernel.touched if instead.get(buffer, buffer) is not buffer)
-    return _with_buffers(kernel, own) if own else kernel
-
-
-@once
-def _with_buffers(kernel: Kernel, pairs: tuple[tuple[Buffer, Buffer], ...]) -> Kernel:
-    instead = dict(pairs)
-    return with_accesses(kernel, lambda access: replace(access, buffer=instead.get(access.buffer, access.buffer)))
-
-
-def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[str, str]) -> Store:
-    """The store with loop variables and value names replaced; those not in the tables stay."""
-    return replace(
-        store,
-        value=names.get(store.value, store.value),
-        indices=tuple(index.substitute(indices) for index in store.indices),
-        guard=tuple(index.substitute(indices) for index in store.guard),
-    )

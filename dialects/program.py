@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from torch2hw.dialects.loops import Buffer, Kernel, with_buffers
+from torch2hw.dialects.loops import Buffer, Kernel
+from torch2hw.dialects.substitution import with_buffers
 
 
 class _Branch:

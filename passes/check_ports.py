@@ -34,6 +34,7 @@ from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import linearise
+from torch2hw.dialects.substitution import one_round
 from torch2hw.hwlib import Library
 from torch2hw.passes.pass_context import PassContext
 
@@ -64,7 +65,7 @@ def faults(program: Program, library: Library) -> Iterator[str]:
         for access in accesses(kernel):
             yield from (f"{kernel.name}: {text}" for text in address_faults(kernel, access))
         rounds = 1 if moved_rounds(kernel, kernel) else kernel.rounds  # the others do the same to other rows
-        for once in map(kernel.round, range(rounds)):
+        for once in (one_round(kernel, number) for number in range(rounds)):
             for left, right in suspects(accesses(once), kernel.plan.interval_cycles):
                 if not ordered(once, left, right):
                     yield f"{kernel.name}: {left} and {right} collide"

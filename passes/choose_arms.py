@@ -23,9 +23,10 @@ from math import lcm, prod
 from typing import Any
 
 from torch2hw.analysis.banks import run_time_dimensions, selection, wanted_factors
-from torch2hw.dialects.loops import Buffer, Kernel, Stage, substitute_statement, substitute_store
+from torch2hw.dialects.loops import Buffer, Kernel, Stage
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.substitution import substitute_statement, substitute_store
 from torch2hw.passes.choose_lanes import all_choices
 from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.unroll_lanes import unroll

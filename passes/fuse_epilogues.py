@@ -17,9 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.dialects.loops import Buffer, Kernel, Load, Stage, Statement, substitute_statement, substitute_store
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Stage, Statement
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.dialects.substitution import substitute_statement, substitute_store
 from torch2hw.passes.pass_context import PassContext
 
 

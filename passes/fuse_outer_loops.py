@@ -27,11 +27,12 @@ from torch2hw.analysis.lifetimes import shared
 from torch2hw.analysis.reduction_order import interleaved, recurrence_latency
 from torch2hw.analysis.scheduling import scheduled
 from torch2hw.analysis.start_times import overlapped
-from torch2hw.dialects.loops import Access, Buffer, Kernel, Loop, fixed, with_accesses
+from torch2hw.dialects.loops import Buffer, Kernel, Loop
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.substitution import Access, fixed, with_accesses
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
 from torch2hw.passes.pass_context import PassContext

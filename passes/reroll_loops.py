@@ -27,22 +27,10 @@ from typing import Any
 import numpy as np
 
 from torch2hw.analysis.lifetimes import elementwise
-from torch2hw.dialects.loops import (
-    Access,
-    Buffer,
-    IndexValue,
-    Kernel,
-    Load,
-    Loop,
-    Operation,
-    Stage,
-    Statement,
-    substitute_statement,
-    substitute_store,
-    with_accesses,
-)
+from torch2hw.dialects.loops import Buffer, IndexValue, Kernel, Load, Loop, Operation, Stage, Statement
 from torch2hw.dialects.program import Node, Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.substitution import Access, substitute_statement, substitute_store, with_accesses
 from torch2hw.passes.pass_context import PassContext
 
 MIN_STEPS = 3

@@ -25,11 +25,10 @@ from torch2hw.dialects.loops import (
     Statement,
     Store,
     operand_names,
-    substitute_statement,
-    substitute_store,
 )
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.substitution import substitute_statement, substitute_store
 
 
 def reducible(kernel: Kernel) -> bool:

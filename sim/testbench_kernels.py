@@ -19,11 +19,12 @@ from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
-from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Stage, Store, with_buffers
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Stage, Store
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Node, Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT
+from torch2hw.dialects.substitution import one_round, with_buffers
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.static.kernel_component import KernelComponent
 from torch2hw.sim.banked import pack
@@ -48,13 +49,13 @@ def kernel_benches(compiled: Compiled, inputs: list[Array], random: np.random.Ge
     for circuit in circuits:
         done = nodes_before(program, circuit.kernel)
         before = state if done == ran else given | contents_after(program, done, packed, subnormals)
-        ran = [*done, circuit.kernel.round(0)]
+        ran = [*done, one_round(circuit.kernel, 0)]
         state = given | contents_after(program, ran, packed, subnormals)
         runs = [(before, state)]
         kept = any(buffer.storage.is_scratch for buffer in confined_buffers(circuit.kernel))
         alone = circuit.kernel.rounds > 1 and kept  # what later rounds find there is not known
         for number_of_run, (edges, part) in enumerate(SHARES if not alone else (), start=1):
-            kernel = circuit.kernel.round(number_of_run % circuit.kernel.rounds)
+            kernel = one_round(circuit.kernel, number_of_run % circuit.kernel.rounds)
             other = _other_contents(kernel, before, edges, part, random)
             runs.append((other, other | contents_after_alone(program, kernel, other, subnormals)))
         benches[circuit.component.name] = {
@@ -80,7 +81,7 @@ def nodes_before(program: Program, wanted: Kernel) -> list[Node]:
         kernels = list(node.kernels)
         if any(kernel.name == wanted.name for kernel in kernels):
             names = [kernel.name for kernel in kernels]
-            return [*done, *(kernel.round(0) for kernel in kernels[: names.index(wanted.name)])]
+            return [*done, *(one_round(kernel, 0) for kernel in kernels[: names.index(wanted.name)])]
         done.append(node)
     raise AssertionError(f"{wanted.name} is no kernel of {program.name}")
 

@@ -16,6 +16,7 @@ from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Kernel, Load, 
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.dialects.substitution import one_round
 
 Array = np.ndarray[Any, Any]
 POISON = 1 << 40
@@ -53,7 +54,7 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
         for node in program.sequence:
             for number in range(node.count if isinstance(node, Rounds) else 1):
                 for kernel in node.kernels:
-                    _KernelRun(kernel.round(number), memory).run()
+                    _KernelRun(one_round(kernel, number), memory).run()
     return [memory[buffer] for buffer in program.outputs]
 
 

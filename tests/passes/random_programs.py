@@ -27,11 +27,11 @@ from torch2hw.dialects.loops import (
     Stage,
     Statement,
     Store,
-    with_buffers,
 )
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, constant, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM, ROM
+from torch2hw.dialects.substitution import with_buffers
 from torch2hw.lowering.linalg import tensor_views as views
 from torch2hw.lowering.linalg.tensor_views import View
 from torch2hw.sim.banked import pack, unpack
