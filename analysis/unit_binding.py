@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from torch2hw.analysis.refusals import unsupported
-from torch2hw.dialects.calyx_builder import Hardware
+from torch2hw.dialects.calyx_primitives import Hardware
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.once import once
 from torch2hw.hwlib import Library, NoUnit, Unit

@@ -6,13 +6,12 @@ are shared. Everything is deterministic: names come from the caller's hints, num
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from torch2hw.dialects.calyx_primitives import Primitive, primitive
 from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Source
-from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import delay
 
 
@@ -36,74 +35,6 @@ class Register:
     out: Wire
 
 
-class HardwarePort(Protocol):
-    """A data port of a unit or memory."""
-
-    @property
-    def name(self) -> str:
-        """The port's name in the module."""
-
-    @property
-    def width_bits(self) -> int:
-        """Its width."""
-
-
-class Hardware(Protocol):
-    """What the builder needs of a record of the hardware library (a unit or a memory)."""
-
-    @property
-    def name(self) -> str:
-        """The name of the module, the same for equal hardware."""
-
-    @property
-    def inputs(self) -> Sequence[HardwarePort]:
-        """Data ports, in the order of the operands."""
-
-    @property
-    def controls(self) -> Sequence[HardwarePort]:
-        """One-bit inputs after those: `start` of an iterative unit, write enables."""
-
-    @property
-    def output(self) -> HardwarePort:
-        """The port of the result."""
-
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from operands to result; 0 is combinational."""
-
-    @property
-    def contents(self) -> Mapping[str, Contents]:
-        """Initial words of memories inside, by the name that stands for them in the definition."""
-
-    def definition(self) -> str:
-        """The module in CIRCT's hw, comb and seq dialects."""
-
-
-@dataclass(frozen=True)
-class Primitive:
-    """A hardware unit outside Calyx: `definition` is its `hw.module`, which refers to `contents`; inputs and outputs
-    are (port, width)."""
-
-    name: str
-    inputs: tuple[tuple[str, int], ...]
-    outputs: tuple[tuple[str, int], ...]
-    clocked: bool
-    definition: str
-    contents: Mapping[str, Contents] = field(default_factory=dict, compare=False, repr=False)
-
-
-def primitive(hardware: Hardware) -> Primitive:
-    """A record of the hardware library as a Calyx primitive; it has a clock if it has latency."""
-    return Primitive(
-        hardware.name,
-        tuple((port.name, port.width_bits) for port in (*hardware.inputs, *hardware.controls)),
-        ((hardware.output.name, hardware.output.width_bits),),
-        hardware.latency_cycles > 0,
-        hardware.definition(),
-        hardware.contents,
-    )
-
-
 CONTROL_INPUTS = ((CONTROL.start, "go"), (CONTROL.clock, "clk"), (CONTROL.reset, "reset"))
 """The control ports that are inputs, as components have them, with Calyx's name for what each is for."""
 
@@ -119,13 +50,11 @@ class Design:
     def text(self) -> str:
         """The module in MLIR: primitives first, then components in the order in which they were finished."""
         lines = [f'module attributes {{calyx.entrypoint = "{self.entry}"}} {{']
-        for primitive in self.primitives.values():
-            ports = [f"in %{name}: i{width}" for name, width in primitive.inputs]
-            ports += ["in %clk: i1 {calyx.clk}"] if primitive.clocked else []
-            ports += [f"out {name}: i{width}" for name, width in primitive.outputs]
-            lines.append(
-                f'  hw.module.extern @{primitive.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}'
-            )
+        for kind in self.primitives.values():
+            ports = [f"in %{name}: i{width}" for name, width in kind.inputs]
+            ports += ["in %clk: i1 {calyx.clk}"] if kind.clocked else []
+            ports += [f"out {name}: i{width}" for name, width in kind.outputs]
+            lines.append(f'  hw.module.extern @{kind.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}')
         return "\n".join([*lines, *self.components, "}", ""])
 
 
@@ -193,7 +122,7 @@ class Component:
         return wires
 
     def register(self, hint: str, width: int, source: Source | None = None) -> Register:
-        """Adds a register; it keeps its word unless `write_enable` is high."""
+        """Adds a register; it keeps its word unless `enable` is high."""
         ports = self.cell(
             "register",
             hint,

@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import re
 
-from torch2hw.dialects.affine_text import KernelPrinter, affine_text, literal, location
+from torch2hw.dialects.affine_text import affine_text
+from torch2hw.dialects.kernel_printer import KernelPrinter
 from torch2hw.dialects.loops import Kernel, Load
+from torch2hw.dialects.memref_text import literal, location
 from torch2hw.dialects.program import Program
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch_mlir import ir, passmanager
 
-from torch2hw.dialects.affine_text import banked_data
+from torch2hw.dialects.memref_text import banked_data
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.plain_loop_text import plain_loop_text
@@ -162,7 +162,7 @@ class _CoreLowering:
 
     # -- memories
     def banked(self, name: str, storage: Storage, memref: Any) -> Banked:
-        """`memref` has the banks' indices in front, as `dialects.affine_text` prints it."""
+        """`memref` has the banks' indices in front, as `memref` in dialects/memref_text.py spells it."""
         factors = self.factors.get(name, ())
         shape = tuple(memref.shape)[sum(factor > 1 for factor in factors) :]
         return Banked(name, storage, factors or (1,) * len(shape), shape, memref.element_type)

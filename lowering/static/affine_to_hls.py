@@ -20,7 +20,6 @@ import numpy as np
 from torch2hw.analysis.banks import wanted_factors
 from torch2hw.analysis.modulo_schedule import iteration_distance
 from torch2hw.analysis.refusals import unsupported
-from torch2hw.dialects.affine_text import leaves_buffer
 from torch2hw.dialects.loops import (
     Buffer,
     Constant,
@@ -32,6 +31,7 @@ from torch2hw.dialects.loops import (
     Statement,
     Store,
 )
+from torch2hw.dialects.memref_text import leaves_buffer
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program, Rounds

@@ -8,7 +8,8 @@ simplification removed is computed from the counters by a small combinational un
 
 from __future__ import annotations
 
-from torch2hw.dialects.calyx_builder import Component, Primitive, Register, Wire
+from torch2hw.dialects.calyx_builder import Component, Register, Wire
+from torch2hw.dialects.calyx_primitives import Primitive
 from torch2hw.dialects.loops import Loop
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Remainder, Variable
 

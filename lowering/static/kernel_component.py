@@ -19,7 +19,8 @@ from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.modulo_schedule import iteration_distance
 from torch2hw.analysis.rom_contents import rom_contents
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses, unit_of
-from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects.calyx_builder import Component, Design, Wire
+from torch2hw.dialects.calyx_primitives import primitive
 from torch2hw.dialects.loops import (
     Buffer,
     Carried,

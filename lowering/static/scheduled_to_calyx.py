@@ -15,7 +15,8 @@ from itertools import pairwise
 from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
 from torch2hw.dialects.bank_ports import bank_ports
-from torch2hw.dialects.calyx_builder import Component, Design, Wire, primitive
+from torch2hw.dialects.calyx_builder import Component, Design, Wire
+from torch2hw.dialects.calyx_primitives import primitive
 from torch2hw.dialects.interface import CONTROL, MEMORY
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type

@@ -6,7 +6,7 @@ import pytest
 
 from tests.passes.compiled import LOOP_PASSES, context, scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.dialects.affine_text import KernelPrinter
+from torch2hw.dialects.kernel_printer import KernelPrinter
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Stage, Store
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT

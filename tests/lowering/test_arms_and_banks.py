@@ -14,9 +14,9 @@ from tests.lowering.test_scf_to_calyx import MODELS, program_of
 from torch2hw.analysis.reference import Reference
 from torch2hw.compiler.options import BANKINGS, CONTROLS, Options
 from torch2hw.dialects import calyx, calyx_reader
-from torch2hw.dialects.affine_text import banked_data
 from torch2hw.dialects.calyx_program import Component, Control, If, Parallel, Repeat, Sequence
 from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.memref_text import banked_data
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import ROM
 from torch2hw.hwlib.contents import fill_verilog
