@@ -6,6 +6,8 @@ Beside:  initial begin $readmemh("OUT.mem/MODULE_memory.hex", memory); end
 
 The file names are relative to OUT.sv's folder. A simulator is to be started there. Where weights go to files, the
 tables of units, which are words from the start, do too.
+
+Blocks are found as text, for the reason in hwlib/contents.py: their lines are ours, copied by CIRCT as they are.
 """
 
 from __future__ import annotations

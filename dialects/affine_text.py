@@ -24,7 +24,7 @@ def affine_text(program: Program, printer: type[KernelPrinter] | None = None, we
     """`printer` prints the kernels; the default is `KernelPrinter`. A schedule is shown as attributes: of the function,
     the start, interval and depth of every kernel and the period of its rounds; of an operation, the cycle it starts in.
     Without `weights`, constants have a resource of their name instead of their data: `dense_resource<weights3>`."""
-    buffers = program.buffers()
+    buffers, printer = program.buffers(), printer or KernelPrinter
     lines = ["module {"]
     for buffer in buffers:
         if buffer.data is not None:
@@ -38,9 +38,9 @@ def affine_text(program: Program, printer: type[KernelPrinter] | None = None, we
         if buffer.data is not None:
             lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
     for buffer in allocated:
-        lines.append(f"    %{buffer.name} = memref.alloc() : {memref(buffer)}")
+        lines.append("    " + printer.allocation(buffer))
     for node in program.sequence:
-        lines += ["    " + line for line in node_lines(node, printer or KernelPrinter)]
+        lines += ["    " + line for line in node_lines(node, printer)]
     for buffer in allocated:
         lines.append(f"    memref.dealloc %{buffer.name} : {memref(buffer)}")
     lines += ["    return", "  }", *program.models, "}", ""]

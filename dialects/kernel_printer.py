@@ -19,6 +19,11 @@ class KernelPrinter:
         self.loop_variables = {loop.variable for loop in kernel.loops}
         self.fresh = 0
 
+    @classmethod
+    def allocation(cls, buffer: Buffer) -> str:
+        """The line that allocates a buffer between kernels."""
+        return f"%{buffer.name} = memref.alloc() : {memref(buffer)}"
+
     def name(self, value: str) -> str:
         """The SSA name of a value of this kernel."""
         return f"%{self.kernel.name}_{value}"
@@ -159,7 +164,7 @@ class KernelPrinter:
                 + location(load.source)
             )
             return lines
-        plain = f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
+        plain = self.read(load)
         # Outside the buffer without a guard that says so: a lane whose result is not stored.
         checks = dict.fromkeys((*load.guard, *leaves_buffer(load.buffer, load.indices)))
         guard = [index for index in checks if index not in self.kernel.domain]
@@ -174,6 +179,10 @@ class KernelPrinter:
             f"  affine.yield {result}_out : {load.type}",
             "}",
         ]
+
+    def read(self, load: Load) -> str:
+        """The operation that reads the element, without a guard."""
+        return f"affine.load {self.access(load.buffer, load.indices)} : {memref(load.buffer)}{location(load.source)}"
 
     def arith(self, index: Index, prefix: str, lines: list[str]) -> str:
         """Appends the arithmetic of an index over run-time values to `lines`; returns the name of its value."""

@@ -17,23 +17,25 @@ constant.
 
 from __future__ import annotations
 
-import re
-
 from torch2hw.dialects.affine_text import affine_text
 from torch2hw.dialects.kernel_printer import KernelPrinter
-from torch2hw.dialects.loops import Kernel, Load
-from torch2hw.dialects.memref_text import literal, location
+from torch2hw.dialects.loops import Buffer, Kernel, Load
+from torch2hw.dialects.memref_text import literal, location, memref
 from torch2hw.dialects.program import Program
 
 
 def plain_loop_text(program: Program, weights: bool = True) -> str:
     """The text; without `weights`, constants are named instead of printed."""
-    text = affine_text(program, PlainKernelPrinter, weights)
-    return re.sub(r"%(\w+) = memref\.alloc\(\) :", r'%\1 = memref.alloc() {buffer = "\1"} :', text)
+    return affine_text(program, PlainKernelPrinter, weights)
 
 
 class PlainKernelPrinter(KernelPrinter):
     """Lines of one kernel, its innermost loops the reduction's; other kernels as `KernelPrinter` prints them."""
+
+    @classmethod
+    def allocation(cls, buffer: Buffer) -> str:
+        """As there, with the attribute `buffer`."""
+        return f'%{buffer.name} = memref.alloc() {{buffer = "{buffer.name}"}} : {memref(buffer)}'
 
     def arm_lines(self, parallel: str) -> list[str]:
         """The kernel in a region of its own: an arm of the `Par` node that `parallel` names."""
@@ -64,16 +66,15 @@ class PlainKernelPrinter(KernelPrinter):
         ]
         return allocations + self.loops([loop.variable.name for loop in kernel.parallel_loops()], out)
 
-    def load_lines(self, load: Load, result: str) -> list[str]:
+    def read(self, load: Load) -> str:
         """As there, but an element of a constant at a constant index is the constant."""
-        lines = super().load_lines(load, result)
-        if load.buffer.data is None or not all(index.is_constant for index in load.indices):
-            return lines
+        data = load.buffer.data
+        if data is None or not all(index.is_constant for index in load.indices):
+            return super().read(load)
         place = tuple(index.constant for index in load.indices)
         if not all(0 <= at < size for at, size in zip(place, load.buffer.shape, strict=True)):
-            return lines
-        value = f"arith.constant {literal(int(load.buffer.data[place]), load.type)}"
-        return [re.sub(r"affine\.load .*", value, line) for line in lines]
+            return super().read(load)
+        return f"arith.constant {literal(int(data[place]), load.type)}"
 
     def loops(self, names: list[str], body: list[str]) -> list[str]:
         """`body` in loops over the named variables, outermost first."""

@@ -10,7 +10,6 @@ why:    the options keep out what tools disagree about: local variables in alway
 from __future__ import annotations
 
 import io
-import re
 
 from torch2hw.tools.circt_bindings import export_verilog, ir, passmanager, register_dialects
 
@@ -52,16 +51,20 @@ def export(hw_text: str) -> str:
         passmanager.PassManager.parse(f"builtin.module({','.join(PASSES)})").run(module.operation)
         out = io.StringIO()
         export_verilog(module, out)
-    # Ports keep the place at which our intermediate text was parsed.
-    text = re.sub(r"\s*// -:\d+:\d+$|[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip("\n") + "\n"
+    text = "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))  # CIRCT leaves blanks at ends
     # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11
-    # reads.
-    return HEADER + text.replace("'{", "{")
+    # reads. CIRCT has no option for that, and no quoted text of ours has these characters.
+    return HEADER + text.replace("'{", "{") + "\n"
 
 
 def _forget_own_lines(module: ir.Module) -> None:
-    """Operations that the parser placed in our intermediate text (file "-") get no location."""
+    """Operations and ports that the parser placed in our intermediate text (file "-") get no location."""
     unknown = ir.Location.unknown()
+    for hardware in module.body.operations:
+        if hardware.operation.name == "hw.module":
+            for port in hardware.operation.regions[0].blocks[0].arguments:
+                port.set_location(unknown)
+            del hardware.attributes["result_locs"]  # those of its outputs
 
     def forget(operation: ir.Operation) -> ir.WalkResult:
         if str(operation.location).startswith('loc("-"'):

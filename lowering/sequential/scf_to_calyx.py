@@ -63,10 +63,9 @@ def lower(core: Core, library: Library) -> SequentialProgram:
     has_arms = any(
         isinstance(node, Par) or any(kernel.lanes > 1 for kernel in node.kernels) for node in program.sequence
     )
-    lowered, order = run_native(_lower_in_circt, core.mlir, has_arms)
+    lowered, order = run_native(_lower_in_circt, core.mlir, program.name, has_arms)
     end = lowered.rindex("}")
     text = lowered[:end] + _top(program, core.memories) + "}\n"
-    text = text.replace('calyx.entrypoint = "main"', f'calyx.entrypoint = "{program.name}"')
     component = calyx_reader.read(calyx.parse(text, calyx.context())).components["core"]
     read: dict[str, set[str]] = defaultdict(set)  # by cell, its ports that are sources
     for group in component.groups.values():
@@ -100,8 +99,9 @@ def lower(core: Core, library: Library) -> SequentialProgram:
     return SequentialProgram(text, definitions, contents, latency, program)
 
 
-def _lower_in_circt(core_text: str, has_arms: bool) -> tuple[str, list[int]]:
-    """The module with component @core, and without the one that CIRCT makes around it; `pack`'s order of conditions."""
+def _lower_in_circt(core_text: str, top: str, has_arms: bool) -> tuple[str, list[int]]:
+    """The module with component @core, and without the one that CIRCT makes around it: its entry point is `top`, which
+    is to be added. And `pack`'s order of conditions."""
     from torch2hw.tools.circt_bindings import ir, passmanager
 
     with calyx.context(), ir.Location.unknown():
@@ -113,9 +113,10 @@ def _lower_in_circt(core_text: str, has_arms: bool) -> tuple[str, list[int]]:
             if op.operation.name == "calyx.component" and op.operation.attributes["sym_name"].value == "main":
                 op.operation.erase()
                 break
+        module.operation.attributes["calyx.entrypoint"] = ir.StringAttr.get(top)
         order = pack(module, has_arms)
         text = module.operation.get_asm(enable_debug_info=True, use_local_scope=True)
-    # CIRCT prints an invoke without ref cells in a form that it does not parse.
+    # CIRCT prints an invoke without ref cells in a form that it does not parse: no tree to edit, for it is the printer.
     return re.sub(r"(calyx\.invoke @\w+)\[\]\(", r"\1(", text), order
 
 
