@@ -29,7 +29,7 @@ from torch2hw.dialects.quasi_affine import Index
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import CARRIED
 
-CHAIN_LIMIT = 2
+MAX_CHAINED = 2  # combinational operations one behind the other in a cycle
 MAX_DELAYS = 4  # of a read of a memory, before a larger interval is tried
 MAX_CARRIED_DELAYS = 8  # of reads of carried values, all that come too early at once
 
@@ -208,7 +208,7 @@ def _place(
     cycles = latency(statement)
     depth = max([0, *(chain.get(operand, 0) for operand in operands if result.ready.get(operand) == start)])
     if cycles == 0:
-        if depth >= CHAIN_LIMIT:
+        if depth >= MAX_CHAINED:
             start, depth = start + 1, 0
         chain[name] = depth + 1
     result.start[name], result.ready[name] = start, start + cycles

@@ -25,7 +25,7 @@ from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.substitution import one_round
 from torch2hw.hwlib import Library
 
-CYCLE_LIMIT = 1 << 20  # cycles in common that are gone through
+MAX_COMMON_CYCLES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ class Running:
         return np.arange(found.start, found.stop) * self.whole.plan.interval_cycles + self.start + cycle
 
 
-def overlap_faults(program: Program, library: Library) -> Iterator[str]:
-    """What two kernels that run at the same time do wrong, a line each."""
+def overlap_faults(program: Program, library: Library, max_common_cycles: int = MAX_COMMON_CYCLES) -> Iterator[str]:
+    """What two kernels that run at the same time do wrong, a line each; as a fault, too, that they have data in common
+    and more cycles than `max_common_cycles`, which would have to be gone through."""
     seen: set[tuple[int, int, int, int]] = set()
     for left, right in not_apart(in_order(program)):
         first, last = max(left.start, right.start), min(left.end, right.end)
@@ -77,8 +78,13 @@ def overlap_faults(program: Program, library: Library) -> Iterator[str]:
             if pair in seen:
                 continue
             seen.add(pair)
-        for text in (*unit_faults(program.shared, library, left, right), *access_faults(left, right, first, last)):
+        for text in unit_faults(program.shared, library, left, right):
             yield f"{names}: {text}"
+        if last - first <= max_common_cycles or not common_buffers(left, right):
+            for text in access_faults(left, right, first, last):
+                yield f"{names}: {text}"
+        else:
+            yield f"{names}: {last - first} cycles in common are too many to go through"
 
 
 def not_apart(order: Sequence[Running]) -> Iterator[tuple[Running, Running]]:
@@ -151,10 +157,7 @@ def access_faults(left: Running, right: Running, first: int, last: int) -> Itera
     """A text for each pair of accesses in the design's cycles `first` … `last` - 1 that meet at a port, or that touch
     an element in the wrong order.
     """
-    common = {a.buffer for a in left.accesses} & {a.buffer for a in right.accesses}
-    if common and last - first > CYCLE_LIMIT:
-        yield f"{last - first} cycles in common are too many to go through"
-        return
+    common = common_buffers(left, right)
     for one in left.accesses:
         if one.buffer not in common:
             continue
@@ -167,6 +170,11 @@ def access_faults(left: Running, right: Running, first: int, last: int) -> Itera
                     yield f"{one} and {other} need one port"
             if (one.writes or other.writes) and not comes_first(left, one, right, other, first, last):
                 yield f"{one} is not before {other}"
+
+
+def common_buffers(left: Running, right: Running) -> set[Buffer]:
+    """The buffers that both read or write."""
+    return {a.buffer for a in left.accesses} & {a.buffer for a in right.accesses}
 
 
 def banks(access: Access) -> set[tuple[Buffer, int]]:

@@ -18,7 +18,7 @@ from torch2hw.analysis.port_accesses import Access, Array, evaluated
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.quasi_affine import Index, Variable
 
-EXACT_LIMIT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, of some drawn ones
+MAX_EXACT = 1 << 16  # iterations (or elements) up to which every address is computed; beyond, of some drawn ones
 ROWS = 1 << 10  # of a table of pairs, made at once
 
 Pair = tuple[int, int]
@@ -62,7 +62,7 @@ def by_terms(found: Sequence[Access]) -> dict[tuple[tuple[tuple[object, int], ..
 
 def step(*terms: Sequence[tuple[object, int]]) -> int:
     """What divides every coefficient; where there are none, more than any index."""
-    return gcd(*(coefficient for each in terms for _, coefficient in each)) or EXACT_LIMIT
+    return gcd(*(coefficient for each in terms for _, coefficient in each)) or MAX_EXACT
 
 
 def may_meet(left: Sequence[Access], right: Sequence[Access], moduli: Moduli) -> Iterator[Pair]:
@@ -110,7 +110,7 @@ def residues(index: Index, modulus: int) -> frozenset[int]:
         return frozenset((0,))
     if not index.is_affine:
         variables = sorted(index.variables(), key=lambda v: v.name)
-        if prod(v.extent for v in variables) > EXACT_LIMIT:
+        if prod(v.extent for v in variables) > MAX_EXACT:
             return frozenset(range(modulus))
         grid = dict(zip(variables, np.indices(tuple(v.extent for v in variables)), strict=True))
         return frozenset(np.unique(evaluated(index, grid) % modulus).tolist())

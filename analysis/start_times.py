@@ -23,8 +23,8 @@ from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.substitution import one_round
 from torch2hw.hwlib import Library
 
-PROVABLE_CYCLES = 1 << 18
-GRID_LIMIT = 1 << 18  # values of the loops in one dimension's index up to which all are tried
+MAX_SHARED_CYCLES = 1 << 18  # of two kernels with data in common, which `check-ports` has to go through
+MAX_GRID_VALUES = 1 << 18  # of the loop variables in an index, all of which are tried
 Array = np.ndarray[Any, Any]
 
 
@@ -126,7 +126,7 @@ class Timed:
         """No `distance` from it is larger."""
         windows = (free for _, free in self.windows.values())
         accesses = (access.cycle + self.last_cycles + 1 for access in (*self.reads, *self.writes))
-        return max([0, self.cycles - PROVABLE_CYCLES, *windows, *accesses])
+        return max([0, self.cycles - MAX_SHARED_CYCLES, *windows, *accesses])
 
     @cached_property
     def reads(self) -> list[TimedAccess]:
@@ -209,7 +209,7 @@ def _distance(first: Timed, second: Timed) -> int:
                     apart = latest_minus_earliest(first, one, second, other)
                     needed = max(needed, needed if apart is None else apart + one.buffer.storage.write_latency_cycles)
     if first.buffers & second.buffers:
-        needed = max(needed, first.cycles - PROVABLE_CYCLES)
+        needed = max(needed, first.cycles - MAX_SHARED_CYCLES)
     return needed
 
 
@@ -229,7 +229,7 @@ def latest_minus_earliest(first: Timed, one: TimedAccess, second: Timed, other: 
         left -= set(used_left)
         right -= set(used_right)
         known = not run_time & {v for index in (*a, *b) for v in index.variables()}
-        if known and max(prod(v.extent for v in used_left), prod(v.extent for v in used_right)) <= GRID_LIMIT:
+        if known and max(prod(v.extent for v in used_left), prod(v.extent for v in used_right)) <= MAX_GRID_VALUES:
             late = first.extreme(one, dimensions, used_left, latest=True)
             early = second.extreme(other, dimensions, used_right, latest=False)
             common = late.keys() & early.keys()

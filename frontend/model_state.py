@@ -29,7 +29,7 @@ from torch2hw.tools.errors import Torch2HWError
 
 OWN = frozenset(vars(nn.Module()))  # what every module has: hooks, tables of parameters, `training`
 CONTAINERS = (list, dict, set, collections.deque)
-DEEPEST = 8  # of containers in containers that are looked at
+MAX_DEPTH = 8  # of containers in containers that are looked at
 
 Place = tuple[str, int]
 Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
@@ -202,9 +202,9 @@ def _looks(value: Any, depth: int = 0) -> object:
     """Equal for two times between which a value did not change: which tensors, in which version, which numbers."""
     if isinstance(value, torch.Tensor):
         return id(value), value._version if not value.is_inference() else 0
-    if isinstance(value, dict) and depth < DEEPEST:
+    if isinstance(value, dict) and depth < MAX_DEPTH:
         return [(repr(key), _looks(each, depth + 1)) for key, each in value.items()]
-    if isinstance(value, list | tuple | set | collections.deque) and depth < DEEPEST:
+    if isinstance(value, list | tuple | set | collections.deque) and depth < MAX_DEPTH:
         return type(value), [_looks(each, depth + 1) for each in value]
     if isinstance(value, bool | int | float | complex | str | bytes | type(None)):
         return type(value), repr(value)

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from torch2hw.analysis.banks import bank_number, selection
-from torch2hw.analysis.overlap_faults import overlap_faults, runs
+from torch2hw.analysis.overlap_faults import MAX_COMMON_CYCLES, overlap_faults, runs
 from torch2hw.analysis.port_accesses import Access, Array, accesses, counted, evaluated, iterations, run_time
-from torch2hw.analysis.residues import EXACT_LIMIT, residues, step, suspects
+from torch2hw.analysis.residues import MAX_EXACT, residues, step, suspects
 from torch2hw.analysis.round_faults import moved_rounds
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
@@ -38,26 +38,31 @@ from torch2hw.dialects.substitution import one_round
 from torch2hw.hwlib import Library
 from torch2hw.passes.pass_context import PassContext
 
-PAIR_LIMIT = 1 << 20  # iterations up to which two accesses that no residue keeps apart are compared one by one
-
 
 @dataclass(frozen=True)
 class CheckPorts:
-    """Runs on every scheduled program; a failed proof is an assertion, for it is a fault of torch2hw."""
+    """Runs on every scheduled program; a failed proof is an assertion, for it is a fault of torch2hw.
+
+    `max_iterations`: of a kernel whose accesses are compared cycle by cycle, where residues do not keep them apart.
+    `max_common_cycles`: of two kernels that run at the same time, which are gone through.
+    """
 
     name: str = "check-ports"
     source: str = "scheduled"
     target: str = "scheduled"
+    max_iterations: int = 1 << 20
+    max_common_cycles: int = MAX_COMMON_CYCLES
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The program itself and an empty report. AssertionError names the first four faults."""
-        problems = list(faults(program, context.library))
+        problems = list(faults(program, context.library, self))
         assert not problems, "; ".join(problems[:4])
         return program, {}
 
 
-def faults(program: Program, library: Library) -> Iterator[str]:
-    """What is wrong with a program, a line each."""
+def faults(program: Program, library: Library, limits: CheckPorts | None = None) -> Iterator[str]:
+    """What is wrong with a program, a line each; `limits` None takes those of the pipeline."""
+    limits = limits or CheckPorts()
     for buffer in program.buffers():
         if not buffer.storage.in_kernel:
             yield from storage_faults(buffer)
@@ -67,10 +72,10 @@ def faults(program: Program, library: Library) -> Iterator[str]:
         rounds = 1 if moved_rounds(kernel, kernel) else kernel.rounds  # the others do the same to other rows
         for once in (one_round(kernel, number) for number in range(rounds)):
             for left, right in suspects(accesses(once), kernel.plan.interval_cycles):
-                if not ordered(once, left, right):
+                if not ordered(once, left, right, limits.max_iterations):
                     yield f"{kernel.name}: {left} and {right} collide"
         yield from (f"{kernel.name}: {text}" for text in spacing_faults(kernel, library))
-    yield from overlap_faults(program, library)
+    yield from overlap_faults(program, library, limits.max_common_cycles)
 
 
 def spacing_faults(kernel: Kernel, library: Library) -> Iterator[str]:
@@ -79,7 +84,7 @@ def spacing_faults(kernel: Kernel, library: Library) -> Iterator[str]:
         for statement in stage.statements:
             if isinstance(statement, Operation) and statement.iterative:
                 unit = unit_of(statement, library)
-                found = np.flatnonzero(runs(kernel, number, range(min(kernel.round_trips, EXACT_LIMIT))))
+                found = np.flatnonzero(runs(kernel, number, range(min(kernel.round_trips, MAX_EXACT))))
                 if (np.diff(found) * kernel.plan.interval_cycles < unit.interval_cycles).any():
                     yield f"{statement.result} comes while {unit.name} is busy"
 
@@ -95,7 +100,7 @@ def places(buffer: Buffer, at: Sequence[Array]) -> tuple[Array, Array]:
 
 def storage_faults(buffer: Buffer) -> Iterator[str]:
     """The map from elements to (bank, address) is one to one, and into the banks."""
-    if buffer.elements <= EXACT_LIMIT:
+    if buffer.elements <= MAX_EXACT:
         bank, address = places(buffer, list(np.indices(buffer.shape)))
         flat = (bank * buffer.bank_elements + address).reshape(-1)
         if (
@@ -114,7 +119,7 @@ def storage_faults(buffer: Buffer) -> Iterator[str]:
 def address_faults(kernel: Kernel, access: Access) -> Iterator[str]:
     """The bank and address that the hardware computes are those of the element, wherever the access counts."""
     buffer, factors = access.buffer, access.buffer.bank_factors
-    values = iterations(kernel, access, EXACT_LIMIT)
+    values = iterations(kernel, access, MAX_EXACT)
     at = [evaluated(index, values) for index in access.indices]
     inside = counted(access, values)
     for index, size in zip(at, buffer.shape, strict=True):
@@ -132,17 +137,17 @@ def address_faults(kernel: Kernel, access: Access) -> Iterator[str]:
 
 
 # -- collisions --------------------------------------------------------------------------------------------------------
-def ordered(kernel: Kernel, left: Access, right: Access) -> bool:
+def ordered(kernel: Kernel, left: Access, right: Access, max_iterations: int) -> bool:
     """Shows that two accesses to one buffer do not get into each other's way."""
     if left.writes != right.writes:
         write, read = (left, right) if left.writes else (right, left)
         same_place = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
-        return same_place or different_elements(read, write) or read_first(kernel, read, write)
+        return same_place or different_elements(read, write) or read_first(kernel, read, write, max_iterations)
     if (left.cycle - right.cycle) % kernel.plan.interval_cycles:
         return True
     if never_meet(left, right, left.cycle == right.cycle):
         return True
-    return apart_by_enumeration(kernel, left, right)
+    return apart_by_enumeration(kernel, left, right, max_iterations)
 
 
 def never_meet(left: Access, right: Access, same_iteration: bool) -> bool:
@@ -167,9 +172,9 @@ def different_elements(left: Access, right: Access) -> bool:
     return False
 
 
-def apart_by_enumeration(kernel: Kernel, left: Access, right: Access) -> bool:
+def apart_by_enumeration(kernel: Kernel, left: Access, right: Access, max_iterations: int) -> bool:
     """Tries every cycle in which both are made; False also where there are too many, or an index comes at run time."""
-    first, second = timed(kernel, left), timed(kernel, right)
+    first, second = timed(kernel, left, max_iterations), timed(kernel, right, max_iterations)
     if first is None or second is None:
         return False
     _, a, b = np.intersect1d(first.cycle, second.cycle, assume_unique=True, return_indices=True)
@@ -178,9 +183,9 @@ def apart_by_enumeration(kernel: Kernel, left: Access, right: Access) -> bool:
     return not bool(collide.any())
 
 
-def read_first(kernel: Kernel, read: Access, write: Access) -> bool:
+def read_first(kernel: Kernel, read: Access, write: Access, max_iterations: int) -> bool:
     """Every element is read before it is written, or never written: by enumeration."""
-    reads, writes = timed(kernel, read), timed(kernel, write)
+    reads, writes = timed(kernel, read, max_iterations), timed(kernel, write, max_iterations)
     if reads is None or writes is None:
         return False
     size = read.buffer.bank_elements
@@ -200,11 +205,11 @@ class Uses:
     address: Array
 
 
-def timed(kernel: Kernel, access: Access) -> Uses | None:
+def timed(kernel: Kernel, access: Access, max_iterations: int) -> Uses | None:
     """Every use in order; None where they are too many, or at an index computed at run time."""
-    if kernel.trip_count > PAIR_LIMIT or run_time(kernel, access):
+    if kernel.trip_count > max_iterations or run_time(kernel, access):
         return None
-    values = iterations(kernel, access, PAIR_LIMIT)
+    values = iterations(kernel, access, max_iterations)
     inside = np.flatnonzero(counted(access, values)) if access.writes else np.arange(kernel.trip_count)
     bank, address = places(access.buffer, [evaluated(index, values) for index in access.indices])
     everywhere = np.zeros(kernel.trip_count, np.int64)

@@ -8,7 +8,7 @@ needs: scheduled programs.
 leaves: start times that keep, for every two kernels in the order of the program:
     - an element is read after it was written, and overwritten after it was read;
     - a shared unit and a memory port belong to one kernel from the first to the last cycle in which it uses them;
-    - of two kernels with data in common, no more than PROVABLE_CYCLES are shared, which `check-ports` goes through.
+    - of two kernels with data in common, no more than MAX_SHARED_CYCLES are shared, which `check-ports` goes through.
     All that holds of rounds, too, which follow each other in a fixed period.
 refuses: nothing.
 why: every schedule is static, so when an element is written and read is known and no handshake is needed. The cycle of

@@ -4,7 +4,7 @@ Before:  n0 { t[i] = …; y[i] = … }  with t read by nobody       After:  n0 {
 
 needs: affine programs.
 leaves: every store goes to a buffer that is read later or is an output, where several write it to elements that are
-    read (of buffers up to ELEMENTS); every value is used; no kernel is empty.
+    read (of buffers up to `max_elements`); every value is used; no kernel is empty.
 refuses: nothing.
 """
 
@@ -24,16 +24,15 @@ from torch2hw.dialects.loops import Buffer, Kernel, Load, Store
 from torch2hw.dialects.program import Program
 from torch2hw.passes.pass_context import PassContext
 
-ELEMENTS = 1 << 16
-
 
 @dataclass(frozen=True)
 class RemoveDeadCode:
-    """The pass. No option turns it off."""
+    """The pass. No option turns it off. `max_elements`: of a buffer, and of an access, that is gone through."""
 
     name: str = "remove-dead-code"
     source: str = "affine"
     target: str = "affine"
+    max_elements: int = 1 << 16
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: how many stores were removed."""
@@ -53,7 +52,7 @@ class RemoveDeadCode:
                 for kernel in kernels
             ]
             kept = without_unread_elements(
-                [kernel for kernel in kept if any(True for _ in kernel.stores())], program.outputs
+                [kernel for kernel in kept if any(True for _ in kernel.stores())], program.outputs, self.max_elements
             )
             if kept == kernels:
                 break
@@ -63,30 +62,30 @@ class RemoveDeadCode:
         return program.with_sequence(kernels), {"stores removed": before - after} if before != after else {}
 
 
-def without_unread_elements(kernels: list[Kernel], outputs: Sequence[Buffer]) -> list[Kernel]:
+def without_unread_elements(kernels: list[Kernel], outputs: Sequence[Buffer], max_elements: int) -> list[Kernel]:
     """`kernels` without those that write parts of buffers (`x[:, 3:5] = …`) that nobody reads."""
     writers = Counter(store.buffer for kernel in kernels for store in kernel.stores())
-    parted = {buffer for buffer, count in writers.items() if count > 1 and buffer.elements <= ELEMENTS}
+    parted = {buffer for buffer, count in writers.items() if count > 1 and buffer.elements <= max_elements}
     parted -= set(outputs)
     read: dict[Buffer, NDArray[np.bool_]] = {}
     for kernel in kernels if parted else []:
         for load in kernel.loads():
             if load.buffer in parted:
-                read[load.buffer] = read.get(load.buffer, False) | touched(kernel, load)
+                read[load.buffer] = read.get(load.buffer, False) | touched(kernel, load, max_elements)
 
     def wanted(kernel: Kernel) -> bool:
         stores = [store for store in kernel.stores() if store.buffer not in parted or store.buffer in read]
-        return any(s.buffer not in parted or (touched(kernel, s) & read[s.buffer]).any() for s in stores)
+        return any(s.buffer not in parted or (touched(kernel, s, max_elements) & read[s.buffer]).any() for s in stores)
 
     return [kernel for kernel in kernels if wanted(kernel)]
 
 
-def touched(kernel: Kernel, access: Load | Store) -> NDArray[np.bool_]:
-    """The elements of its buffer that an access may touch, whatever its guard."""
+def touched(kernel: Kernel, access: Load | Store, max_elements: int) -> NDArray[np.bool_]:
+    """The elements of its buffer that an access may touch, whatever its guard; all if there are too many to try."""
     shape = access.buffer.shape
     variables = sorted({v for index in access.indices for v in index.variables()}, key=lambda v: v.name)
     known = {loop.variable for loop in kernel.loops}
-    if any(v not in known for v in variables) or prod(v.extent for v in variables) > ELEMENTS:
+    if any(v not in known for v in variables) or prod(v.extent for v in variables) > max_elements:
         return np.ones(shape, bool)
     grid = dict(zip(variables, np.indices([v.extent for v in variables]), strict=True))
     values = np.broadcast_arrays(*(index.evaluate(grid.__getitem__) for index in access.indices), *grid.values())

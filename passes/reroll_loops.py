@@ -33,16 +33,15 @@ from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.substitution import Access, substitute_statement, substitute_store, with_accesses
 from torch2hw.passes.pass_context import PassContext
 
-MIN_STEPS = 3
-
 
 @dataclass(frozen=True)
 class RerollLoops:
-    """The pass. It is turned off by `--no-fused-loops`."""
+    """The pass. It is turned off by `--no-fused-loops`. `min_steps`: of a repetition."""
 
     name: str = "reroll-loops"
     source: str = "affine"
     target: str = "affine"
+    min_steps: int = 3
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: the kernels of a step and the number of steps of each repetition."""
@@ -52,7 +51,7 @@ class RerollLoops:
         forms = forms_of(program)
         position = 0
         while position < len(program.kernels):
-            found = longest_repeat(program, forms, position)
+            found = longest_repeat(program, forms, position, self.min_steps)
             if found is None:
                 position += 1
                 continue
@@ -126,23 +125,23 @@ def form_of(kernel: Kernel) -> Form:
 
 
 # -- where kernels repeat
-def longest_repeat(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
+def longest_repeat(program: Program, forms: Sequence[Form], start: int, min_steps: int) -> Repeat | None:
     """The repetition that saves the most kernels of those that begin at `start`, or within its first step; of equal
     ones that which hands on the fewest buffers, then the first."""
-    best = _longest_from(program, forms, start)
+    best = _longest_from(program, forms, start, min_steps)
     if best is None:
         return None
-    others = (_longest_from(program, forms, start + k) for k in range(1, best.kernels))
+    others = (_longest_from(program, forms, start + k, min_steps) for k in range(1, best.kernels))
     return min([best, *(o for o in others if o is not None)], key=lambda r: (-r.saved, len(r.handed_on), r.start))
 
 
-def _longest_from(program: Program, forms: Sequence[Form], start: int) -> Repeat | None:
+def _longest_from(program: Program, forms: Sequence[Form], start: int, min_steps: int) -> Repeat | None:
     best: Repeat | None = None
-    for kernels in range(1, (len(forms) - start) // MIN_STEPS + 1):
+    for kernels in range(1, (len(forms) - start) // min_steps + 1):
         end = start + kernels
         while end < len(forms) and forms[end].key == forms[end - kernels].key:
             end += 1
-        for steps in range((end - start) // kernels, MIN_STEPS - 1, -1):
+        for steps in range((end - start) // kernels, min_steps - 1, -1):
             if best is not None and kernels * (steps - 1) <= best.saved:
                 break
             repeat = Repeat(program, forms, start, kernels, steps)

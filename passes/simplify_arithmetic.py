@@ -5,7 +5,7 @@ After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.25
 
 needs: affine programs.
 leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a power of two; whole
-    powers as products up to LARGEST_POWER, higher ones as powf; powers of two as exp2. With `--fast-math` no division
+    powers as products up to `max_power`, higher ones as powf; powers of two as exp2. With `--fast-math` no division
     by any constant.
 refuses: nothing.
 why: a divider is twice as large as an adder. The product with the reciprocal of a power of two has the quotient's bits.
@@ -27,21 +27,24 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.passes.pass_context import PassContext
 
-LARGEST_POWER = 16
 POWERS = frozenset({"math.powf", "math.fpowi"})
 
 
 @dataclass(frozen=True)
 class SimplifyArithmetic:
-    """The pass. No option turns it off; `--fast-math` adds rewrites that round differently."""
+    """The pass. No option turns it off; `--fast-math` adds rewrites that round differently.
+
+    `max_power`: the largest exponent that becomes products.
+    """
 
     name: str = "simplify-arithmetic"
     source: str = "affine"
     target: str = "affine"
+    max_power: int = 16
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: simplified kernels, and those among them where a rounding changed."""
-        kernels = [simplify(kernel, context.options.fast_math) for kernel in program.kernels]
+        kernels = [simplify(kernel, self.max_power, context.options.fast_math) for kernel in program.kernels]
         pairs = [(new, old) for new, old in zip(kernels, program.kernels, strict=True) if new != old]
         inexact = POWERS | ({"arith.divf"} if context.options.fast_math else set())
         rounded = [old.name for _, old in pairs if not inexact.isdisjoint(names_of(old))]
@@ -54,19 +57,21 @@ def names_of(kernel: Kernel) -> set[str]:
     return {statement.name for statement in kernel.statements() if isinstance(statement, Operation)}
 
 
-def simplify(kernel: Kernel, fast_math: bool = False) -> Kernel:
+def simplify(kernel: Kernel, max_power: int, fast_math: bool) -> Kernel:
     """The kernel with each operation replaced by cheaper ones where there are such."""
     constants = {s.result: s for s in kernel.statements() if isinstance(s, Constant)}
     stages = []
     for stage in kernel.stages:
         statements: list[Statement] = []
         for statement in stage.statements:
-            statements += _replacement(statement, constants, fast_math)
+            statements += _replacement(statement, constants, max_power, fast_math)
         stages.append(Stage(stage.carried, tuple(statements), stage.stores))
     return replace(kernel, stages=tuple(stages))
 
 
-def _replacement(statement: Statement, constants: dict[str, Constant], fast_math: bool) -> list[Statement]:
+def _replacement(
+    statement: Statement, constants: dict[str, Constant], max_power: int, fast_math: bool
+) -> list[Statement]:
     if not isinstance(statement, Operation):
         return [statement]
     kind = statement.type
@@ -80,7 +85,7 @@ def _replacement(statement: Statement, constants: dict[str, Constant], fast_math
         return [replace(statement, name="math.exp2", operands=statement.operands[1:], operand_types=(kind,))]
     if statement.name in ("math.fpowi", "math.powf") and statement.operands[1] in constants:
         exponent = _whole_exponent(constants[statement.operands[1]])
-        if exponent is not None and abs(exponent) <= LARGEST_POWER:
+        if exponent is not None and abs(exponent) <= max_power:
             return _power(statement, exponent)
         if exponent is not None and statement.name == "math.fpowi":
             as_float = Constant(f"{statement.result}_exponent", kind, number_type(kind).pattern(exponent))

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from torch2hw.lowering.hardware.hw_text import HwBody
 
-_LONGEST_CHAIN_CYCLES = 4
+_MAX_CHAIN_CYCLES = 4
 
 
 class Window:
@@ -30,7 +30,7 @@ class Window:
     @property
     def chained(self) -> bool:
         """Whether it is a chain of flip-flops, not a counter."""
-        return self.latency_cycles <= _LONGEST_CHAIN_CYCLES
+        return self.latency_cycles <= _MAX_CHAIN_CYCLES
 
     def _stage(self, cycle: int) -> str:
         while len(self.chain) <= cycle:

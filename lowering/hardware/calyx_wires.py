@@ -28,7 +28,7 @@ from torch2hw.lowering.hardware.calyx_control import ControlLowering, DynamicRun
 from torch2hw.lowering.hardware.hw_text import HwBody
 
 _CONTROL_NAMES = ("go", "done")
-_LONGEST_MUX_CHAIN = 3
+_MAX_MUX_CHAIN = 3
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class Wires:
 
     def _select(self, choices: list[tuple[str, str]], width: int) -> str:
         """The source whose condition holds; the conditions exclude each other."""
-        if len(choices) <= _LONGEST_MUX_CHAIN:
+        if len(choices) <= _MAX_MUX_CHAIN:
             chosen = choices[-1][1]
             for condition, source in reversed(choices[:-1]):
                 chosen = self.body.choose(condition, source, chosen, width)

@@ -23,7 +23,7 @@ from torch2hw.lowering.linalg.scalar_body import ScalarBody
 from torch2hw.lowering.linalg.tensor_values import TensorValues
 from torch2hw.lowering.linalg.tensor_views import View
 
-INDEX_TABLE_LIMIT = 1 << 12
+MAX_INDEX_TABLE = 1 << 12
 """Elements of a tensor of indices up to which it is a table: what is computed from it is known, too."""
 
 
@@ -154,7 +154,7 @@ def _evaluated(body: ScalarBody, variables: list[Variable]) -> dict[str, Array] 
         if isinstance(statement, Constant):
             result = number_type(statement.type).values_of(statement.bits).reshape(())
         elif isinstance(statement, IndexValue):
-            small = int(np.prod(shape, dtype=np.int64)) <= INDEX_TABLE_LIMIT
+            small = int(np.prod(shape, dtype=np.int64)) <= MAX_INDEX_TABLE
             if small and not statement.index.variables() - {*variables}:
                 grid = dict(zip(variables, np.indices(shape), strict=True))
                 result = np.asarray(statement.index.evaluate(grid.__getitem__))

@@ -13,7 +13,7 @@ from torch2hw.dialects.calyx_primitives import Primitive
 from torch2hw.dialects.loops import Loop
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Remainder, Variable
 
-TABLE_LIMIT = 256  # a division of a range up to this is a table in LUTs
+MAX_TABLE = 256  # a division of a range up to this is a table in LUTs
 
 
 def bits_for(values: int) -> int:
@@ -168,7 +168,7 @@ class IndexStreams:
             low, high = atom.dividend.bounds()
             if atom.dividend.is_affine and isinstance(atom, Remainder) and atom.divisor & (atom.divisor - 1) == 0:
                 part = component.resize(self.value(atom.dividend, atom.divisor.bit_length() - 1), width)
-            elif atom.dividend.is_affine and high - low < TABLE_LIMIT:
+            elif atom.dividend.is_affine and high - low < MAX_TABLE:
                 entry = bits_for(high - low + 1)
                 results = [
                     value // atom.divisor if isinstance(atom, FloorDiv) else value % atom.divisor

@@ -25,7 +25,7 @@ BUILD_ARGUMENTS = {
     "icarus": ["-g2012"],
 }
 # Icarus simulates some ten thousand cycles a second, cocotb's Verilator a hundred times as many.
-CYCLES_AT_MOST = {"verilator": None, "icarus": int(os.environ.get("ICARUS_CYCLES", "50000"))}
+MAX_CYCLES = {"verilator": None, "icarus": int(os.environ.get("ICARUS_CYCLES", "50000"))}
 RUN_ARGUMENTS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+7"], "icarus": []}
 
 
@@ -45,7 +45,7 @@ def installed():
 
 def run(simulator, bench, toplevel, name, environment, cycles=0):
     """Builds a bench for a simulator and runs it; skipped if it takes more cycles than that simulator is given."""
-    most = CYCLES_AT_MOST[simulator]
+    most = MAX_CYCLES[simulator]
     if most is not None and cycles > most:
         pytest.skip(f"one run is {cycles} cycles: raise ICARUS_CYCLES to wait for it")
     runner = get_runner(simulator)
