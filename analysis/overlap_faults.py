@@ -126,15 +126,15 @@ def unit_faults(shared: Mapping[str, int], library: Library, left: Running, righ
     for key in uses[0].keys() & uses[1].keys():
         cycles = np.concatenate([uses[0][key], uses[1][key]])
         order = np.argsort(cycles, kind="stable")
-        turns = order[1:] < len(uses[0][key])  # whether the later of two in a row is the left one's
-        changes = turns != (order[:-1] < len(uses[0][key]))
+        from_left = order < len(uses[0][key])
+        changes = from_left[1:] != from_left[:-1]
         if (changes & (np.diff(cycles[order]) < key[2])).any():
             yield f"both feed number {key[1]} of {key[0]}"
 
 
 def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
-    """The cycles `first` … `last` - 1 in which a kernel has the turn at an operation's unit: at an iterative one where
-    its stage runs, at a pipelined one in every iteration."""
+    """The cycles `first` … `last` - 1 in which a kernel feeds an operation's unit: an iterative one where its stage
+    runs, a pipelined one in every iteration."""
     kernel, cycle = running.kernel, running.kernel.plan.start[operation.result]
     cycles = running.cycles(cycle, first, last)
     if not operation.iterative:

@@ -15,7 +15,7 @@ from torch2hw.hwlib import Library
 
 
 def scheduled(program: Program, library: Library, share: bool = True) -> Program:
-    """The program with every kernel scheduled, one after the other; `share` lets kernels take turns with units."""
+    """The program with every kernel scheduled, one after the other; `share`: kernels may share units."""
     timed = program.with_sequence(one_after_the_other(program.sequence, library)[0])
     shared = shared_units(program.kernels, library) if share else {}
     return replace(timed, level="scheduled", shared=shared)

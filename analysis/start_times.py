@@ -44,9 +44,9 @@ def overlapped(program: Program, library: Library) -> Program:
         offsets, period = [0], 0
         if isinstance(node, Rounds):
             alike = all(moved_rounds(one, other) for one in kernels for other in kernels)
-            turns = range(min(node.count, 2) if alike else node.count)
+            numbers = range(min(node.count, 2) if alike else node.count)
             offsets, period = in_rounds(
-                [[timed(kernel, library, program.shared, turn=k) for kernel in kernels] for k in turns]
+                [[timed(kernel, library, program.shared, round_number=k) for kernel in kernels] for k in numbers]
             )
             free = max([free, *(begun + 1 for _, begun, _ in before)])
         later = [timed(kernel, library, program.shared, period) for kernel in kernels]
@@ -180,14 +180,15 @@ class Timed:
 
 
 def timed(
-    kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0, turn: int | None = None
+    kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0, round_number: int | None = None
 ) -> Timed:
     """A kernel, or one round of it, as `Timed`: once for a schedule, which belongs to one kernel wherever that
     starts."""
     known: dict[Any, tuple[Kernel, Timed]] = vars(kernel.plan).setdefault("_timed", {})
-    key = library, tuple(shared.items()), period, turn
+    key = library, tuple(shared.items()), period, round_number
     if key not in known or known[key][0].stages is not kernel.stages or known[key][0].loops is not kernel.loops:
-        known[key] = kernel, Timed(kernel if turn is None else one_round(kernel, turn), library, shared, period)
+        part = kernel if round_number is None else one_round(kernel, round_number)
+        known[key] = kernel, Timed(part, library, shared, period)
     return known[key][1]
 
 

@@ -35,7 +35,7 @@ class Options:
     `sequential_control`: `shared`, one controller for the arms of a kernel, or `arms`, a controller for each.
     `float_lib`: `hardfloat:DIR`, the user's copy of HardFloat-1, whose units stand in for the library's; None: its own.
     `overlap`: kernels start as soon as their first operands exist, not when the kernel before has ended.
-    `share_units`, `share_memories`: kernels take turns with pipelined units, and buffers with memories.
+    `share_units`, `share_memories`: kernels share pipelined units, and buffers share memories.
     `fuse_loops`: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows; the
     steps of a recurrence are rounds of one step's kernels.
     `fast_math`: a division by a constant is a product with its rounded reciprocal, up to 1 ulp off; integers computed

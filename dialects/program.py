@@ -125,7 +125,7 @@ class Program:
     """`functions[0]` is the design; no pass makes more than one yet, and every property below speaks of that one.
 
     `models`: software models that operations call (`Operation.callee`), each a function in upstream MLIR.
-    `shared`: at level scheduled, how many of each unit (by its name) the kernels take turns with.
+    `shared`: at level scheduled, how many units of each name the kernels share.
     """
 
     name: str

@@ -3,12 +3,12 @@
 Before:  x: memref<64x48xf32>, arms load x[4·io + a, k]       After:  x: memref<4x16x48xf32>, arm a loads x[a, io, k]
 
 needs: kernels with their arms written out (after `choose-lanes`).
-leaves: buffers with `factors`; the bank, a leading dimension of the buffer, is a constant in every arm wherever the
-    loops allow it.
-refuses: nothing; accesses whose banks change from iteration to iteration get a multiplexer over the banks that they can
-    touch, which the report names.
-why: a memory has one read port and one write port a cycle. The factors come from the differences between the accesses
-    of one iteration (`analysis/banks.py`), joined over all kernels by least common multiple.
+leaves: buffers with `factors`. The bank number becomes the leading dimensions of the buffer; in every arm it is a
+    constant wherever the loops allow it.
+refuses: nothing. An access whose bank changes from iteration to iteration gets a multiplexer over the banks that it can
+    touch; the report names it.
+why: a memory has one read port and one write port. The factors come from the differences between the accesses of one
+    iteration (`analysis/banks.py`); over all kernels, their least common multiple is taken.
 """
 
 from __future__ import annotations

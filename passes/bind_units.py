@@ -1,14 +1,15 @@
-"""bind-units: every operation gets its hardware unit; where the CPU's own operation differs, the unit's software model.
+"""bind-units: every operation is bound to its hardware unit, and calls the unit's software model where the CPU's own
+operation gives other bits.
 
 Before:  %1 = math.exp %0 : f32
 After:   %1 = func.call @f32_exp(%0) : (f32) -> f32        and func.func private @f32_exp
 
-Before:  %1 = arith.divf %one, %0 : f32, where nothing in the program divides but to invert
+Before:  %1 = arith.divf %one, %0 : f32, where every division in the program is one of 1
 After:   %1 = func.call @f32_rounded_reciprocal(%0) : (f32) -> f32, the same bits from a third of a divider's LUTs
 
 needs: affine programs in execution order.
 leaves: the scheduled level: a program whose values on the CPU are the hardware's, bit for bit.
-refuses: an operation without hardware, as UnsupportedOperation at the user's line.
+refuses: an operation without a unit, as UnsupportedOperation at the user's line.
 """
 
 from __future__ import annotations

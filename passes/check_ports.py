@@ -1,20 +1,20 @@
-"""check-ports: a proof for each scheduled program that no memory port is used twice in a cycle, and that banks hold
+"""check-ports: proves for a scheduled program that no memory port is used twice in a cycle and that the banks hold
 every element.
 
 Before and after: the same program.
 
 needs: scheduled programs.
-leaves: nothing changed. What it shows, for every kernel and every buffer that the design stores:
-    - the elements of the buffer have different addresses, all inside its banks;
-    - every access goes to a bank that has a port for it, at the address of its element (the simplified index
-      expressions that the hardware evaluates agree with plain arithmetic);
-    - two reads of one bank in one cycle are of one address, and no two writes of one bank are in one cycle, whatever
-      iterations they belong to;
+leaves: the program unchanged. It has then been proved for every kernel and every buffer in a memory:
+    - the elements of the buffer have distinct addresses, all inside its banks;
+    - every access goes to a bank that has a port for it, at the address of its element: the simplified index
+      expressions that the hardware evaluates agree with plain arithmetic;
+    - two reads of one bank in one cycle have the same address, and one bank is written at most once in a cycle,
+      whichever iterations the accesses belong to;
     - where a kernel overwrites what it reads, an element is not read after it was written;
     - an iterative unit gets operands no sooner than it takes them.
-refuses: nothing that a user writes: what cannot be shown is a fault of ours, an assertion that names the accesses.
-why: the schedule is static, so nothing at run time would notice a collision. This is a second implementation, by
-    residues and by enumeration of iterations, that shares no reasoning with `banks` and `modulo_schedule` in analysis/.
+refuses: nothing that a user writes. What cannot be proved is a fault of torch2hw: an assertion names the accesses.
+why: the schedule is static, so the hardware would not notice a collision. This proof works by residues and by
+    enumeration of iterations, and shares no reasoning with `banks` and `modulo_schedule` in analysis/.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""check-units: every operation has a unit in the hardware library; all that do not are refused together.
+"""check-units: checks that every operation has a unit in the hardware library, and refuses all that have none together.
 
 Before and after: the same program.
 
 needs: affine programs, constants folded and dead code gone: what is computed at compile time needs no unit.
 leaves: a program that the library can build.
-refuses: operations without hardware, as UnsupportedOperation, one for each line and operation.
+refuses: operations without a unit, as UnsupportedOperation, one for each line and operation.
 why: later passes ask for latencies one operation at a time and would stop at the first that is missing.
 """
 

@@ -1,17 +1,16 @@
-"""choose-arms: which loops of a kernel become `par` arms of the sequential schedule, and the banks that they need.
+"""choose-arms: chooses which loops of a kernel become `par` arms of the sequential schedule, and the banks for them.
 
 Before:  matmul0: for i < 64, j < 48 { for k < 64 … }    x: memref<64x64xf32>        at --partition 4
 After:   matmul0: for io < 4, j < 48 { for k < 64 { 16 arms … } }    x: memref<16x4x64xf32>, arm a loads x[a, io, k]
 
 needs: affine programs of the sequential schedule, without lanes.
-leaves: with `--sequential-control shared`, kernels whose arms are written out in the body of one nest of loops (seq
-    around par; equal loads are one); with `arms`, a nest of loops for each arm, in a `Par` node (par around seq).
-    Every buffer, weights too, has the banks that keep the arms' accesses apart.
+leaves: with `--sequential-control shared`, one nest of loops whose body has all arms (seq around par; equal loads are
+    merged); with `arms`, a nest of loops for each arm, in a `Par` node (par around seq). Every buffer, weights
+    included, is partitioned so that the arms access different banks.
 refuses: nothing.
-why: the paper's section III-C. Of the choices of parallel loops with at most N² arms those with the fewest iterations
-    are compared over all kernels together (a beam search): fewest accesses whose bank is no constant, then fewest
-    banks. An access whose bank is no constant reads every bank that it may mean and selects, or is stored under a
-    condition.
+why: section III-C of the paper. Among the choices of parallel loops with at most N² arms, those with the fewest
+    iterations are candidates. A beam search over all kernels prefers the fewest accesses with a variable bank, then the
+    fewest banks. A load with a variable bank reads all banks that it may mean and selects; a store is conditional.
 """
 
 from __future__ import annotations

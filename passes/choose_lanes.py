@@ -1,18 +1,18 @@
-"""choose-lanes: which loops of each kernel run in parallel, so that N² multiply-accumulate lanes are busy every cycle.
+"""choose-lanes: chooses which loops of each kernel run in parallel, so that N² multiply-accumulate lanes are busy in
+every cycle.
 
 Before:  matmul0: for i < 64, j < 48 { for k < 64 … }        at --partition 4
 After:   matmul0: for io < 4, j < 48 { for k < 64 { 16 arms … } }
 
 needs: affine programs.
-leaves: kernels with their parallel arms written out, loads that several arms need made once.
+leaves: kernels with their parallel arms written out. A load that several arms need is made once.
 refuses: nothing.
-why: lanes only help if their operands arrive in the same cycle. Every choice of loops with a product of at most N²
-    lanes is priced: cycles (with the part that sticks out, and the II that memory conflicts or a short reduction force)
-    plus area in LUTs (`lane_costs` says what counts), exchanged as `time_and_area` says. A buffer has the banks that
-    all kernels need that use it, so a kernel's choice changes the price of others: kernels are chosen one after the
-    other, the largest first; then each again, given all others, until nothing changes any more, and so are pairs of
-    multiply-accumulate kernels that share a buffer. Ties go to the first in the order of enumeration, so the result is
-    deterministic.
+why: lanes only help if their operands arrive in the same cycle. Every choice of loops with at most N² lanes is priced.
+    Its price is the cycles (with padding, and with the II that memory conflicts or a short reduction force) plus the
+    area in LUTs (`lane_costs`), weighed as in `time_and_area`. A buffer has the banks that all its kernels need, so the
+    choice for one kernel changes the prices for others. Kernels are therefore chosen one by one, the largest first;
+    then each is chosen again, given all others, and so are pairs of multiply-accumulate kernels that share a buffer,
+    until nothing changes. Of equal prices the first in the order of enumeration wins: the result is deterministic.
 """
 
 from __future__ import annotations

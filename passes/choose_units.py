@@ -3,12 +3,12 @@
 Before:  %q = arith.divf %x, %sum : f32, on a divider that takes operands in every cycle
 After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
 
-needs: loops in execution order with banks and memories fixed: what is left to decide changes no kernel's timing.
-leaves: operations marked `iterative`, all of an operation and type or none: with one of them pipelined there would be
-    no saving. The values are the same: both kinds of unit round correctly.
+needs: loops in execution order, banks and memories fixed: later passes do not change a kernel's timing.
+leaves: operations marked `iterative`: all of one name and type, or none, for one pipelined unit would undo the saving.
+    The values are the same, because both kinds of unit round correctly.
 refuses: nothing.
-why: a softmax over ten classes or a mean over 49 places divides a few times in a run; the divider would be as large as
-    the multiplier and the adder together. The cycles that waiting costs are weighed against the LUTs (`time_and_area`).
+why: a softmax over ten classes or a mean over 49 elements divides a few times in a run, and a pipelined divider is as
+    large as multiplier and adder together. The added cycles are weighed against the saved LUTs (`time_and_area`).
 source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup).
 """
 

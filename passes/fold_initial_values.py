@@ -1,12 +1,12 @@
-"""fold-initial-values: a sum that starts at zero and has a bias added at its end starts at the bias.
+"""fold-initial-values: a sum that starts at zero, and to which a bias is added at the end, starts at the bias instead.
 
 Before:  acc = 0; for k { acc = acc + x·w }; y = acc + b         After:  acc = b; for k { acc = acc + x·w }; y = acc
 
 needs: affine programs.
 leaves: one floating-point adder fewer for each such reduction.
 refuses: nothing.
-why: the adder is the largest unit of a lane. The order of summation changes (b is now the first term, not the last): a
-declared reassociation, which the reference follows.
+why: the adder is the largest unit of a lane. The bias is now the first term of the sum, not the last. The report
+    declares this reassociation, and the reference adds in the same order.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""fuse-epilogues: an elementwise kernel runs where its operand is produced.
+"""fuse-epilogues: an elementwise kernel is merged into the kernel that computes its operand.
 
 Before:  n0: for i, j { for k { acc } ; t[i, j] = acc }      n1: for i, j { y[i, j] = max(t[i, j], 0) }
 After:   n0: for i, j { for k { acc } ; y[i, j] = max(acc, 0) }
 
 needs: affine programs; kernels are single-assignment (each element of a buffer is written once).
-leaves: as many kernels fewer as were fused; buffers that nothing reads any more go with `remove-dead-code`.
+leaves: fewer kernels. `remove-dead-code` removes the buffers that nothing reads any more.
 refuses: nothing.
-why: a kernel is a pass over memory and a component of its own; an epilogue is a few pipeline stages. But an epilogue
-    that reads what the reduction reads, elsewhere, would take its read port in every second cycle: II 2 for all
-    iterations.
-The consumer's indices are found by inverting its access as a mixed-radix number, so reshapes between do no harm.
+why: a kernel is a component that goes over whole memories; an epilogue is only a few pipeline stages. An epilogue stays
+    apart if it reads other elements of a buffer that the reduction reads: it would need that read port in every second
+    cycle, which makes the II 2 for all iterations. The consumer's access is inverted as a mixed-radix number, so
+    reshapes between the two kernels do not prevent fusion.
 """
 
 from __future__ import annotations

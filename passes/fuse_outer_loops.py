@@ -1,16 +1,17 @@
-"""fuse-outer-loops: kernels that hand rows to each other share their outermost loop, and memories hold a round's rows.
+"""fuse-outer-loops: kernels that hand rows to each other share their outermost loop; the memories between them
+hold only the rows of one round.
 
 Before:  for i < 64 { n0: h[i, j] = … }   for i < 64 { n1: … h[i, j] … }
 After:   for t < 16 { for u < 4 { n0: h[u, j] = … }   for u < 4 { n1: … h[u, j] … } }           h has 4 rows, not 64
 
 needs: programs whose lanes are chosen (after `choose-lanes`); the first loop of a kernel is its outermost.
-leaves: `Rounds` of kernels; buffers that only these kernels use shrink to one round's rows.
+leaves: `Rounds` of kernels. Buffers that only these kernels use shrink to the rows of one round.
 refuses: nothing.
-why: between two kernels lies a whole tensor, mostly the largest memory of a design, and a static schedule knows when a
-    row of it was read for the last time. Kernels that take turns with one set of lanes lose hardly a cycle by taking
-    them more often. Kernels are fused if every access to what one of them stores and another one touches is to the rows
-    of its round, so that every value is what it was. A number of rounds is tried by scheduling the kernels: it must not
-    cost more than `max_added` of their time and must make the memories between them cheaper (`lane_costs.bank`).
+why: the tensor between two kernels is often the largest memory of a design, and a static schedule knows when each of
+    its rows is read for the last time. Kernels share their lanes anyway, so alternating more often costs few cycles.
+    Kernels are fused if each accesses a buffer that they share only in the rows of the current round: no value changes.
+    A number of rounds is tried by scheduling the kernels. It must not add more than `max_added` of their cycles, and
+    must make the memories between them cheaper (`lane_costs.bank`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""fuse-rectifiers: a comparison with zero and the selection behind it, ReLU as PyTorch writes it, are one small unit.
+"""fuse-rectifiers: a comparison with zero and the selection that it controls (PyTorch's ReLU) become one small unit.
 
 Before:  %c = arith.cmpf ugt, %x, %zero ; %y = arith.select %c, %x, %zero
 After:   %y = func.call @f32_relu(%x) : (f32) -> f32
 
 needs: programs with bound units.
-leaves: the same values, NaN as it came included.
+leaves: the same values; a NaN passes with its bits.
 refuses: nothing.
-why: both units look at 32 bits of each operand for what a sign and the test for NaN decide, and the register behind
-    the one unit is cleared by its reset: a seventh of the LUTs in each lane that ends in a ReLU.
+why: the sign and a test for NaN decide, but the two units look at 32 bits of both operands. In the small unit the
+    reset of the output register makes the zero. A lane that ends in a ReLU loses a seventh of its LUTs.
 """
 
 from __future__ import annotations

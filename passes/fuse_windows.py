@@ -1,15 +1,16 @@
-"""fuse-windows: a reduction over windows that do not overlap takes its operands from where they are computed.
+"""fuse-windows: a reduction over windows that do not overlap is merged into the kernel that computes its operands.
 
 Before:  n0: for o, r, c { for k { acc } ; t[o, r, c] = relu(acc) }
          n1: for o, p, q { for u, v { m = max(m, t[o, 2p+u, 3q+v]) } }
 After:   n0: for o, p, q { for u, v { for k { acc } ; m = max(m, relu(acc)) } }
 
 needs: affine programs whose operations have units.
-leaves: no buffer between a convolution and its pooling; elements that no window covers are not computed.
+leaves: no buffer between a convolution and its pooling. Elements that no window covers are not computed.
 refuses: nothing.
 why: the buffer between the two is the largest of a convolutional network. Every element is used once, so nothing is
-computed twice; the consumer becomes later stages of the producer's kernel. But only its outputs are left to be computed
-at the same time, while an addition takes its cycles: with few, as of a mean over whole channels, the lanes would wait.
+    computed twice: the consumer becomes later stages of the producer's kernel. The merged kernel has only the
+    consumer's outputs to interleave while an addition is in its pipeline. Where they are few, as for a mean over whole
+    channels, the lanes would wait, and the kernels stay apart.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
-"""interleave-reductions: independent outputs fill a reduction operator's latency; an iteration starts every cycle.
+"""interleave-reductions: independent outputs fill the latency of a reduction's operator, so that an iteration can start
+in every cycle.
 
 Before:  for i, j { for k { acc[i, j] += … } }
 After:   for i, jo { for k { for ji < T { acc[i, jo·T + ji] += … } } }        T·II ≥ latency of the addition
 
 needs: affine programs; the hardware library (latency of each operation).
-leaves: in each kernel the loops in execution order: outer parallel, reductions (last stage outermost), inner parallel.
-    A loop over rounds stays where it is. Where a kernel has too few independent outputs, the reduction is
-    split into partial sums that a kernel of their own adds up; that changes the order of summation (declared). Where
-    not even that pays, the schedule gets a larger II.
+leaves: the loops of each kernel in execution order: outer parallel loops, reductions (the last stage's outermost),
+    inner parallel loops. A loop over rounds stays where it is. A reduction with too few independent outputs is split
+    into partial sums, which a second kernel adds; the report declares the changed order of summation. Where splitting
+    does not pay, the schedule gets a larger II.
 refuses: nothing.
-why: the value that an iteration adds to is ready T·II cycles after it was last used; with T·II equal to the adder's
-    latency the accumulator is the adder's own pipeline, and needs no other register. The order of each sum is kept.
+why: a partial sum is used again T·II cycles after its last use. If T·II equals the adder's latency, the adder's own
+    pipeline is the accumulator, and no other register is needed. The order of each sum is kept.
 """
 
 from __future__ import annotations

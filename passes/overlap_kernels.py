@@ -1,20 +1,19 @@
-"""overlap-kernels: a kernel starts as soon as what it needs is there, instead of when the one before has ended.
+"""overlap-kernels: a kernel starts as soon as its first operands are stored, not when the kernel before it has ended.
 
 Before:  n0 in cycles 0 … 1030, n1 from 1031 on
-After:   n1 from 1008 on: while the last results of n0 are still on their way to memory, those that n1 wants first are
-         there already
+After:   n1 from 1008 on: the last results of n0 are still in its pipeline, but those that n1 reads first are stored
 
 needs: scheduled programs.
-leaves: start times that keep, for every two kernels in the order of the program:
+leaves: start times such that for any two kernels, in the order of the program:
     - an element is read after it was written, and overwritten after it was read;
-    - a shared unit and a memory port belong to one kernel from the first to the last cycle in which it uses them;
-    - of two kernels with data in common, no more than MAX_SHARED_CYCLES are shared, which `check-ports` goes through.
-    All that holds of rounds, too, which follow each other in a fixed period.
+    - from the first to the last cycle in which a kernel uses a shared unit or a memory port, no other kernel uses it;
+    - kernels with data in common overlap for at most MAX_SHARED_CYCLES, all of which `check-ports` goes through.
+    The same holds for rounds, which follow each other in a fixed period.
 refuses: nothing.
-why: every schedule is static, so when an element is written and read is known and no handshake is needed. The cycle of
-    an access is a sum over the loops, and so is what each dimension's index contributes: for every value of an index
-    the latest write and the earliest read are found in each dimension by itself (dimensions that have loops in common
-    are one), and the largest differences add up to the distance that is needed.
+why: the schedules are static, so the cycle of every access is known and no handshake is needed. That cycle is a sum of
+    a term for each loop, and so is each index. The dimensions can therefore be treated one by one (those that share a
+    loop, together): for every value of the index, the latest write and the earliest read. The largest differences of
+    all dimensions add up to the distance between the starts.
 """
 
 from __future__ import annotations

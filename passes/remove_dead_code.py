@@ -1,10 +1,10 @@
-"""remove-dead-code: what no output depends on is not built.
+"""remove-dead-code: removes statements, stores and kernels on which no output depends.
 
 Before:  n0 { t[i] = …; y[i] = … }  with t read by nobody       After:  n0 { y[i] = … }
 
 needs: affine programs.
-leaves: every store goes to a buffer that is read later or is an output, where several write it to elements that are
-    read (of buffers up to `max_elements`); every value is used; no kernel is empty.
+leaves: every store goes to an output or to a buffer that is read later. Where several kernels write a buffer of at
+    most `max_elements`, every kernel writes an element that is read. Every value is used; no kernel is empty.
 refuses: nothing.
 """
 

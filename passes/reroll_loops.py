@@ -1,19 +1,20 @@
-"""reroll-loops: kernels that repeat, as the steps of a recurrence that PyTorch writes out, become rounds of one step.
+"""reroll-loops: kernels that repeat become rounds of one step: the steps of a recurrence, which PyTorch writes out.
 
 Before:  n0: g1 = f(h0, x[1])   n1: h1 = u(g1)   n2: g2 = f(h1, x[2])   n3: h2 = u(g2)   …
 After:   for t < 9 { n0: g = f(h, x[t + 1])   n1: h = u(g) }
 
-needs: affine programs whose kernels will not be fused any more; no kernel is in rounds yet but those that this pass
-made. leaves: `Rounds` of kernels, their outermost loop the steps. What a step keeps to itself is one buffer. What
-    it hands to the next one is one buffer too, if nobody reads the old value after the new one's first write; else, and
-    where later steps read it as well, a buffer with as many rows as are wanted at a time, used in turns; where kernels
-    elsewhere read the values of several steps, one with a row for each. Constants that change from step to step (the
-    weights of equal layers) have a row for each. Kernels that only repeat, with nothing handed on (the parts of a
-    concatenation), become one kernel with one loop more.
+needs: affine programs in which no more kernels will be fused; only this pass has made rounds so far.
+leaves: `Rounds` of kernels; their outermost loop counts the steps. The buffers of the steps become:
+    - one buffer, where only the step itself reads it;
+    - one buffer, where the next step reads it, if the old value is not read after the first write of the new one;
+    - a buffer with as many rows as are live at a time, used cyclically, where it is, or where later steps read it;
+    - a buffer with a row for each step, where kernels outside the rounds read the values of several steps, and for
+      constants that differ between steps, such as the weights of equal layers.
+    Kernels that repeat and hand nothing on (the parts of a concatenation) become one kernel with one more loop.
 refuses: nothing.
-why: the hardware of a step serves all steps, so neither area nor time to compile grow with the length of a sequence.
-    Steps are in the order that they had, so every value is what it was.
-source: the search for equal statements at equal distances is loop rerolling, as LLVM's LoopReroll has it for scalars.
+why: all steps run on the hardware of one, so area and compile time do not grow with the length of the sequence. The
+    order of the steps is kept, so no value changes.
+source: loop rerolling, the search for equal statements at equal distances; LLVM's LoopReroll does it for scalars.
 """
 
 from __future__ import annotations
@@ -335,11 +336,11 @@ class Repeat:
                 moved |= {chain.seen(lag): Home(chain.written[0]) for lag in lags}
                 elsewhere |= {buffer: Home(chain.written[0]) for buffer in every}
                 continue
-            turns = len(lags) if self._unread_elsewhere(chain) else len(every)
-            rows = replace(chain.written[0], shape=(turns, *chain.written[0].shape))
+            rows_kept = len(lags) if self._unread_elsewhere(chain) else len(every)
+            rows = replace(chain.written[0], shape=(rows_kept, *chain.written[0].shape))
             for lag in lags:
-                moved[chain.seen(lag)] = Home(rows, ((step + (len(chain.before) - lag)).remainder(turns),))
-            elsewhere |= {buffer: Home(rows, (Index((), row % turns),)) for row, buffer in enumerate(every)}
+                moved[chain.seen(lag)] = Home(rows, ((step + (len(chain.before) - lag)).remainder(rows_kept),))
+            elsewhere |= {buffer: Home(rows, (Index((), row % rows_kept),)) for row, buffer in enumerate(every)}
         return moved, elsewhere
 
     def _name_beside(self, name: str, names: set[str]) -> str:

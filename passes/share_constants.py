@@ -1,15 +1,16 @@
-"""share-constants: constants that feed the same operand of a shared unit, each in its kernel's turn, are one table.
+"""share-constants: constants that different kernels feed to the same operand of a shared unit become one table.
 
 Before:  matmul0 multiplies x·weights0[k, j] on lane 3, matmul1 y·weights2[k, j] on the same multiplier
 After:   matmul0 loads table3[48·k + j], matmul1 table3[3072 + 4·k + j]: one read-only memory beside the multiplier
 
 needs: loops in execution order (after `interleave-reductions`) with their arms written out.
-leaves: buffers in SHARED_ROM: constants in the order in which the kernels read them, one part for each kernel, which
-    the top component owns and the kernels read in turns, like any memory. Guards of such loads are in the contents.
-refuses: nothing; constants that no other kernel has a counterpart for stay in their kernel.
-why: without it the operand needs a multiplexer, 32 LUTs a lane, and what is too small for a block RAM takes LUTs of its
-    own although the larger constant's last block is rarely full. Kernels that share a unit never use it at once, so one
-    read port is enough. A table never takes more block RAMs than its parts do.
+leaves: buffers in SHARED_ROM, owned by the top component and read by the kernels like any memory. A table has one part
+    for each kernel, its words in the order in which the kernel reads them. Guards of such loads are folded into the
+    contents.
+refuses: nothing. Constants without a counterpart in another kernel stay in their kernel.
+why: separate constants need a multiplexer in front of the operand, 32 LUTs a lane. A constant too small for a block RAM
+    takes LUTs besides, although the last block RAM of a larger one is rarely full. Kernels that share a unit never use
+    it at the same time, so one read port is enough. A table never needs more block RAMs than its parts.
 source of the sizes: Yosys 0.70, synth_xilinx -family xcup, keeps read-only memories of up to 256 words in LUTs.
 """
 

@@ -1,13 +1,14 @@
-"""share-memories: buffers between kernels use one memory where their lifetimes do not meet.
+"""share-memories: buffers between kernels share a memory where their lifetimes do not overlap.
 
 Before:  n0 writes a; n1 reads a, writes b; n2 reads b, writes c; n3 reads c
 After:   c is a; b too if n1 works element by element
 
 needs: partitioned programs (after `bank-memories`); each element of a temporary is written once.
-leaves: fewer memories; a buffer may now be written again once its last reader is done: no pass after it may move
-kernels. refuses: nothing.
+leaves: fewer memories. A memory is written again once the last reader of its old contents is done, so no later pass
+    may move kernels.
+refuses: nothing.
 why: memory is the largest part of many designs. A kernel may overwrite what it reads if each iteration reads and writes
-    the same place and nothing else of that buffer: the write comes after the read, in hardware and on the CPU.
+    one element of the buffer, the same one: the write comes after the read, in hardware and on the CPU.
 """
 
 from __future__ import annotations

@@ -4,14 +4,16 @@ Before:  %2 = arith.subf %a, %b ; %3 = arith.divf %2, 4.0
 After:   %1 = arith.negf %b ; %2 = arith.addf %a, %1 ; %3 = arith.mulf %2, 0.25
 
 needs: affine programs.
-leaves: no subtraction (a + (-b) has the same bits, and one adder serves both); no division by a power of two; whole
-    powers as products up to `max_power`, higher ones as powf; powers of two as exp2. With `--fast-math` no division
-    by any constant.
+leaves:
+    - no subtraction: a + (-b) has the same bits, and one adder serves both;
+    - no division by a power of two, and with `--fast-math` none by any constant;
+    - powers with a whole exponent up to `max_power` as products, with a larger one as powf; powers of 2 as exp2.
 refuses: nothing.
 why: a divider is twice as large as an adder. The product with the reciprocal of a power of two has the quotient's bits.
-With the rounded reciprocal of another constant it differs by up to 1 ulp, and (x / 41).floor() by 1: only `--fast-math`
-allows that (else `divide-by-constants` follows). Where a power of two numbers can be represented exactly, so can the
-products on the way to it: whole numbers stay whole. Other powers round in other places, a declared change.
+    With the rounded reciprocal of another constant it differs by up to 1 ulp, and (x / 41).floor() by 1, so only
+    `--fast-math` allows it (`divide-by-constants` serves the others). Where a power of a number is exact in the format,
+    so are the products on the way to it: whole numbers stay whole. Other powers round in other places, which the report
+    declares.
 """
 
 from __future__ import annotations

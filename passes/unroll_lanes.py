@@ -1,10 +1,11 @@
-"""Unrolling loops of a kernel into lanes: copies of its statements that run in the same cycle (the arms of a `par`).
+"""Unrolls loops of a kernel into lanes: copies of its statements that run in the same cycle (the arms of a `par`).
 
 Before:  for i, j { for k { acc[i, j] += x[i, k]·w[k, j] } }           with i in 2 lanes:
 After:   for io, j { for k { acc0 += x[2·io, k]·w[k, j] ; acc1 += x[2·io + 1, k]·w[k, j] } }      w[k, j] is loaded once
 
-A parallel loop may have any number of lanes: those that stick out of its range do not store. A reduction loop's lanes
-must divide its extent; their contributions are added in a tree, then to the carried value: a declared reassociation.
+A parallel loop may have any number of lanes: a lane beyond the end of its range does not store. The lanes of a
+reduction loop divide its extent. Their terms are added in a tree and then to the carried value, a declared
+reassociation.
 """
 
 from __future__ import annotations

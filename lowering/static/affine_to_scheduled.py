@@ -18,5 +18,5 @@ from torch2hw.hwlib import Library
 
 
 def lower(program: Program, library: Library, share: bool = True) -> Program:
-    """Schedules every kernel; `share` lets kernels take turns with units."""
+    """Schedules every kernel; `share`: kernels may share units."""
     return scheduled(program, library, share)

@@ -43,20 +43,21 @@ from torch2hw.lowering.static.kernel_ports import KernelPorts, select
 
 @dataclass
 class SharedUnit:
-    """A unit in the parent that this kernel feeds; `turn` names the port that is high while it does, if that is
-    announced."""
+    """A unit in the parent that this kernel feeds. `select` names the kernel's port that is high in the cycles in which
+    it does; None where the parent need not know."""
 
     hardware: Unit
     number: int
-    turn: str | None
+    select: str | None
 
 
 class KernelComponent:
-    """`shared`: the units that the parent owns, how many of each. `announced`: the banks and the shared units (by name
-    and number) whose use the parent must be told of, because others use them at other times.
+    """`shared`: how many units of each name the parent owns. `announced`: the banks and the shared units (by name and
+    number) that later kernels use too, or the host: for them this kernel has a select port, which the parent's
+    multiplexers need.
 
     The component runs for `control_cycles`, at least as long as it starts iterations; those in flight end by
-    themselves. That of a kernel in rounds runs for one round; its counters go on from there in the next.
+    themselves. That of a kernel in rounds runs for one round, and its counters keep their values for the next.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class KernelComponent:
         self.ports = KernelPorts(self.component)
         self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
         self.valids: list[Wire] = []
-        self.turns: dict[str, Wire] = {}
+        self.selects: dict[str, Wire] = {}
         self.states: list[tuple[int, Carried, Wire]] = []
         self.build()
 
@@ -111,7 +112,7 @@ class KernelComponent:
             self.store(number, store, cycle)
         for key, port in self.ports.reads.items():
             if key in self.announced:
-                port.turn = self.turn(*sorted(port.cycles))
+                port.select = self.select_port(*sorted(port.cycles))
         self.ports.connect()
         drain = self.control_cycles - self.kernel.round_trips * interval
         component.control = [
@@ -152,15 +153,15 @@ class KernelComponent:
             self.valids.append(register.out)
         return self.valids[cycle]
 
-    def turn(self, *cycles: int) -> str:
-        """A port that is high in these cycles of every iteration."""
+    def select_port(self, *cycles: int) -> str:
+        """The name of an output that is high in these cycles of every iteration."""
         name = "in_" + "_".join(map(str, cycles))
-        if name not in self.turns:
+        if name not in self.selects:
             flag = self.valid(cycles[0])
             for cycle in cycles[1:]:
                 flag = self.component.operator("or", flag, self.valid(cycle))
-            self.turns[name] = self.component.output(name, 1)
-            self.component.assign(self.turns[name], flag)
+            self.selects[name] = self.component.output(name, 1)
+            self.component.assign(self.selects[name], flag)
         return name
 
     def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
@@ -213,13 +214,10 @@ class KernelComponent:
                 output = self.component.output(f"{stem}_{port.name}", port.width_bits)
                 self.component.assign(output, operands[port.name])
             result = self.component.input(f"{stem}_out", unit.output.width_bits)
-            turn = None
-            if (
-                unit.name,
-                number,
-            ) in self.announced:  # an iterative unit's turn is when it starts
-                turn = f"{stem}_{unit.controls[0].name}" if unit.controls else self.turn(start)
-            self.shared.append(SharedUnit(unit, number, turn))
+            select = None
+            if (unit.name, number) in self.announced:  # of an iterative unit, its start port
+                select = f"{stem}_{unit.controls[0].name}" if unit.controls else self.select_port(start)
+            self.shared.append(SharedUnit(unit, number, select))
             return result
         hint = f"{operation.name.split('.')[1]}_{operation.result}"
         operands = {

@@ -21,7 +21,7 @@ class ReadPort:
     data: Wire
     requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
     cycles: set[int] = field(default_factory=set)  # of an iteration, in which it may be used
-    turn: str | None = None  # the kernel's port that is high while it reads, if that is announced
+    select: str | None = None  # the kernel's port that is high in these cycles; None: the parent need not know
 
 
 @dataclass

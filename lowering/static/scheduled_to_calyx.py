@@ -187,8 +187,7 @@ class _Top:
         return told
 
     def connect_units(self) -> None:
-        """The units that kernels take turns with: operands from the kernel whose turn it is, registered; the result to
-        all of them."""
+        """The shared units: operands from the kernel that is selected, registered; the result goes to all of them."""
         users: dict[tuple[str, int], list[tuple[SharedUnit, dict[str, Wire]]]] = {}
         for circuit, ports in zip(self.circuits, self.ports, strict=True):
             for unit in circuit.shared:
@@ -198,8 +197,8 @@ class _Top:
             stem = shared_name(hardware, number)
             cell = self.top.instance(primitive(hardware), stem, {})
             for port in hardware.inputs:
-                choices = [(turn_of(unit.turn, ports), ports[f"{stem}_{port.name}"]) for unit, ports in found]
-                operand = self.top.delayed(self.taken_in_turns(choices), operand_register_cycles(hardware))
+                choices = [(select_of(unit.select, ports), ports[f"{stem}_{port.name}"]) for unit, ports in found]
+                operand = self.top.delayed(self.selected(choices), operand_register_cycles(hardware))
                 self.top.assign(cell[port.name], operand)
             for port in hardware.controls:
                 flags = [ports[f"{stem}_{port.name}"] for _, ports in found]
@@ -208,11 +207,11 @@ class _Top:
             for _, ports in found:
                 self.top.assign(ports[f"{stem}_out"], cell["out"])
 
-    def taken_in_turns(self, choices: list[tuple[Wire | None, Wire]]) -> Wire:
+    def selected(self, choices: list[tuple[Wire | None, Wire]]) -> Wire:
         """The wire whose flag is high (one at most is), the last one otherwise."""
         wire = choices[-1][1]
         for flag, other in reversed(choices[:-1]):
-            assert flag is not None, "only the last one need not say when its turn is"
+            assert flag is not None, "only the last one needs no select port"
             wire = self.top.mux(flag, other, wire)
         return wire
 
@@ -238,21 +237,21 @@ class _Top:
             top.assign(host.data, select(top, asked, words))
 
     def table(self, buffer: Buffer) -> None:
-        """A constant that kernels read in turns."""
+        """A constant that several kernels read, at different times."""
         assert buffer.data is not None
         record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
         cell = self.top.instance(primitive(record), bank_ports(buffer, 0).memory, {}, buffer.source)
-        self.top.assign(cell["addr"], self.taken_in_turns(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
+        self.top.assign(cell["addr"], self.selected(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
 
     def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
-        """For each kernel that reads a bank, when its turn is and the address; all of them get `data`, which the memory
-        gives after `latency_cycles`, when the storage says."""
+        """For each kernel that reads a bank, its select flag and its address. All of them get `data`, which the
+        memory gives after `latency_cycles` and registers delay to the storage's read latency."""
         late = buffer.storage.read_latency_cycles - latency_cycles
         found: list[tuple[Wire | None, Wire]] = []
         names = bank_ports(buffer, bank)
         for circuit, ports in zip(self.circuits, self.ports, strict=True):
             if (buffer, bank) in circuit.ports.reads:
-                found.append((turn_of(circuit.ports.reads[buffer, bank].turn, ports), ports[names.address]))
+                found.append((select_of(circuit.ports.reads[buffer, bank].select, ports), ports[names.address]))
                 self.top.assign(ports[names.data], self.top.delayed(data, late))
         return found
 
@@ -275,13 +274,13 @@ class _Top:
             top.assign(cell["read_en"], enable)
             reads.append((None, host.offset(top, cell["read_addr"].width)))
         unread = top.constant(0, cell["read_addr"].width)
-        top.assign(cell["read_addr"], self.taken_in_turns(reads) if reads else unread)
+        top.assign(cell["read_addr"], self.selected(reads) if reads else unread)
         if not buffer.storage.kernels_write:
             return cell
         for port, name in (("write_addr", names.write_address), ("write_data", names.write_data)):
             choices: list[tuple[Wire | None, Wire]] = [(flag, ports[name]) for flag, ports in writes]
             padding = top.constant(0, cell[port].width)  # of a bank in which nothing is ever stored
-            top.assign(cell[port], self.taken_in_turns(choices) if choices else padding)
+            top.assign(cell[port], self.selected(choices) if choices else padding)
         enable = writes[0][0] if writes else top.constant(0, 1)
         for flag, _ in writes[1:]:
             enable = top.operator("or", enable, flag)
@@ -289,6 +288,6 @@ class _Top:
         return cell
 
 
-def turn_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:
-    """The flag that a kernel sets when its turn is, if it has one."""
+def select_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:
+    """A kernel's select flag; None where it has none."""
     return None if name is None else ports[name]

@@ -190,10 +190,10 @@ def test_what_residues_show_enumeration_confirms(seed: int) -> None:
         right = replace(left, indices=other, cycle=left.cycle + plan.interval_cycles * int(rng.integers(0, 2)))
         kernel = replace(kernel, schedule=plan)
         if never_meet(left, right, left.cycle == right.cycle):
-            assert apart_by_enumeration(kernel, left, right), (left, right)
+            assert apart_by_enumeration(kernel, left, right, CheckPorts.max_iterations), (left, right)
         read, write = replace(left, writes=False, cycle=5), replace(right, writes=True, cycle=0)
         if different_elements(read, write):
-            assert read_first(kernel, read, write), (read, write)
+            assert read_first(kernel, read, write, CheckPorts.max_iterations), (read, write)
 
 
 def test_reads_that_nobody_uses_count_too() -> None:
