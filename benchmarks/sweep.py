@@ -18,7 +18,7 @@ from torch2hw.benchmarks.measure import COLUMNS, Point, csv_text, json_text, mea
 from torch2hw.compiler.options import Options
 from torch2hw.tools import yosys
 from torch2hw.tools.errors import MissingTool, Torch2HWError, UsageError
-from torch2hw.tools.output import check_free, write_files
+from torch2hw.tools.output import check_free, write_folder
 
 PAGE = """\
 <!DOCTYPE html>
@@ -108,8 +108,7 @@ def sweep(
         "index.html": page(points, list(figures)),
         **figures,
     }
-    folder.mkdir(exist_ok=True)
-    write_files({folder / name: text for name, text in files.items()})
+    write_folder(folder, files, last=True)
     return points
 
 

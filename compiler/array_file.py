@@ -7,12 +7,15 @@ several texts refer to is in the file once. NumPy reads the file too: `numpy.loa
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from torch2hw.tools.output import appearing
 
 Array = NDArray[np.generic]
 
@@ -31,11 +34,14 @@ def add(path: Path, arrays: Mapping[str, Array]) -> None:
     new = {name: array for name, array in arrays.items() if name not in known}
     if not new:
         return
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
-        for name, array in new.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")  # of 1980: no date of today
-            with archive.open(entry, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array).reshape(-1), allow_pickle=False)
+    with appearing(path) as beside:
+        if path.exists():
+            shutil.copyfile(path, beside)
+        with zipfile.ZipFile(beside, "a", zipfile.ZIP_STORED) as archive:
+            for name, array in new.items():
+                entry = zipfile.ZipInfo(f"{name}.npy")  # of 1980: no date of today
+                with archive.open(entry, "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.ascontiguousarray(array).reshape(-1), allow_pickle=False)
 
 
 class ArrayFile(Mapping[str, Array]):

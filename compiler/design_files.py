@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch2hw.compiler import memory_files
 from torch2hw.tools.errors import UsageError
 from torch2hw.tools.output import check_writable, write_files
+from torch2hw.tools.unfinished import unfinished
 
 UNQUOTABLE = frozenset('"\\') | frozenset(map(chr, range(32)))
 
@@ -39,6 +40,11 @@ class DesignTexts:
     manifest: dict[str, Any]
     files: dict[str, str]
 
+    @property
+    def manifest_text(self) -> str:
+        """What stands in the manifest's file."""
+        return json.dumps(self.manifest, indent=2) + "\n"
+
 
 def design_texts(compiled: Finished, name: str) -> DesignTexts:
     """The files of a design whose SystemVerilog is called `name`, each by its path beside it."""
@@ -52,8 +58,11 @@ def design_texts(compiled: Finished, name: str) -> DesignTexts:
     return DesignTexts(compiled.manifest([name], sorted(files)), {**files, name: verilog})
 
 
-def write_design(compiled: Finished, path: Path) -> dict[str, Any]:
-    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest."""
+def write_design(compiled: Finished, path: Path, last: bool = False) -> dict[str, Any]:
+    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest.
+
+    `last`: the command writes nothing after it.
+    """
     design = design_texts(compiled, path.name)
     files = {path.parent / name: text for name, text in design.files.items()}
     folder = path.with_suffix(".mem")
@@ -65,12 +74,14 @@ def write_design(compiled: Finished, path: Path) -> dict[str, Any]:
         )
     new = bool(design.manifest["memory_files"]) and not folder.exists()
     check_writable(path)
-    if new:
-        folder.mkdir()
-    try:
-        write_files({**files, manifest_path(path): json.dumps(design.manifest, indent=2) + "\n"})
-    except BaseException:
-        if new:
-            shutil.rmtree(folder)
-        raise
+    made = [folder] if new else []
+    with unfinished(*made):
+        try:
+            for each in made:
+                each.mkdir()
+            write_files({**files, manifest_path(path): design.manifest_text}, last)
+        except BaseException:
+            for each in made:
+                shutil.rmtree(each)
+            raise
     return design.manifest

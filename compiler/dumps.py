@@ -7,7 +7,7 @@ are beside it, in a file of the same stem. `torch2hw replay` goes on from either
 
 from __future__ import annotations
 
-import tempfile
+import secrets
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +18,8 @@ from torch2hw.compiler import array_file
 from torch2hw.compiler.driver import Context, LevelProgram, Pass
 from torch2hw.compiler.stored_programs import Arrays, manifest_of, sections_of
 from torch2hw.compiler.stored_text import Heading, Section, stored_text
+from torch2hw.tools.output import write_files
+from torch2hw.tools.unfinished import lasting_folder, unfinished
 
 WEIGHTS = "weights.npz"
 
@@ -51,7 +53,7 @@ class Dumps:
             heading = self.heading(number, step.target, WEIGHTS if arrays.held else "")
             suffix = "sv" if step.target == "sv" else "mlir"
             text = stored_text(heading, sections)
-            (self.folder / f"{number:02}-{step.name}.{suffix}").write_text(text, encoding="utf-8", newline="\n")
+            write_files({self.folder / f"{number:02}-{step.name}.{suffix}": text})
         self.last = sections
 
     def heading(self, number: int, level: str, weights: str) -> Heading:
@@ -70,13 +72,11 @@ class Dumps:
             sections = [] if program is None else sections_of(program, arrays)
         except Exception as unprintable:  # noqa: BLE001 - the fault that we report is the other one
             remarks.append(f"the program cannot be printed: {unprintable}")
-        with tempfile.NamedTemporaryFile(
-            "w", prefix=f"torch2hw-{name}-", suffix=".mlir", delete=False, encoding="utf-8", newline="\n"
-        ) as file:
-            path = Path(file.name)
-            weights = path.with_suffix(".npz")
+        path = lasting_folder() / f"torch2hw-{name}-{secrets.token_hex(4)}.mlir"
+        weights = path.with_suffix(".npz")
+        with unfinished(weights, path):
             array_file.add(weights, arrays.held)
             level = self.passes[number - 1].source if number else "torch"
             heading = self.heading(max(number - 1, 0), level, weights.name if arrays.held else "")
-            file.write(stored_text(heading, sections, remarks))
+            path.write_text(stored_text(heading, sections, remarks), encoding="utf-8", newline="\n")
         return str(path)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.compiler.compiled import Compiled
-from torch2hw.compiler.design_files import write_design
+from torch2hw.compiler.design_files import design_texts
 from torch2hw.fpga import vivado
 from torch2hw.tools import nextpnr, yosys
 from torch2hw.tools.errors import Torch2HWError
-from torch2hw.tools.output import check_free, write_files
+from torch2hw.tools.output import check_free, write_folder
 from torch2hw.tools.processes import require, run
 
 FLOWS = ("vivado", "yosys", "ecp5")
@@ -35,14 +35,13 @@ def write_flow(compiled: Compiled, flow: str, folder: Path, part: str = vivado.P
     top = compiled.top
     if flow == "vivado" and run_vivado:
         require("vivado", "--run", "install AMD Vivado and put its bin directory on the PATH")
-    folder.mkdir(exist_ok=True)
-    manifest = write_design(compiled, folder / f"{top}.sv")
-    names = [*manifest["files"], *manifest["memory_files"]]
-    files = {name: (folder / name).read_text() for name in names}
+    design = design_texts(compiled, f"{top}.sv")
+    files = design.files
+    written = {**files, f"{top}.json": design.manifest_text}
     if flow == "vivado":
         period = compiled.options.clock_ns
-        project = vivado.project(manifest["files"], top, manifest["clock"], period, part)
-        write_files({folder / name: text for name, text in project.items()})
+        project = vivado.project(design.manifest["files"], top, design.manifest["clock"], period, part)
+        write_folder(folder, {**written, **project}, last=not run_vivado)
         if not run_vivado:
             return f"{folder}: cd there and run vivado -mode batch -source build.tcl; README says more"
         if run(["vivado", "-mode", "batch", "-source", "build.tcl"], folder, print) != 0:
@@ -53,7 +52,7 @@ def write_flow(compiled: Compiled, flow: str, folder: Path, part: str = vivado.P
     else:
         report, scripts = _ecp5(files, top)
     text = json.dumps(report, indent=2) + "\n"
-    write_files({folder / name: script for name, script in {**scripts, "report.json": text}.items()})
+    write_folder(folder, {**written, **scripts, "report.json": text}, last=True)
     return text.rstrip()
 
 

@@ -34,6 +34,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.sim.fuzz_models import MAX_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError
+from torch2hw.tools.output import write_files
 
 FAST_BUILD_BELOW_CYCLES = 10_000
 PARTITIONS = (*(1,) * 200, *(2,) * 160, *(3,) * 40, *(4,) * 8, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
@@ -221,5 +222,5 @@ def write_failure(outcome: Outcome, folder: Path) -> Path:
     why = "\n".join(f"# {line}" for line in shrunk.detail.splitlines())
     path = folder / f"fuzz{outcome.seed}.py"
     command = f"torch2hw simulate {path.name} {arguments_of(options)}".rstrip()
-    path.write_text(f"{text}\n# {command} --check\n{why}\n")
+    write_files({path: f"{text}\n# {command} --check\n{why}\n"})
     return path

@@ -10,7 +10,6 @@ kernels: its loops are one component, which the top's bench runs.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -31,7 +30,7 @@ from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.stimulus import input_sets, negative_zeros
 from torch2hw.sim.testbench_kernels import kernel_benches
 from torch2hw.sim.testbench_units import unit_vectors
-from torch2hw.tools.output import check_free
+from torch2hw.tools.output import check_free, write_folder
 
 BENCH_FILES = (
     "README.md",
@@ -68,13 +67,7 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     }
     for name in BENCH_FILES:
         texts[name] = (files("torch2hw.sim") / "testbench_files" / name).read_text()
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as beside:
-        whole = Path(beside) / directory.name
-        for name, text in texts.items():
-            path = whole / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        whole.replace(directory)
+    write_folder(directory, texts, last=True)
 
 
 def hexadecimal(array: Array, dtype: str) -> list[str]:

@@ -87,7 +87,7 @@ def place_and_route(files: Mapping[str, str], top: str, seed: int = 1) -> Timing
             (place / "report.json").write_bytes((folder / "report.json").read_bytes())
 
     parts = [*versions, commands, *options, *(text for item in sorted(files.items()) for text in item)]
-    return read_report(json.loads((entry("nextpnr", digest(parts), make, 256) / "report.json").read_text()))
+    return read_report(json.loads((entry("nextpnr", digest(parts), make) / "report.json").read_text()))
 
 
 def read_report(report: Any) -> Timing:

@@ -1,9 +1,9 @@
 """Files that appear whole or not at all.
 
-`check_writable` is asked before long work, `write_files` at its end: every file is written beside its place under a
-temporary name and flushed, and only when all are there do they take their names, one rename after the other, with
-Ctrl-C held back. Whatever fails before leaves older files as they were. A link stays one: the file that it leads to is
-written. Nothing but regular files is replaced.
+`check_writable` is asked before long work, `write_files` or `write_folder` at its end: every file is written beside its
+place under a temporary name and flushed, and only when all are there do they take their names, one rename after the
+other, with signals held back. Whatever fails before leaves older files as they were. A link stays one: the file that
+it leads to is written. Nothing but regular files is replaced. `last` says that the command writes nothing afterwards.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import signal
-import threading
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch2hw.tools.errors import CheckError, UsageError
+from torch2hw.tools.unfinished import committing, unfinished
 
 
 def check_writable(path: Path) -> None:
@@ -54,29 +54,60 @@ def check_free(directory: Path) -> None:
         )
 
 
-def write_files(files: Mapping[Path, str]) -> None:
+def write_files(files: Mapping[Path, str], last: bool = False) -> None:
     """Write all of `files`, or none."""
     for path in files:
         check_writable(path)
     places = {path: target(path) for path in files}
     temporary = {path: place.with_name(f".{secrets.token_hex(4)}.tmp") for path, place in places.items()}
-    try:
-        for path, text in files.items():
-            with temporary[path].open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-        with _without_interrupts():
-            for path in files:
-                temporary[path].replace(places[path])
-    except OSError as error:
-        raise UsageError(
-            f"{error.filename or next(iter(files))}: cannot write: {(error.strerror or str(error)).lower()}",
-            fix="make room, or choose another file with -o",
-        ) from None
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    with unfinished(*temporary.values()):
+        try:
+            for path, text in files.items():
+                _write_flushed(temporary[path], text)
+            with committing(list(files), last):
+                for path in files:
+                    temporary[path].replace(places[path])
+        except OSError as error:
+            raise _cannot_write(error, next(iter(files))) from None
+        finally:
+            for path in temporary.values():
+                path.unlink(missing_ok=True)
+
+
+def write_folder(folder: Path, files: Mapping[str, str], last: bool = False) -> None:
+    """Make `folder`, which is not there or empty, with these files by their paths in it, or nothing."""
+    check_free(folder)
+    place = folder.absolute()
+    beside = place.with_name(f".{secrets.token_hex(4)}.tmp")
+    with unfinished(beside):
+        try:
+            for name, text in files.items():
+                (beside / name).parent.mkdir(parents=True, exist_ok=True)
+                _write_flushed(beside / name, text)
+            with committing([folder], last):
+                if place.exists():  # it may be somebody's current directory: it stays the same
+                    for path in list(beside.iterdir()):
+                        path.rename(place / path.name)
+                else:
+                    beside.rename(place)
+        except OSError as error:
+            raise _cannot_write(error, folder) from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_flushed(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _cannot_write(error: OSError, path: Path) -> UsageError:
+    return UsageError(
+        f"{error.filename or path}: cannot write: {(error.strerror or str(error)).lower()}",
+        fix="make room, or choose another file with -o",
+    )
 
 
 @contextlib.contextmanager
@@ -84,26 +115,17 @@ def appearing(path: Path) -> Iterator[Path]:
     """A name beside `path` for a file that another program writes. It takes its place when the block is left, also by a
     failed check, whose waveforms are wanted most; with any other error it is gone."""
     check_writable(path)
-    path = target(path)
-    beside = path.with_name(f".{secrets.token_hex(4)}{path.suffix}")
-    try:
+    place = target(path)
+    beside = place.with_name(f".{secrets.token_hex(4)}{place.suffix}")
+    with unfinished(beside):
         try:
-            yield beside
-        except CheckError:
-            beside.replace(path)
-            raise
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            try:
+                yield beside
+            except CheckError:
+                with committing([path]):
+                    beside.replace(place)
+                raise
+            with committing([path]):
+                beside.replace(place)
+        finally:
+            beside.unlink(missing_ok=True)

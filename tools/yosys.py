@@ -28,7 +28,6 @@ from torch2hw.tools.resources import Resources
 PROGRAM = "import os, sys; from pyosys import libyosys as ys; os.chdir(sys.argv[1]); ys.run_pass('script script.ys')"
 SYNTHESIS = "synth_xilinx -family {family} -top {top} -noiopad -noclkbuf -flatten"
 STATISTICS = "tee -q -o stat.json stat -json"
-KEPT_ANSWERS = 256
 
 
 def tool() -> str:
@@ -115,7 +114,7 @@ def _statistics(files: Mapping[str, str], scripts: Sequence[str]) -> list[Any]:
                 (place / f"{number}.json").write_bytes((folder / "stat.json").read_bytes())
 
     parts = [version("pyosys"), *scripts, *(text for item in sorted(files.items()) for text in item)]
-    place = entry("yosys", digest(parts), make, KEPT_ANSWERS)
+    place = entry("yosys", digest(parts), make)
     return [json.loads((place / f"{number}.json").read_text()) for number in range(len(scripts))]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from torch2hw import cli
+from torch2hw.commands import command_line
 
 
 def markdown() -> str:
     """The commands in a table; the options of all commands that compile a model; then each command with its own."""
-    (group,) = (each for each in cli.command_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    (group,) = (each for each in command_line.command_parser()._actions if isinstance(each, argparse._SubParsersAction))
     summaries = {each.dest: str(each.help) for each in group._choices_actions}
     commands = {name: _arguments(parser) for name, parser in group.choices.items()}
     compiling = [actions for actions in commands.values() if any(action.metavar == "MODEL" for action in actions)]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from torch2hw.cli import command_parser, main
+from torch2hw.cli import main
+from torch2hw.commands.command_line import command_parser
 from torch2hw.commands.model_arguments import options_of
 from torch2hw.compiler.options import Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.cli import COMMANDS, main
+from torch2hw.cli import main
+from torch2hw.commands.command_line import COMMANDS
 
 MODEL = """
 import torch
@@ -167,53 +166,6 @@ def test_nothing_is_written_where_a_pass_fails(
     assert err.startswith("error[internal]: native code died of SIGABRT")
     assert "  operation: pass hw-to-sv\n" in err
     Path(err.split("the reproducer ")[1].strip()).unlink()
-
-
-@pytest.mark.parametrize(
-    ("number", "status", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
-)
-def test_interrupt(tmp_path: Path, number: int, status: int, said: str) -> None:
-    (tmp_path / "net.py").write_text(MODEL + "import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
-    line = [sys.executable, "-m", "torch2hw", "net.py", "-o", "out.sv"]
-    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "ready\n"
-        process.send_signal(number)
-        assert process.stderr.read() == f"torch2hw: {said}; nothing was written\n"
-    assert process.returncode == status
-    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
-
-
-@pytest.mark.simulation
-def test_what_is_terminated_leaves_nothing(tmp_path: Path) -> None:
-    """While the simulation is built: no compiler goes on, and no temporary file stays."""
-    (tmp_path / "net.py").write_text(MODEL)
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    line = [sys.executable, "-m", "torch2hw", "simulate", "net.py", "--clock-ns", "3.217"]
-    places = {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    with subprocess.Popen(line, cwd=tmp_path, env={**os.environ, **places}, stderr=subprocess.PIPE) as process:
-        until = time.monotonic() + 240
-        while not (running := compilers(temporary, tmp_path)) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert running, "no compiler was seen"
-        process.terminate()
-        assert process.wait(30) == 143
-    assert not compilers(temporary, tmp_path)
-    assert not [path for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]  # PyTorch's cache
-    assert not list((tmp_path / "cache").rglob("new-*"))
-
-
-def compilers(*folders: Path) -> list[str]:
-    """Command lines of the processes at work in these folders, but for Python's."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            there = str((process / "cwd").readlink())
-            if any(str(folder) in there for folder in folders) and "torch2hw" not in words.split("/")[-1]:
-                found.append(words)
-    return [words for words in found if "python" not in words.split(" ")[0]]
 
 
 @pytest.mark.simulation

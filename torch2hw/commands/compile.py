@@ -67,7 +67,7 @@ def written_design(parsed: argparse.Namespace, design: Any) -> dict[str, Any]:
     """Write the SystemVerilog and what goes with it; the manifest."""
     from torch2hw.compiler.design_files import write_design
 
-    return write_design(design, parsed.output)
+    return write_design(design, parsed.output, last=True)
 
 
 def print_design(parsed: argparse.Namespace, manifest: dict[str, Any]) -> None:
@@ -102,4 +102,4 @@ def write_emitted(parsed: argparse.Namespace, design: Any) -> None:
     if parsed.output is None:
         sys.stdout.write(text)
     else:
-        write_files({parsed.output: text})
+        write_files({parsed.output: text}, last=True)

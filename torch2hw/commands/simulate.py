@@ -106,5 +106,5 @@ def run(parsed: argparse.Namespace) -> int:
     result.check()
     if result.timeline is not None:
         texts = {parsed.timeline: result.timeline.trace, parsed.profile: result.timeline.table}
-        write_files({path: text() for path, text in texts.items() if path is not None})
+        write_files({path: text() for path, text in texts.items() if path is not None}, last=True)
     return 0
