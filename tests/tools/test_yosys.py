@@ -34,7 +34,7 @@ FILES = {"pair.sv": DESIGN}
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_root", lambda: tmp_path)
+    monkeypatch.setattr(cache, "root", lambda: tmp_path)
 
 
 @pytest.mark.slow
