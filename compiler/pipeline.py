@@ -1,159 +1,195 @@
 """The passes, in order. This tuple is the compiler; everything else runs it.
 
-A pass that stays on a level has a file and a class of its own in `passes/`. A step from one level to the next is the
-function `lower` of a file in `lowering/`, whose name is the step's; `Lowering` makes it a pass.
+A pass that stays on a level has a file and a class of its own in `passes/`: here it is a `Rewrite`. A step from one
+level to the next is the function `lower` of a file in `lowering/`, whose name is the step's: here it is a `Lowering`.
+Both name their files, which are imported when they are first needed: with them come PyTorch, MLIR and CIRCT, without
+which the list of passes is printed.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch2hw.compiler.driver import Context, Pass
 from torch2hw.compiler.options import Options
-from torch2hw.compiler.text_program import Text
-from torch2hw.frontend import torch_to_linalg
-from torch2hw.hwlib.contents import fill, fill_verilog
-from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
-from torch2hw.lowering.linalg import linalg_to_affine
-from torch2hw.lowering.sequential import affine_to_scf, scf_to_calyx
-from torch2hw.lowering.static import affine_to_scheduled, scheduled_to_calyx
-from torch2hw.passes.bank_memories import BankMemories
-from torch2hw.passes.bind_units import BindUnits
-from torch2hw.passes.check_ports import CheckPorts
-from torch2hw.passes.check_units import CheckUnits
-from torch2hw.passes.choose_arms import ChooseArms
-from torch2hw.passes.choose_lanes import ChooseLanes
-from torch2hw.passes.choose_units import ChooseUnits
-from torch2hw.passes.divide_by_constants import DivideByConstants
-from torch2hw.passes.fold_initial_values import FoldInitialValues
-from torch2hw.passes.fuse_epilogues import FuseEpilogues
-from torch2hw.passes.fuse_outer_loops import FuseOuterLoops
-from torch2hw.passes.fuse_rectifiers import FuseRectifiers
-from torch2hw.passes.fuse_windows import FuseWindows
-from torch2hw.passes.interleave_reductions import InterleaveReductions
-from torch2hw.passes.name_kernels import NameKernels
-from torch2hw.passes.overlap_kernels import OverlapKernels
-from torch2hw.passes.remove_dead_code import RemoveDeadCode
-from torch2hw.passes.reroll_loops import RerollLoops
-from torch2hw.passes.share_constants import ShareConstants
-from torch2hw.passes.share_memories import ShareMemories
-from torch2hw.passes.simplify_arithmetic import SimplifyArithmetic
-from torch2hw.tools.isolate import run_native
+
+if TYPE_CHECKING:
+    from torch2hw.compiler.driver import Context, Pass
+    from torch2hw.compiler.text_program import Text
 
 
 @dataclass(frozen=True)
 class Lowering:
-    """A step between levels as a pass: `module` is its file, whose docstring is its contract.
+    """A step between levels as a pass: `lower` is given its file, whose docstring is its contract.
 
     `rounding` says where values are rounded in other places, if they may be.
     """
 
-    module: ModuleType
+    file: str
     source: str
     target: str
-    lower: Callable[[Any, Context], Any]
+    lower: Callable[[Any, Any, Context], Any]
     rounding: str = ""
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return self.module.__name__.rpartition(".")[2].replace("_", "-")
+        return self.file.rpartition(".")[2].replace("_", "-")
+
+    def loaded(self) -> Pass:
+        """This pass, its file imported."""
+        self._module()
+        return self
 
     def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
         """The program one level down."""
-        return self.lower(program, context), {"rounding": self.rounding} if self.rounding else {}
+        return self.lower(self._module(), program, context), {"rounding": self.rounding} if self.rounding else {}
+
+    def _module(self) -> ModuleType:
+        return import_module(f"torch2hw.{self.file}")
 
 
-IMPORT: tuple[Pass, ...] = (
+@dataclass(frozen=True)
+class Rewrite:
+    """A pass of `passes/` by its name and the level on which it stays: FuseEpilogues of fuse_epilogues.py is
+    fuse-epilogues."""
+
+    name: str
+    source: str = "affine"
+
+    @property
+    def target(self) -> str:
+        """The level it leaves."""
+        return self.source
+
+    @property
+    def file(self) -> str:
+        """As `Lowering`'s."""
+        return f"passes.{self.name.replace('-', '_')}"
+
+    def loaded(self) -> Pass:
+        """The pass itself."""
+        name = "".join(word.capitalize() for word in self.name.split("-"))
+        made: Pass = getattr(import_module(f"torch2hw.{self.file}"), name)()
+        return made
+
+    def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
+        """What the pass itself does."""
+        return self.loaded().run(program, context)
+
+
+Step = Lowering | Rewrite
+
+
+IMPORT: tuple[Step, ...] = (
     Lowering(
-        torch_to_linalg,
+        "frontend.torch_to_linalg",
         "torch",
         "linalg",
-        lambda program, _: torch_to_linalg.lower(program),
+        lambda file, program, _: file.lower(program),
         "PyTorch's kernels add in an order of their own",
     ),
     Lowering(
-        linalg_to_affine,
+        "lowering.linalg.linalg_to_affine",
         "linalg",
         "affine",
-        lambda program, c: linalg_to_affine.lower(program, c.top),
+        lambda file, program, c: file.lower(program, c.top),
         "functions of constants are rounded once, from float64",
     ),
 )
 
 
-def _hw(program: Any, context: Context) -> Text:
-    return Text(run_native(calyx_to_hw.lower, program.text(), program.definitions), program.contents, fill)
+def _hw(file: Any, program: Any, context: Context) -> Text:
+    from torch2hw.compiler.text_program import Text
+    from torch2hw.hwlib.contents import fill
+    from torch2hw.tools.isolate import run_native
+
+    return Text(run_native(file.lower, program.text(), program.definitions), program.contents, fill)
 
 
-def _sv(program: Text, context: Context) -> Text:
-    return Text(run_native(hw_to_sv.export, program.content), program.contents, fill_verilog)
+def _sv(file: Any, program: Text, context: Context) -> Text:
+    from torch2hw.compiler.text_program import Text
+    from torch2hw.hwlib.contents import fill_verilog
+    from torch2hw.tools.isolate import run_native
+
+    return Text(run_native(file.export, program.content), program.contents, fill_verilog)
 
 
-EXPORT: tuple[Pass, ...] = (Lowering(calyx_to_hw, "calyx", "hw", _hw), Lowering(hw_to_sv, "hw", "sv", _sv))
-
-SIMPLIFY: tuple[Pass, ...] = (
-    FuseEpilogues(),
-    RemoveDeadCode(),
-    FoldInitialValues(),
-    SimplifyArithmetic(),
+EXPORT: tuple[Step, ...] = (
+    Lowering("lowering.hardware.calyx_to_hw", "calyx", "hw", _hw),
+    Lowering("lowering.hardware.hw_to_sv", "hw", "sv", _sv),
 )
 
-CHECKED: tuple[Pass, ...] = (
-    RemoveDeadCode(),  # of what those before it left unread
-    CheckUnits(),  # before anything asks the library for a latency
+SIMPLIFY: tuple[Step, ...] = (
+    Rewrite("fuse-epilogues"),
+    Rewrite("remove-dead-code"),
+    Rewrite("fold-initial-values"),
+    Rewrite("simplify-arithmetic"),
 )
 
-STATIC: tuple[Pass, ...] = (
+CHECKED: tuple[Step, ...] = (
+    Rewrite("remove-dead-code"),  # of what those before it left unread
+    Rewrite("check-units"),  # before anything asks the library for a latency
+)
+
+STATIC: tuple[Step, ...] = (
     *IMPORT,
     *SIMPLIFY,
-    DivideByConstants(),  # of what is no product by now
+    Rewrite("divide-by-constants"),  # of what is no product by now
     *CHECKED,
-    FuseWindows(),
-    RerollLoops(),  # once no kernel is fused any more, and before any is made different from its equals
-    NameKernels(),
-    ChooseLanes(),
-    FuseOuterLoops(),  # after the lanes, and before the loops within a round are ordered
-    InterleaveReductions(),  # after the lanes: it interleaves what they leave of the outputs
-    BankMemories(),  # after the arms are written out: banks follow from the accesses of one cycle
-    ShareMemories(),  # once no kernel moves any more and layouts are fixed
-    ChooseUnits(),  # once the banks say how often an iteration can start
-    ShareConstants(),  # in the order in which the kernels read them
-    BindUnits(),
-    FuseRectifiers(),  # the last that changes what is computed: the result is the design's reference
+    Rewrite("fuse-windows"),
+    Rewrite("reroll-loops"),  # once no kernel is fused any more, and before any is made different from its equals
+    Rewrite("name-kernels"),
+    Rewrite("choose-lanes"),
+    Rewrite("fuse-outer-loops"),  # after the lanes, and before the loops within a round are ordered
+    Rewrite("interleave-reductions"),  # after the lanes: it interleaves what they leave of the outputs
+    Rewrite("bank-memories"),  # after the arms are written out: banks follow from the accesses of one cycle
+    Rewrite("share-memories"),  # once no kernel moves any more and layouts are fixed
+    Rewrite("choose-units"),  # once the banks say how often an iteration can start
+    Rewrite("share-constants"),  # in the order in which the kernels read them
+    Rewrite("bind-units"),
+    Rewrite("fuse-rectifiers"),  # the last that changes what is computed: the result is the design's reference
     Lowering(
-        affine_to_scheduled,
+        "lowering.static.affine_to_scheduled",
         "affine",
         "scheduled",
-        lambda program, c: affine_to_scheduled.lower(program, c.library, c.options.share_units),
+        lambda file, program, c: file.lower(program, c.library, c.options.share_units),
     ),
-    OverlapKernels(),
-    CheckPorts(),  # the schedule is what it speaks of, and the last to be decided
+    Rewrite("overlap-kernels", "scheduled"),
+    Rewrite("check-ports", "scheduled"),  # the schedule is what it speaks of, and the last to be decided
     Lowering(
-        scheduled_to_calyx,
+        "lowering.static.scheduled_to_calyx",
         "scheduled",
         "calyx",
-        lambda program, c: scheduled_to_calyx.lower(program, c.library),
+        lambda file, program, c: file.lower(program, c.library),
     ),
     *EXPORT,
 )
 
-SEQUENTIAL: tuple[Pass, ...] = (  # the paper's flow: arms and banks, no schedule
+SEQUENTIAL: tuple[Step, ...] = (  # the paper's flow: arms and banks, no schedule
     *IMPORT,
     *SIMPLIFY,
     *CHECKED,
-    NameKernels(),
-    ChooseArms(),
+    Rewrite("name-kernels"),
+    Rewrite("choose-arms"),
     Lowering(
-        affine_to_scf,
+        "lowering.sequential.affine_to_scf",
         "affine",
         "scf",
-        lambda program, c: affine_to_scf.lower(program, c.library, c.options.sequential_banking),
+        lambda file, program, c: file.lower(program, c.library, c.options.sequential_banking),
     ),
-    Lowering(scf_to_calyx, "scf", "calyx", lambda program, c: scf_to_calyx.lower(program, c.library)),
+    Lowering(
+        "lowering.sequential.scf_to_calyx",
+        "scf",
+        "calyx",
+        lambda file, program, c: file.lower(program, c.library),
+    ),
     *EXPORT,
 )
 
@@ -162,13 +198,12 @@ SCHEDULES = {"static": STATIC, "sequential": SEQUENTIAL}
 
 
 def passes_for(options: Options) -> tuple[Pass, ...]:
-    """The passes of a schedule."""
-    return SCHEDULES[options.schedule]
+    """The passes of a schedule, their files imported: no pass's time has the import in it."""
+    return tuple(step.loaded() for step in SCHEDULES[options.schedule])
 
 
-def contract_of(step: Pass) -> str:
-    """What a pass needs, leaves and refuses: the docstring of its file."""
-    import sys
-
-    module = step.module if isinstance(step, Lowering) else sys.modules[type(step).__module__]
-    return (module.__doc__ or "").strip()
+def contract_of(step: Step) -> str:
+    """What a pass needs, leaves and refuses: the docstring of its file, which is read and not imported."""
+    found = find_spec(f"torch2hw.{step.file}")
+    assert found is not None and found.origin is not None
+    return ast.get_docstring(ast.parse(Path(found.origin).read_bytes())) or ""

@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix
 
 from .bits import Bits, reachable
 from .delay_model import DelayModel
@@ -108,6 +106,9 @@ def _fewest_registers(
     nodes: list[Bits], output: Bits, model: DelayModel, budget_ns: float, depth: int, registered_roms: bool
 ) -> dict[int, int]:
     """Stages minimising the register bits; unknowns are each node's stage and its value's last use."""
+    from scipy.optimize import linprog  # here: what only lists passes or options does without
+    from scipy.sparse import csr_matrix
+
     position = {n.index: i for i, n in enumerate(nodes)}
     count = len(nodes)
     rows: list[tuple[int, int, int]] = []  # (a, b, c): unknown a - unknown b >= c
