@@ -139,6 +139,7 @@ def maps(process: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.simulation
+@pytest.mark.timeout(7200)  # two minutes on an idle machine
 @pytest.mark.parametrize("number", list(SAID))
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_any_moment(command: str, number: signal.Signals, folder: Path) -> None:
