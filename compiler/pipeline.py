@@ -126,10 +126,22 @@ EXPORT: tuple[Step, ...] = (
     Lowering("lowering.hardware.hw_to_sv", "hw", "sv", _sv),
 )
 
-SIMPLIFY: tuple[Step, ...] = (
+FUSE: tuple[Step, ...] = (
     Rewrite("fuse-epilogues"),
     Rewrite("remove-dead-code"),
     Rewrite("fold-initial-values"),
+)
+
+INTEGERS: tuple[Step, ...] = (  # of quantised numbers, once what makes and reads a tensor stands in one kernel
+    Rewrite("read-codes"),
+    Rewrite("integer-extremes"),
+    Rewrite("integer-sums"),
+    Rewrite("requantise-sums"),
+    Rewrite("remove-dead-code"),  # of the floats that nobody reads any more
+)
+
+SIMPLIFY: tuple[Step, ...] = (
+    Rewrite("fold-constants"),  # of what keeps its codes no longer
     Rewrite("simplify-arithmetic"),
 )
 
@@ -140,6 +152,8 @@ CHECKED: tuple[Step, ...] = (
 
 STATIC: tuple[Step, ...] = (
     *IMPORT,
+    *FUSE,
+    *INTEGERS,
     *SIMPLIFY,
     Rewrite("divide-by-constants"),  # of what is no product by now
     *CHECKED,
@@ -174,6 +188,7 @@ STATIC: tuple[Step, ...] = (
 
 SEQUENTIAL: tuple[Step, ...] = (  # the paper's flow: arms and banks, no schedule
     *IMPORT,
+    *FUSE,
     *SIMPLIFY,
     *CHECKED,
     Rewrite("name-kernels"),

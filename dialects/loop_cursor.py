@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from torch2hw.dialects.loops import Source
-from torch2hw.dialects.number_types import NUMBER_TYPES, NumberType
+from torch2hw.dialects.number_types import NUMBER_TYPES, NumberType, find_number_type
 
 
 class LoopTextError(ValueError):
@@ -66,7 +66,7 @@ class LoopCursor:
     # -- words ---------------------------------------------------------------------------------------------------------
     def number_type(self, name: str) -> NumberType:
         """The number type of that name."""
-        found = NUMBER_TYPES.get(name)
+        found = find_number_type(name)
         return self.fail(f"{name} is no number type: there are {', '.join(NUMBER_TYPES)}") if found is None else found
 
     def bits(self, text: str, kind: NumberType) -> int:

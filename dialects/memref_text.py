@@ -56,7 +56,12 @@ def dense(buffer: Buffer) -> str:
         if data.size == 1:
             return f"dense<{'true' if data.reshape(-1)[0] else 'false'}>"
         return f"dense<{str(data.astype(bool).tolist()).lower()}>"
-    return f'dense<"0x{np.ascontiguousarray(data).tobytes().hex().upper()}">'
+    kind = number_type(buffer.dtype)
+    raw = np.ascontiguousarray(data)
+    if kind.is_odd_width:  # MLIR holds an element in whole bytes, sign-extended
+        wide = kind.values_of(raw).reshape(-1, 1).view(np.uint8)
+        raw = np.ascontiguousarray(wide[:, : -(-kind.bits // 8)])
+    return f'dense<"0x{raw.tobytes().hex().upper()}">'
 
 
 def banked_data(buffer: Buffer) -> NDArray[np.generic]:

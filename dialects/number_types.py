@@ -8,10 +8,14 @@ A value of the loop level carries the name of its type, a key of `NUMBER_TYPES`;
 | i64 … i8      | signed   | yes                 | yes: signless, as MLIR's are     |
 | u8            | unsigned | yes                 | as i8, its `mlir` name           |
 | i1            | boolean  | yes                 | yes                              |
+| i2 … i63      | signed   | of memories inside  | yes: of just as many bits as a sum needs |
 | index         | index    | no                  | yes: 64 bits, signed, as on a CPU |
 
 An operation says itself whether it takes its operands as signed (arith.extsi, arith.extui), so that an element of a u8
 tensor is a value of type i8. Adding a type is one entry here, and its format in hwlib/formats.py if it is a float.
+
+The other whole numbers (i22) are made as they are asked for: `find_number_type` has them, `NUMBER_TYPES` does not. They
+are held in the next larger size that NumPy has, sign-extended as values, with zeros above as bit patterns.
 
 Three NumPy forms hold numbers of a type. *Values* compute: bf16 is widened to float32. *Stored* elements are what
 tensors travel in: bf16 is its bits. *Bit patterns* are unsigned integers of the element's size. Only i1 is one byte in
@@ -20,8 +24,9 @@ NumPy and one bit everywhere else.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -63,6 +68,11 @@ class NumberType:
         return self.kind in ("float", "signed", "index")
 
     @property
+    def is_odd_width(self) -> bool:
+        """Whether it is an integer of a width that NumPy has not."""
+        return self.kind == "signed" and self.bits != 8 * self.patterns.itemsize
+
+    @property
     def sign_bit(self) -> int:
         """The top bit alone."""
         return 1 << (self.bits - 1)
@@ -84,6 +94,9 @@ class NumberType:
             return patterns.astype(self.values)
         if self.values.itemsize > self.patterns.itemsize:  # a shortened float32
             return (patterns.astype(np.uint32) << (32 - self.bits)).view(np.float32)
+        if self.is_odd_width:
+            above = 8 * self.patterns.itemsize - self.bits
+            return (patterns << above).view(self.values) >> above
         return patterns.view(self.values)
 
     def bits_of(self, values: Array) -> Array:
@@ -94,7 +107,8 @@ class NumberType:
             wide = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
             rounded = (wide + (1 << (dropped - 1)) - 1 + ((wide >> dropped) & 1)) >> dropped
             return np.where(np.isnan(values), self.format.nan, rounded).astype(self.patterns)
-        return np.ascontiguousarray(values, dtype=self.values).view(self.patterns)
+        patterns = np.ascontiguousarray(values, dtype=self.values).view(self.patterns)
+        return patterns & self.patterns.type(self.mask) if self.is_odd_width else patterns
 
     def pattern(self, value: float) -> int:
         """The bit pattern of one number, as an unsigned integer."""
@@ -143,9 +157,28 @@ ELEMENT_TYPES = tuple(each for each in NUMBER_TYPES.values() if each.torch is no
 _BY_TORCH = {each.torch: each for each in ELEMENT_TYPES}
 
 
+@cache
+def find_number_type(name: str) -> NumberType | None:
+    """The type of that name, whole numbers of 2 to 64 bits among them; None where there is none."""
+    if name in NUMBER_TYPES:
+        return NUMBER_TYPES[name]
+    width = int(name[1:]) if re.fullmatch(r"i[1-9]\d?", name) else 0
+    if not 2 <= width <= 64:
+        return None
+    size = next(size for size in (8, 16, 32, 64) if size >= width)
+    dtype = np.dtype(f"int{size}")
+    return NumberType(name, "signed", width, name, dtype, dtype, None, None, None)
+
+
+def integer_for(low: int, high: int) -> NumberType:
+    """The narrowest whole numbers, of 2 bits or more, that hold `low` … `high`. AssertionError beyond 64 bits."""
+    bits = max(2, (high if high >= 0 else ~high).bit_length() + 1, (low if low >= 0 else ~low).bit_length() + 1)
+    return number_type(f"i{bits}")
+
+
 def number_type(name: str) -> NumberType:
     """The type of that name. AssertionError where there is none: the frontend refuses other types."""
-    found = NUMBER_TYPES.get(name)
+    found = find_number_type(name)
     assert found is not None, f"{name} is no number type of the compiler"
     return found
 

@@ -23,6 +23,7 @@ from torch2hw.dialects.number_types import Array, number_type
 from torch2hw.hwlib.entries import ENTRIES
 from torch2hw.hwlib.float_compare import PREDICATES
 from torch2hw.hwlib.integers import COMPARISONS
+from torch2hw.hwlib.requantise import SHIFTS
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class OperationKind:
     | identity    | the number e with e op x = x for all x (of sums 0, which makes 0 of -0), if there is one        |
     | multiplies  | the multiplication of a multiply-accumulate                                                    |
     | accumulates | the addition of a multiply-accumulate, which sums are split with                               |
-    | predicates  | of a comparison                                                                                |
+    | predicates  | of a comparison; of a requantisation how many places it drops                                  |
     | undefined   | a division or a shift: MLIR leaves some operands undefined                                     |
     | reduction   | what a kernel that reduces with it is called                                                   |
     | kernel      | what a kernel that computes it elementwise is called                                           |
@@ -173,7 +174,7 @@ OPERATIONS: dict[str, OperationKind] = {
         _rounding("round", None, "round"),
         _rounding("roundeven", np.round, "nearbyint"),
         # Arithmetic of integers.
-        _binary("addi", "iii", np.add, "+", **_SUM, **_COMBINATIONAL),
+        _binary("addi", "iii", np.add, "+", accumulates=True, reduction="sum", **_SUM, **_COMBINATIONAL),
         _binary("subi", "iii", np.subtract, "-", **_COMBINATIONAL),
         _binary("muli", "iii", np.multiply, "*", **_PRODUCT, **_REGISTERED),
         _binary("divsi", "iii", folding.divide, "/", **_DIVISION, **_REGISTERED),
@@ -193,6 +194,9 @@ OPERATIONS: dict[str, OperationKind] = {
         _binary("shli", "iii", None, "", **_SHIFT),
         _binary("shrsi", "iii", None, ">>", **_SHIFT),
         _binary("shrui", "iii", None, "", **_SHIFT),
+        # Quantised numbers.
+        OperationKind("hwlib.product", "iii", multiplies=True, reduction="product", cpp="{0} * {1}"),
+        OperationKind("hwlib.requantise", "iiiiii", predicates=tuple(map(str, SHIFTS)), kernel="requantise"),
         # Comparison and selection.
         OperationKind("arith.cmpf", "ffi", folding.compare_float, predicates=tuple(PREDICATES), **_REGISTERED),
         OperationKind("arith.cmpi", "iii", folding.compare_integer, predicates=tuple(COMPARISONS), **_COMBINATIONAL),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch2hw.dialects.number_types import ELEMENT_TYPES, torch_number_type
 from torch2hw.frontend.locations import SITE, Sources
+from torch2hw.frontend.quantized_functions import is_quantized_function
 from torch2hw.frontend.refusals import (
     DataDependentControlFlow,
     DynamicShape,
@@ -172,7 +173,7 @@ def _check_result(node: fx.Node, name: str, place: Place) -> Iterator[Torch2HWEr
             fix="write out the formula for a small matrix (a*d - b*c), or compute it beforehand and make it a buffer",
         )
         return
-    if "quantize" in name and "fake_quantize" not in name:  # export knows no quantised dtypes
+    if "quantize" in name and "fake_quantize" not in name and not is_quantized_function(name):
         yield UnsupportedDtype(
             f"{name} makes a quantised tensor",
             location=place,

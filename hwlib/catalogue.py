@@ -16,12 +16,14 @@ from .float_mul import holds_products
 from .formats import FORMATS, float_format, integer_width, type_width
 from .integers import COMPARISONS
 from .library import ENTRIES, Library, NoUnit
+from .requantise import LEVEL, MULTIPLIER
 from .unit import Unit
 
 INTEGERS = ("i8", "i16", "i32", "i64")
 TYPES = (*FORMATS, *INTEGERS)
 LANES = 8  # of the sums and dot products that are listed; `find` makes those of any number, by name
 MAX_LANES = 64
+SHIFT = "24"  # of the requantisations that are listed
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,11 @@ def find(library: Library, name: str, dtype: str) -> Listed:
     stem, _, _ = name.partition("_")
     number = re.search(r"(?:sum|dot)_([1-9]\d?)(?!\d)", name)
     lanes = int(number[1]) if number and int(number[1]) <= MAX_LANES else LANES
-    known = _named(dtype, lanes)
+    places = re.search(r"requantise_(\d+)$", name)
+    shift = places[1] if places else SHIFT
+    known = _named(dtype, lanes, shift)
     if is_type(stem):
-        known |= _named(stem, lanes)
+        known |= _named(stem, lanes, shift)
     for candidate in (name, f"{dtype}_{name}"):
         listed = _made(library, known[candidate]) if candidate in known else None
         if listed is not None:
@@ -99,10 +103,10 @@ def find(library: Library, name: str, dtype: str) -> Listed:
     raise NoSuchUnit(name, [n for n in dict.fromkeys(near) if n in known and _made(library, known[n]) is not None])
 
 
-def _named(dtype: str, lanes: int) -> dict[str, _Wanted]:
+def _named(dtype: str, lanes: int, shift: str = SHIFT) -> dict[str, _Wanted]:
     """By name, what may have a unit."""
     found: dict[str, _Wanted] = {}
-    for wanted in _requests(dtype, lanes):
+    for wanted in _requests(dtype, lanes, shift):
         entry = entry_for(wanted.operation, wanted.types)
         if entry is not None:
             name = unit_name(entry, wanted.operation, wanted.types, wanted.predicate)
@@ -119,15 +123,18 @@ def _made(library: Library, wanted: _Wanted) -> Listed | None:
     return Listed(operation, types, predicate, unit)
 
 
-def _requests(dtype: str, lanes: int) -> Iterator[_Wanted]:
+def _requests(dtype: str, lanes: int, shift: str) -> Iterator[_Wanted]:
     """Every operation from or to `dtype` that could have a unit, with each other type and predicate."""
     yield _Wanted("arith.select", ("i1", dtype, dtype, dtype))
     form = float_format(dtype)
     packed = None if form is None else packed_type(form)
     if packed is not None:
         yield _Wanted("hwlib.divide_by", (dtype, packed, dtype))
+    if integer_width(dtype) is not None:
+        yield _Wanted("hwlib.product", (dtype, dtype, f"i{2 * type_width(dtype)}"))
+        yield _Wanted("hwlib.requantise", (dtype, MULTIPLIER, LEVEL, LEVEL, LEVEL, "i8"), shift)
     for operation, entry in ENTRIES.items():
-        if not entry.kinds:
+        if not entry.kinds or operation in ("hwlib.product", "hwlib.requantise"):
             continue
         yield from _plain(operation, entry, dtype)
         if entry.iteration is not None:

@@ -35,6 +35,7 @@ from . import (
     float_sine,
     float_sqrt,
     integers,
+    requantise,
 )
 from .bits import Bits, cat, mux
 from .formats import FORMATS, Format, float_format, integer_width, type_width
@@ -109,6 +110,7 @@ class Entry:
     | ports       | names of the operands' ports, where they are not the usual ones of `PORTS`                     |
     | error_ulp   | the bound of its error; 0.5 is correctly rounded, 0 exact                                      |
     | fits        | a condition on the types beside `kinds` and `same`                                             |
+    | stages      | of a pipeline at least: two or more where kernels are to take turns with the unit               |
     | each        | of an operation on any number of operands: how many each lane has; 0 of others                 |
     | iteration   | an iterative unit of the same bits (iterative.py), if there is one                             |
     | saved_luts  | what that saves: LUTs by the square of the significand's bits                                  |
@@ -124,6 +126,7 @@ class Entry:
     ports: tuple[str, ...] = ()
     error_ulp: float = 0.0
     fits: Callable[[tuple[str, ...]], bool] | None = None
+    stages: int = 0
     each: int = 0
     iteration: Callable[[Format, bool], Iteration] | None = None
     saved_luts: float = 0.0
@@ -230,6 +233,24 @@ def _multiplies(types: tuple[str, ...]) -> bool:
     """All of one type, or into a type that holds every product."""
     same = types[0] == types[1]
     return same and (types[1] == types[2] or float_mul.holds_products(format_of(types[0]), format_of(types[2])))
+
+
+def _multiplies_exactly(types: tuple[str, ...]) -> bool:
+    """Into as many bits as both operands have, or more."""
+    return type_width(types[2]) >= type_width(types[0]) + type_width(types[1])
+
+
+def _requantises(types: tuple[str, ...]) -> bool:
+    return types[1:5] == (requantise.MULTIPLIER, *(requantise.LEVEL,) * 3) and types[5] == "i8"
+
+
+def _requantise(r: Request) -> Bits:
+    """The predicate is the shift."""
+    total, multiplier, zero, low, high = r.operands
+    shift = int(r.predicate or "0")
+    if shift not in requantise.SHIFTS:
+        raise KeyError(r.predicate)
+    return requantise.requantise(total, multiplier, zero, low, high, shift, r.result_width)
 
 
 def _selects(types: tuple[str, ...]) -> bool:
@@ -434,6 +455,22 @@ def _entries() -> dict[str, Entry]:
         "arith.addi": Entry("add", "iii", lambda r: r.one + r.operands[1], True),
         "arith.subi": Entry("sub", "iii", lambda r: r.one - r.operands[1], True),
         "arith.muli": Entry("mul", "iii", lambda r: integers.multiply(*r.two), True),
+        "hwlib.product": Entry(
+            "product",
+            "iii",
+            lambda r: requantise.product(*r.two, r.result_width),
+            same=False,
+            stages=2,
+            fits=_multiplies_exactly,
+        ),
+        "hwlib.requantise": Entry(
+            "requantise",
+            "iiiiii",
+            _requantise,
+            same=False,
+            ports=("total", "multiplier", "zero", "low", "high"),
+            fits=_requantises,
+        ),
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
         "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
         "arith.xori": Entry("xor", "iii", lambda r: r.one ^ r.operands[1], True),

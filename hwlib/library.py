@@ -115,6 +115,8 @@ class Library:
         if depth is None and self._is_fast(output):
             depth = 0
         schedule = pipeline(output, self.clock_ns, self.delays, depth)
+        if depth is None and schedule.depth < entry.stages:
+            schedule = pipeline(output, self.clock_ns, self.delays, entry.stages)
         native = entry.native and all(integer_width(t) is not None or t in NATIVE_FORMATS for t in types)
         name = unit_name(entry, operation, types, predicate)
         return Unit(

@@ -17,9 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch2hw.analysis.inversion import invert
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Stage, Statement
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.dialects.quasi_affine import Index, linearise
 from torch2hw.dialects.substitution import substitute_statement, substitute_store
 from torch2hw.passes.pass_context import PassContext
 
@@ -126,23 +127,3 @@ def _reduced(kernel: Kernel) -> set[Buffer]:
 
 def _loads_by_place(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:
     return {(s.buffer, s.indices, s.guard): s.result for s in stage.statements if isinstance(s, Load)}
-
-
-def invert(offset: Index, variables: list[Variable], value: Index) -> dict[Variable, Index] | None:
-    """The `variables` for which `offset` equals `value`, if `offset` is a mixed-radix number of just these."""
-    if not offset.is_affine or offset.constant:
-        return None
-    strides = {atom: coefficient for atom, coefficient in offset.terms if isinstance(atom, Variable)}
-    wanted = [v for v in variables if v.extent > 1]
-    if set(strides) != set(wanted):
-        return None
-    result: dict[Variable, Index] = {v: Index((), 0) for v in variables if v.extent == 1}
-    stride = 1
-    ordered = sorted(wanted, key=lambda v: strides[v])
-    for number, item in enumerate(ordered):
-        if strides[item] != stride:
-            return None
-        quotient = value.floordiv(stride)
-        result[item] = quotient if number == len(ordered) - 1 else quotient.remainder(item.extent)
-        stride *= item.extent
-    return result

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import Any
 
+from torch2hw.analysis.inversion import invert
 from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Kernel, Load, Loop, Stage
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.dialects.substitution import substitute_statement, substitute_store
 from torch2hw.hwlib import Library
-from torch2hw.passes.fuse_epilogues import invert
 from torch2hw.passes.pass_context import PassContext
 
 

@@ -28,6 +28,7 @@ from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import monitor_text, watched
 from torch2hw.sim.netlist import replace_by_netlist
 from torch2hw.sim.port_checks import port_checks
+from torch2hw.sim.quantised import Steps, output_steps, steps_apart, total
 from torch2hw.sim.simulation import Conditions, simulate
 from torch2hw.sim.timeline import Timeline
 from torch2hw.tools.errors import CheckError
@@ -38,7 +39,8 @@ class SimulationResult:
     """`outputs` is what the model returns, computed by the hardware from the first inputs; `cycles` of every run.
 
     `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault;
-    `unexplained` where a result is further from PyTorch's than rounding explains.
+    `unexplained` where a result is further from PyTorch's than rounding explains; `steps`, of a quantised model, the
+    distance in codes.
     """
 
     outputs: Any
@@ -50,6 +52,7 @@ class SimulationResult:
     timeline: Timeline | None = None
     wrong_kernel: str | None = None
     unexplained: Unexplained | None = None
+    steps: Steps | None = None
 
     @property
     def bit_exact(self) -> bool:
@@ -60,6 +63,8 @@ class SimulationResult:
         """The object of `simulate --json`."""
         cycles = (self._mispredicted or self.cycles)[0]
         facts = self.facts | {"cycles": cycles, "predicted_cycles": self.predicted_cycles}
+        if self.steps is not None:
+            facts["codes"] = {"different": self.steps.different, "of": self.steps.of, "max_steps": self.steps.most}
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
 
     def check(self) -> None:
@@ -98,6 +103,9 @@ class SimulationResult:
             f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
             f"{torch_distance.max_ulp:.0f} ulp{pcc}",
         ]
+        if self.steps is not None:
+            apart = f", by at most {self.steps.most}" if self.steps.different else ""
+            lines.append(f"  codes other than PyTorch's: {self.steps.different:,} of {self.steps.of:,}{apart}")
         hardware, software = self.comparison.hardware_float64_max_abs, self.comparison.torch_float64_max_abs
         if hardware is not None and software is not None:
             lines.append(f"  from PyTorch in float64: max abs {hardware:.3g}; PyTorch's own distance is {software:.3g}")
@@ -167,6 +175,7 @@ def simulate_sets(
     answers = references(compiled, sets)
     results: list[Result] = []
     far: Unexplained | None = None
+    steps: list[Steps] = []
     for run, stored in enumerate(sets):
         inputs = execution.arguments(compiled.imported, stored)
         expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
@@ -177,6 +186,10 @@ def simulate_sets(
             results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
         names, dtypes = [port.name for port in manifest.outputs], [port.dtype for port in manifest.outputs]
         outputs = simulation.outputs[run]
+        sizes = output_steps(compiled.loaded.model, inputs) or []
+        steps += [
+            steps_apart(outputs[k], expected[k], dtypes[k], size) for k, size in enumerate(sizes) if size is not None
+        ]
         far = far or unexplained(compiled.loaded.model, inputs, names, dtypes, expected, outputs, compiled.options)
     tensors_out = [
         to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], manifest.outputs, strict=True)
@@ -210,6 +223,7 @@ def simulate_sets(
         timeline,
         wrong,
         far,
+        total(steps),
     )
 
 

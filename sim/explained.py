@@ -9,6 +9,7 @@ moved at random as another implementation may (`RoundedOtherwise`):
   reaches 2^24: then it is exact in every order (Higham, Accuracy and Stability of Numerical Algorithms, section 2.8);
 - other functions by up to `FUNCTION_ULP` ulps, unless the result is a whole number, for exp(0) is 1 and log2(8) is 3;
 - with `--fast-math` quotients too, and whole ones;
+- numbers that become codes as `quantised` says, which also says how far codes may be from PyTorch's;
 - which of equal elements `topk` and an unstable `sort` take is open;
 - with subnormals flushed, a subnormal may be zero; a NaN or a number out of range as an integer may be any.
 
@@ -19,6 +20,7 @@ scales away; no rounding explains more. Elements that are not finite in both are
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +36,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.dialects.number_types import number_type
 from torch2hw.sim import pytorch
 from torch2hw.sim.compare import Mismatch
+from torch2hw.sim.quantised import DEQUANTISE, moved_code, output_steps, too_far
 from torch2hw.sim.rounding import LARGEST_COMPARED, NORMALISATIONS, SMALLEST_NORMAL
 
 RUNS = 8
@@ -77,6 +80,9 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        code = moved_code(func, args, kwargs, self.generator)
+        if code is not None:
+            return code
         if func in NORMALISATIONS:
             with self:
                 return NORMALISATIONS[func](*args, **kwargs)
@@ -86,7 +92,11 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(given.alias_info is not None for given in func._schema.returns):
             return results
         operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        alike = func.overloadpacket in self.alike or (func.overloadpacket is aten.add and kwargs.get("alpha", 1) == 1)
+        alike = (
+            func.overloadpacket in self.alike
+            or str(func).startswith(DEQUANTISE)
+            or (func.overloadpacket is aten.add and kwargs.get("alpha", 1) == 1)
+        )
 
         def moved(leaf: object) -> object:
             if not isinstance(leaf, torch.Tensor) or not leaf.numel():
@@ -165,12 +175,16 @@ def unexplained(
     suspects = [k for k, dtype in enumerate(dtypes) if _differs(hardware[k], expected[k], dtype)]
     if not suspects:
         return None
+    steps = output_steps(model, inputs) or [None] * len(dtypes)
     runs = [_run_otherwise(model, inputs, seed, options) for seed in range(RUNS)]
     for k in suspects:
         others = [run[k] for run in runs if run is not None]
         if len(others) < RUNS:
             continue  # moved values lead to places that are none
         check: Callable[..., npt.NDArray[np.bool_]] = _too_far if number_type(dtypes[k]).is_float else _certain
+        step = steps[k]
+        if step is not None:
+            check = functools.partial(too_far, step=step)
         wrong = np.flatnonzero(check(hardware[k], expected[k], others, dtypes[k]))
         if wrong.size:
             index = tuple(int(i) for i in np.unravel_index(int(wrong[0]), hardware[k].shape))

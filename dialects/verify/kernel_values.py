@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from torch2hw.dialects.loops import Constant, IndexValue, Kernel, Load, Operation, Statement, Store
-from torch2hw.dialects.number_types import NUMBER_TYPES, number_type
+from torch2hw.dialects.number_types import find_number_type, number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.hwlib.entries import ENTRIES, entry_for
@@ -45,7 +45,7 @@ class _Scope:
     def define(self, name: str, dtype: str) -> Iterator[str]:
         if name in self.types:
             yield f"{name} is defined twice"
-        if dtype not in NUMBER_TYPES:
+        if find_number_type(dtype) is None:
             yield f"{name} has the type {dtype}, which does not exist"
         elif number_type(dtype).mlir != dtype:
             yield f"{name} has the type {dtype}, which is no type of values"
@@ -124,7 +124,7 @@ def _variables(indices: Sequence[Index]) -> list[Variable]:
 
 
 def _fits(what: str, dtype: str, bits: int) -> Iterator[str]:
-    if dtype in NUMBER_TYPES and not 0 <= bits <= number_type(dtype).mask:
+    if find_number_type(dtype) is not None and not 0 <= bits <= number_type(dtype).mask:
         yield f"{what} has the bits {bits:#x}, which are too many for {dtype}"
 
 
@@ -136,7 +136,8 @@ def _agrees(operation: Operation) -> Iterator[str]:
         yield f"{operation.result} compares by {operation.predicate}, which is no predicate of {name}"
     if not predicates and operation.predicate is not None:
         yield f"{operation.result} has the predicate {operation.predicate}, and {name} takes none"
-    if name in ENTRIES and all(dtype in NUMBER_TYPES for dtype in types) and entry_for(name, types) is None:
+    known = all(find_number_type(dtype) is not None for dtype in types)
+    if name in ENTRIES and known and entry_for(name, types) is None:
         yield f"{operation.result}: {name} does not take ({', '.join(types[:-1])}) -> {types[-1]}"
     if operation.iterative and (name not in ENTRIES or ENTRIES[name].iteration is None):
         yield f"{operation.result}: {name} has no iterative unit"

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from torch2hw.dialects.loops import Buffer
-from torch2hw.dialects.number_types import ELEMENT_TYPES, number_type
+from torch2hw.dialects.number_types import find_number_type, number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import MADE
 from torch2hw.dialects.verify.kernel_elements import stored
 
 MAX_ELEMENTS = 1 << 20  # of an output that is gone through element by element
-
-_ELEMENT_TYPES = {each.name for each in ELEMENT_TYPES}
 
 
 def buffer_faults(program: Program) -> Iterator[str]:
@@ -67,7 +65,8 @@ def own_faults(buffer: Buffer) -> tuple[str, ...]:
 
 
 def _own_faults(buffer: Buffer) -> Iterator[str]:
-    if buffer.dtype not in _ELEMENT_TYPES:
+    found = find_number_type(buffer.dtype)
+    if found is None or (found.torch is None and not found.is_odd_width):
         yield f"has elements of type {buffer.dtype}"
         return
     if any(size < 0 for size in buffer.shape):

@@ -130,7 +130,9 @@ def _forwarded(generic: _Generic, values: TensorValues) -> bool:
 
 
 def _folded(generic: _Generic, body: ScalarBody, yielded: list[str], values: TensorValues) -> bool:
-    """An elementwise operation whose operands are all constants is computed now."""
+    """An elementwise operation whose operands are all constants is computed now; but codes stay codes."""
+    if any(isinstance(s, Operation) and _decodes(s) for s in body.statements):
+        return False
     shape = tuple(v.extent for v in generic.variables)
     arrays = _evaluated(body, generic.variables)
     if arrays is None:
@@ -143,6 +145,11 @@ def _folded(generic: _Generic, body: ScalarBody, yielded: list[str], values: Ten
         data = number_type(dtype).bits_of(np.broadcast_to(arrays[name], shape).transpose(order)).reshape(target)
         values.tensors[result] = values.constant_view(data, target, dtype, source_at(generic.op))
     return True
+
+
+def _decodes(operation: Operation) -> bool:
+    """Whether it may be the first step from a code to the number that it stands for (`passes/read_codes`)."""
+    return operation.name in ("arith.sitofp", "arith.uitofp") and operation.operand_types[0] == "i8"
 
 
 def _evaluated(body: ScalarBody, variables: list[Variable]) -> dict[str, Array] | None:

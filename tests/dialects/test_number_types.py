@@ -8,7 +8,14 @@ import pytest
 import torch
 from torch_mlir import ir
 
-from torch2hw.dialects.number_types import ELEMENT_TYPES, NUMBER_TYPES, NumberType, number_type, torch_number_type
+from torch2hw.dialects.number_types import (
+    ELEMENT_TYPES,
+    NUMBER_TYPES,
+    NumberType,
+    integer_for,
+    number_type,
+    torch_number_type,
+)
 from torch2hw.hwlib.formats import type_width
 
 TYPES = tuple(NUMBER_TYPES.values())
@@ -91,5 +98,25 @@ def test_bf16_rounds_to_nearest_even_and_u8_is_no_i8() -> None:
 
 
 def test_a_name_that_is_no_type_is_our_fault() -> None:
-    with pytest.raises(AssertionError, match="i7 is no number type"):
-        number_type("i7")
+    with pytest.raises(AssertionError, match="i65 is no number type"):
+        number_type("i65")
+
+
+@pytest.mark.parametrize("width", [2, 7, 10, 19, 33, 63])
+def test_whole_numbers_of_any_width(width: int) -> None:
+    kind = number_type(f"i{width}")
+    edges = np.array([-(1 << (width - 1)), -1, 0, 1, (1 << (width - 1)) - 1], dtype=kind.values)
+    bits = kind.bits_of(edges)
+    assert (bits <= kind.mask).all() and bits.dtype == kind.patterns
+    np.testing.assert_array_equal(kind.values_of(bits), edges)
+    assert [kind.signed_integer(int(each)) for each in bits] == edges.tolist()
+    assert integer_for(int(edges[0]), 0) is integer_for(0, int(edges[-1])) is kind
+
+
+def test_narrowest_whole_numbers() -> None:
+    assert [integer_for(low, high).name for low, high in ((0, 0), (-128, 127), (0, 128), (-129, 0))] == [
+        "i2",
+        "i8",
+        "i9",
+        "i9",
+    ]

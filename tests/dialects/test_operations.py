@@ -18,7 +18,12 @@ EXPANDED = {"math.fpowi", "arith.floordivsi", "arith.ceildivsi", "arith.bitcast"
 """Operations without a unit: simplify-arithmetic and CIRCT take them apart, or they are constants."""
 OF_THE_LIBRARY = {"hwlib.sum", "hwlib.dot", "hwlib.reciprocal", "hwlib.sigmoid"}
 """Units that no pass uses."""
-OTHER = {"arith.select": ("i1", "f32", "f32", "f32"), "hwlib.divide_by": ("f32", "i64", "f32")}
+OTHER = {
+    "arith.select": ("i1", "f32", "f32", "f32"),
+    "hwlib.divide_by": ("f32", "i64", "f32"),
+    "hwlib.product": ("i8", "i8", "i16"),
+    "hwlib.requantise": ("i22", "i18", "i10", "i10", "i10", "i8"),
+}
 KINDS = tuple(OPERATIONS.values())
 
 
@@ -63,7 +68,7 @@ def faults(kinds: Iterable[OperationKind]) -> list[str]:
             "two parts of a multiply-accumulate": kind.multiplies and kind.accumulates,
             "an identity without an operation to join": kind.identity is not None and not kind.associative,
             "an associative operation without an identity": kind.associative and kind.identity is None,
-            "no predicates": kind.name.startswith("arith.cmp") != bool(kind.predicates),
+            "no predicates": kind.name.startswith(("arith.cmp", "hwlib.requantise")) != bool(kind.predicates),
         }
         if kind.fold is not None and len(types) == 3 and not kind.predicates:
             a, b = operands
@@ -123,12 +128,12 @@ def test_folding_gives_the_type_of_the_result(kind: OperationKind) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.has_unit], ids=lambda kind: kind.name)
 def test_every_unit_has_a_cost(kind: OperationKind) -> None:
-    """Wires cost nothing; everything else is measured or estimated."""
+    """Wires cost nothing, nor does a product that is one DSP; everything else is measured or estimated."""
     *operands, result = types_of(kind)
     if kind.name == "arith.index_castui":
         operands, result = ["i32"], "index"
     unit = Library().unit(kind.name, tuple(operands), result, kind.predicates[2] if kind.predicates else None)
-    wires = ("ext", "trunci", "index_cast", "absf", "copysign")
+    wires = ("ext", "trunci", "index_cast", "absf", "copysign", "hwlib.product")
     assert (unit.luts == 0) == any(word in kind.name and kind.name != "arith.extf" for word in wires)
 
 

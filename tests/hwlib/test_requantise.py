@@ -1,0 +1,98 @@
+"""The product of two codes, for all of them, and requantisation against fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from torch2hw.hwlib import Library, NoUnit
+from torch2hw.hwlib.bits import evaluate
+from torch2hw.hwlib.unit import Unit
+
+from .running import as_c, as_hardware
+
+LEVELS = ("i10", "i10", "i10")
+
+
+def requantise_unit(total: str, shift: int) -> Unit:
+    return Library().unit("hwlib.requantise", (total, "i18", *LEVELS), "i8", str(shift))
+
+
+def expected(total: int, multiplier: int, zero: int, low: int, high: int, shift: int) -> int:
+    """Python rounds fractions to nearest even."""
+    return min(max(round(Fraction(total * multiplier, 1 << shift)) + zero, low), high) & 255
+
+
+def operands(width: int, shift: int, count: int) -> list[list[int]]:
+    """Random ones, many of whose products lie between two results or at their bounds."""
+    random = np.random.default_rng(shift * 100 + width)
+    rows = []
+    for _ in range(count):
+        multiplier = int(random.integers(0, 1 << 17))
+        low = int(random.integers(-128, 256))
+        high, zero = int(random.integers(low, 256)), int(random.integers(-128, 256))
+        near = Fraction(int(random.integers(2 * low - 6, 2 * high + 6)) - 2 * zero, 2) * (1 << shift)
+        total = int(near / multiplier) if multiplier else 0
+        total += int(random.integers(-1, 2))
+        if random.integers(4) == 0:
+            total = int(random.integers(-(1 << (width - 1)), 1 << (width - 1)))
+        if random.integers(3) == 0:
+            multiplier = 1 << int(random.integers(17))
+        half = 1 << (width - 1)
+        rows.append([min(max(total, -half), half - 1), multiplier, zero, low, high])
+    return rows
+
+
+@pytest.mark.parametrize(("width", "shift"), [(8, 1), (12, 9), (19, 23), (27, 31), (32, 47), (2, 1), (3, 47)])
+def test_requantise(width: int, shift: int, tmp_path: Path) -> None:
+    rows = operands(width, shift, 4000)
+    wanted = [expected(*row, shift) for row in rows]  # type: ignore[misc]
+    unit = requantise_unit(f"i{width}", shift)
+    words = [np.array(column, np.int64).astype(np.uint64) for column in zip(*rows, strict=True)]
+    words = [word & np.uint64((1 << o.width) - 1) for word, o in zip(words, unit.operands, strict=True)]
+    np.testing.assert_array_equal(as_c(unit, words, tmp_path), wanted)
+    names = [str(o.attribute) for o in unit.operands]
+    for row in list(zip(*words, strict=True))[:50]:
+        given = dict(zip(names, map(int, row), strict=True))
+        assert evaluate(unit.schedule.output, given) == expected(
+            *(signed(value, o.width) for value, o in zip(map(int, row), unit.operands, strict=True)), shift
+        )
+
+
+def signed(value: int, width: int) -> int:
+    return value - (value >> (width - 1) << width)
+
+
+@pytest.mark.simulation
+@pytest.mark.slow
+def test_requantise_in_hardware(tmp_path: Path) -> None:
+    rows = operands(22, 24, 4000)
+    unit = requantise_unit("i22", 24)
+    words = [
+        np.array(column, np.int64).astype(np.uint64) & np.uint64((1 << o.width) - 1)
+        for column, o in zip(zip(*rows, strict=True), unit.operands, strict=True)
+    ]
+    np.testing.assert_array_equal(as_hardware(unit, words, tmp_path), [expected(*row, 24) for row in rows])  # type: ignore[misc]
+
+
+def test_every_product_of_codes(tmp_path: Path) -> None:
+    codes = np.arange(-128, 128)
+    left, right = (each.reshape(-1) for each in np.meshgrid(codes, codes))
+    unit = Library().unit("hwlib.product", ("i8", "i8"), "i16")
+    assert unit.latency_cycles >= 2, "kernels take turns with units of two stages or more"
+    words = [each.astype(np.int64).astype(np.uint64) & np.uint64(255) for each in (left, right)]
+    wanted = (left * right).astype(np.int64).astype(np.uint64) & np.uint64(0xFFFF)
+    np.testing.assert_array_equal(as_c(unit, words, tmp_path), wanted)
+
+
+def test_what_there_is_no_unit_for() -> None:
+    for shift in ("0", "48"):
+        with pytest.raises(NoUnit):
+            Library().unit("hwlib.requantise", ("i22", "i18", *LEVELS), "i8", shift)
+    with pytest.raises(NoUnit):
+        Library().unit("hwlib.product", ("i8", "i8"), "i15")
+    with pytest.raises(NoUnit):
+        Library().unit("hwlib.requantise", ("i22", "i16", *LEVELS), "i8", "20")
