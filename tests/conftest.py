@@ -20,6 +20,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="write what goldens expect, after you have read it")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A simulation is slow: what it simulates is compiled as C++ first."""
+    for item in items:
+        if item.get_closest_marker("simulation") and not item.get_closest_marker("quick"):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def bless(request: pytest.FixtureRequest) -> bool:
     """Whether goldens are to be written instead of compared."""

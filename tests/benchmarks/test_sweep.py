@@ -27,6 +27,7 @@ def no_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeps, "measure", measured)
 
 
+@pytest.mark.slow
 def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out"
     assert main(["sweep", "a/net.py", "b/net.py", "--partition", "4,3,1", "-o", str(folder)]) == 0
@@ -50,6 +51,7 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert '<img src="cycles.svg"' in page
 
 
+@pytest.mark.slow
 def test_files_are_the_same_again(tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert main(["sweep", "net.py", "--partition", "1,2", "-o", str(tmp_path / name), "-q"]) == 0

@@ -89,6 +89,7 @@ def test_weights_are_beside_the_text_once(dumped: Path) -> None:
         assert str(dumped) not in path.read_text()
 
 
+@pytest.mark.slow
 def test_a_replay_dumps_what_the_compilation_dumped(dumped: Path) -> None:
     first = steps(dumped)[1]
     assert main(["replay", str(first), "--dump", "later", "-q", "-o", "again.sv"]) == 0
@@ -98,6 +99,7 @@ def test_a_replay_dumps_what_the_compilation_dumped(dumped: Path) -> None:
         assert path.read_text() == (dumped / "steps" / path.name).read_text()
 
 
+@pytest.mark.slow
 def test_emit_and_stop_after(dumped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     affine = str(of_level(dumped, "affine"))
     static = {"futil": "component net", "scf": "scf.for", "hls": "#pragma HLS"} if dumped.name[:-1] == "static" else {}
@@ -114,6 +116,7 @@ def test_emit_and_stop_after(dumped: Path, capsys: pytest.CaptureFixture[str]) -
     assert err.endswith("s   from the file on\n")
 
 
+@pytest.mark.slow
 def test_memory_files(dumped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_files, "LIMIT_BYTES", 16)
     options = Options(partition=2, schedule=dumped.name[:-1])
@@ -123,6 +126,7 @@ def test_memory_files(dumped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert design_texts(replay(open_file(of_level(dumped, level))), "out.sv") == expected
 
 
+@pytest.mark.slow
 def test_check(dumped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for level in ("linalg", "affine"):
         assert main(["replay", str(of_level(dumped, level)), "--check", "-o", "again.sv"]) == 0
@@ -177,6 +181,7 @@ def failing(name: str) -> Callable[..., Any]:
     return fail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["calyx_to_hw", "hw_to_sv"])
 def test_a_reproducer_runs_again(dumped: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch2hw.lowering import hardware

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 FETCHED = r"<(?:script|link|img|iframe|source|video|audio)\b[^>]*?(?:src|href)=\"?(https?:[^\s\">]+)"
 

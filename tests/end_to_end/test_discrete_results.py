@@ -52,7 +52,11 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize("options", [{}, {"partition": 3}, {"schedule": "sequential"}, {"subnormals": "keep"}])
+SLOW = pytest.mark.slow
+OTHERS = [pytest.param(o, marks=SLOW) for o in ({"partition": 3}, {"schedule": "sequential"}, {"subnormals": "keep"})]
+
+
+@pytest.mark.parametrize("options", [{}, *OTHERS])
 @pytest.mark.parametrize("name", list(DIVISIONS))
 def test_divisions(name: str, options: dict[str, object]) -> None:
     model = Computed(DIVISIONS[name])
@@ -60,6 +64,7 @@ def test_divisions(name: str, options: dict[str, object]) -> None:
         torch.testing.assert_close(got, expected, rtol=0, atol=0, check_dtype=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*POWERS, *SUMS])
 def test_powers_and_sums(name: str) -> None:
     model = Computed((POWERS | SUMS)[name])
@@ -67,6 +72,7 @@ def test_powers_and_sums(name: str) -> None:
         torch.testing.assert_close(got, expected, rtol=0, atol=0, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_fast_math_allows_the_product() -> None:
     model, x = Computed(lambda x: x / 41), torch.arange(100).float()
     exact, fast = (torch2hw.compile(model, (x,), fast_math=wanted).compiled for wanted in (False, True))

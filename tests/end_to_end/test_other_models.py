@@ -107,8 +107,8 @@ class LargeIntegers(nn.Module):
     [
         ExponentialsOfTwoKinds,
         Powers,
-        PlacesByTable,
-        PaddedUpsampling,
+        pytest.param(PlacesByTable, marks=pytest.mark.quick),
+        pytest.param(PaddedUpsampling, marks=pytest.mark.quick),
         StepsThatBeginAlike,
         PartsThatNobodyReads,
         ParametersInLists,
@@ -171,6 +171,7 @@ def test_lanes_do_not_wait_for_few_means(partition: int) -> None:
     assert design.manifest["latency_cycles"] < 1.25 * work + 108 * 7
 
 
+@pytest.mark.quick
 @pytest.mark.simulation
 def test_a_condition_that_chooses_twice_is_kept_in_between() -> None:
     """elu(x) is x > 0 ? x : expm1(x > 0 ? 0 : x); the first sequential lowering gave 0 for negative values (fuzz seed

@@ -67,6 +67,7 @@ def test_pooling_of_one_sample(pool: nn.Module) -> None:
     check(pool, r(*[[3, 8], [3, 8, 8], [2, 4, 4, 4]][dimensions - 1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"stride": 2, "padding": 1, "output_padding": 1}, {"dilation": 2, "padding": 3}]
 )

@@ -40,6 +40,7 @@ def interesting(depths: list[int]) -> list[int]:
     return sorted({end + step for end in ends for step in (-1, 0, 1) if 0 <= end + step < 1 << ADDRESS_BITS})
 
 
+@pytest.mark.quick
 @pytest.mark.simulation
 def test_rams_hold_what_is_written(tmp_path: Path) -> None:
     depths = [1, 3, 1024, 1025, 5472, 14400]
@@ -75,6 +76,7 @@ def test_rams_hold_what_is_written(tmp_path: Path) -> None:
         assert checked > CYCLES // 20
 
 
+@pytest.mark.quick
 @pytest.mark.simulation
 def test_roms_give_their_contents(tmp_path: Path) -> None:
     rng = random.Random(2)

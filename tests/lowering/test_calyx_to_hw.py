@@ -37,6 +37,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[s
     return run(sources, list(CASES), widths, OUTPUTS, stimulus(), tmp_path_factory.mktemp("calyx"))
 
 
+@pytest.mark.quick
 @pytest.mark.simulation
 @pytest.mark.parametrize("name", CASES)
 def test_hardware_does_what_calyx_means_in_every_cycle(name: str, simulated: dict[str, list[dict[str, int]]]) -> None:

@@ -29,6 +29,7 @@ def expected(name: str, left: int, right: int) -> int:
     return (quotient if name.startswith("div") else left - quotient * right) & MASK
 
 
+@pytest.mark.quick
 @pytest.mark.simulation
 def test_pipes_compute_and_keep_their_time(tmp_path: Path) -> None:
     modules = {"mult": multiplier("mult", WIDTH)}

@@ -49,6 +49,7 @@ def check_design(case: Case, partition: int, folder: Path) -> None:
         )
 
 
+@pytest.mark.quick
 @pytest.mark.simulation
 @pytest.mark.parametrize("partition", [1, 2, 3])
 def test_random_programs(partition: int, tmp_path: Path) -> None:

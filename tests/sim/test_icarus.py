@@ -23,7 +23,7 @@ pytestmark = pytest.mark.simulation
 @pytest.mark.parametrize(
     "conditions",
     [
-        UNKNOWN,
+        pytest.param(UNKNOWN, marks=pytest.mark.quick),
         Conditions(state="unknown", repeats=3, hold_go=True),
         Conditions(state="unknown", pulse_go=True, meddle=True, abandon_cycles=tuple(range(1, 16))),
     ],

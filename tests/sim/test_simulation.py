@@ -19,14 +19,14 @@ pytestmark = pytest.mark.simulation
 @pytest.mark.parametrize(
     "conditions",
     [
-        Conditions(),
+        pytest.param(Conditions(), marks=pytest.mark.quick),
         Conditions(state="zeros"),
         Conditions(state="ones"),
         Conditions(seed=99, repeats=3),
         Conditions(hold_go=True, repeats=3),
         Conditions(abandon_cycles=tuple(range(1, 16))),
         Conditions(meddle=True, repeats=3),
-        Conditions(meddle=True, hold_go=True, repeats=2, abandon_cycles=(4,)),
+        pytest.param(Conditions(meddle=True, hold_go=True, repeats=2, abandon_cycles=(4,)), marks=pytest.mark.quick),
     ],
 )
 def test_no_condition_changes_a_result(tmp_path: Path, conditions: Conditions) -> None:
