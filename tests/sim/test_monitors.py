@@ -15,7 +15,7 @@ import torch
 from torch2hw.cli import main
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
-from torch2hw.compiler.pipeline import Text
+from torch2hw.compiler.text_program import Text
 from torch2hw.frontend.load_model import load
 from torch2hw.sim.check import simulate_design
 from torch2hw.tools.errors import CheckError
