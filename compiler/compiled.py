@@ -15,6 +15,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.compiler.pipeline import passes_for
 from torch2hw.compiler.version import __version__
 from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.quantise_model import quantised
 from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
 from torch2hw.hwlib import Library
 from torch2hw.passes.bind_units import BindUnits
@@ -109,7 +110,11 @@ def compile_model(
     context = Context(options, library_of(options), top)
     watch("import-torch")
     with answering_for("import-torch", partial(Dumps(None, passes, context).reproducer, 0, None), None):
+        found = quantised(loaded, options)
+        loaded = loaded if found is None else found.loaded
         imported = import_torch(loaded)
+        if found is not None:
+            imported = imported.with_codes(found.inputs, found.outputs)
     made = None if checker is None else checker(loaded, imported, options)
     driver = Driver(passes, dump, stop_at, stop_after, watch, None if made is None else made.check)
     steps = driver.run(imported, "torch", context, loaded.sources)

@@ -17,6 +17,8 @@ SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
 BANKINGS = ("dimension", "naive")
 CONTROLS = ("shared", "arms")
+QUANTISATIONS = ("int8", "int8:per-tensor")
+PORTS = ("float", "int8")
 MAX_BANKS = 64
 
 
@@ -40,6 +42,11 @@ class Options:
     steps of a recurrence are rounds of one step's kernels.
     `fast_math`: a division by a constant is a product with its rounded reciprocal, up to 1 ulp off; integers computed
     from it may differ from PyTorch's.
+    `quantize`: the model is quantised first: `int8`, or `int8:per-tensor`, with one scale for all channels of a weight;
+    None compiles it as it is.
+    `calibrate`: a .npz file of inputs to watch the model on; None: the example inputs and random ones.
+    `keep_float`: names of layers that stay in floats.
+    `io`: what the ports of a quantised model hold: `float`, or `int8`, codes; None: codes where it is quantised here.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     """
 
@@ -58,6 +65,10 @@ class Options:
     fuse_loops: bool = True
     iterative_units: bool = True
     fast_math: bool = False
+    quantize: str | None = None
+    calibrate: str | None = None
+    keep_float: tuple[str, ...] = ()
+    io: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
@@ -76,6 +87,14 @@ class Options:
         _one_of("--dtype", self.dtype, DTYPES)
         _one_of("--subnormals", self.subnormals, SUBNORMALS)
         _one_of("--schedule", self.schedule, SCHEDULES)
+        object.__setattr__(self, "keep_float", tuple(self.keep_float))
+        if self.quantize is not None:
+            _one_of("--quantize", self.quantize, QUANTISATIONS)
+        elif self.calibrate is not None or self.keep_float:
+            option = "--keep-float" if self.calibrate is None else "--calibrate"
+            raise UsageError(f"{option}: not without --quantize", fix="add --quantize int8, or leave it out")
+        if self.io is not None:
+            _one_of("--io", self.io, PORTS)
         if self.float_lib is not None and self.subnormals != "keep":
             raise UsageError(
                 f"--float-lib {self.float_lib}: not with --subnormals {self.subnormals}",
@@ -101,6 +120,11 @@ class Options:
                 if self.top in KEYWORDS | CONTROL_PORTS
                 else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
             )
+
+    @property
+    def ports(self) -> str:
+        """What the ports of a quantised model hold."""
+        return self.io or ("float" if self.quantize is None else "int8")
 
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:

@@ -19,6 +19,7 @@ from torch2hw.compiler.stored_text import RULE, NotReplayable, Section, Stored
 from torch2hw.compiler.text_program import Text
 from torch2hw.dialects import calyx
 from torch2hw.dialects.loop_parser import LoopTextError, parse_loop_text
+from torch2hw.dialects.loops import PortCodes
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import CLASSES
 from torch2hw.dialects.verify import verify
@@ -175,7 +176,8 @@ class ProgramReader:
         for port, line in self.objects("ports"):
             way = "in" if "in" in port else "out"
             try:
-                ports[way].append(TensorInfo(port[way], tuple(port["shape"]), port["dtype"]))
+                codes = PortCodes(**port["codes"]) if "codes" in port else None
+                ports[way].append(TensorInfo(port[way], tuple(port["shape"]), port["dtype"], codes))
             except KeyError as missing:
                 self.fail(f"the port has no {missing}", line, "a port has a name, a shape and a type")
         weights = {found[1]: self.array(found[2], line) for found, line in self.lines("arrays", r"(\w+) (\w+)")}

@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,14 @@ def sections_of(program: LevelProgram, name: Naming) -> list[Section]:
 def _torch_sections(program: TorchProgram, name: Naming) -> list[Section]:
     text = program.text(weights=False)
     ports = [
-        json.dumps({way: info.name, "shape": info.shape, "dtype": info.dtype})
+        json.dumps(
+            {
+                way: info.name,
+                "shape": info.shape,
+                "dtype": info.dtype,
+                **({} if info.codes is None else {"codes": asdict(info.codes)}),
+            }
+        )
         for way, infos in (("in", program.inputs), ("out", program.outputs))
         for info in infos
     ]

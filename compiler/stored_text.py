@@ -83,6 +83,7 @@ class Heading:
         given = {
             name: value for name, value in dataclasses.asdict(self.options).items() if value != getattr(defaults, name)
         }
+        given.pop("calibrate", None)  # a path of the user's, and read by now
         if "float_lib" in given:  # a path of the user's
             given["float_lib"] = given["float_lib"].partition(":")[0]
         found = [f"// torch2hw {self.version}", f"// level: {self.level}", f"// pass: {self.number} {self.pass_name}"]

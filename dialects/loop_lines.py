@@ -21,6 +21,7 @@ PROGRAM = _pattern(r"program @(\w+) level (\w+) \{")
 SHARE = _pattern(r"share (\w+): (\d+)")
 BUFFER = _pattern(
     r"buffer @(?P<name>\w+): (?P<shape>(?:\d+x)*)(?P<dtype>\w+) (?P<storage>\w+)(?: banks (?P<factors>\d+(?:x\d+)*))?"
+    r"(?: codes (?P<scale>0x[0-9a-f.]+p[+-]\d+) (?P<zero>-?\d+))?"
     rf'(?: = (?:\[(?P<words>[^\]]*)\]|weights (?P<weights>"[^"]*")))?{_LOC}'
 )
 FUNCTION = _pattern(rf"function @(?P<name>\w+)\((?P<inputs>[^)]*)\) -> \((?P<outputs>[^)]*)\){_START} \{{")

@@ -3,7 +3,8 @@ do not matter, `//` starts a comment line.
 
     program   := "program" @name "level" name "{" share* buffer* function+ model* "}"
     share     := "share" name ":" number
-    buffer    := "buffer" @name ":" [size "x"]* type storage ["banks" factor ["x" factor]*] ["=" contents] [loc]
+    buffer    := "buffer" @name ":" [size "x"]* type storage ["banks" factor ["x" factor]*] [codes] ["=" contents] [loc]
+    codes     := "codes" scale zero
     contents  := "[" hex ["," hex]* "]" | "weights" string
     function  := "function" @name "(" [@name ["," @name]*] ")" "->" "(" … ")" [start] "{" node* "}"
     node      := "seq" [start] "{" node* "}"
@@ -48,7 +49,7 @@ from numpy.typing import NDArray
 from torch2hw.dialects import loop_lines
 from torch2hw.dialects.kernel_parser import KernelParser, buffer_named
 from torch2hw.dialects.loop_cursor import LoopCursor, LoopTextError, items, shown
-from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.loops import Buffer, PortCodes
 from torch2hw.dialects.number_types import NumberType
 from torch2hw.dialects.program import Function, Node, Par, Program, Rounds, Seq
 from torch2hw.dialects.storage import CLASSES
@@ -116,7 +117,9 @@ class _ProgramParser:
         factors = _sizes(found["factors"] or "")
         if factors and len(factors) != len(shape):
             self.cursor.fail(f"@{name} has {len(shape)} dimensions and {len(factors)} bank factors")
-        self.buffers[name] = Buffer(name, shape, kind.name, storage, data, self.cursor.source(found), factors)
+        codes = None if found["scale"] is None else PortCodes(float.fromhex(found["scale"]), int(found["zero"]))
+        source = self.cursor.source(found)
+        self.buffers[name] = Buffer(name, shape, kind.name, storage, data, source, factors, codes)
 
     def weights(self, key: str, name: str, shape: tuple[int, ...], kind: NumberType) -> NDArray[np.generic]:
         try:

@@ -92,7 +92,8 @@ def _buffer(buffer: Buffer, weights: Naming) -> str:
     shape = "".join(f"{size}x" for size in buffer.shape)
     banks = f" banks {'x'.join(map(str, buffer.factors))}" if buffer.factors else ""
     held = "" if buffer.data is None else f" = {_contents(buffer.data, buffer.dtype, weights)}"
-    kind = f"{shape}{buffer.dtype} {buffer.storage.name}{banks}"
+    codes = "" if buffer.codes is None else f" codes {buffer.codes.scale.hex()} {buffer.codes.zero_point}"
+    kind = f"{shape}{buffer.dtype} {buffer.storage.name}{banks}{codes}"
     return f"buffer @{_name(buffer.name)}: {kind}{held}{location(buffer.source)}"
 
 

@@ -44,6 +44,14 @@ class Source:
         return f"{self.file}:{self.line}"
 
 
+@dataclass(frozen=True)
+class PortCodes:
+    """What the integers of a port stand for: (code - `zero_point`) · `scale`."""
+
+    scale: float
+    zero_point: int
+
+
 @dataclass(frozen=True, eq=False)
 class Buffer:
     """A tensor in memory; `storage` says where it is, and who reads and writes it.
@@ -52,7 +60,7 @@ class Buffer:
     width, so NaNs survive exactly.
     `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in
     the bank whose number is the row-major number of (i mod factor), at the row-major offset of (i div factor) within
-    `bank_shape`.
+    `bank_shape`. `codes` is what a port's integers stand for, if they are codes; no pass asks for it.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Buffer:
     data: NDArray[np.generic] | None = None
     source: Source | None = None
     factors: tuple[int, ...] = ()
+    codes: PortCodes | None = None
 
     def __post_init__(self) -> None:
         assert (self.data is not None) == self.storage.has_contents, f"{self.name}: data do not fit {self.storage.name}"

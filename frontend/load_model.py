@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 INPUT_DTYPES = {kind.name: kind.torch for kind in ELEMENT_TYPES if kind.torch is not None}
 """The type names of --input, and PyTorch's name for each."""
 
+PRECISIONS = ("float32", "int8")
+"""Of layers, in `get_precision_spec()`."""
+
 MAX_INPUT_ELEMENTS = 1 << 28
 
 HOW_TO_GIVE_INPUTS = "add `example_inputs = (torch.randn(1, 64),)` to the file, or use --input f32[1,64]"
@@ -53,7 +56,7 @@ class LoadedModel:
     """A model in eval mode and the positional arguments that it is compiled for.
 
     `source_file` is the file as the user wrote it; `top` a legal name made from its stem;
-    `inputs_place` where the example inputs stand.
+    `inputs_place` where the example inputs stand; `kept_in_float` the layers that `get_precision_spec()` names.
     """
 
     model: nn.Module
@@ -62,6 +65,7 @@ class LoadedModel:
     top: str
     sources: Sources
     inputs_place: tuple[str, int] | None = None
+    kept_in_float: tuple[str, ...] = ()
 
 
 def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> LoadedModel:
@@ -77,9 +81,9 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> Load
         wanted = name or attribute
         with _user_code(file.sources, shown):
             model, example_inputs = file.named(wanted) if wanted is not None else file.conventional()
-    return LoadedModel(
-        in_eval_mode(model), example_inputs, shown, top_name(Path(shown).stem), sources, file.inputs_place()
-    )
+            kept = file.kept_in_float()
+    top = top_name(Path(shown).stem)
+    return LoadedModel(in_eval_mode(model), example_inputs, shown, top, sources, file.inputs_place(), kept)
 
 
 def in_eval_mode(model: nn.Module) -> nn.Module:
@@ -318,6 +322,19 @@ class _Definitions:
             why="shapes are static: the hardware is made for the shapes of example inputs",
             fix=HOW_TO_GIVE_INPUTS,
         )
+
+    def kept_in_float(self) -> tuple[str, ...]:
+        """The layers that `get_precision_spec()` wants in floats: it gives float32 or int8 by their names."""
+        spec = self.module.__dict__.get("get_precision_spec")
+        found = spec() if callable(spec) else {}
+        if not isinstance(found, dict) or not set(found.values()) <= set(PRECISIONS):
+            raise BadInputs(
+                "get_precision_spec() does not give a precision for each layer that it names",
+                location=self._place("get_precision_spec"),
+                why=f"it gives a dictionary of names of layers and {' or '.join(PRECISIONS)}",
+                fix='return {"head": "float32"}, or leave the function out',
+            )
+        return tuple(str(name) for name, precision in found.items() if precision == PRECISIONS[0])
 
     def inputs_place(self) -> tuple[str, int] | None:
         """Where the example inputs of the file stand; None where they come from the command line."""

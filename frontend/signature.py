@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch2hw.dialects.loops import PortCodes
 from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.number_types import torch_number_type
 
@@ -29,12 +30,13 @@ def dtype_name(dtype: torch.dtype) -> str:
 @dataclass(frozen=True)
 class TensorInfo:
     """A tensor at the border of the design. `dtype` names its number type, or is PyTorch's name of a type that hardware
-    cannot hold, which `check_tensors` refuses.
+    cannot hold, which `check_tensors` refuses. `codes` is what its integers stand for, if they are codes.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    codes: PortCodes | None = None
 
 
 @dataclass(frozen=True)

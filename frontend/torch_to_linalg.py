@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch_mlir import fx, ir
 from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.passmanager import PassManager
 
+from torch2hw.dialects.loops import PortCodes
 from torch2hw.frontend.demote_f64 import demote_f64
 from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_third_parties
 from torch2hw.frontend.extremes import rewrite_extremes
@@ -58,6 +60,15 @@ class TorchProgram:
     input_structure: Structure
     output_structure: Structure
     sources: Sources
+
+    def with_codes(self, inputs: Sequence[PortCodes | None], outputs: Sequence[PortCodes | None]) -> TorchProgram:
+        """The program with what the integers of its ports stand for; empty where none are codes."""
+
+        def coded(infos: tuple[TensorInfo, ...], codes: Sequence[PortCodes | None]) -> tuple[TensorInfo, ...]:
+            pairs = zip(infos, codes or [None] * len(infos), strict=True)
+            return tuple(replace(info, codes=each) for info, each in pairs)
+
+        return replace(self, inputs=coded(self.inputs, inputs), outputs=coded(self.outputs, outputs))
 
     def text(self, weights: bool = True) -> str:
         """MLIR, with locations; weights in full, or referred to."""

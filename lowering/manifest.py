@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from torch2hw.dialects.interface import MEMORY, Interface
@@ -20,6 +21,7 @@ def tensor(buffer: Buffer, interface: Interface) -> dict[str, Any]:
         "shape": list(buffer.shape),
         "dtype": number_type(buffer.dtype).manifest,
         "width": buffer.width_bits,
+        **({} if buffer.codes is None else asdict(buffer.codes)),
         **interface.tensor_entries(buffer),
     }
 

@@ -53,7 +53,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
     values = TensorValues()
     inputs = []
     for argument, info in zip(block.arguments, torch_program.inputs, strict=True):
-        inputs.append(Buffer(info.name, info.shape, info.dtype, INPUT))
+        inputs.append(Buffer(info.name, info.shape, info.dtype, INPUT, codes=info.codes))
         assert shape_of(argument.type) == (info.shape, inputs[-1].value_type), info
         values.tensors[argument] = views.of_buffer(inputs[-1])
     lowering = _Lowering(values, torch_program.weights)
@@ -61,7 +61,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
     for operation in block.operations:
         if operation.operation.name == "func.return":
             for value, info in zip(operation.operation.operands, torch_program.outputs, strict=True):
-                outputs.append(values.output(value, info.name, info.dtype, operation))
+                outputs.append(values.output(value, info, operation))
         else:
             lowering.operation(operation.operation)
     return Program.of(name, inputs, outputs, values.kernels)

@@ -15,6 +15,7 @@ from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Source, Stage, S
 from torch2hw.dialects.number_types import Array
 from torch2hw.dialects.quasi_affine import Index, Variable, delinearise, linearise, variable
 from torch2hw.dialects.storage import OUTPUT, RAM, ROM
+from torch2hw.frontend.signature import TensorInfo
 from torch2hw.lowering.linalg import tensor_views as views
 from torch2hw.lowering.linalg.mlir_attributes import source_at
 from torch2hw.lowering.linalg.scalar_body import ScalarBody
@@ -100,11 +101,12 @@ class TensorValues:
         place = delinearise(linearise(element.indices, element.buffer.shape), output.shape)
         return replace(element, buffer=output, indices=tuple(place))
 
-    def output(self, value: Any, name: str, dtype: str, op: Any) -> Buffer:
+    def output(self, value: Any, info: TensorInfo, op: Any) -> Buffer:
         """The result's own buffer: the one it was computed in where that is possible, else a copy."""
         view = self.tensors[value]
         buffer = view.reshape_of
-        output = Buffer(name, view.shape, dtype, OUTPUT, None, buffer.source if buffer else None)
+        source = buffer.source if buffer else None
+        output = Buffer(info.name, view.shape, info.dtype, OUTPUT, None, source, codes=info.codes)
         if buffer is not None and buffer.storage.is_scratch:
             self.kernels = [replace_buffer(kernel, buffer, output) for kernel in self.kernels]
             self.became[buffer] = output

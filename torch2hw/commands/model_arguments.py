@@ -101,6 +101,20 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
         action="store_true",
         help="x / c is x * (1/c) for a constant c: smaller, up to 1 ulp off, and floor or == of it may differ",
     )
+    parser.add_argument(
+        "--quantize", metavar="HOW", help="quantise the model first: int8, or int8:per-tensor, one scale a weight"
+    )
+    parser.add_argument("--calibrate", metavar="FILE.npz", help="inputs to quantise the model with, by name")
+    parser.add_argument(
+        "--keep-float",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a layer that stays in floats; repeat for more",
+    )
+    parser.add_argument(
+        "--io", metavar="HOW", help="ports of a quantised model: float or int8, codes (default int8 with --quantize)"
+    )
     parser.add_argument("--top", metavar="NAME", help="name of the top module (default: the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
@@ -125,6 +139,10 @@ def options_of(parsed: argparse.Namespace) -> Options:
         fuse_loops=not parsed.no_fused_loops,
         iterative_units=not parsed.no_iterative_units,
         fast_math=parsed.fast_math,
+        quantize=parsed.quantize,
+        calibrate=parsed.calibrate,
+        keep_float=tuple(parsed.keep_float),
+        io=parsed.io,
     )
 
 

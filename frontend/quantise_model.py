@@ -1,0 +1,240 @@
+"""A model in floats → the same model in int8, as torchao's PT2E makes it; and codes at its border.
+
+`--quantize int8` exports the model, watches its tensors while it runs on the calibration data, and converts it with
+`Int8Quantizer`: what comes out is a graph of quantise, dequantise and PyTorch's own operations, which is compiled, and
+which PyTorch runs to compare with. `--io int8` takes the conversions at the border of such a graph away: the design's
+inputs and outputs are codes, and each has a scale and a zero point. The code of x is round(x / scale) + zero_point.
+
+Refuses: `quantisation-failed` where PyTorch cannot quantise the model; `usage` for calibration data that do not fit,
+a layer that is not there, and where torchao is not installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+
+from torch2hw.compiler.options import Options
+from torch2hw.dialects.loops import PortCodes
+from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.signature import Structure, argument_names
+from torch2hw.tools.errors import Torch2HWError, UsageError
+
+INSTALL = "pip install --no-deps torchao==0.18.0"
+RANDOM_SETS = 8
+"""Sets of random inputs that calibrate besides the example inputs, where there are no calibration data."""
+
+
+class QuantisationFailed(Torch2HWError):
+    """PyTorch cannot quantise the model."""
+
+    code = "quantisation-failed"
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """The model that is compiled, and the codes of each tensor at its border (None of one that has none), in the order
+    of the ports."""
+
+    loaded: LoadedModel
+    inputs: tuple[PortCodes | None, ...]
+    outputs: tuple[PortCodes | None, ...]
+
+
+def quantised(loaded: LoadedModel, options: Options) -> Quantised | None:
+    """The model as these options want it; None where they want it as it is."""
+    if options.quantize is None and options.ports != "int8":
+        return None
+    changed = loaded if options.quantize is None else _converted(loaded, options)
+    if options.ports == "float":
+        return Quantised(changed, (), ())
+    return _with_codes(changed, options)
+
+
+def _converted(loaded: LoadedModel, options: Options) -> LoadedModel:
+    """The model, quantised."""
+    if importlib.util.find_spec("torchao") is None:
+        raise UsageError(
+            f"--quantize {options.quantize}: torchao is not installed", why="it quantises PyTorch's models", fix=INSTALL
+        )
+    kept = (*options.keep_float, *loaded.kept_in_float)
+    _check_layers(loaded, kept)
+    sets = calibration_sets(loaded, options)
+    with _quiet(), torch.no_grad():
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+        from torch2hw.frontend.quantizer import Int8Quantizer
+
+        quantizer = Int8Quantizer(options.quantize == "int8:per-tensor", kept)
+        try:
+            exported = torch.export.export(loaded.model, loaded.example_inputs).module()
+            prepared = prepare_pt2e(exported, quantizer)
+            for arguments in sets:
+                prepared(*arguments)
+            model = convert_pt2e(prepared)
+        except Exception as error:
+            raise QuantisationFailed(
+                f"PyTorch cannot quantise the model: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
+                location=(loaded.source_file, 0),
+                why="torch.export and torchao's prepare_pt2e and convert_pt2e make an int8 model of it",
+                fix="compile it without --quantize, or keep the layer at fault in floats with --keep-float NAME",
+            ) from error
+    return replace(loaded, model=_plain(model, loaded))
+
+
+def _check_layers(loaded: LoadedModel, names: Sequence[str]) -> None:
+    """Refuse names of layers that the model does not have."""
+    layers = {path for path, _ in loaded.model.named_modules() if path}
+    for name in names:
+        if name not in layers:
+            raise UsageError(
+                f"--keep-float {name}: the model has no layer of that name",
+                fix=f"its layers are {', '.join(sorted(layers)) or 'none'}",
+            )
+
+
+def calibration_sets(loaded: LoadedModel, options: Options) -> list[tuple[Any, ...]]:
+    """The arguments to watch the model on: those of the file, or the example inputs and random ones like them."""
+    structure, tensors = Structure.of(loaded.example_inputs)
+    if options.calibrate is not None:
+        return [structure.build(each) for each in _from_file(Path(options.calibrate), loaded, structure, tensors)]
+    print(
+        "warning: no calibration data: the ranges of int8 codes are those of the example inputs and of random ones; "
+        "give real inputs with --calibrate data.npz",
+        file=sys.stderr,
+    )
+    generator = torch.Generator().manual_seed(0)
+    sets = [list(tensors)]
+    for _ in range(RANDOM_SETS):
+        sets.append([_like(tensor, generator) for tensor in tensors])
+    return [structure.build(each) for each in sets]
+
+
+def _like(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Normally distributed numbers with the mean and deviation of the example; of others, itself."""
+    if not tensor.is_floating_point():
+        return tensor
+    deviation = float(tensor.std()) if tensor.numel() > 1 else 1.0
+    return torch.randn(tensor.shape, generator=generator).to(tensor.dtype) * deviation + tensor.mean()
+
+
+def _from_file(
+    path: Path, loaded: LoadedModel, structure: Structure, tensors: Sequence[torch.Tensor]
+) -> Iterator[list[torch.Tensor]]:
+    """Sets of inputs from an archive of arrays, named like the arguments: each an input, or many of them, one after the
+    other or along a first dimension of its own."""
+    names = input_names(loaded, structure, tensors)
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {name: np.asarray(held[name]) for name in held.files}
+    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"--calibrate {path}: cannot be read: {error}", fix="write it with numpy.savez") from None
+    if set(arrays) != set(names):
+        raise UsageError(
+            f"--calibrate {path}: holds {', '.join(sorted(arrays)) or 'nothing'}, the inputs are {', '.join(names)}",
+            fix=f"numpy.savez({path.name!r}, {', '.join(f'{name}=…' for name in names)})",
+        )
+    columns = []
+    for name, tensor in zip(names, tensors, strict=True):
+        shape, array = tuple(tensor.shape), torch.from_numpy(arrays[name]).to(tensor.dtype)
+        if array.shape[1:] == shape:
+            columns.append(list(array))
+        elif shape and array.shape[1:] == shape[1:] and array.shape[0] >= shape[0]:
+            columns.append([array[k : k + shape[0]] for k in range(0, array.shape[0] - shape[0] + 1, shape[0])])
+        else:
+            raise UsageError(
+                f"--calibrate {path}: {name} has shape {tuple(array.shape)}, the model takes {shape}",
+                fix="give arrays of that shape, with as many rows as you like, or with another dimension in front",
+            )
+    counts = {len(column) for column in columns}
+    if len(counts) > 1 or not columns:
+        raise UsageError(f"--calibrate {path}: as many of each input are needed, there are {sorted(counts)}")
+    return iter([list(each) for each in zip(*columns, strict=True)])
+
+
+def input_names(loaded: LoadedModel, structure: Structure, tensors: Sequence[torch.Tensor]) -> list[str]:
+    """The names of the tensors among the arguments."""
+    arguments = argument_names(loaded.model, structure.build(tensors))
+    names = []
+    for path in structure.tensor_paths():
+        index, _, rest = path.partition("_")
+        names.append("_".join(filter(None, [arguments[int(index)], rest])))
+    return names
+
+
+def _plain(model: fx.GraphModule, loaded: LoadedModel) -> fx.GraphModule:
+    """The graph as a module of its own, without the checks that torch.export puts around it."""
+    graph = model.graph
+    for node in list(graph.nodes):
+        if node.op == "call_module" and not node.users:
+            graph.erase_node(node)
+    return fx.GraphModule(model, graph, type(loaded.model).__name__)
+
+
+def _with_codes(loaded: LoadedModel, options: Options) -> Quantised:
+    """The model without the conversions at its border, and what its codes are."""
+    if not isinstance(loaded.model, fx.GraphModule):
+        raise UsageError(
+            "--io int8: the model is not quantised",
+            why="codes have the scales of a quantised model",
+            fix="add --quantize int8, or give a model that convert_pt2e made",
+        )
+    model = _plain(loaded.model, loaded)
+    structure, tensors = Structure.of(loaded.example_inputs)
+    inputs, examples = [], []
+    placeholders = [node for node in model.graph.nodes if node.op == "placeholder"]
+    for node, tensor in zip(placeholders, tensors, strict=True):
+        codes = _codes_of(list(node.users))
+        inputs.append(None if codes is None else codes[0])
+        examples.append(tensor if codes is None else next(iter(node.users)).target(tensor, *codes[1]))
+        for user in list(node.users) if codes is not None else ():
+            user.replace_all_uses_with(node)
+            model.graph.erase_node(user)
+        if codes is not None:
+            node.meta = {**node.meta, "val": examples[-1]}
+    outputs = []
+    output = next(node for node in model.graph.nodes if node.op == "output")
+    for node in list(output.all_input_nodes):
+        codes = _codes_of([node], "dequantize_per_tensor")
+        outputs.append(None if codes is None else codes[0])
+        if codes is not None:
+            output.replace_input_with(node, node.args[0])
+    model.graph.eliminate_dead_code()
+    model.recompile()
+    changed = replace(loaded, model=model, example_inputs=structure.build(examples))
+    return Quantised(changed, tuple(inputs), tuple(outputs))
+
+
+def _codes_of(nodes: Sequence[fx.Node], name: str = "quantize_per_tensor") -> tuple[PortCodes, tuple[Any, ...]] | None:
+    """What all of these nodes quantise to, and their arguments beside the tensor; None if they differ or do not."""
+    target = getattr(getattr(torch.ops.quantized_decomposed, name, None), "default", None)
+    found: set[tuple[Any, ...]] = {tuple(node.args[1:]) for node in nodes if node.target is target}
+    if len(found) != 1 or any(node.target is not target for node in nodes):
+        return None
+    arguments: tuple[Any, ...] = found.pop()
+    return PortCodes(float(arguments[0]), int(arguments[1])), arguments
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of PyTorch and torchao, and what they print and log."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
