@@ -8,6 +8,7 @@ of up to 32 cycles for one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from math import prod
 
 from torch2hw.analysis.banks import accesses_of, conflicts, possible_banks
 from torch2hw.analysis.reduction_order import in_flight, interleave
-from torch2hw.analysis.unit_binding import luts_of
+from torch2hw.analysis.unit_binding import latency_of, luts_of
 from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
@@ -28,6 +29,7 @@ CONSTANT_COMPARISON_LUTS = 4  # of a float and a constant
 BANK_LUTS = 16  # of address, enable and host's decoder
 REWIRING_LUTS = 64  # two operands of an adder from another place than in the other kernel
 DEPTH_ESTIMATE_CYCLES = 14
+DOT = "hwlib.dot"
 
 Factors = Mapping[Buffer, tuple[int, ...]]
 
@@ -71,12 +73,31 @@ class Lanes:
         """Cycles from a load to a store, with a tree of additions where lanes are joined."""
         carried = len(self.kernel.stages[0].carried)
         joined = self.kernel.lanes // carried if carried else 1
+        if self.blocks:
+            return DEPTH_ESTIMATE_CYCLES + latency_of(self.blocks[0], self.library) + self.latency
         return DEPTH_ESTIMATE_CYCLES + (joined - 1).bit_length() * self.latency
 
     @cached_property
     def least(self) -> tuple[int, float]:
         """What cycles and LUTs are not below, whatever the banks."""
-        return self.kernel.trip_count + self.kernel.rounds * self.depth, self.fixed_luts
+        return self.kernel.trip_count + self.kernel.rounds * self.depth, self.fixed_luts - self.saved_luts
+
+    @cached_property
+    def blocks(self) -> list[Operation]:
+        """Its dot products."""
+        return _dots(self.kernel)
+
+    @cached_property
+    def saved_luts(self) -> float:
+        """What its dot products take less than multipliers and adders of their own."""
+        return sum(self._apart(dot) - luts_of(dot, self.library) for dot in self.blocks)
+
+    def _apart(self, dot: Operation) -> float:
+        """LUTs of the multipliers and adders of a dot product, but for the one that adds to the carried value."""
+        lanes, kind, source = len(dot.operands) // 2, dot.type, dot.operand_types[:2]
+        multiplier = Operation("", kind, "arith.mulf", ("", ""), source)
+        adder = Operation("", kind, "arith.addf", ("", ""), (kind, kind))
+        return lanes * luts_of(multiplier, self.library) + (lanes - 1) * luts_of(adder, self.library)
 
     @cached_property
     def interleaved(self) -> tuple[int, int]:
@@ -122,17 +143,30 @@ class Lanes:
         return total
 
     def rewiring(self, widest: Kernel | None) -> float:
-        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest kernel."""
+        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest kernel; of
+        dot products that it has not, in full; of the largest one itself, what its dot products save."""
         kernel = self.kernel
+        if widest is kernel:
+            return -self.saved_luts
+        if self.blocks and Counter(map(_shape, self.blocks)) - Counter(map(_shape, _dots(widest))):
+            return sum(luts_of(dot, self.library) for dot in self.blocks)
         if widest is None or not kernel.macs or len(kernel.stages[0].carried) == len(widest.stages[0].carried):
             return 0.0
         return REWIRING_LUTS * kernel.lanes
 
 
+def _dots(kernel: Kernel | None) -> list[Operation]:
+    return [s for s in kernel.statements() if isinstance(s, Operation) and s.name == DOT] if kernel else []
+
+
+def _shape(dot: Operation) -> tuple[int, str]:
+    return len(dot.operands), dot.operand_types[0]
+
+
 def _is_lanes_own(operation: Operation) -> bool:
     """Whether it is half of a multiply-accumulate, of which a lane has one."""
     kind = operation_kind(operation.name)
-    return kind.accumulates or kind.multiplies
+    return kind.accumulates or kind.multiplies or operation.name == DOT
 
 
 def choices(indices: Sequence[Index], factors: Sequence[int]) -> int:

@@ -39,6 +39,27 @@ func.func private @reference_choice_{type}(%c: i1, %a: {type}, %b: {type}) -> {t
 }}
 """
 
+ROUND_TO_BF16 = """
+func.func @__truncsfbf2(%x: f32) -> bf16 {
+  %half = arith.constant 32767 : i32
+  %one = arith.constant 1 : i32
+  %sixteen = arith.constant 16 : i32
+  %canonical = arith.constant 32704 : i16
+  %bits = arith.bitcast %x : f32 to i32
+  %above = arith.shrui %bits, %sixteen : i32
+  %odd = arith.andi %above, %one : i32
+  %up = arith.addi %half, %odd : i32
+  %moved = arith.addi %bits, %up : i32
+  %kept = arith.shrui %moved, %sixteen : i32
+  %rounded = arith.trunci %kept : i32 to i16
+  %nan = arith.cmpf uno, %x, %x : f32
+  %word = arith.select %nan, %canonical, %rounded : i16
+  %y = arith.bitcast %word : i16 to bf16
+  return %y : bf16
+}
+"""
+"""What LLVM calls to round to bf16, by the name that its run-time library has for it; the process has none."""
+
 
 class Reference:
     """A compiled program. Compiling takes tens of milliseconds, `run` the CPU time of the loops."""
@@ -57,6 +78,8 @@ class Reference:
             _expand_absolutes(module)
             if self._flush:
                 _keep_choices_apart(module)
+            if "bf16" in mlir_text:
+                _append(module, ROUND_TO_BF16)
             passmanager.PassManager.parse(TO_LLVM).run(module.operation)
             _forbid_vectors(module)
             for operation in module.body.operations:
@@ -152,8 +175,7 @@ def _keep_choices_apart(module: ir.Module) -> None:
         if isinstance(operation.results[0].type, FLOATS) and _is_comparison(operation.operands[0].owner)
     ]
     for type in {str(operation.results[0].type) for operation in choices}:
-        alone = ir.Module.parse(CHOICE.format(type=type))
-        module.body.append(next(iter(alone.body.operations)).operation.clone())
+        _append(module, CHOICE.format(type=type))
     for operation in choices:
         type = operation.results[0].type
         with ir.InsertionPoint(operation), operation.location:
@@ -161,6 +183,12 @@ def _keep_choices_apart(module: ir.Module) -> None:
             called = ir.Operation.create("func.call", [type], list(operation.operands), callee)
         operation.results[0].replace_all_uses_with(called.results[0])
         operation.erase()
+
+
+def _append(module: ir.Module, function: str) -> None:
+    """Add the function of that text."""
+    alone = ir.Module.parse(function)
+    module.body.append(next(iter(alone.body.operations)).operation.clone())
 
 
 def _is_comparison(owner: Any) -> bool:

@@ -14,6 +14,7 @@ from torch2hw.compiler.dumps import Dumps
 from torch2hw.compiler.options import Options
 from torch2hw.compiler.pipeline import passes_for
 from torch2hw.compiler.version import __version__
+from torch2hw.frontend.in_format import in_format
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.quantise_model import quantised
 from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
@@ -111,7 +112,7 @@ def compile_model(
     watch("import-torch")
     with answering_for("import-torch", partial(Dumps(None, passes, context).reproducer, 0, None), None):
         found = quantised(loaded, options)
-        loaded = loaded if found is None else found.loaded
+        loaded = in_format(loaded, options.dtype) if found is None else found.loaded
         imported = import_torch(loaded)
         if found is not None:
             imported = imported.with_codes(found.inputs, found.outputs)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from torch2hw.dialects.names import CONTROL_PORTS, KEYWORDS, is_legal
 from torch2hw.tools.errors import UsageError
 
-DTYPES = ("f32",)
+DTYPES = ("f32", "bf16", "f16")
 SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
 BANKINGS = ("dimension", "naive")
 CONTROLS = ("shared", "arms")
 QUANTISATIONS = ("int8", "int8:per-tensor")
 PORTS = ("float", "int8")
+SUMS = ("float", "block")
 MAX_BANKS = 64
 
 
@@ -28,7 +29,8 @@ class Options:
 
     `partition`: cyclic factor N, 1 to 64; a compute kernel gets N² multiply-accumulate lanes. A factor larger than a
     dimension uses that dimension whole.
-    `dtype`: the format that floating-point values have in hardware.
+    `dtype`: the format of floating-point values in memory: inputs, outputs, weights, results between kernels.
+    Products of two such numbers are exact, sums and functions are f32.
     `clock_ns`: the period that pipelining aims at, in nanoseconds.
     `subnormals`: `flush` treats subnormal operands and results as zero, as x86's FTZ|DAZ does; `keep` is IEEE 754.
     `top`: name of the top module; None takes the model file's stem.
@@ -47,6 +49,7 @@ class Options:
     `calibrate`: a .npz file of inputs to watch the model on; None: the example inputs and random ones.
     `keep_float`: names of layers that stay in floats.
     `io`: what the ports of a quantised model hold: `float`, or `int8`, codes; None: codes where it is quantised here.
+    `sums`: how lanes add to one sum: `float`, with a tree of adders, or `block`, in a dot product unit, rounded once.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     """
 
@@ -69,6 +72,7 @@ class Options:
     calibrate: str | None = None
     keep_float: tuple[str, ...] = ()
     io: str | None = None
+    sums: str = "float"
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
@@ -90,11 +94,16 @@ class Options:
         object.__setattr__(self, "keep_float", tuple(self.keep_float))
         if self.quantize is not None:
             _one_of("--quantize", self.quantize, QUANTISATIONS)
+            if self.dtype != "f32":
+                raise UsageError(f"--dtype {self.dtype}: not with --quantize", fix="leave one of them out")
         elif self.calibrate is not None or self.keep_float:
             option = "--keep-float" if self.calibrate is None else "--calibrate"
             raise UsageError(f"{option}: not without --quantize", fix="add --quantize int8, or leave it out")
         if self.io is not None:
             _one_of("--io", self.io, PORTS)
+        _one_of("--sums", self.sums, SUMS)
+        if self.schedule == "sequential" and self.sums != "float":
+            raise UsageError("--sums block: not for the sequential schedule", why="it adds one product at a time")
         if self.float_lib is not None and self.subnormals != "keep":
             raise UsageError(
                 f"--float-lib {self.float_lib}: not with --subnormals {self.subnormals}",

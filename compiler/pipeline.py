@@ -158,6 +158,8 @@ STATIC: tuple[Step, ...] = (
     Rewrite("divide-by-constants"),  # of what is no product by now
     *CHECKED,
     Rewrite("fuse-windows"),
+    Rewrite("narrow-storage"),  # once kernels are fused: what is not stored is not rounded
+    Rewrite("narrow-products"),
     Rewrite("reroll-loops"),  # once no kernel is fused any more, and before any is made different from its equals
     Rewrite("name-kernels"),
     Rewrite("choose-lanes"),
@@ -191,6 +193,7 @@ SEQUENTIAL: tuple[Step, ...] = (  # the paper's flow: arms and banks, no schedul
     *FUSE,
     *SIMPLIFY,
     *CHECKED,
+    Rewrite("narrow-storage"),  # products stay in f32, where the bits are the same
     Rewrite("name-kernels"),
     Rewrite("choose-arms"),
     Lowering(

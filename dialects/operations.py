@@ -154,6 +154,7 @@ OPERATIONS: dict[str, OperationKind] = {
         OperationKind("math.powf", "fff", cpp="std::pow({0}, {1})"),
         OperationKind("math.fpowi", "fif"),  # simplify-arithmetic makes powf or products of it
         OperationKind("hwlib.rounded_reciprocal", "ff", cpp="reciprocal({0})"),
+        OperationKind("hwlib.dot", "f"),  # of any number of pairs: all left operands first (choose-lanes makes it)
         OperationKind("hwlib.relu", "ff", cpp="rectified({0})"),
         # Arithmetic of floats.
         _binary("addf", "fff", np.add, "+", accumulates=True, reduction="sum", **_SUM, **_REGISTERED),

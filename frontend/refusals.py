@@ -65,6 +65,12 @@ class UnsupportedDtype(Torch2HWError):
     code = "unsupported-dtype"
 
 
+class NumberRange(Torch2HWError):
+    """A weight is beyond the range of the format that `--dtype` asks for."""
+
+    code = "number-range"
+
+
 class EmptyTensor(Torch2HWError):
     """A tensor without elements."""
 

@@ -11,7 +11,7 @@ from itertools import product
 from .entries import Entry, entry_for, unit_name
 from .float_compare import PREDICATES
 from .float_divide_by import packed_type
-from .float_dot import GUARD_BITS
+from .float_dot import kept_bits
 from .float_mul import holds_products
 from .formats import FORMATS, float_format, integer_width, type_width
 from .integers import COMPARISONS
@@ -47,9 +47,9 @@ class Listed:
         if self.operation == "hwlib.sum":
             return f"correctly rounded {(lanes - 1).bit_length()} times in a row"
         if self.operation == "hwlib.dot":
-            form = float_format(self.types[-1])
-            assert form is not None
-            cut = form.significand_bits + GUARD_BITS - 2
+            source, form = float_format(self.types[0]), float_format(self.types[-1])
+            assert source is not None and form is not None
+            cut = kept_bits(source, form) - 2
             return f"0.5 ulp + {lanes // 2} x 2^-{cut} of the largest product"
         if ulp == 0:
             return "exact"

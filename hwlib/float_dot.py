@@ -3,10 +3,10 @@
 The tree adds neighbours, then neighbours' sums, and so on; an odd one out waits for the next level. Every addition
 rounds.
 
-The dot product rounds once. Products are exact; each is aligned to the largest exponent among them, cut to `kept`
+The dot product rounds once. Products are exact; each is aligned to the largest exponent among them, cut to `kept_bits`
 significant bits (toward zero), and the rest is integer arithmetic: a tree of two's complement adders, one
-normalisation, rounding to nearest even. What is cut is below 2^(2 - kept) of the largest product, a lane. The integer
-arithmetic is the definition of the result; it does not depend on the order of the lanes.
+normalisation, rounding to nearest even. What is cut is below 2^(2 - kept_bits) of the largest product, a lane. The
+integer arithmetic is the definition of the result; it does not depend on the order of the lanes.
 
 Results: the NaN if an operand is NaN, for 0 times infinity and for infinities of both signs; a sum of 0 is +0. Under
 flush, subnormal operands count as zeros and results below the normals (after rounding) become zeros.
@@ -24,7 +24,14 @@ from .float_round import finish
 from .formats import Fields, Format, unpack
 from .shifts import leading_zeros, shift_left, shift_right
 
-GUARD_BITS = 8  # bits kept below the significand of the result
+GUARD_BITS = 8  # bits kept below the significand of the result, or of a product where that is shorter
+ROUNDING_BITS = 2  # kept below the significand of the result in any case
+
+
+def kept_bits(form: Format, target: Format) -> int:
+    """Bits of an aligned product of numbers of `form`, whose sum is of format `target`."""
+    exact, result = 2 * form.significand_bits, target.significand_bits
+    return max(min(result, exact) + GUARD_BITS, result + ROUNDING_BITS)
 
 
 def tree(values: Sequence[Bits], combine: Callable[[Bits, Bits], Bits]) -> Bits:
@@ -42,7 +49,7 @@ def total(operands: Sequence[Bits], form: Format, flush: bool) -> Bits:
 
 def dot(left: Sequence[Bits], right: Sequence[Bits], form: Format, target: Format, flush: bool) -> Bits:
     """left · right, in `target`, which has the exponent bits of `form` or more."""
-    kept, pairs = target.significand_bits + GUARD_BITS, zip(left, right, strict=True)
+    kept, pairs = kept_bits(form, target), zip(left, right, strict=True)
     lanes = [_Lane(unpack(a, form, flush), unpack(b, form, flush), form, flush, kept) for a, b in pairs]
     largest = tree([lane.exponent for lane in lanes], lambda x, y: mux(x.ult(y), y, x)).named("largest")
     carry_bits = (len(lanes) - 1).bit_length()

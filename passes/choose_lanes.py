@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -32,6 +32,7 @@ from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.hwlib import Library
+from torch2hw.passes.block_sums import blocked, models_of
 from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
@@ -64,7 +65,8 @@ class ChooseLanes:
         partition = int(context.options.partition)
         if partition == 1:
             return program, {}
-        search = LaneSearch(self, program, partition * partition, context.library)
+        block = context.options.sums == "block"
+        search = LaneSearch(self, program, partition * partition, context.library, block)
         chosen = search.best()
         factors = search.partition(range(len(chosen)), chosen)
         report: dict[str, Any] = {}
@@ -76,14 +78,19 @@ class ChooseLanes:
                 joined.append(kernel.name)
         if joined:
             report["rounding"] = joined
-        return program.with_kernels([lanes.kernel for lanes in chosen]), report
+        models = {name: text for lanes in chosen for name, text in models_of(lanes.kernel, context.library).items()}
+        done = program.with_kernels([lanes.kernel for lanes in chosen])
+        return replace(done, models=tuple(dict.fromkeys((*done.models, *models.values())))), report
 
 
 class LaneSearch:
-    """A choice of lanes for every kernel of a program, at most `limit` each."""
+    """A choice of lanes for every kernel of a program, at most `limit` each; `block`, with dot products where lanes are
+    joined (`block_sums`)."""
 
-    def __init__(self, effort: ChooseLanes, program: Program, limit: int, library: Library) -> None:
-        self.effort = effort
+    def __init__(
+        self, effort: ChooseLanes, program: Program, limit: int, library: Library, block: bool = False
+    ) -> None:
+        self.effort, self.block = effort, block
         self.kernels, self.limit = program.kernels, limit
         self.whole = run_time_dimensions(program.kernels)
         work = sum(kernel.macs for kernel in self.kernels) or sum(kernel.trip_count for kernel in self.kernels)
@@ -106,6 +113,8 @@ class LaneSearch:
         found = []
         for choice in candidates(kernel, self.limit, self.effort.priced(self.limit)):
             unrolled = unroll(kernel, choice)
+            if self.block:
+                unrolled = blocked(unrolled, library)
             text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
             found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library), library))
         return found

@@ -18,6 +18,14 @@ class PassOptions(Protocol):
         """N, from 1 on: N² multiply-accumulate lanes in a kernel."""
 
     @property
+    def dtype(self) -> str:
+        """The format of floats in memory: `f32`, `bf16` or `f16`."""
+
+    @property
+    def sums(self) -> str:
+        """How lanes add to one sum: `float` or `block`."""
+
+    @property
     def sequential_control(self) -> str:
         """`shared` or `arms`."""
 

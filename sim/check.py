@@ -19,6 +19,7 @@ from torch2hw.analysis.stored_arrays import Array, from_torch, to_torch
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.compiler.design_files import write_design
 from torch2hw.frontend.export_model import run_model
+from torch2hw.frontend.in_format import rounded
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
@@ -126,7 +127,7 @@ def simulate_design(
 ) -> SimulationResult:
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
     loaded = compiled.loaded
-    structure, tensors = Structure.of(arguments)
+    structure, tensors = Structure.of(rounded(arguments, compiled.options.dtype))
     with torch.no_grad():
         run_model(lambda *given: loaded.model(*structure.build(given)), tensors, loaded, "these inputs")
     generator = torch.Generator().manual_seed(seed)

@@ -10,6 +10,8 @@ moved at random as another implementation may (`RoundedOtherwise`):
 - other functions by up to `FUNCTION_ULP` ulps, unless the result is a whole number, for exp(0) is 1 and log2(8) is 3;
 - with `--fast-math` quotients too, and whole ones;
 - numbers that become codes as `quantised` says, which also says how far codes may be from PyTorch's;
+- with `--dtype bf16` or `f16` any result by up to half an ulp of that format, unless the format holds it: a design
+  rounds those that it stores;
 - which of equal elements `topk` and an unstable `sort` take is open;
 - with subnormals flushed, a subnormal may be zero; a NaN or a number out of range as an integer may be any.
 
@@ -34,6 +36,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch2hw.analysis.stored_arrays import Array, from_torch, to_float64, to_words
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.number_types import number_type
+from torch2hw.frontend.in_format import torch_format
 from torch2hw.sim import pytorch
 from torch2hw.sim.compare import Mismatch
 from torch2hw.sim.quantised import DEQUANTISE, moved_code, output_steps, too_far
@@ -71,9 +74,11 @@ ORDERING = {aten.topk.default, aten.sort.default, aten.kthvalue.default, aten.me
 class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Moves what operations of PyTorch compute, as the module's docstring says. Views stay views."""
 
-    def __init__(self, generator: torch.Generator, flush: bool, fast_math: bool) -> None:
+    def __init__(
+        self, generator: torch.Generator, flush: bool, fast_math: bool, stored: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.generator, self.flush = generator, flush
+        self.generator, self.flush, self.stored = generator, flush, stored
         self.alike = ROUNDED_ALIKE - {aten.div} if fast_math else ROUNDED_ALIKE
 
     def __torch_dispatch__(
@@ -104,6 +109,8 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not leaf.is_floating_point():
                 return self._undefined(leaf, operands) if func is aten._to_copy.default else leaf
             changed = leaf if alike else self._moved(leaf, operands, func.overloadpacket is aten.div)
+            if self.stored != torch.float32 and leaf.dtype == torch.float32:
+                changed = self._rounded(changed)
             return self._flushed(changed) if self.flush else changed
 
         return tree_map(moved, results)
@@ -126,6 +133,12 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return leaf + by
         ulps = torch.randint(-FUNCTION_ULP, FUNCTION_ULP + 1, leaf.shape, generator=self.generator).to(leaf.dtype)
         return torch.where((leaf == leaf.round()) & (not inexact), leaf, leaf * (1 + ulps * ulp))
+
+    def _rounded(self, leaf: torch.Tensor) -> torch.Tensor:
+        """Moved by up to half an ulp of the format in memory, where that does not hold it."""
+        short, limits = leaf.to(self.stored).to(leaf.dtype), torch.finfo(self.stored)
+        by = self._random(leaf) * leaf.abs().clamp_min(limits.tiny) * (limits.eps / 2)
+        return torch.where((short == leaf) | ~short.isfinite(), leaf, leaf + by)
 
     def _flushed(self, leaf: torch.Tensor) -> torch.Tensor:
         subnormal = (leaf != 0) & (leaf.abs() < SMALLEST_NORMAL)
@@ -196,7 +209,7 @@ def unexplained(
 def _run_otherwise(model: torch.nn.Module, inputs: Sequence[object], seed: int, options: Options) -> list[Array] | None:
     generator, flush = torch.Generator().manual_seed(seed), options.subnormals == "flush"
     try:
-        with RoundedOtherwise(generator, flush, options.fast_math):
+        with RoundedOtherwise(generator, flush, options.fast_math, torch_format(options.dtype)):
             answers = pytorch.run(model, inputs)
     except (RuntimeError, IndexError):
         return None

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from torch2hw.compiler.options import Options
+from torch2hw.compiler.options import DTYPES, SUMS, Options
 from torch2hw.sim.fuzz_models import MAX_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError
@@ -46,6 +46,8 @@ SIMPLIFIED = (
     "share_memories",
     "fuse_loops",
     "iterative_units",
+    "sums",
+    "dtype",
     "subnormals",
     "clock_ns",
 )
@@ -81,6 +83,7 @@ def options_of(seed: int) -> Options:
             schedule="sequential",
             sequential_banking=rng.choice(("dimension", "dimension", "naive")),
             sequential_control=rng.choice(("shared", "shared", "arms")),
+            dtype=rng.choice(DTYPES),
         )
     return Options(
         partition=rng.choice(PARTITIONS),
@@ -91,6 +94,8 @@ def options_of(seed: int) -> Options:
         share_memories=rng.random() < 0.9,
         fuse_loops=rng.random() < 0.9,
         iterative_units=rng.random() < 0.9,
+        dtype=rng.choice(("f32", *DTYPES)),
+        sums=rng.choice(SUMS),
     )
 
 
@@ -157,7 +162,7 @@ def _fault(seed: int, text: str, options: Options, folder: Path) -> str:
         meddle=rng.random() < 0.8,
         fast_build=latency < FAST_BUILD_BELOW_CYCLES,
     )
-    sets = sets_for(loaded.model, compiled.imported, loaded.example_inputs)
+    sets = sets_for(compiled.loaded.model, compiled.imported, compiled.loaded.example_inputs)
     result = simulate_sets(compiled, sets, conditions=hard)
     result.check()
     return ""

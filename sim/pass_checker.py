@@ -178,7 +178,7 @@ class PassChecker:
     def _yardstick(self, number: int) -> Yardstick:
         while len(self._yardsticks) <= number:
             inputs = arguments(self.imported, self.sets[len(self._yardsticks)])
-            self._yardsticks.append(Yardstick.of(self.model, inputs))
+            self._yardsticks.append(Yardstick.of(self.model, inputs, self.options.dtype))
         return self._yardsticks[number]
 
 

@@ -7,7 +7,8 @@ computation, not on the pass. The yardstick is PyTorch in float64. A tensor's *s
 - the distance that float64 itself moves when every input, weight and result on the way is moved by half an ulp of
   float32, at random (`PERTURBATIONS` times): a sum whose terms cancel moves far. A sum of n terms is moved by sqrt(n)
   halves of an ulp, for it is rounded n times (Higham, Accuracy and Stability of Numerical Algorithms, section 2.8);
-  mean and variance of a normalisation are results on the way,
+  mean and variance of a normalisation are results on the way; with `--dtype bf16` or `f16`, every result is moved by
+  half an ulp of that format besides, for it may be stored,
 - one ulp of float32 of the tensor's largest magnitude, and the smallest normal number.
 
 Values after the pass may be `FACTOR` scales from float64. Elements that are not finite, or so large that a partial sum
@@ -29,6 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2hw.analysis.stored_arrays import Array, to_float64
+from torch2hw.dialects.number_types import number_type
 from torch2hw.sim import pytorch
 
 FACTOR = 8.0
@@ -52,15 +54,18 @@ class Yardstick:
     moved: tuple[float, ...]
 
     @staticmethod
-    def of(model: torch.nn.Module, inputs: Sequence[object]) -> Yardstick:
-        """Measured with PyTorch; the same every time."""
+    def of(model: torch.nn.Module, inputs: Sequence[object], dtype: str = "f32") -> Yardstick:
+        """Measured with PyTorch; the same every time. `dtype` is the format of `--dtype`."""
+        form = number_type(dtype).format
+        assert form is not None
+        stored = 0.0 if dtype == "f32" else 2.0**-form.significand_bits
         wide = pytorch.run_float64(model, inputs)
         answers = pytorch.run(model, inputs) if wide is None else wide
         exact = tuple(tensor.double().numpy() for tensor in answers)
         moved = [0.0] * len(exact)
         for seed in range(0 if wide is None else PERTURBATIONS):
             generator = torch.Generator().manual_seed(seed)
-            for k, tensor in enumerate(_run_moved(model, inputs, generator)):
+            for k, tensor in enumerate(_run_moved(model, inputs, generator, stored)):
                 with np.errstate(invalid="ignore"):  # of two infinities
                     moved[k] = max(moved[k], _largest(tensor.double().numpy() - exact[k]))
         return Yardstick(exact, tuple(moved))
@@ -82,11 +87,13 @@ class Yardstick:
 
 
 class MovedResults(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Multiplies what every operation of PyTorch computes by 1 ± half an ulp, more for sums. Views stay views."""
+    """Multiplies what every operation of PyTorch computes by 1 ± half an ulp, more for sums. Views stay views.
 
-    def __init__(self, generator: torch.Generator) -> None:
+    `stored` is half an ulp of the format in memory, relative; 0 where that is float32."""
+
+    def __init__(self, generator: torch.Generator, stored: float = 0.0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.generator = generator
+        self.generator, self.stored = generator, stored
 
     def __torch_dispatch__(
         self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -103,7 +110,7 @@ class MovedResults(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point() or not leaf.numel():
                 return leaf
             rounded = max(1.0, terms / leaf.numel()) ** 0.5
-            return leaf * _factors(leaf, self.generator, rounded)
+            return leaf * _factors(leaf, self.generator, rounded + self.stored / HALF_ULP)
 
         return tree_map(moved, results)
 
@@ -113,9 +120,11 @@ def _largest(values: Values) -> float:
     return float(np.abs(finite).max(initial=0.0))
 
 
-def _run_moved(model: torch.nn.Module, inputs: Sequence[object], generator: torch.Generator) -> list[torch.Tensor]:
+def _run_moved(
+    model: torch.nn.Module, inputs: Sequence[object], generator: torch.Generator, stored: float
+) -> list[torch.Tensor]:
     wide, moved = _moved_model(model, generator), _moved(inputs, generator)
-    with MovedResults(generator):
+    with MovedResults(generator, stored):
         return pytorch.run(wide, moved)
 
 

@@ -15,6 +15,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "kernels.md": "Kernels of Stream-HLS",
     "ablation.md": "Sequential schedule",
     "area.md": "LUTs over lanes",
+    "formats.md": "Number formats and sums",
     "compile_time.md": "Compile time",
     "units.md": "Hardware units",
     "evidence.md": "Evidence for the units",

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from torch2hw.analysis.reference import Reference, flushing_subnormals
-from torch2hw.analysis.stored_arrays import from_torch, from_words, to_torch, to_words
+from torch2hw.analysis.stored_arrays import canonicalise_nans, from_torch, from_words, to_torch, to_words
 from torch2hw.dialects.number_types import number_type
 
 PRODUCT = """
@@ -153,3 +154,23 @@ def test_the_size_of_an_integer() -> None:
     """
     x = np.array([-(2**31), -7, 0, 2**31 - 1], np.int32)
     np.testing.assert_array_equal(Reference(text).run([x])[0], np.abs(x))
+
+
+ROUNDING = """
+func.func @main(%x: memref<{n}xf32>, %y: memref<{n}xbf16>) {{
+  affine.for %i = 0 to {n} {{
+    %0 = affine.load %x[%i] : memref<{n}xf32>
+    %1 = arith.truncf %0 : f32 to bf16
+    %2 = arith.addf %1, %1 : bf16
+    affine.store %2, %y[%i] : memref<{n}xbf16>
+  }}
+  return
+}}
+"""
+
+
+def test_rounding_to_bf16_is_to_nearest_even() -> None:
+    words = np.array([0x3F808000, 0x3F818000, 0x3F808001, 0x7F7FFFFF, 0xFF800000, 0x7FC00001, 0x80000000], np.uint32)
+    y = Reference(ROUNDING.format(n=len(words))).run([words.view(np.float32)])[0]
+    expected = torch.from_numpy(words.view(np.int32).copy()).view(torch.float32).bfloat16() * 2
+    assert canonicalise_nans(to_words(y, "bf16"), "bf16").tolist() == to_words(from_torch(expected), "bf16").tolist()

@@ -16,13 +16,14 @@ from torch2hw.hwlib.entries import ENTRIES
 
 EXPANDED = {"math.fpowi", "arith.floordivsi", "arith.ceildivsi", "arith.bitcast"}
 """Operations without a unit: simplify-arithmetic and CIRCT take them apart, or they are constants."""
-OF_THE_LIBRARY = {"hwlib.sum", "hwlib.dot", "hwlib.reciprocal", "hwlib.sigmoid"}
+OF_THE_LIBRARY = {"hwlib.sum", "hwlib.reciprocal", "hwlib.sigmoid"}
 """Units that no pass uses."""
 OTHER = {
     "arith.select": ("i1", "f32", "f32", "f32"),
     "hwlib.divide_by": ("f32", "i64", "f32"),
     "hwlib.product": ("i8", "i8", "i16"),
     "hwlib.requantise": ("i22", "i18", "i10", "i10", "i10", "i8"),
+    "hwlib.dot": ("f32",) * 5,
 }
 KINDS = tuple(OPERATIONS.values())
 

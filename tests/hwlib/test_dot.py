@@ -10,7 +10,7 @@ import pytest
 
 from torch2hw.hwlib import Library, NoUnit, Unit
 from torch2hw.hwlib.exact import Real, decode, encode
-from torch2hw.hwlib.float_dot import GUARD_BITS
+from torch2hw.hwlib.float_dot import kept_bits
 from torch2hw.hwlib.formats import FORMATS, Format
 
 from .narrow import Compiled, decoded
@@ -56,7 +56,7 @@ def defined(left: list[int], right: list[int], form: Format, target: Format, flu
             infinite.add(a.negative ^ b.negative)
     if infinite:
         return target.nan if len(infinite) == 2 else encode(Real(infinite.pop(), None), target, flush)
-    kept, terms = target.significand_bits + GUARD_BITS, []
+    kept, terms = kept_bits(form, target), []
     for x, y in zip(left, right, strict=True):
         fields = [max(1, w >> form.fraction_bits & form.largest_exponent) for w in (x, y)]
         parts = [decode(w, form, flush) for w in (x, y)]

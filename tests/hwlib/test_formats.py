@@ -157,6 +157,29 @@ def test_wide_products(tmp_path: Path, source: str, target: str, policy: str) ->
     assert finite.mean() > 0.5
 
 
+@pytest.mark.parametrize("policy", ["flush", "keep"])
+@pytest.mark.parametrize("source", SIXTEEN)
+def test_wide_products_of_every_pair_of_significands(tmp_path: Path, source: str, policy: str) -> None:
+    """Exact: against float64, for pairs of exponents at both ends of the range and in it."""
+    form, wide, flush = known(source), known("f32"), policy == "flush"
+    unit = Library(subnormals=policy).unit("arith.mulf", (source, source), "f32")
+    compiled = Compiled([unit], tmp_path)
+    every = np.arange(1 << form.fraction_bits, dtype=np.uint64)
+    left, right = (w.ravel() for w in np.meshgrid(every, every))
+    top, bias = form.largest_exponent, form.bias
+    pairs = [(bias, bias), (0, top - 1), (0, 0), (1, bias), (top - 1, bias), (top - 1, top - 1), (top, bias), (top, 0)]
+    pairs += [(bias // 2, bias - bias // 2 + low) for low in (-1, 0, 1)]  # around the smallest normal of bf16
+    for number, exponents in enumerate(pairs):
+        signs = (number % 2, number // 2 % 2)
+        a, b = (
+            fraction | np.uint64(exponent << form.fraction_bits | sign << form.width - 1)
+            for fraction, exponent, sign in zip((left, right), exponents, signs, strict=True)
+        )
+        x, y = (decoded(w, form, flush and form.exponent_bits == wide.exponent_bits) for w in (a, b))
+        with np.errstate(all="ignore"):
+            same(compiled.run(0, [a, b]), encoded(x * y, wide, flush), a, b)
+
+
 @pytest.mark.parametrize("name", ["f16", "f8E4M3FN"])
 def test_elementary_functions(tmp_path: Path, name: str) -> None:
     """Computed in binary32 and rounded: nearly always the nearest."""

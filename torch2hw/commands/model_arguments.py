@@ -115,6 +115,12 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
     parser.add_argument(
         "--io", metavar="HOW", help="ports of a quantised model: float or int8, codes (default int8 with --quantize)"
     )
+    parser.add_argument(
+        "--sums",
+        default="float",
+        metavar="KIND",
+        help="static: lanes that add to one sum use adders (float, the default) or a dot product unit (block)",
+    )
     parser.add_argument("--top", metavar="NAME", help="name of the top module (default: the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
@@ -143,6 +149,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
         calibrate=parsed.calibrate,
         keep_float=tuple(parsed.keep_float),
         io=parsed.io,
+        sums=parsed.sums,
     )
 
 
