@@ -1,5 +1,6 @@
-"""In how many banks a buffer is stored: what its accesses of one cycle need, joined over all kernels. The pass
-`bank-memories` puts it into programs; cost models ask it.
+"""The banks of each buffer: as many as its accesses of one cycle need, as a least common multiple over all kernels.
+
+The pass `bank-memories` stores the result in programs; cost models ask for it.
 """
 
 from __future__ import annotations

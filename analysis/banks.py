@@ -1,8 +1,8 @@
-"""Which bank an access touches, and which partition of a buffer keeps the accesses of one iteration apart.
+"""Which bank an access touches, and which partition of a buffer keeps the accesses of one iteration in different banks.
 
 With cyclic factors f the bank of an element is (i mod f) in each dimension. For an access at index c₁·v₁ + … + k the
-bank is a constant if every c is a multiple of f. Two accesses never meet if their indices' difference modulo f is a
-non-zero constant in some dimension.
+bank is a constant if f divides every c. Two accesses never meet in a bank if, in some dimension, the difference of
+their indices modulo f is a constant other than zero.
 """
 
 from __future__ import annotations

@@ -1,9 +1,13 @@
-"""What lanes cost, for choose-lanes: the cycles of a kernel and LUTs beyond the units of its lanes.
+"""The cost of lanes, for choose-lanes: cycles of a kernel, and LUTs besides the units of its lanes.
 
-Sizes are what Yosys 0.70 makes for UltraScale+ (synth_xilinx -family xcup); a unit's is asked of the library. A
-32-bit memory of up to 32 words is 24 LUTs, of 64 words 40, of more a block RAM; a read-only one is 29 LUTs up to 64
-words, 56 up to 128, 113 up to 256, then a block RAM. A LUT is a multiplexer of four inputs for a bit, or a delay line
-of up to 32 cycles for one.
+Sizes are those of Yosys 0.70 for UltraScale+ (synth_xilinx -family xcup); the library gives the sizes of units.
+
+| 32 bits wide       | up to words: LUTs                 | above           |
+|--------------------|-----------------------------------|-----------------|
+| memory             | 32: 24, 64: 40                    | block RAM       |
+| read-only memory   | 64: 29, 128: 56, 256: 113         | block RAM       |
+
+One LUT is a multiplexer of four one-bit inputs, or a one-bit delay line of up to 32 cycles.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From where to where in a program each buffer is needed, and which can share a memory."""
+"""Lifetimes of buffers in a program, and which buffers can share a memory."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Modulo scheduling of one kernel: in which cycle of its iteration each statement starts, and how often one starts.
+"""Modulo scheduling of one kernel: the start of each statement in an iteration, and the initiation interval.
 
 An iteration starts every `interval_cycles` (II). Statement s of iteration n starts in cycle n·II + start[s].
 Constraints:
 
-- an operand is ready when its statement's latency has passed (a read's is that of the buffer's storage, constants are
-  always ready);
-- a carried value is read no earlier than its initial value is ready and at most distance·II cycles before its next
-  value is;
-- a memory has one read port and one write port: two accesses of one iteration to it start in different cycles modulo
-  II;
-- at most two operations without a register follow each other in a cycle;
-- an iterative unit gets operands no sooner than its spacing after the last ones: it runs where its stage runs.
+- an operand is ready when its statement's latency has passed. The latency of a read is that of the buffer's storage;
+  constants are always ready;
+- a carried value is read when its initial value is ready or later, and at most distance·II cycles before its next value
+  is ready;
+- a memory has one read port and one write port: two accesses of one iteration to a port start in different cycles
+  modulo II;
+- at most MAX_CHAINED combinational operations follow each other in a cycle;
+- an iterative unit gets operands no sooner than its interval after the last ones.
 
-II is the least that is found for which this holds. Operations start as early as they can, those on carried values as
-late as these must be read for that II, memory reads as late as their first use allows, so that few registers hold
+II is the smallest one found that meets the constraints. Operations start as early as possible. Operations on carried
+values start as late as this II requires, and memory reads as late as their first use allows: fewer registers then hold
 operands.
 """
 

@@ -1,10 +1,14 @@
-"""Part of check-ports: kernels that run at the same time do not get into each other's way.
+"""Part of check-ports: proves that kernels which run at the same time do not interfere.
 
-For every two kernels that have cycles in common, all that both do in those cycles is gone through, by enumeration: a
-shared unit gets operands from one of them in a cycle (an iterative one, in as many as it is busy), a port of a bank is
-asked for by one, and what the first in the order of the program does to an element comes before what the second does
-to it. A round of a kernel is a kernel here; of two rounds that do what two earlier ones did, moved by as many rows in
-every buffer, nothing is gone through again (`moved_rounds`).
+For two kernels that overlap in time, every use of a shared unit, a memory port or an element in the common cycles is
+enumerated:
+
+- a shared unit gets operands from one kernel in a cycle; an iterative unit, in all the cycles in which it is busy;
+- a port of a bank is used by one kernel in a cycle;
+- where both access an element, the access of the first kernel in program order comes first.
+
+A round of a kernel counts as a kernel of its own. Two rounds that repeat two earlier ones, moved by equally many rows
+in every buffer (`moved_rounds`), are not enumerated again.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""The order of a kernel's loops in which independent outputs fill the latency of its reduction, and reductions split
-into partial sums where there are too few. The pass `interleave-reductions` puts it into programs; cost models ask it.
+"""The order of a kernel's loops, so that independent outputs fill the latency of its reduction.
+
+Reductions with too few independent outputs are split into partial sums. The pass `interleave-reductions` stores the
+result in programs; cost models ask for it.
 """
 
 from __future__ import annotations

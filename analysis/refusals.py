@@ -1,4 +1,4 @@
-"""Refusals of the lowering: operations that no hardware exists for."""
+"""The refusal of an operation that has no unit."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Part of check-ports: of all accesses of a kernel, the pairs that residues do not keep apart.
+"""Part of check-ports: the pairs of accesses of a kernel that residues do not keep apart.
 
-What an index leaves when divided by a factor is a set of residues, exact where the index is affine. Two accesses whose
-sets are disjoint in some dimension never meet; what is left is looked at pair by pair. Two indices with the same terms,
-whose constants leave the same, have the same residues, so sets are made and compared for one of a kind, and a table
-says of which kind each access is.
+The residues of an index modulo a factor are a set, exact where the index is affine. Two accesses with disjoint sets in
+some dimension never meet; the other pairs are examined one by one. Indices with the same terms, and constants that are
+equal modulo the factor, have the same residues. So one set is made for each kind of index, and a table gives the kind
+of each access.
 """
 
 from __future__ import annotations

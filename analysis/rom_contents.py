@@ -1,4 +1,4 @@
-"""What a constant's memory holds, in the order in which a kernel reads it."""
+"""The words of a constant's memory, in the order in which a kernel reads them."""
 
 from __future__ import annotations
 

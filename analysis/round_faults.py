@@ -1,4 +1,4 @@
-"""Part of check-ports: rounds that do what the one before did, moved by as many rows in every buffer."""
+"""Part of check-ports: finds rounds that repeat the round before, moved by equally many rows in every buffer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Schedules of kernels, one after the other. `affine_to_scheduled` puts them into programs; cost models ask it."""
+"""Schedules of kernels that run one after the other.
+
+`affine_to_scheduled` stores them in programs; cost models ask for them.
+"""
 
 from __future__ import annotations
 

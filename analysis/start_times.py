@@ -1,5 +1,6 @@
-"""When each kernel of a scheduled program may start: accesses, units and ports of two kernels in time. The pass
-`overlap-kernels` puts it into programs; cost models ask it.
+"""The first cycle in which each kernel of a scheduled program may start, given the kernels before it.
+
+The pass `overlap-kernels` stores the result in programs; cost models ask for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What area is worth in time: the one exchange rate of the passes that trade cycles for LUTs.
+"""The exchange rate between cycles and LUTs, for all passes that trade one for the other.
 
-One per cent of the cycles is worth 1 / AREA_WEIGHT = 8 per cent of the LUTs of a design of that many lanes; time
-counts more because the lanes are there to be used. Attention of length 16 at N = 4 takes 9,688 cycles and 8,325 LUTs
-that are no unit's at a weight of 0.25, 8,892 cycles and 8,004 LUTs at 0.12 (Yosys 0.70, synth_xilinx -family xcup).
-LUTs of a lane and of what is no lane's: benchmarks/area.md, rounded.
+One per cent of the cycles is worth 1 / AREA_WEIGHT = 8 per cent of the LUTs of a design of that many lanes: time counts
+more, because the user asked for the lanes. Attention of length 16 at N = 4 takes 9,688 cycles and 8,325 LUTs outside
+units at a weight of 0.25, and 8,892 cycles and 8,004 LUTs at 0.12 (Yosys 0.70, synth_xilinx -family xcup).
+LANE_LUTS and OTHER_LUTS are rounded from benchmarks/area.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What the lowering asks of the hardware library: an operation's unit, its latency, and which units kernels share.
+"""The unit of an operation, its latency and cost, and the units that kernels share.
 
-A unit of one stage is no larger than the multiplexers in front of a shared one, so only longer pipelines are shared.
-Kernels that use a shared unit do so one after the other: when a kernel may start is decided with that in mind
-(`overlap-kernels`).
+Only units of two stages or more are shared: smaller ones are no larger than the multiplexers in front of a shared unit.
+Kernels use a shared unit one after the other; `overlap-kernels` chooses their starts accordingly.
 """
 
 from __future__ import annotations

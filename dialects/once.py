@@ -1,8 +1,8 @@
-"""What follows from one object that never changes is computed once, and kept with the object.
+"""Memoisation by identity: what follows from an object that never changes is computed once and kept with the object.
 
-Programs of one search differ in few kernels. The others are the same objects, so that their layout, their schedule and
-what is known about their accesses hold for every program in which they stand. Objects are told apart by identity: no
-value is hashed, and what was computed is forgotten with the object.
+Programs of one search differ in few kernels. The other kernels are the same objects, so their layout, schedule and
+accesses are computed once for all these programs. Objects are compared by identity: nothing is hashed by value, and
+results are freed with their object.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a kernel's statements run: the record that `affine_to_scheduled` hangs on each kernel."""
+"""The cycles in which a kernel's statements run: the record that `affine_to_scheduled` adds to each kernel."""
 
 from __future__ import annotations
 
