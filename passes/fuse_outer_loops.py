@@ -16,13 +16,14 @@ why: the tensor between two kernels is often the largest memory of a design, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, prod
 from typing import Any
 
 from torch2hw.analysis.bank_assignment import assigned
+from torch2hw.analysis.handed_rows import ends, handed_on, run_of
 from torch2hw.analysis.lane_costs import bank
 from torch2hw.analysis.lifetimes import shared
 from torch2hw.analysis.reduction_order import interleaved, recurrence_latency
@@ -32,7 +33,7 @@ from torch2hw.dialects.loops import Buffer, Kernel, Loop
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Node, Program, Rounds
-from torch2hw.dialects.quasi_affine import Index, Variable, variable
+from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.substitution import Access, fixed, with_accesses
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.block_plan import BLOCK_LUTS
@@ -169,71 +170,7 @@ def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
     return banked.banks * bank(banked.bank_elements, width)
 
 
-# -- what can be fused -------------------------------------------------------------------------------------------------
-def ends(program: Program, first: int) -> Iterator[int]:
-    """The ends of the runs of two kernels or more in the program's sequence, from `first` on, that can be fused; the
-    shortest first."""
-    common = 0
-    for end, kernel in enumerate(program.sequence[first:], first):
-        if not isinstance(kernel, Kernel) or not kernel.loops or kernel.loops[0].reduced_by is not None:
-            return
-        common = gcd(common, kernel.loops[0].extent)
-        if common == 1 or (end > first and not handed_on(program, first, end + 1)):
-            return
-        if end > first:
-            yield end + 1
-
-
-def run_of(program: Program, first: int, end: int) -> list[Kernel]:
-    """The kernels that are a part of the program's sequence."""
-    return [node for node in program.sequence[first:end] if isinstance(node, Kernel)]
-
-
-def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int, int]]:
-    """The buffers that only the kernels `first` … `end` - 1 know, and which one of them stores and another one touches:
-    the dimension of the rows that they hand on, and how many rows that are in all. Empty if a kernel touches rows that
-    another one stores outside of its own round."""
-    kernels = run_of(program, first, end)
-    others = (*program.sequence[:first], *program.sequence[end:])
-    known = {buffer for node in others for kernel in node.kernels for buffer in kernel.buffers()}
-    found: dict[Buffer, tuple[int, int]] = {}
-    for buffer in dict.fromkeys(store.buffer for kernel in kernels for store in kernel.stores()):
-        users = [kernel for kernel in kernels if buffer in kernel.buffers()]
-        if len(users) == 1:
-            continue
-        rows = rows_of(buffer, users)
-        if rows is None:
-            return {}
-        if buffer.storage.is_scratch and buffer not in known:
-            found[buffer] = rows
-    return found
-
-
-def rows_of(buffer: Buffer, kernels: Sequence[Kernel]) -> tuple[int, int] | None:
-    """A dimension, and the number of rows in it, such that the outermost loop of each kernel divides the rows evenly
-    among its iterations."""
-    accesses: list[tuple[Variable, tuple[Index, ...]]] = []
-    for kernel in kernels:
-        outer = kernel.loops[0].variable
-        accesses += [(outer, load.indices) for load in kernel.loads() if load.buffer is buffer]
-        accesses += [(outer, store.indices) for store in kernel.stores() if store.buffer is buffer]
-    for dimension in range(len(buffer.shape)):
-        rows = {indices[dimension].coefficient(outer) * outer.extent for outer, indices in accesses}
-        if len(rows) == 1 and min(rows) > 0 and all(stays(outer, indices, dimension) for outer, indices in accesses):
-            return dimension, rows.pop()
-    return None
-
-
-def stays(outer: Variable, indices: Sequence[Index], dimension: int) -> bool:
-    """An access is to the rows of its iteration of the outermost loop, as many as the step between two iterations."""
-    step = indices[dimension].coefficient(outer)
-    rest = indices[dimension] - variable(outer) * step
-    low, high = rest.bounds()
-    others = (index for k, index in enumerate(indices) if k != dimension)
-    return low >= 0 and high < step and all(outer not in index.variables() for index in (rest, *others))
-
-
-# -- in how many rounds ------------------------------------------------------------------------------------------------
+# -- numbers of rounds -------------------------------------------------------------------------------------------------
 def cheaper(
     limits: FuseOuterLoops,
     program: Program,
