@@ -38,6 +38,7 @@ from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib import Library, Unit
 from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
+from torch2hw.lowering.static.kernel_pipeline import KernelPipeline
 from torch2hw.lowering.static.kernel_ports import KernelPorts, select
 
 
@@ -51,7 +52,7 @@ class SharedUnit:
     select: str | None
 
 
-class KernelComponent:
+class KernelComponent(KernelPipeline):
     """`shared`: how many units of each name the parent owns. `announced`: the banks and the shared units (by name and
     number) that later kernels use too, or the host: for them this kernel has a select port, which the parent's
     multiplexers need.
@@ -70,16 +71,13 @@ class KernelComponent:
         announced: Container[tuple[Buffer | str, int]] = (),
         control_cycles: int = 0,
     ) -> None:
-        self.kernel, self.schedule, self.library = kernel, kernel.plan, library
-        self.component = Component(design, name, kernel.source)
+        super().__init__(Component(design, name, kernel.source), kernel)
+        self.library = library
         self.numbers = {use.result: number for use, _, number in shared_uses(kernel, library, shared)}
         self.announced = announced
         self.control_cycles = max(control_cycles, kernel.round_trips * kernel.plan.interval_cycles)
         self.shared: list[SharedUnit] = []
         self.ports = KernelPorts(self.component)
-        self.values: dict[str, tuple[Wire, int]] = {}  # wire and the cycle in which it holds
-        self.valids: list[Wire] = []
-        self.selects: dict[str, Wire] = {}
         self.states: list[tuple[int, Carried, Wire]] = []
         self.build()
 
@@ -130,55 +128,6 @@ class KernelComponent:
     def numbered_stores(self) -> list[tuple[int, Store]]:
         """The stores of all stages, each with the number of its stage."""
         return [(number, store) for number, stage in enumerate(self.kernel.stages) for store in stage.stores]
-
-    # -- values in time ------------------------------------------------------------------------------------------------
-    def at(self, name: str, cycle: int) -> Wire:
-        """The value `name` of the iteration whose cycle `cycle` it is."""
-        wire, ready = self.values[name]
-        assert cycle >= ready or self.is_constant(wire), (
-            f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
-        )
-        return wire if self.is_constant(wire) else self.component.delayed(wire, cycle - ready)
-
-    def is_constant(self, wire: Wire) -> bool:
-        """Whether a wire is one of the component's constants."""
-        return wire.name.startswith("%k") and wire in self.component.constants.values()
-
-    def valid(self, cycle: int) -> Wire:
-        """The valid bit `cycle` cycles after issue: registers with reset, so that nothing is stored after a reset."""
-        while len(self.valids) <= cycle:
-            register = self.component.register(f"valid{len(self.valids)}", 1)
-            self.component.assign(register.data, self.valids[-1])
-            self.component.assign(register.enable, self.component.constant(1, 1))
-            self.valids.append(register.out)
-        return self.valids[cycle]
-
-    def select_port(self, *cycles: int) -> str:
-        """The name of an output that is high in these cycles of every iteration."""
-        name = "in_" + "_".join(map(str, cycles))
-        if name not in self.selects:
-            flag = self.valid(cycles[0])
-            for cycle in cycles[1:]:
-                flag = self.component.operator("or", flag, self.valid(cycle))
-            self.selects[name] = self.component.output(name, 1)
-            self.component.assign(self.selects[name], flag)
-        return name
-
-    def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
-        """An index of the iteration that is in cycle `cycle` of its pipeline."""
-        return self.component.delayed(self.indices.value(index, width), cycle)
-
-    def flag_at(self, flag: Wire, cycle: int) -> Wire:
-        """A flag of the counters, delayed to cycle `cycle` of the pipeline."""
-        return self.component.delayed(flag, cycle)
-
-    def runs(self, stage: int, cycle: int) -> Wire:
-        """High where `stage` really runs in the iteration whose cycle `cycle` it is."""
-        ended = [loop for loop in self.kernel.loops if loop.reduced_by is not None and loop.reduced_by < stage]
-        flags = [self.flag_at(self.indices.all_at(ended, last=True), cycle)] if ended else []
-        flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.kernel.domain]
-        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
-        return self.component.conjunction(self.valid(cycle), *flags)
 
     # -- statements ----------------------------------------------------------------------------------------------------
     def statement(self, stage: int, statement: Statement) -> None:

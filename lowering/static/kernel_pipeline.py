@@ -1,0 +1,73 @@
+"""The pipeline of one kernel's component: which value, index and flag of an iteration is on which wire, and when.
+
+Iterations enter the pipeline at issue, one every `interval_cycles`. *Cycle* c of an iteration is c cycles after its
+issue. Values, indices and flags that are needed later than they are ready are delayed by registers.
+"""
+
+from __future__ import annotations
+
+from torch2hw.dialects.calyx_builder import Component, Wire
+from torch2hw.dialects.loops import Kernel
+from torch2hw.dialects.quasi_affine import Index
+from torch2hw.lowering.static.index_streams import IndexStreams
+
+
+class KernelPipeline:
+    """`values`: by name, the wire of a value and the cycle in which it is ready. `valids`: the valid bit by cycle, as
+    far as it was asked for. `indices` are the counters; `KernelComponent` makes them."""
+
+    indices: IndexStreams
+
+    def __init__(self, component: Component, kernel: Kernel) -> None:
+        self.component, self.kernel, self.schedule = component, kernel, kernel.plan
+        self.values: dict[str, tuple[Wire, int]] = {}
+        self.valids: list[Wire] = []
+        self.selects: dict[str, Wire] = {}
+
+    def at(self, name: str, cycle: int) -> Wire:
+        """The value `name` of the iteration whose cycle `cycle` it is."""
+        wire, ready = self.values[name]
+        assert cycle >= ready or self.is_constant(wire), (
+            f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
+        )
+        return wire if self.is_constant(wire) else self.component.delayed(wire, cycle - ready)
+
+    def is_constant(self, wire: Wire) -> bool:
+        """Whether a wire is one of the component's constants."""
+        return wire.name.startswith("%k") and wire in self.component.constants.values()
+
+    def valid(self, cycle: int) -> Wire:
+        """The valid bit `cycle` cycles after issue: registers with reset, so that nothing is stored after a reset."""
+        while len(self.valids) <= cycle:
+            register = self.component.register(f"valid{len(self.valids)}", 1)
+            self.component.assign(register.data, self.valids[-1])
+            self.component.assign(register.enable, self.component.constant(1, 1))
+            self.valids.append(register.out)
+        return self.valids[cycle]
+
+    def select_port(self, *cycles: int) -> str:
+        """The name of an output that is high in these cycles of every iteration."""
+        name = "in_" + "_".join(map(str, cycles))
+        if name not in self.selects:
+            flag = self.valid(cycles[0])
+            for cycle in cycles[1:]:
+                flag = self.component.operator("or", flag, self.valid(cycle))
+            self.selects[name] = self.component.output(name, 1)
+            self.component.assign(self.selects[name], flag)
+        return name
+
+    def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
+        """An index of the iteration that is in cycle `cycle` of its pipeline."""
+        return self.component.delayed(self.indices.value(index, width), cycle)
+
+    def flag_at(self, flag: Wire, cycle: int) -> Wire:
+        """A flag of the counters, delayed to cycle `cycle` of the pipeline."""
+        return self.component.delayed(flag, cycle)
+
+    def runs(self, stage: int, cycle: int) -> Wire:
+        """High where `stage` really runs in the iteration whose cycle `cycle` it is."""
+        ended = [loop for loop in self.kernel.loops if loop.reduced_by is not None and loop.reduced_by < stage]
+        flags = [self.flag_at(self.indices.all_at(ended, last=True), cycle)] if ended else []
+        flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.kernel.domain]
+        flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
+        return self.component.conjunction(self.valid(cycle), *flags)
