@@ -170,7 +170,7 @@ def accesses_of(kernel: Kernel) -> list[Accesses]:
 def run_time_dimensions(kernels: Iterable[Kernel]) -> dict[Buffer, frozenset[int]]:
     """The dimensions of each buffer that some access indexes with a value computed at run time.
 
-    They are not partitioned: the bank and the place in it would have to be divided out in hardware.
+    They are not partitioned: the hardware would need a division to find the bank and the offset in it.
     """
     found: dict[Buffer, frozenset[int]] = {}
     for kernel in kernels:

@@ -34,7 +34,7 @@ def forms_of(program: Program) -> list[Form]:
 
 def form_of(kernel: Kernel) -> Form:
     """The form of one kernel: its variables and values renamed by position, the constants of its indices set aside."""
-    places: dict[Variable, Index] = {
+    renamed: dict[Variable, Index] = {
         loop.variable: variable(Variable(f"i{number}", loop.extent)) for number, loop in enumerate(kernel.loops)
     }
     names: dict[str, str] = {}
@@ -51,20 +51,20 @@ def form_of(kernel: Kernel) -> Form:
         return buffer.storage, buffer.shape, buffer.dtype
 
     key: list[Hashable] = [tuple((loop.extent, loop.reduced_by) for loop in kernel.loops), kernel.lanes]
-    key.append(shape_of([index.substitute(places) for index in kernel.domain]))
+    key.append(shape_of([index.substitute(renamed) for index in kernel.domain]))
     for stage in kernel.stages:
         key.append(tuple((names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried))
         for old in stage.statements:
-            new = substitute_statement(old, places, names)
+            new = substitute_statement(old, renamed, names)
             if isinstance(new, Load):
-                places_read = shape_of(new.indices), shape_of(new.guard)
-                key.append((new.result, new.type, kind(new.buffer), *places_read, new.otherwise_bits))
+                read = shape_of(new.indices), shape_of(new.guard)
+                key.append((new.result, new.type, kind(new.buffer), *read, new.otherwise_bits))
             elif isinstance(new, IndexValue):
                 key.append((new.result, new.type, shape_of([new.index])))
             else:
                 key.append(replace(new, source=None) if isinstance(new, Operation) else new)
         for store in stage.stores:
-            moved = substitute_store(store, places, names)
+            moved = substitute_store(store, renamed, names)
             key.append((moved.value, kind(moved.buffer), shape_of(moved.indices), shape_of(moved.guard)))
     loaded = tuple(load.buffer for load in kernel.loads())
     return Form(tuple(key), tuple(offsets), loaded, tuple(store.buffer for store in kernel.stores()))

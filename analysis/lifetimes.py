@@ -9,8 +9,8 @@ from torch2hw.dialects.program import Node, Program
 
 
 class Position(NamedTuple):
-    """A place in execution order: a node of the program's sequence, and a kernel of the program in it. BEFORE and AFTER
-    stand in a kernel's place for the node's start and end."""
+    """A position in execution order: a node of the program's sequence, and a kernel in it. BEFORE and AFTER
+    replace the kernel for the start and the end of the node."""
 
     node: int
     kernel: int
@@ -66,7 +66,7 @@ def shared(program: Program) -> dict[Buffer, Buffer]:
     first, last = lifetimes(program)
     temporaries = [buffer for buffer in program.buffers() if buffer.storage.is_scratch]
     free_after: dict[Buffer, Position] = {}  # a memory, and the last kernel that uses it
-    place: dict[Buffer, Buffer] = {}
+    memory_of: dict[Buffer, Buffer] = {}
     current: dict[Buffer, Buffer] = {}  # a memory, and the buffer that is in it
     for buffer in sorted(temporaries, key=lambda b: (first[b], b.name)):
         for memory, end in free_after.items():
@@ -74,8 +74,8 @@ def shared(program: Program) -> dict[Buffer, Buffer]:
             start = first[buffer]
             overwrites = end == start and elementwise(kernels[start.kernel], current[memory], buffer)
             if fits and (end < start or overwrites):
-                place[buffer], current[memory], free_after[memory] = memory, buffer, last[buffer]
+                memory_of[buffer], current[memory], free_after[memory] = memory, buffer, last[buffer]
                 break
         else:
             free_after[buffer], current[buffer] = last[buffer], buffer
-    return place
+    return memory_of

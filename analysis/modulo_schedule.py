@@ -137,7 +137,7 @@ def _attempt(kernel: Kernel, latency: Latency, interval: int) -> Schedule | int:
 @dataclass(frozen=True)
 class Delayed:
     """Reads that must come later than their users want them, in these cycles: of carried values that have not been
-    computed, or of a memory at a place computed at run time whose port is taken; `otherwise`, a larger interval."""
+    computed, or of a memory at an index computed at run time whose port is taken; `otherwise`, a larger interval."""
 
     cycles: dict[str, int]
     otherwise: int
@@ -227,7 +227,7 @@ def needs_arithmetic(load: Load) -> bool:
 def _delay_loads(kernel: Kernel, result: Schedule, users: Mapping[str, list[str]]) -> Delayed | int | None:
     """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port.
 
-    Where there is none: a larger interval, or the cycle in which a read at a place computed at run time finds one.
+    Where there is none: a larger interval, or the cycle in which a read at an index computed at run time finds one.
     """
     interval = result.interval_cycles
     ports = _Ports(interval)

@@ -197,7 +197,7 @@ def comes_first(left: Running, one: Access, right: Running, other: Access, first
         if not any(index.variables() & unknown for index in indices)
     ]
     latest = dict(elements(left, one, known, first, last))  # in order of time: the last one stays
-    return all(latest.get(place, cycle - 1) < cycle for place, cycle in elements(right, other, known, first, last))
+    return all(latest.get(element, cycle - 1) < cycle for element, cycle in elements(right, other, known, first, last))
 
 
 def elements(running: Running, access: Access, known: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -209,11 +209,11 @@ def elements(running: Running, access: Access, known: list[int], first: int, las
     at = np.unravel_index(number, extents) if extents else ()
     values = dict(zip((loop.variable for loop in kernel.loops), at, strict=True))
     counts = np.broadcast_to(counted(access, values) if values else np.ones(1, bool), number.shape)
-    place = np.zeros(number.shape, np.int64)
+    element = np.zeros(number.shape, np.int64)
     for dimension in known:
         index, size = access.indices[dimension], access.buffer.shape[dimension]
         value = np.broadcast_to(evaluated(index, values), number.shape)
         counts = counts & (value >= 0) & (value < size)
-        place = place * size + value
+        element = element * size + value
     cycle = number * running.kernel.plan.interval_cycles + running.start + access.cycle
-    yield from zip(place[counts].tolist(), cycle[counts].tolist(), strict=True)
+    yield from zip(element[counts].tolist(), cycle[counts].tolist(), strict=True)

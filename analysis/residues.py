@@ -92,12 +92,12 @@ def kinds(indices: Sequence[Index], modulus: int) -> tuple[list[frozenset[int]],
 
 def common(rows: Sequence[frozenset[int]], columns: Sequence[frozenset[int]]) -> Array:
     """Whether the set of a row and the set of a column have a member in common."""
-    place = {value: number for number, value in enumerate(frozenset().union(*rows))}
+    column = {value: number for number, value in enumerate(frozenset().union(*rows))}
     tables = []
     for sets in (rows, columns):
-        members = np.zeros((len(sets), len(place)), np.float32)
+        members = np.zeros((len(sets), len(column)), np.float32)
         for number, values in enumerate(sets):
-            members[number, [place[value] for value in values if value in place]] = 1
+            members[number, [column[value] for value in values if value in column]] = 1
         tables.append(members)
     return np.asarray(tables[0] @ tables[1].T > 0)
 

@@ -25,14 +25,14 @@ def rom_contents(load: Load, loops: list[Loop]) -> NDArray[np.generic]:
         return np.asarray(index.evaluate(lambda v: grid.get(v, 0)))
 
     inside: Any = np.True_
-    places = []
+    indices = []
     for index, size in zip(load.indices, load.buffer.shape, strict=True):
-        place = at(index)
-        inside = inside & (place >= 0) & (place < size)  # beyond the kernel's domain: never used, any value will do
-        places.append(np.clip(place, 0, size - 1))
+        values = at(index)
+        inside = inside & (values >= 0) & (values < size)  # beyond the kernel's domain: never used, any value will do
+        indices.append(np.clip(values, 0, size - 1))
     for index in load.guard:
         inside = inside & (at(index) >= 0)
-    data = load.buffer.data[tuple(places)]
+    data = load.buffer.data[tuple(indices)]
     if not np.all(inside):
         data = np.where(inside, data, np.array(load.otherwise_bits, dtype=data.dtype))
     return np.broadcast_to(data, shape).reshape(-1)

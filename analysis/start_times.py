@@ -237,7 +237,7 @@ def latest_minus_earliest(first: Timed, one: TimedAccess, second: Timed, other: 
             common = late.keys() & early.keys()
             if not common:
                 return None
-            total += max(late[place] - early[place] for place in common)
+            total += max(late[element] - early[element] for element in common)
         else:  # any element
             total += sum(first.steps[v] * (v.extent - 1) for v in used_left)
     return total + sum(first.steps[v] * (v.extent - 1) for v in left)
@@ -260,19 +260,19 @@ def together(one: TimedAccess, other: TimedAccess) -> list[list[int]]:
 def extreme(
     indices: list[Index], loops: list[Variable], steps: dict[Variable, int], shape: list[int], latest: bool
 ) -> dict[int, int]:
-    """For every place that `indices` name, the latest (or earliest) cycle that `loops` contribute when they name it."""
+    """The latest (or earliest) cycle that `loops` contribute to an access, for every element that `indices` reach."""
     extents = tuple(v.extent for v in loops)
     grid = dict(zip(loops, np.indices(extents), strict=True))
     cycle = np.zeros(extents, np.int64)
     for variable, values in grid.items():
         cycle = cycle + values * steps[variable]
-    place = np.zeros(extents, np.int64)
+    element = np.zeros(extents, np.int64)
     inside = np.ones(extents, bool)
     for index, size in zip(indices, shape, strict=True):
         value = np.broadcast_to(np.asarray(index.evaluate(grid.__getitem__)), extents)
         inside &= (value >= 0) & (value < size)  # outside nothing is read or written
-        place = place * size + value
+        element = element * size + value
     order = np.argsort(cycle[inside], kind="stable")
     if not latest:
         order = order[::-1]
-    return dict(zip(place[inside][order].tolist(), cycle[inside][order].tolist(), strict=True))  # the last one stays
+    return dict(zip(element[inside][order].tolist(), cycle[inside][order].tolist(), strict=True))  # the last one stays

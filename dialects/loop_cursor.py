@@ -1,4 +1,4 @@
-"""The lines of a loop text one after another, and what is read inside them: types, bit patterns, places in the model.
+"""The lines of a loop text one after another, and what is read inside them: types, bit patterns, source locations.
 
 Every fault is a `LoopTextError` at the line that was read last. `loop_parser.py` has the grammar.
 """
@@ -76,7 +76,7 @@ class LoopCursor:
         return int(text, 16)
 
     def source(self, found: re.Match[str]) -> Source | None:
-        """The place in the model that a line names with `loc`; equal places are one object. None without `loc`."""
+        """The source location that a line names with `loc`; equal ones are one object. None without `loc`."""
         if found["file"] is None:
             return None
         key = found["file"], found["line"]

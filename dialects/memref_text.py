@@ -1,4 +1,4 @@
-"""Buffers, constants and places in the model as upstream MLIR spells them: types, indices, attributes, locations."""
+"""Buffers, constants and source locations as upstream MLIR spells them: types, indices, attributes, locations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def memref(buffer: Buffer) -> str:
 
 
 def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
-    """Where an element is in the buffer's memref: its bank, then its place in the bank."""
+    """Where an element is in the buffer's memref: its bank, then its indices in the bank."""
     pairs = list(zip(indices, buffer.bank_factors, strict=True))
     return [
         *(index.remainder(factor) for index, factor in pairs if factor > 1),

@@ -90,7 +90,7 @@ def spacing_faults(kernel: Kernel, library: Library) -> Iterator[str]:
 
 
 # -- where elements are ------------------------------------------------------------------------------------------------
-def places(buffer: Buffer, at: Sequence[Array]) -> tuple[Array, Array]:
+def bank_and_address(buffer: Buffer, at: Sequence[Array]) -> tuple[Array, Array]:
     """Bank and address of the elements at given indices, by the definition in contract section 5."""
     bank = address = np.zeros((), np.int64)
     for index, factor, size in zip(at, buffer.bank_factors, buffer.bank_shape, strict=True):
@@ -101,7 +101,7 @@ def places(buffer: Buffer, at: Sequence[Array]) -> tuple[Array, Array]:
 def storage_faults(buffer: Buffer) -> Iterator[str]:
     """The map from elements to (bank, address) is one to one, and into the banks."""
     if buffer.elements <= MAX_EXACT:
-        bank, address = places(buffer, list(np.indices(buffer.shape)))
+        bank, address = bank_and_address(buffer, list(np.indices(buffer.shape)))
         flat = (bank * buffer.bank_elements + address).reshape(-1)
         if (
             len(np.unique(flat)) != buffer.elements
@@ -127,7 +127,7 @@ def address_faults(kernel: Kernel, access: Access) -> Iterator[str]:
         if access.writes and bool((inside & beyond).any()):
             yield f"{access} is outside the buffer"
         inside = inside & ~beyond
-    bank, address = places(buffer, at)
+    bank, address = bank_and_address(buffer, at)
     pairs = list(zip(access.indices, factors, strict=True))
     computed_bank = evaluated(linearise([i.remainder(f) for i, f in pairs], factors), values)
     computed_address = evaluated(linearise([i.floordiv(f) for i, f in pairs], buffer.bank_shape), values)
@@ -141,8 +141,8 @@ def ordered(kernel: Kernel, left: Access, right: Access, max_iterations: int) ->
     """Shows that two accesses to one buffer do not get into each other's way."""
     if left.writes != right.writes:
         write, read = (left, right) if left.writes else (right, left)
-        same_place = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
-        return same_place or different_elements(read, write) or read_first(kernel, read, write, max_iterations)
+        same_element = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
+        return same_element or different_elements(read, write) or read_first(kernel, read, write, max_iterations)
     if (left.cycle - right.cycle) % kernel.plan.interval_cycles:
         return True
     if never_meet(left, right, left.cycle == right.cycle):
@@ -190,9 +190,10 @@ def read_first(kernel: Kernel, read: Access, write: Access, max_iterations: int)
         return False
     size = read.buffer.bank_elements
     written = dict(zip((writes.bank * size + writes.address).tolist(), writes.cycle.tolist(), strict=True))
-    places_read = (reads.bank * size + reads.address).tolist()
+    read_elements = (reads.bank * size + reads.address).tolist()
     return all(
-        cycle < written.get(place, cycle + 1) for place, cycle in zip(places_read, reads.cycle.tolist(), strict=True)
+        cycle < written.get(element, cycle + 1)
+        for element, cycle in zip(read_elements, reads.cycle.tolist(), strict=True)
     )
 
 
@@ -211,7 +212,7 @@ def timed(kernel: Kernel, access: Access, max_iterations: int) -> Uses | None:
         return None
     values = iterations(kernel, access, max_iterations)
     inside = np.flatnonzero(counted(access, values)) if access.writes else np.arange(kernel.trip_count)
-    bank, address = places(access.buffer, [evaluated(index, values) for index in access.indices])
+    bank, address = bank_and_address(access.buffer, [evaluated(index, values) for index in access.indices])
     everywhere = np.zeros(kernel.trip_count, np.int64)
     cycle = inside * kernel.plan.interval_cycles + access.cycle
     return Uses(cycle, (bank + everywhere)[inside], (address + everywhere)[inside])

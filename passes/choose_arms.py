@@ -34,7 +34,7 @@ COLLIDES = 1 << 30
 
 Choice = tuple[tuple[Variable, int], ...]
 Factors = dict[Buffer, tuple[int, ...]]
-Place = tuple[Index, ...]
+Element = tuple[Index, ...]
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class ChooseArms:
 
 @dataclass(frozen=True)
 class Uses:
-    """What the arms of a kernel do to one buffer: for each arm the distinct places that it reads and writes."""
+    """What the arms of a kernel do to one buffer: for each arm the distinct elements that it reads and writes."""
 
     buffer: Buffer
-    reads: tuple[tuple[Place, ...], ...]
-    writes: tuple[tuple[Place, ...], ...]
+    reads: tuple[tuple[Element, ...], ...]
+    writes: tuple[tuple[Element, ...], ...]
 
 
 @dataclass
@@ -148,9 +148,9 @@ class ArmSearch:
                 rank = len(uses.buffer.shape)
                 new = [1] * rank
                 for group in (uses.reads, uses.writes):
-                    places = dict.fromkeys(itertools.chain(*group))
-                    if len(places) > 1:
-                        wanted = wanted_factors(places, rank, 4 * self.limit)
+                    elements = dict.fromkeys(itertools.chain(*group))
+                    if len(elements) > 1:
+                        wanted = wanted_factors(elements, rank, 4 * self.limit)
                         new = [lcm(a, b) for a, b in zip(new, wanted, strict=True)]
                 kept = whole.get(uses.buffer, frozenset())
                 result[uses.buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(new))
@@ -162,14 +162,14 @@ class ArmSearch:
         """What the arms of a choice read and write, a record for each buffer that the kernel uses."""
         key = "uses", kernel.name, choice
         if key not in self.known:
-            reads: dict[Buffer, list[list[Place]]] = {}
-            writes: dict[Buffer, list[list[Place]]] = {}
-            for number, place in enumerate(places_of(choice)):
+            reads: dict[Buffer, list[list[Element]]] = {}
+            writes: dict[Buffer, list[list[Element]]] = {}
+            for number, arm in enumerate(arm_indices(choice)):
                 for load in kernel.loads():
-                    moved = tuple(index.substitute(place) for index in load.indices)
+                    moved = tuple(index.substitute(arm) for index in load.indices)
                     _slot(reads.setdefault(load.buffer, []), number).append(moved)
                 for store in kernel.stores():
-                    moved = tuple(index.substitute(place) for index in store.indices)
+                    moved = tuple(index.substitute(arm) for index in store.indices)
                     _slot(writes.setdefault(store.buffer, []), number).append(moved)
             self.known[key] = [
                 Uses(
@@ -189,9 +189,9 @@ class ArmSearch:
             banks = factors.get(uses.buffer, (1,) * len(uses.buffer.shape))
             key = "dynamic", kernel.name, choice, uses.buffer, banks
             if key not in self.known:
-                places = dict.fromkeys(itertools.chain(*uses.reads, *uses.writes))
-                count = sum(len(selection(place, banks)) - 1 for place in places)
-                written = [{bank for place in arm for bank in selection(place, banks)} for arm in uses.writes]
+                elements = dict.fromkeys(itertools.chain(*uses.reads, *uses.writes))
+                count = sum(len(selection(element, banks)) - 1 for element in elements)
+                written = [{bank for element in arm for bank in selection(element, banks)} for arm in uses.writes]
                 if self.apart and len(set().union(*written)) < sum(map(len, written)):
                     count += COLLIDES
                 self.known[key] = count
@@ -199,13 +199,13 @@ class ArmSearch:
         return total
 
 
-def _slot(arms: list[list[Place]], number: int) -> list[Place]:
+def _slot(arms: list[list[Element]], number: int) -> list[Element]:
     while len(arms) <= number:
         arms.append([])
     return arms[number]
 
 
-def places_of(choice: Choice, own: bool = False) -> list[dict[Variable, Index]]:
+def arm_indices(choice: Choice, own: bool = False) -> list[dict[Variable, Index]]:
     """For each arm its indices in terms of the loops that are left; `own`: which run only as far as that arm goes."""
     found = []
     for arm in itertools.product(*(range(count) for _, count in choice)):
@@ -223,20 +223,20 @@ def separate(kernel: Kernel, choice: Choice) -> list[Kernel]:
     counts = dict(choice)
     arms = []
     left = kernel.macs
-    for number, place in enumerate(places_of(choice, own=True)):
+    for number, indices in enumerate(arm_indices(choice, own=True)):
         loops = []
         for loop in kernel.loops:
             v = loop.variable
             if v not in counts:
                 loops.append(loop)
-            elif place[v].variables():
-                (inner,) = place[v].variables()
+            elif indices[v].variables():
+                (inner,) = indices[v].variables()
                 loops.append(replace(loop, variable=inner))
         stages = tuple(
             Stage(
                 stage.carried,
-                tuple(substitute_statement(s, place, {}) for s in stage.statements),
-                tuple(substitute_store(s, place, {}) for s in stage.stores),
+                tuple(substitute_statement(s, indices, {}) for s in stage.statements),
+                tuple(substitute_store(s, indices, {}) for s in stage.stores),
             )
             for stage in kernel.stages
         )

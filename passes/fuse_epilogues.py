@@ -98,7 +98,7 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
     rename = {s.result: f"{consumer.name}_{s.result}" for s in consumer.statements()}
     rename |= {s.result: stores[0].value for s in consumer.loads() if s.buffer is buffer}
     stage = consumer.stages[0]
-    existing = _loads_by_place(producer.stages[-1])
+    existing = _loads_by_element(producer.stages[-1])
     statements: list[Statement] = []
     for statement in stage.statements:
         if isinstance(statement, Load) and statement.buffer is buffer:
@@ -125,5 +125,5 @@ def _reduced(kernel: Kernel) -> set[Buffer]:
     return {load.buffer for load in loads if not load.buffer.storage.in_kernel}
 
 
-def _loads_by_place(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:
+def _loads_by_element(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:
     return {(s.buffer, s.indices, s.guard): s.result for s in stage.statements if isinstance(s, Load)}

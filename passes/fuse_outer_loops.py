@@ -219,10 +219,10 @@ def in_rounds(kernel: Kernel, rounds: int) -> Kernel:
     outermost = kernel.loops[0].variable
     outer = Variable(f"{outermost.name}t", rounds)
     inner = Variable(f"{outermost.name}u", outermost.extent // rounds)
-    place = variable(outer) * inner.extent
+    index = variable(outer) * inner.extent
     if inner.extent > 1:
-        place = place + variable(inner)
-    moved = fixed(kernel, {outermost: place})
+        index = index + variable(inner)
+    moved = fixed(kernel, {outermost: index})
     loops = (Loop(outer, in_rounds=True), *((Loop(inner),) if inner.extent > 1 else ()), *moved.loops)
     return replace(moved, loops=loops)
 

@@ -95,16 +95,16 @@ def is_faster(merged: Kernel, producer: Kernel, consumer: Kernel, lanes: int, li
 
 
 def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer, load: Load) -> Kernel | None:
-    """The consumer with the producer's computation in place of its load; None where an element is needed twice."""
+    """The consumer with the producer's computation in element of its load; None where an element is needed twice."""
     store = next(iter(producer.stores()))
     if producer.domain or store.guard or not producer.reduction_loops(0) or producer.stages[-1].carried:
         return None
-    place = linearise(load.indices, buffer.shape)
+    element = linearise(load.indices, buffer.shape)
     variables = [loop.variable for loop in consumer.loops]
-    if not injective(place, variables):
+    if not injective(element, variables):
         return None
     indices = invert(
-        linearise(store.indices, buffer.shape), [loop.variable for loop in producer.parallel_loops()], place
+        linearise(store.indices, buffer.shape), [loop.variable for loop in producer.parallel_loops()], element
     )
     if indices is None:
         return None

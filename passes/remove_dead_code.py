@@ -89,8 +89,8 @@ def touched(kernel: Kernel, access: Load | Store, max_elements: int) -> NDArray[
         return np.ones(shape, bool)
     grid = dict(zip(variables, np.indices([v.extent for v in variables]), strict=True))
     values = np.broadcast_arrays(*(index.evaluate(grid.__getitem__) for index in access.indices), *grid.values())
-    places = [each.reshape(-1) for each in values[: len(shape)]]
-    inside = np.all([(each >= 0) & (each < size) for each, size in zip(places, shape, strict=True)], axis=0)
+    indices = [each.reshape(-1) for each in values[: len(shape)]]
+    inside = np.all([(each >= 0) & (each < size) for each, size in zip(indices, shape, strict=True)], axis=0)
     found = np.zeros(shape, bool)
-    found[tuple(each[inside] for each in places)] = True
+    found[tuple(each[inside] for each in indices)] = True
     return found

@@ -33,5 +33,7 @@ class ShareMemories:
         """The report: the memory of each buffer that shares one."""
         if not context.options.share_memories:
             return program, {}
-        place = shared(program)
-        return program.with_buffers(place), {buffer.name: f"in {memory.name}" for buffer, memory in place.items()}
+        memory_of = shared(program)
+        return program.with_buffers(memory_of), {
+            buffer.name: f"in {memory.name}" for buffer, memory in memory_of.items()
+        }

@@ -107,26 +107,26 @@ def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
     stores: list[list[Store]] = [[] for _ in kernel.stages]
     for arm in itertools.product(*(range(lanes[v]) for v in parallel)):
         suffix = "".join(f"_{number}" for number in arm)
-        place = {v: variable(outer[v]) * lanes[v] + number for v, number in zip(parallel, arm, strict=True)}
+        lane = {v: variable(outer[v]) * lanes[v] + number for v, number in zip(parallel, arm, strict=True)}
         guard = tuple(
-            index for v in parallel if v.extent % lanes[v] and (index := place[v] * -1 + (v.extent - 1)).bounds()[0] < 0
+            index for v in parallel if v.extent % lanes[v] and (index := lane[v] * -1 + (v.extent - 1)).bounds()[0] < 0
         )
         names: dict[str, str] = {c.name: c.name + suffix for stage in kernel.stages for c in stage.carried}
         for number, stage in enumerate(kernel.stages):
             before = stages[:number]
             if number == 0 and joined:
-                _join(stage, stages[0], names, suffix, place, {v: (outer[v], lanes[v]) for v in joined})
+                _join(stage, stages[0], names, suffix, lane, {v: (outer[v], lanes[v]) for v in joined})
             else:
                 for statement in stage.statements:
                     moved = substitute_statement(
                         statement,
-                        place,
+                        lane,
                         {**names, statement.result: statement.result + suffix},
                     )
                     names[statement.result] = stages[number].add(moved, before)
             carried[number] += [Carried(names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried]
             for store in stage.stores:
-                moved_store = substitute_store(store, place, names)
+                moved_store = substitute_store(store, lane, names)
                 stores[number].append(replace(moved_store, guard=(*moved_store.guard, *guard)))
     done = tuple(
         Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True)
@@ -139,7 +139,7 @@ def _join(
     target: _Stage,
     names: dict[str, str],
     suffix: str,
-    place: Mapping[Variable, Index],
+    lane: Mapping[Variable, Index],
     joined: Mapping[Variable, tuple[Variable, int]],
 ) -> None:
     """Lanes of the reduction itself: every contribution, a tree over them, and one step of the carried value."""
@@ -149,7 +149,7 @@ def _join(
     for arm in itertools.product(*(range(count) for _, count in joined.values())):
         inner_suffix = suffix + "r" + "_".join(map(str, arm))
         where = {
-            **place,
+            **lane,
             **{
                 v: variable(outer) * count + number
                 for (v, (outer, count)), number in zip(joined.items(), arm, strict=True)

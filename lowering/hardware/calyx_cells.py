@@ -90,43 +90,45 @@ class Cells:
         return self.wires.driven(PortOf(cell.name, port))
 
     def _emit(self, cell: Cell) -> None:
-        kind, place = cell.kind, cell.location
+        kind, location = cell.kind, cell.location
         hint = f'{{sv.namehint = "{cell.name}"}}'
         width = {port.name: port.width_bits for port in cell.ports}
         out = self.outputs.get(PortOf(cell.name, "out"), "")
         if kind == "register":
-            self.body.register(out, self._in(cell, "in"), width["out"], enable=self._in(cell, "write_en"), place=place)
+            self.body.register(
+                out, self._in(cell, "in"), width["out"], enable=self._in(cell, "write_en"), location=location
+            )
         elif kind in _BINARY:
             text = f"comb.{_BINARY[kind]} {self._in(cell, 'left')}, {self._in(cell, 'right')} {hint} : i{width['out']}"
-            self.body.define(out, text, place)
+            self.body.define(out, text, location)
         elif kind in _COMPARE:
             operands = f"{self._in(cell, 'left')}, {self._in(cell, 'right')}"
-            self.body.define(out, f"comb.icmp {_COMPARE[kind]} {operands} {hint} : i{width['left']}", place)
+            self.body.define(out, f"comb.icmp {_COMPARE[kind]} {operands} {hint} : i{width['left']}", location)
         elif kind == "std_mux":
             operands = ", ".join(self._in(cell, port) for port in ("cond", "tru", "fal"))
-            self.body.define(out, f"comb.mux {operands} {hint} : i{width['out']}", place)
+            self.body.define(out, f"comb.mux {operands} {hint} : i{width['out']}", location)
         elif kind == "std_wire":
-            self.body.define(out, f"hw.wire {self._in(cell, 'in')} : i{width['out']}", place)
+            self.body.define(out, f"hw.wire {self._in(cell, 'in')} : i{width['out']}", location)
         elif kind in ("std_not", "std_pad", "std_slice", "std_signext"):
             self._unary(cell, out, hint)
         else:
             self._instance(cell)
 
     def _unary(self, cell: Cell, out: str, hint: str) -> None:
-        given, place = self._in(cell, "in"), cell.location
+        given, location = self._in(cell, "in"), cell.location
         wide, narrow = cell.ports[1].width_bits, cell.ports[0].width_bits
         if cell.kind == "std_not":
             ones = self.body.constant((1 << wide) - 1, wide)
-            self.body.define(out, f"comb.xor {given}, {ones} {hint} : i{wide}", place)
+            self.body.define(out, f"comb.xor {given}, {ones} {hint} : i{wide}", location)
         elif wide <= narrow:
-            self.body.define(out, f"comb.extract {given} from 0 {hint} : (i{narrow}) -> i{wide}", place)
+            self.body.define(out, f"comb.extract {given} from 0 {hint} : (i{narrow}) -> i{wide}", location)
         elif cell.kind == "std_pad":
             zeros = self.body.constant(0, wide - narrow)
-            self.body.define(out, f"comb.concat {zeros}, {given} {hint} : i{wide - narrow}, i{narrow}", place)
+            self.body.define(out, f"comb.concat {zeros}, {given} {hint} : i{wide - narrow}, i{narrow}", location)
         else:
             sign = self.body.extract(given, narrow - 1, 1, narrow)
             copies = self.body.shared("sign", f"comb.replicate {sign} : (i1) -> i{wide - narrow}")
-            self.body.define(out, f"comb.concat {copies}, {given} {hint} : i{wide - narrow}, i{narrow}", place)
+            self.body.define(out, f"comb.concat {copies}, {given} {hint} : i{wide - narrow}, i{narrow}", location)
 
     def _instance(self, cell: Cell) -> None:
         module = self.module_of(cell)

@@ -33,9 +33,9 @@ class HwBody:
         self.numbers[hint] = number
         return f"%{chosen}"
 
-    def define(self, name: str, expression: str, place: str = "") -> str:
-        """Adds a line; gives the name back. `place` is a location in MLIR's notation, or ""."""
-        self.lines.append((name, expression, place))
+    def define(self, name: str, expression: str, location: str = "") -> str:
+        """Adds a line; gives the name back. `location` is a location in MLIR's notation, or ""."""
+        self.lines.append((name, expression, location))
         return name
 
     def call(self, signal: str, hint: str) -> str:
@@ -46,10 +46,10 @@ class HwBody:
     def text(self) -> list[str]:
         """The lines of the body."""
         found = []
-        for name, expression, place in self.lines:
+        for name, expression, location in self.lines:
             if name in self.hints and expression.startswith("comb."):
                 expression = expression.replace(" : ", f' {{sv.namehint = "{self.hints[name]}"}} : ', 1)
-            found.append(f"{f'{name} = ' if name else ''}{expression} {place or 'loc(unknown)'}")
+            found.append(f"{f'{name} = ' if name else ''}{expression} {location or 'loc(unknown)'}")
         return found
 
     def shared(self, hint: str, expression: str) -> str:
@@ -128,7 +128,7 @@ class HwBody:
         enable: str = "",
         reset: str | None = None,
         start: int = 0,
-        place: str = "",
+        location: str = "",
     ) -> str:
         """A register: `start` in the cycle after `reset` (the body's reset unless given; "" for none), else
         `following`.
@@ -140,7 +140,7 @@ class HwBody:
         text = f"seq.compreg{'.ce' if held else ''} {following}, {self.clock}{f', {enable}' if held else ''}"
         if reset:
             text += f" reset {reset}, {self.constant(start, width)}"
-        return self.define(name, f"{text} : i{width}", place)
+        return self.define(name, f"{text} : i{width}", location)
 
     def flag(self, hint: str, following: str) -> str:
         """A one-bit register with the body's reset."""
@@ -153,10 +153,10 @@ class HwBody:
         module: str,
         inputs: Mapping[str, tuple[str, str]],
         outputs: Mapping[str, tuple[str, str]],
-        place: str = "",
+        location: str = "",
     ) -> None:
         """`inputs` and `outputs` are (signal, type) by port."""
         given = ", ".join(f"{port}: {signal}: {kind}" for port, (signal, kind) in inputs.items())
         results = ", ".join(f"{port}: {kind}" for port, (_, kind) in outputs.items())
         names = ", ".join(signal for signal, _ in outputs.values())
-        self.lines.append((names, f'hw.instance "{name}" @{module}({given}) -> ({results})', place))
+        self.lines.append((names, f'hw.instance "{name}" @{module}({given}) -> ({results})', location))

@@ -154,8 +154,8 @@ def evaluate(view: View) -> Array | None:
     inside = np.ones(view.shape, dtype=bool)
     for index in found.guard:
         inside &= at(index) >= 0
-    places = tuple(np.where(inside, at(index), 0) for index in found.indices)
-    data = found.buffer.data[places] if places else np.broadcast_to(found.buffer.data, view.shape)
+    indices = tuple(np.where(inside, at(index), 0) for index in found.indices)
+    data = found.buffer.data[indices] if indices else np.broadcast_to(found.buffer.data, view.shape)
     return np.where(inside, data, np.array(found.otherwise_bits, dtype=data.dtype)).astype(
         number_type(view.dtype).patterns
     )

@@ -106,11 +106,11 @@ class Accesses:
         kernel, arm = arm_of(op)
         with ir.InsertionPoint(op), op.location:
             candidates = self.candidates(memory, indices)
-            places = self.places(memory, indices)
+            split = self.split(memory, indices)
             if self.naive:
-                places = [self.divided(place, factor) for place, factor in zip(places, memory.factors, strict=True)]
-            address = _row_major([offset for _, offset in places], memory.shape)
-            number = _row_major([bank for bank, _ in places], memory.factors)
+                split = [self.divided(pair, factor) for pair, factor in zip(split, memory.factors, strict=True)]
+            address = _row_major([offset for _, offset in split], memory.shape)
+            number = _row_major([bank for bank, _ in split], memory.factors)
             if self.naive and constant_of(number) is None:
                 candidates = list(range(memory.banks))
 
@@ -133,8 +133,8 @@ class Accesses:
                 op.results[0].replace_all_uses_with(value)
         op.erase()
 
-    def places(self, memory: Banked, indices: Sequence[Any]) -> list[tuple[Any, Any]]:
-        """For each dimension the index of the bank and the place in it."""
+    def split(self, memory: Banked, indices: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """For each dimension the index of the bank, and the index in the bank."""
         count = sum(factor > 1 for factor in memory.factors)
         leading, offsets = iter(indices[:count]), indices[count:]
         return [
@@ -142,11 +142,11 @@ class Accesses:
             for factor, offset in zip(memory.factors, offsets, strict=True)
         ]
 
-    def divided(self, place: tuple[Any, Any], factor: int) -> tuple[Any, Any]:
+    def divided(self, pair: tuple[Any, Any], factor: int) -> tuple[Any, Any]:
         """Bank and offset again, from the index of the element, at run time."""
-        bank, offset = place
+        bank, offset = pair
         if factor == 1:
-            return place
+            return pair
         index = _index("addi", _scaled(offset, factor), bank)
         if factor & (factor - 1) == 0:
             mask, shift = constant(factor - 1), constant(factor.bit_length() - 1)
@@ -155,7 +155,7 @@ class Accesses:
 
 
 def _row_major(parts: Sequence[Any], shape: Sequence[int]) -> Any:
-    terms = [_scaled(part, prod(shape[place + 1 :])) for place, part in enumerate(parts)]
+    terms = [_scaled(part, prod(shape[dimension + 1 :])) for dimension, part in enumerate(parts)]
     total = terms[0] if terms else constant(0)
     for term in terms[1:]:
         total = _index("addi", total, term)
