@@ -1,1 +1,1 @@
-"""The ordered passes, the driver that runs and answers for them, and what they leave."""
+"""The ordered passes, the driver that runs and verifies them, and the files that they leave."""

@@ -1,4 +1,4 @@
-"""What is written of a design: OUT.sv, its manifest OUT.json, and OUT.mem with what is too large for OUT.sv."""
+"""The files of a design: OUT.sv, its manifest OUT.json, and OUT.mem/ with weights that are too large for OUT.sv."""
 
 from __future__ import annotations
 

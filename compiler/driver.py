@@ -1,10 +1,10 @@
-"""Run the passes in order, and answer for each of them.
+"""Runs the passes in order, and verifies what each of them leaves.
 
-After every pass that changed the program the driver dumps it, verifies that it is a program of the level it left
-(`dialects/verify`), and notes how long it took. Neither prints the weights: text refers to them by name.
-A refusal gets the file name that the user wrote; any other exception is a fault of ours and becomes an
-`InternalError` that names the pass, with a file that holds the program it was given. `torch2hw replay` goes on from
-that file, and from each dump.
+After every pass that changed the program, the driver dumps the program, verifies it as a program of its new level
+(`dialects/verify`), and notes the time. Dumps and checks do not print weights: the text refers to them by name.
+A refusal gets the file name that the user wrote. Any other exception is a fault of torch2hw: it becomes an
+`InternalError` that names the pass, and a file with the program that the pass was given. `torch2hw replay` goes on from
+that file, and from every dump.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Before:  initial begin $readmemh("weights.memory", memory); end // a reference (
 Inside:  initial begin memory[0] = 32'h3f800000; … end         // by `hwlib.contents.fill_verilog`
 Beside:  initial begin $readmemh("OUT.mem/MODULE_memory.hex", memory); end
 
-The file names are relative to OUT.sv's folder. A simulator is to be started there. Where weights go to files, the
-tables of units, which are words from the start, do too.
+The file names are relative to the folder of OUT.sv, where simulators must be started. Where weights go to files, so do
+the tables of units, whose words stand in the text from the start.
 
 Blocks are found as text, for the reason in hwlib/contents.py: their lines are ours, copied by CIRCT as they are.
 """

@@ -1,7 +1,7 @@
-"""What a compilation can be asked for, checked once.
+"""The options of a compilation.
 
-`Options` is what the command line and the Python interface both build; every field is checked when it is made, so that
-no pass checks again. A wrong value is a `UsageError` whose text names the option as the command line spells it.
+The command line and the Python interface both build `Options`. Every field is checked there, so no pass checks it
+again. A wrong value is a `UsageError` that names the option as the command line spells it.
 """
 
 from __future__ import annotations

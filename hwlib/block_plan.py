@@ -1,8 +1,8 @@
 """How a memory is divided into block RAMs.
 
-A block RAM of UltraScale+ is used without waste only at depths that are powers of two: 14400 words of 32 bits are 15
-blocks of 1024 × 36 behind a multiplexer of 217 LUTs, if one leaves it to Yosys, and 14.5 blocks behind one of 36, if
-the memory is written as 8192 + 4096 + 2048 + 512 words. So it is written that way, for every tool alike.
+Block RAMs of UltraScale+ are used without waste only at depths that are powers of two. Yosys makes 15 blocks of
+1024 × 36 and a multiplexer of 217 LUTs for 14400 words of 32 bits. Written as 8192 + 4096 + 2048 + 512 words, the same
+memory takes 14.5 blocks and 36 LUTs, so memories are written that way for all tools.
 
 Source of the shapes: UG573 (UltraScale memory resources), simple dual port.
 """

@@ -1,10 +1,10 @@
-"""What a memory holds from the start: an array beside the text of its module, which refers to it by name.
+"""Initial contents of memories: arrays beside the text of modules, which refers to them by name.
 
 In CIRCT's text: sv.verbatim "$readmemh(\\22NAME\\22, {{0}});\\0A" (%memory) : …       (`reference`)
 In SystemVerilog: $readmemh("NAME", memory);
 
-NAME is no file: it is a key of the table of contents that goes with the text. `fill` and `fill_verilog` put the words
-in the places of the references; compiler/memory_files.py puts files there.
+NAME is not a file but a key of the table of contents that accompanies the text. `fill` and `fill_verilog` replace the
+references by the words; compiler/memory_files.py replaces them by references to files.
 
 Both edit text, not a tree: the words are kept out of CIRCT and slang, whose trees would take 670 bytes and 9 µs a word.
 A reference is our own line, which CIRCT copies as it is (sv.verbatim), so its form is known to the character.

@@ -1,14 +1,14 @@
-"""Iterative units: one digit a cycle on one adder, an alternative to the pipeline where results are rarely needed.
+"""Iterative units: one digit a cycle on one adder, instead of a pipeline, where results are rarely needed.
 
-An `Iteration` says how operands become a state, how a step changes it, and how a state becomes the result. From it come
-the software model (every step unrolled: the same bits as the pipelined unit's, where both round correctly) and the
-hardware: a pipeline of `before` stages that makes the state, registers that step in every cycle, a pipeline of `after`
-stages that rounds.
+An `Iteration` defines how operands become a state, how a step changes the state, and how a state becomes the result.
+From it come the software model (all steps unrolled, with the bits of the pipelined unit if both round correctly) and
+the hardware: a pipeline of `before` stages that makes the state, registers that step in every cycle, and a pipeline of
+`after` stages that rounds.
 
-Protocol: `start` is high in the cycle of the operands. The result is there `latency_cycles` = before + 1 + steps +
-after cycles later, for one cycle; the next operands may come `interval_cycles` = steps + 1 cycles after the last ones,
-or later. `start` at a shorter distance spoils the result under way. There is no reset: nothing before the first start
-matters.
+Protocol: `start` is high in the cycle of the operands. The result is valid for one cycle, `latency_cycles` = before + 1
++ steps + after cycles later. The next operands may come `interval_cycles` = steps + 1 cycles after the last ones, or
+later; an earlier `start` destroys the result in progress. There is no reset: the state before the first start does not
+matter.
 """
 
 from __future__ import annotations

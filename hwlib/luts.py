@@ -1,8 +1,8 @@
-"""How many LUTs of an UltraScale+ device a graph takes, for units that nobody has measured.
+"""An estimate of the LUTs of a graph on UltraScale+, for units that were not measured.
 
-The sum over the nodes of the graph of their bits (of the result, of the operands for comparisons), at the prices of
-`PRICES`. Gates cost nothing beside others, whose LUTs they share; one alone is a LUT a bit. Products go to DSP blocks
-and cost LUTs where several blocks are added; look-ups by more than 8 bits go to block RAM.
+The estimate is a sum over the nodes of the graph: bits of the result (of the operands, for comparisons) times the price
+in `PRICES`. A gate shares the LUTs of its neighbours and costs nothing; a lone one is a LUT a bit. Products use DSP
+blocks, and LUTs where several blocks are added. Tables with more than 8 address bits use block RAM.
 
 The prices are a least-squares fit of relative errors to what Yosys 0.70 makes of 70 units (`synth_xilinx -family xcup`,
 `python -m torch2hw.hwlib.measure`): tests/hwlib/test_luts.py holds those figures and the error, and measures again.

@@ -1,11 +1,11 @@
-"""Do the tests notice a wrong unit? `python -m torch2hw.hwlib.mutate` puts faults (`faults`) into units, one at a time,
-and runs the test that CI runs on them: the vectors of unit_bench.cpp against its oracle; for elementary functions a
-sample of the inputs (survey.cpp), against the stated bound and against the results that the test has pinned.
+"""Mutation tests of units: `python -m torch2hw.hwlib.mutate` plants faults (`faults`) in units, one at a time, and runs
+the test that CI runs on the unit: the vectors of unit_bench.cpp against its oracle; for elementary functions, a sample
+of the inputs (survey.cpp) against the stated bound and the results that the test has pinned.
 
-What no vector shows may change no result, and then it is no fault: SAT proves that (`equivalence`), or all values of
-the operand, where there is one. What has another result is missed (exit status 1). Of units of several operands, for
-which SAT finds no proof, what fifty times as many vectors show is missed; what they do not show either is undecided,
-and listed.
+A fault that no vector shows may be none, because no result changes. SAT proves that (`equivalence`), or, for units of
+one operand, trying all its values. If a result does change, the fault was missed (exit status 1). Where SAT finds no
+proof for a unit of several operands, fifty times as many vectors are run: a fault that they show was missed, and one
+that they do not show is listed as undecided.
 """
 
 from __future__ import annotations

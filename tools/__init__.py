@@ -1,1 +1,1 @@
-"""What stands under everything: errors, files, processes, caches, and the tools that we call."""
+"""The lowest layer: errors, files, processes, caches, and the external tools."""

@@ -1,8 +1,8 @@
-"""CIRCT's Python bindings, as pycde brings them: every import of them goes through here.
+"""CIRCT's Python bindings, as pycde installs them. All imports of them go through this file.
 
-pycde enters a context of MLIR's when it is imported, for the thread that imports it, and drops it when that thread
-ends, without the interpreter's lock: a process that imports pycde in a thread aborts. So it is left at once; whoever
-needs a context enters their own. A pycde that the user imported before stays as it is.
+On import, pycde enters an MLIR context in the importing thread and drops it, without the interpreter's lock, when that
+thread ends: a process that imports pycde in a thread would abort. So that context is left at once, and every user
+enters its own. If the user's program imported pycde before, its context is left alone.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What goes wrong, and how it is said.
+"""Errors and their text.
 
-A refusal reads `file:line: error[code]: what`, then indented lines for the operation, the reason and the remedy; parts
-that are not known are left out. `file:line` is the user's PyTorch source. There is one class per cause: the classes
-of a stage live beside that stage (`frontend/refusals.py`); here are the base and the causes that belong to no stage.
+A refusal reads `file:line: error[code]: what`, then indented lines for the operation, the reason and the remedy;
+unknown parts are left out. `file:line` is the user's PyTorch source. There is one class per cause. Classes of one stage
+are beside that stage (`frontend/refusals.py`); here are the base class and the causes that belong to no stage.
 
-Exit statuses: 1 the model was refused, 2 the command line was wrong, 3 a result check failed, 70 a fault of ours.
+Exit statuses: 1 the model was refused, 2 the command line was wrong, 3 a result check failed, 70 a fault of torch2hw.
 """
 
 from __future__ import annotations

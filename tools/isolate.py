@@ -1,9 +1,9 @@
-"""Run native code where its abort does not take us along.
+"""Runs native code in a child process, so that its abort does not end torch2hw.
 
-MLIR and CIRCT can abort or crash the process on programs they did not expect (toolchain facts in CONTRIBUTING.md).
-`run_native` calls a function in a forked child: what it returns or raises comes back pickled; a death by signal, or an
-exit that nobody asked for, becomes an `InternalError`. The function must make its own MLIR contexts, for the threads of
-the parent's do not exist in the child, and must take and give plain data.
+MLIR and CIRCT abort on some programs that they do not expect ("Toolchain traps" in CONTRIBUTING.md). `run_native` calls
+a function in a forked child. Its result or exception comes back pickled; if the child dies by a signal or exits, that
+is an `InternalError`. The function must make its own MLIR contexts, because the threads of the parent's contexts do not
+exist in the child, and its arguments and result must be plain data.
 """
 
 from __future__ import annotations

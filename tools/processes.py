@@ -1,7 +1,7 @@
-"""Child processes that never outlive us, and programs that may not be installed.
+"""Child processes that never outlive torch2hw, and programs that may not be installed.
 
-Each child leads a process group of its own: the terminal's Ctrl-C reaches us alone, and whichever way we leave — done,
-Ctrl-C, an error — the groups still running are killed, compiler drivers and what they started alike.
+Each child leads its own process group, so the terminal's Ctrl-C reaches only torch2hw. However torch2hw ends, by
+itself, by Ctrl-C or by an error, it kills the groups that still run, with all the processes in them.
 """
 
 from __future__ import annotations

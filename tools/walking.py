@@ -1,4 +1,4 @@
-"""Finding operations in a module, to rewrite or remove them afterwards."""
+"""Finds operations in an MLIR module, to rewrite or remove them afterwards."""
 
 from __future__ import annotations
 

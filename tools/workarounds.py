@@ -1,4 +1,4 @@
-"""Ways round faults of the packages that we stand on, each with the fault; nothing else reaches into their inside.
+"""Work-arounds for faults of the packages that torch2hw uses. No other file touches the internals of a package.
 
 | function of ours        | what is wrong without it (pycde 0.12.1)
 |-------------------------|---------------------------------------

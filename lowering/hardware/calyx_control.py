@@ -1,13 +1,13 @@
 """Calyx control as hardware: pulses.
 
-Each control node gets a signal `start`, high in its first cycle, and gives one that is high in the cycle after its
-last, which starts what comes next. That signal never depends on `start` within the same cycle, so no loop of control
-is a combinational loop. Static control needs no handshake: a static `par` ends with its longest arm, a static `if`
-with a timer where its arms differ.
+Each control node has an input signal `start`, high in its first cycle, and an output signal that is high in the cycle
+after its last and starts the next node. The output never depends on `start` in the same cycle, so loops of control are
+no combinational loops. Static control needs no handshake: a static `par` ends with its longest arm, and a static `if`
+with a timer if its arms differ in length.
 
-Timing: a static group runs for its latency. A dynamic group runs until the cycle in which its done is high, that one
-included (in it the control ports of the group are already low, as in the native compiler), and its successor starts
-in the next. An empty arm of a dynamic `if` takes one cycle, a condition none.
+Timing: a static group runs for its latency. A dynamic group runs up to and including the cycle in which its done is
+high. In that cycle its control ports are already low, as in the native compiler; its successor starts in the next one.
+An empty arm of a dynamic `if` takes one cycle, a condition takes none.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Hardware that knows in which cycle of a static window a run is.
+"""Timers of static windows.
 
 A window starts in a cycle in which `start` is high and lasts `latency_cycles` cycles. `following` is high in the
-cycle after its last one, and never depends on `start` within a cycle. Everything is made only when asked for.
+cycle after its last one, and never depends on `start` in the same cycle. Hardware is made only for signals that are
+asked for:
 
 - One cycle: `start` itself; `following` is a flip-flop.
 - A few cycles: a chain of flip-flops, no logic.
-- More: a down counter with one bit more than it needs, whose sign ends the window, so that no comparison is made. It
-is held at
-  its first value while no window is open, which synthesis does with the flip-flops' own set and reset pins.
+- More: a down counter with one extra bit, a sign, which ends the window without a comparison. It is held at its first
+  value while no window is open: synthesis uses the set and reset pins of the flip-flops for that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Who drives a port: the assignments of a component become one value for each input port.
+"""The drivers of ports: the assignments of a component become one value for each input port.
 
 Control ports (`go`, `write_en`, `content_en`, `read_en`, `*_en`, and the input of a one-bit std_wire) are 0 unless an
-active assignment drives them. Every other port carries data and is don't-care then: its only source is wired without
-a gate, equal sources are one, and a multiplexer stands only between different ones.
+active assignment drives them. Every other port carries data and may have any value then: a single source is connected
+without a gate, and only different sources need a multiplexer.
 """
 
 from __future__ import annotations

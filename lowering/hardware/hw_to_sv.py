@@ -3,8 +3,8 @@
 needs:  hw-level text in which operations have the user's locations or none.
 leaves: SystemVerilog that Verilator, slang and Yosys read; one module an hw.module, `// model.py:12` beside what
         implements it.
-why:    the options keep out what tools disagree about: local variables in always blocks, and the randomisation macros
-        that seq-to-sv refers to without declaring them (ExportVerilog dies of those).
+why:    the options avoid what some tools do not accept: local variables in always blocks, and the randomisation macros
+        that seq-to-sv uses without declaring them (ExportVerilog aborts on those).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading types, constants, places and affine maps of upstream MLIR (torch_mlir's bindings) as Python values."""
+"""Types, constants, source locations and affine maps of upstream MLIR (torch_mlir's bindings) as Python values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The scalar computation of one loop iteration, under construction: statements in order, and which values are constant.
+"""Builds the scalar computation of one loop iteration: statements in order, and the values that are constant.
 
-Equal constants and equal loads are one statement; an operation on constants is computed now (`folding`).
+Equal constants and equal loads are one statement. Operations on constants are folded at once (`folding`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What every value of the linalg program is: a view of buffers, or a constant scalar; and the kernels made so far.
+"""The values of a linalg program (views of buffers, or constant scalars) and the kernels made so far.
 
-A tensor is stored only where something computes it. `own` says that a value is exactly one temporary; a result of the
-program takes the place of its temporary (`output`), and views made before still name the temporary: `moved` finds the
-element in the output. A view of a constant is a constant laid out anew (`settle`).
+Only tensors that are computed are stored. `own` notes that a value is exactly one temporary. If that value is a result
+of the program, the output buffer replaces the temporary (`output`); views made before still name the temporary, and
+`moved` finds the element in the output. A view of a constant becomes a constant with its own layout (`settle`).
 """
 
 from __future__ import annotations

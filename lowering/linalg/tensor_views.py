@@ -1,7 +1,7 @@
 """Tensors that are not stored: reshapes, slices, transposes, broadcasts, padding and fills as functions of the index.
 
 A `View` says, for any index of a tensor, which element of which buffer it is. Views compose, so a chain of them costs
-index arithmetic only, and mostly not even that (`quasi_affine` simplifies it away).
+only index arithmetic, most of which `quasi_affine` simplifies away.
 """
 
 from __future__ import annotations

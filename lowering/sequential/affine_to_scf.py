@@ -1,15 +1,16 @@
-"""affine → scf, of the sequential schedule, as CIRCT's lower-scf-to-calyx takes it: one function over one-dimensional
-memories, every operation one it knows.
+"""affine → scf for the sequential schedule: one function over one-dimensional memories, with only those operations that
+CIRCT's lower-scf-to-calyx accepts.
 
 Before:  func.func @main(%x: memref<4x8xf32>, …) { … memref.get_global @w … math.exp … }
 After:   func.func @core(%x: memref<32xf32>, …, %w: memref<8xf32>) { … func.call @f32_exp_call … }
 
 needs:   affine programs as linalg_to_affine or choose-arms leaves them, printed by `plain_loop_text`: a function @main
          over memrefs of static shape, inputs then outputs; memref.global constants; no calls.
-leaves:  each bank of each memory an argument of @core, in the order of `memories`. Addresses are computed here
-         (row-major), because upstream's flatten-memref is wrong for rank 3 and above; `banked_accesses` says how banks
-         are chosen. The arms of a parallel kernel stand in an scf.parallel as CIRCT takes it, each an execute_region.
-         What CIRCT cannot lower is a call of a function that stands for the library's unit; its body means nothing.
+leaves:  a function @core with an argument for each bank of each memory, in the order of `memories`. Addresses are
+         computed here (row-major), because upstream's flatten-memref is wrong for rank 3 and above; `banked_accesses`
+         selects banks. The arms of a parallel kernel are the execute_regions of an scf.parallel, as CIRCT expects.
+         An operation that CIRCT cannot lower is a call of a function that represents the library's unit; the body of
+         that function is only a placeholder.
 refuses: an operation without a unit in the library, as hwlib's NoUnit.
 """
 

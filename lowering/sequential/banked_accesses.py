@@ -3,12 +3,12 @@
 Before:  memref.load %x[%c1, %i, %k] : memref<2x4x8xf32>      (element [2·i + 1, k]; the bank's index leads)
 After:   memref.load %x_bank1[%i · 8 + %k] : memref<32xf32>
 
-- An index of a bank that is a constant chooses the memory at compile time (the paper's bank dimension).
-- One that is not: a load reads every bank that it may mean and selects; a store is a chain of conditions.
-- `naive` (the paper's listing 2): the element's own index is computed at run time, divided by the factor, and every
-  access of a banked memory is an if/else chain over all its banks.
+- A constant bank index selects the memory at compile time (the paper's bank dimension).
+- With a variable bank index, a load reads every bank that it may mean and selects; a store is a chain of conditions.
+- `naive` (the paper's listing 2): the element's index is computed at run time and divided by the factor, and every
+  access to a banked memory is an if/else chain over all its banks.
 
-Arms that run in parallel each read a copy of their own where several read one bank; a store goes to all copies.
+If several parallel arms read one bank, each arm reads its own copy of it; a store writes all copies.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Calyx's floating-point primitives (HardFloat's names and ports) and units called as components, made of the
-hardware library.
+"""Calyx's floating-point primitives (HardFloat's names and ports) and called units, built from the hardware library.
 
 | cell                | module             | operation                                            |
 |---------------------|--------------------|------------------------------------------------------|

@@ -1,16 +1,16 @@
-"""The control that CIRCT makes of straight-line code, packed: steps that touch different things run in the same cycles,
-and those that take equally long are one group. This is the paper's second technique down to the single step: arms that
-stand in one loop body (seq around par) have one controller.
+"""Packs the control that CIRCT generates for straight-line code: steps that use different hardware run in the same
+cycles, and steps of equal duration become one group. This is the paper's second technique, applied to single steps: the
+arms in one loop body (seq around par) share a controller.
 
 Before:  seq { enable load_x0 ; enable load_x1 ; enable mul_0 ; enable mul_1 }      one group for each operation
 After:   seq { enable load_x0 (x1 too) ; enable mul_0 (mul_1 too) }                 one group for each step
 
 needs:   a component @core of lower-scf-to-calyx: each group drives the combinational cells that it needs, and cells
          that hold state are registers, memories, pipes and instances.
-leaves:  in every `seq`, runs of enables, invokes and ifs in as few steps as their dependences allow. A step waits for
-         an earlier one whose registers or memory ports it uses. Groups of the same shape (the same kinds of cells wired
-         alike), which therefore take equally long, become one group that ends with its first member. Other parts of a
-         step stand in a `par`, unless they drive the same combinational cell.
+leaves:  in every `seq`, consecutive enables, invokes and ifs in as few steps as their dependences allow. A step follows
+         any earlier one whose registers or memory ports it uses. Groups of the same shape (the same kinds of cells,
+         connected in the same way) take equally long; they become one group, which is done when its first member is.
+         Other parts of a step run in a `par`, unless they drive the same combinational cell.
 """
 
 from __future__ import annotations

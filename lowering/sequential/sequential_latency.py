@@ -1,9 +1,9 @@
 """The exact number of cycles of a sequential program, without simulating it.
 
-Every dynamic group that lower-scf-to-calyx makes takes a fixed time: the chain of done signals from what the group
-starts to its own done. Loops repeat a constant number of times. Only conditions remain, and they are on loop indices:
-what each finds every time is noted by running the loops on the CPU. So the durations of all runs of a piece of control
-are known, and arms in parallel take the longest of each run. Tests compare the sum with simulation.
+Every dynamic group that lower-scf-to-calyx generates takes a fixed time: the chain of done signals from the cells that
+it starts to its own done. Loops have constant trip counts. Conditions depend only on loop indices, so running the loops
+on the CPU gives the result of every evaluation. Thus the duration of every execution of a control node is known; a
+parallel node takes as long as its longest arm in that execution. Tests compare the sum with simulation.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""affine → scheduled: a modulo schedule for every kernel, and a place in time for every node of the control tree.
+"""affine → scheduled: a modulo schedule for every kernel, and a start for every node of the control tree.
 
 Before:  affine.for … { … arith.mulf … }
 After:   affine.for … { … arith.mulf … {cycle = 1 : i64} … }        and {start, interval, depth} of every kernel
 
 needs: loops in execution order (after `interleave-reductions`), a unit in the library for every operation.
-leaves: for each kernel its schedule (`dialects/schedule.py`), for each node its start, for `Rounds` their period; and
-    which units are shared. Nodes start once the one before has ended, in each round too; `overlap-kernels` is to bring
-    them forward.
+leaves: the schedule of each kernel (`dialects/schedule.py`), the start of each node, the period of `Rounds`, and the
+    number of shared units. A node starts when the one before it has ended, within a round too; `overlap-kernels` lets
+    it start earlier.
 refuses: an operation without a unit, as UnsupportedOperation.
 """
 

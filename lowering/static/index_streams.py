@@ -1,9 +1,9 @@
-"""Loop counters and the integers that follow them (addresses, predicates) in a kernel, one value a cycle.
+"""Loop counters of a kernel, and the integers that are functions of them (addresses, predicates), one value a cycle.
 
-Counters hold the current iteration's loop indices. An affine index is kept in a register of its own and updated by
-adding a constant that depends only on which loops wrap around: one adder, no multiplier. Where the strides are powers
-of two that do not overlap, the counters' bits are simply put side by side. An index with divisions that no
-simplification removed is computed from the counters by a small combinational unit.
+Counters hold the loop indices of the current iteration. An affine index has its own register; each step adds a constant
+that depends only on which loops wrap around: one adder, no multiplier. If the strides are powers of two that do not
+overlap, the bits of the counters are concatenated instead. An index with divisions that could not be simplified is
+computed from the counters by a small combinational unit.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""One scheduled kernel → one Calyx component: counters, addresses, a pipelined datapath, and a valid bit along with it.
+"""One scheduled kernel → one Calyx component: counters, addresses, a pipelined datapath with a valid bit.
 
-Ports towards the parent: those of memories (`kernel_ports.py`), and for a unit that the parent owns its operands → its
-result. Constants are ROMs inside, stored in the order in which the kernel reads them.
+Ports towards the parent: those of memories (`kernel_ports.py`), and for each shared unit its operands (outputs) and its
+result (an input). Constants are ROMs inside, their words in the order in which the kernel reads them.
 
-Control: static_seq { static_repeat round_trips { issue }; static_repeat … { drain } }. Pipeline registers always
-advance; only the group `issue` steps the counters and starts a valid bit, so the drain needs nothing but time: it lasts
-until the parent starts the next kernel, and is left out where that is before the last iteration starts.
+Control: static_seq { static_repeat round_trips { issue }; static_repeat … { drain } }. Pipeline registers advance in
+every cycle; only the group `issue` steps the counters and sets the valid bit. The group `drain` does nothing but wait
+until the parent starts the next kernel; it is left out if that happens before the last iteration starts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A kernel's ports towards the memories of its parent, one for each bank, and the requests that share them.
+"""A kernel's ports to the memories of its parent, one for each bank, and the accesses that share a port.
 
 Their names, directions and widths: dialects/bank_ports.py.
 """

@@ -1,9 +1,9 @@
-"""Scheduled program → Calyx: one component a kernel, and a top component that holds memories and shared units.
+"""Scheduled program → Calyx: a component for each kernel, and a top component with the memories and shared units.
 
-The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. A group starts the kernels of one cycle
-and lasts until the next ones start, the last until all have ended, so the design's latency is a constant. `Rounds` are
-a `static_repeat`. Where several kernels use a memory's read port or a unit, a flag of each selects it; the last one is
-the default. The host's ports reach the memories while no kernel runs.
+The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. Each group starts the kernels of one cycle
+and lasts until the next kernels start; the last group lasts until all kernels have ended. So the latency of the design
+is a constant. `Rounds` are a `static_repeat`. If several kernels use a read port or a unit, each has a select flag for
+a multiplexer; the last kernel is the default. The host's ports reach the memories while no kernel runs.
 """
 
 from __future__ import annotations

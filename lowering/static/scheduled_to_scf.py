@@ -3,8 +3,8 @@
 Before:  affine.for %i … { %x = affine.load %in[%i * 4 + 1] … {cycle = 2 : i64} }
 After:   scf.for %i … { %c4 = arith.constant 4 … arith.muli … arith.addi … memref.load … {cycle = 2 : i64} }
 
-Nothing is made of this text: Calyx is made of the scheduled program itself (`scheduled_to_calyx`), whose index
-expressions become address generators. The sequential flow has a level scf of its own (`affine_to_scf`).
+No later step uses this text: `scheduled_to_calyx` lowers the scheduled program itself, whose index expressions become
+address generators. The sequential flow has its own level scf (`affine_to_scf`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the text of an argument means."""
+"""Types of command line arguments."""
 
 from __future__ import annotations
 
