@@ -16,17 +16,16 @@ from torch2hw.dialects.program import Program
 
 
 def merged(old: Sequence[int], new: Sequence[int], limit: int) -> tuple[int, ...]:
-    """The partition that serves two needs, or the finer one where that would be very many banks."""
+    """A partition that serves both needs: the least common multiple of the factors, or the finer partition if that
+    would be very many banks."""
     return tuple(lcm(a, b) if lcm(a, b) <= 4 * limit else max(a, b) for a, b in zip(old, new, strict=True))
 
 
 def merged_factors(
     kernel: Kernel, factors: Mapping[Buffer, tuple[int, ...]], limit: int, whole: Mapping[Buffer, frozenset[int]]
 ) -> dict[Buffer, tuple[int, ...]]:
-    """The partition of each buffer that `kernel` accesses, once its needs are added to those of kernels before.
-
-    The dimensions in `whole` are not partitioned.
-    """
+    """The partition of each buffer that `kernel` accesses: what the kernels before needed, and what this kernel needs.
+    Dimensions in `whole` are not partitioned."""
     result = {}
     for buffer, new in own_factors(kernel, limit).items():
         both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
@@ -50,7 +49,7 @@ def own_factors(kernel: Kernel, limit: int) -> dict[Buffer, tuple[int, ...]]:
 
 
 def assigned(program: Program, partition: int) -> dict[Buffer, Buffer]:
-    """The buffers of a program that need banks, each with the one in banks that takes its place."""
+    """By buffer of the program, the same buffer with its bank factors; only buffers that need banks."""
     limit = partition**2
     factors: dict[Buffer, tuple[int, ...]] = {}
     whole = run_time_dimensions(program.kernels)
@@ -68,7 +67,7 @@ def in_banks(buffer: Buffer, factors: tuple[int, ...]) -> Buffer:
 
 @once
 def rotated(kernel: Kernel) -> dict[str, int]:
-    """The buffers of which a read changes banks from iteration to iteration, and between how many."""
+    """The buffers that a load reads from different banks in different iterations, each with the number of these banks."""
     found = {}
     for access in accesses_of(kernel):
         moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]

@@ -59,10 +59,9 @@ def apart(a: Index, b: Index, factor: int) -> bool:
 
 
 def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:
-    """The most accesses (of different addresses) that may need one bank in one iteration: the II that they force.
-
-    Where an index of all accesses has the same terms, two are apart if their `kinds` differ; else, pair by pair.
-    """
+    """The largest number of accesses (to different addresses) that may need one bank in one iteration: a lower bound of
+    II. Where the indices of all accesses have the same terms, two are apart if their `kinds` differ; otherwise they are
+    compared pair by pair."""
     distinct = list(dict.fromkeys(tuple(access) for access in accesses))
     equal: list[list[int]] = []
     tables: list[NDArray[np.bool_]] = []
@@ -86,8 +85,8 @@ def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> in
 
 
 def kinds(indices: Sequence[Index], factor: int) -> tuple[dict[tuple[object, int], int], list[int]]:
-    """A number for every kind of index, and the kind of each index: banks depend on no more than its terms and what its
-    constant leaves when divided by the factor."""
+    """A number for each kind of index, and the kind of each index. The bank depends only on the terms of the index and
+    on its constant modulo the factor."""
     numbers: dict[tuple[object, int], int] = {}
     return numbers, [numbers.setdefault((index.terms, index.constant % factor), len(numbers)) for index in indices]
 
@@ -108,7 +107,8 @@ def all_apart(indices: Sequence[Index], factor: int) -> NDArray[np.bool_]:
 
 
 def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -> tuple[int, ...]:
-    """The least factors that put accesses a constant apart into different banks, which are constant if possible."""
+    """The smallest factors that put accesses a constant distance apart into different banks, with constant bank numbers
+    where possible."""
     distinct = list(dict.fromkeys(tuple(access) for access in accesses))
     factors = []
     for dimension in range(rank):
@@ -129,7 +129,8 @@ def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -
 
 
 def _separating(offsets: list[int], common: int, limit: int) -> int:
-    """The least factor with all offsets in different banks: a divisor of `common` (constant banks) if there is one."""
+    """The smallest factor that puts all offsets into different banks; a divisor of `common` (then the banks are
+    constants) if there is one."""
 
     def apart(factor: int) -> bool:
         return len({offset % factor for offset in offsets}) == len(offsets)

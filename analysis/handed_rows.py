@@ -53,8 +53,8 @@ def handed_on(program: Program, first: int, end: int) -> dict[Buffer, tuple[int,
 
 
 def rows_of(buffer: Buffer, kernels: Sequence[Kernel]) -> tuple[int, int] | None:
-    """A dimension, and the number of rows in it, such that the outermost loop of each kernel divides the rows evenly
-    among its iterations."""
+    """A dimension such that the outermost loop of each kernel divides its rows evenly among the iterations, and the
+    number of these rows; None if there is none."""
     accesses: list[tuple[Variable, tuple[Index, ...]]] = []
     for kernel in kernels:
         outer = kernel.loops[0].variable

@@ -50,14 +50,14 @@ class Lanes:
         self.intervals: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def cost(self, factors: Factors) -> tuple[int, float]:
-        """Cycles from start to end, and LUTs beyond the lanes that the design has anyway, without memories."""
+        """Cycles from start to end, and LUTs besides the lanes; memories are not included."""
         key = tuple(factors[buffer] for buffer in self.buffers)
         if key not in self.known:
             self.known[key] = self.cycles(factors), self.fixed_luts + self.luts(factors)
         return self.known[key]
 
     def cycles(self, factors: Factors) -> int:
-        """With the II that memory ports force."""
+        """Cycles from start to end, with the II that memory ports force."""
         rounds = self.kernel.rounds
         interval, latency, trips, depth = 1, self.latency, self.kernel.trip_count, rounds * self.depth
         for number, access in enumerate(self.accesses):
@@ -105,7 +105,8 @@ class Lanes:
 
     @cached_property
     def interleaved(self) -> tuple[int, int]:
-        """Iterations with what fills the latency of the reduction's operation, and those between two steps of a sum."""
+        """Iterations, padded so that they fill the latency of the reduction's operation; and iterations between two
+        steps of a sum."""
         if not self.kernel.stages[0].carried:
             return self.kernel.trip_count, 0
         stages = tuple(Stage(stage.carried) for stage in self.kernel.stages)
@@ -115,7 +116,8 @@ class Lanes:
 
     @cached_property
     def fixed_luts(self) -> float:
-        """Units other than the lanes' own, constants, adders beyond one a lane, sums in flight beyond the adders."""
+        """LUTs of units other than the lanes' own, of constants, of adders beyond one a lane, and of partial sums that
+        the adders do not hold."""
         kernel, total = self.kernel, 0.0
         constants = {s.result for s in kernel.statements() if isinstance(s, Constant)}
         for statement in kernel.statements():
@@ -135,7 +137,7 @@ class Lanes:
         return total
 
     def luts(self, factors: Factors) -> float:
-        """Multiplexers and enables where banks are no compile-time constants."""
+        """LUTs of multiplexers and enables where bank numbers are no compile-time constants."""
         total = 0.0
         for access in self.accesses:
             banks, width = factors[access.buffer], number_type(access.buffer.dtype).bits
@@ -168,13 +170,13 @@ def _shape(dot: Operation) -> tuple[int, str]:
 
 
 def _is_lanes_own(operation: Operation) -> bool:
-    """Whether it is half of a multiply-accumulate, of which a lane has one."""
+    """Whether an operation is half of a multiply-accumulate: each lane has one."""
     kind = operation_kind(operation.name)
     return kind.accumulates or kind.multiplies or operation.name == DOT
 
 
 def choices(indices: Sequence[Index], factors: Sequence[int]) -> int:
-    """How many banks an access may be to."""
+    """The number of banks that an access may go to."""
     return prod(len(possible_banks(index, factor)) for index, factor in zip(indices, factors, strict=True))
 
 

@@ -20,9 +20,9 @@ BEFORE, AFTER = -1, 1 << 62
 
 
 def lifetimes(program: Program) -> tuple[dict[Buffer, Position], dict[Buffer, Position]]:
-    """The first and the last position at which each buffer is needed. A buffer that only the kernels of one `Rounds`
-    node use lives within a round; any other one lives from before the rounds in which it is first used until after
-    those in which it is last used."""
+    """The first and the last position at which each buffer is needed. A buffer that only kernels of one `Rounds` node
+    use lives within a round. Any other buffer lives from before the rounds in which it is first used until after the
+    rounds in which it is last used."""
     first: dict[Buffer, Position] = {}
     last: dict[Buffer, Position] = {}
     nodes: dict[Buffer, set[int]] = {}
@@ -51,7 +51,8 @@ def several(node: Node) -> bool:
 
 
 def elementwise(kernel: Kernel, read: Buffer, written: Buffer) -> bool:
-    """Every iteration reads `read` only where it writes `written`, once, and nothing is carried between iterations."""
+    """Whether every iteration reads `read` only at the element of `written` that it writes, once, and carries nothing
+    to other iterations."""
     if len(kernel.stages) != 1 or kernel.stages[0].carried:
         return False
     loads = {load.indices for load in kernel.loads() if load.buffer is read}
@@ -61,7 +62,7 @@ def elementwise(kernel: Kernel, read: Buffer, written: Buffer) -> bool:
 
 
 def shared(program: Program) -> dict[Buffer, Buffer]:
-    """The buffers that can stand in the memory of another one, with that one."""
+    """The buffers that can use the memory of another buffer, each with that buffer."""
     kernels = program.kernels
     first, last = lifetimes(program)
     temporaries = [buffer for buffer in program.buffers() if buffer.storage.is_scratch]

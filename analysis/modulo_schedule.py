@@ -38,13 +38,15 @@ Uses = list[tuple[tuple[Index, ...], int]]  # indices and cycle of accesses
 
 
 def iteration_distance(kernel: Kernel, stage: int) -> int:
-    """Iterations between two runs of `stage` with the same state: the loops inside its innermost reduction loop."""
+    """Iterations between two runs of `stage` on the same carried value: the trip counts of the loops inside its
+    innermost reduction loop."""
     positions = [k for k, loop in enumerate(kernel.loops) if loop.reduced_by == stage]
     return prod(loop.extent for loop in kernel.loops[positions[-1] + 1 :])
 
 
 def runs_apart(kernel: Kernel, stage: int) -> int:
-    """Iterations from one run of `stage` to the next, at least: those of the innermost loops that end before it."""
+    """The smallest number of iterations from one run of `stage` to the next: that of the innermost loops whose
+    reductions end before it."""
     trips = 1
     for loop in reversed(kernel.loops):
         if loop.reduced_by is None or loop.reduced_by >= stage:
@@ -54,7 +56,8 @@ def runs_apart(kernel: Kernel, stage: int) -> int:
 
 
 def schedule(kernel: Kernel, latency: Latency, spacing: Latency = lambda _: 1) -> Schedule:
-    """`latency` and `spacing` of an operation's unit: cycles to its result, and to the next operands it can take."""
+    """The schedule of a kernel. `latency` and `spacing` are those of an operation's unit: cycles to its result, and to
+    the next operands that it can take."""
     interval = max(_least_interval(kernel), *_unit_intervals(kernel, spacing))
     operations = [statement for statement in kernel.statements() if isinstance(statement, Operation)]
     enough = interval + sum(map(latency, operations)) + 4 * sum(1 for _ in kernel.statements())  # one after the other
@@ -85,8 +88,8 @@ def _unit_intervals(kernel: Kernel, spacing: Latency) -> Iterator[int]:
 
 
 class _Ports:
-    """Which cycles modulo II each bank's ports are taken in: by buffer and cycle, for each bank the accesses that may
-    be to it, those that may be to the same set of banks together."""
+    """The cycles modulo II in which ports are taken. By buffer and cycle: for each bank, the accesses that may go to
+    it; accesses that may go to the same set of banks are grouped."""
 
     def __init__(self, interval: int) -> None:
         self.interval = interval
@@ -136,8 +139,9 @@ def _attempt(kernel: Kernel, latency: Latency, interval: int) -> Schedule | int:
 
 @dataclass(frozen=True)
 class Delayed:
-    """Reads that must come later than their users want them, in these cycles: of carried values that have not been
-    computed, or of a memory at an index computed at run time whose port is taken; `otherwise`, a larger interval."""
+    """Reads that must start later than their users need them, and in which cycles: reads of carried values that are not
+    computed yet, and reads at an index computed at run time whose memory port is taken. `otherwise`: a larger interval
+    to try instead."""
 
     cycles: dict[str, int]
     otherwise: int
@@ -145,7 +149,7 @@ class Delayed:
 
 
 def _timed(kernel: Kernel, latency: Latency, interval: int, not_before: Mapping[str, int]) -> Schedule | Delayed | int:
-    """A schedule with this interval and these delays, another read to be delayed, or a larger interval to try."""
+    """A schedule with this interval and these delays, or another read to delay, or a larger interval to try."""
     result = Schedule(interval)
     chain: dict[str, int] = {}  # operations without a register that a value has behind it in its cycle
     users: dict[str, list[str]] = {}
@@ -191,7 +195,7 @@ def _timed(kernel: Kernel, latency: Latency, interval: int, not_before: Mapping[
 def _place(
     statement: Statement, result: Schedule, chain: dict[str, int], latency: Latency, not_before: Mapping[str, int]
 ) -> None:
-    """Starts a statement as soon as its operands are ready, a read not before the cycle given for it."""
+    """Starts a statement as soon as its operands are ready; a read no earlier than its cycle in `not_before`."""
     name = statement.result
     if isinstance(statement, Constant):
         return
@@ -215,7 +219,8 @@ def _place(
 
 
 def needs_arithmetic(load: Load) -> bool:
-    """The address is not simply a counter or an accumulated register: it is computed in the cycle before the read."""
+    """Whether the address is neither a counter nor an accumulated register, and is computed in the cycle before the
+    read."""
     factors = load.buffer.bank_factors
     return not load.buffer.storage.in_kernel and not all(
         part.is_affine
@@ -225,9 +230,9 @@ def needs_arithmetic(load: Load) -> bool:
 
 
 def _delay_loads(kernel: Kernel, result: Schedule, users: Mapping[str, list[str]]) -> Delayed | int | None:
-    """Moves reads to just before their first use, each in a cycle modulo II that is free on its memory's port.
+    """Moves reads to just before their first use, each to a cycle modulo II in which its port is free.
 
-    Where there is none: a larger interval, or the cycle in which a read at an index computed at run time finds one.
+    Where no cycle is free: a larger interval, or, for a read at an index computed at run time, the cycle that is free.
     """
     interval = result.interval_cycles
     ports = _Ports(interval)
@@ -268,8 +273,8 @@ def _delay_loads(kernel: Kernel, result: Schedule, users: Mapping[str, list[str]
 
 
 def _place_stores(kernel: Kernel, result: Schedule) -> None:
-    """Stores happen once their value is there and their bank's port is free; to one buffer in one cycle if possible,
-    and after what the iteration reads from it."""
+    """Starts each store when its value is ready and its bank's port is free. Stores to one buffer are in one cycle if
+    possible, and after the iteration's reads of that buffer."""
     ports = _Ports(result.interval_cycles)
     together: dict[Buffer, int] = {}
     for store in kernel.stores():

@@ -34,8 +34,8 @@ MAX_COMMON_CYCLES = 1 << 20
 
 @dataclass(frozen=True)
 class Running:
-    """One round of a scheduled kernel (the only one of a kernel that is not in rounds), from its first cycle to the one
-    after its last, counted from the design's first."""
+    """One round of a scheduled kernel, or all of a kernel that is not in rounds. It runs in cycles `start` … `end` - 1
+    of the design."""
 
     whole: Kernel
     number: int
@@ -66,8 +66,8 @@ class Running:
 
 
 def overlap_faults(program: Program, library: Library, max_common_cycles: int = MAX_COMMON_CYCLES) -> Iterator[str]:
-    """What two kernels that run at the same time do wrong, a line each; as a fault, too, that they have data in common
-    and more cycles than `max_common_cycles`, which would have to be gone through."""
+    """What kernels that run at the same time do wrong, a line each. It is a fault, too, if two kernels with data in
+    common overlap for more than `max_common_cycles`: these cycles are not checked."""
     seen: set[tuple[int, int, int, int]] = set()
     for left, right in not_apart(in_order(program)):
         first, last = max(left.start, right.start), min(left.end, right.end)
@@ -92,7 +92,7 @@ def overlap_faults(program: Program, library: Library, max_common_cycles: int = 
 
 
 def not_apart(order: Sequence[Running]) -> Iterator[tuple[Running, Running]]:
-    """The pairs, in order, of which the first has not ended when the second starts."""
+    """The pairs, in program order, whose first has not ended when the second starts."""
     ends = list(itertools.accumulate((each.end for each in order), max))  # the last cycle of any so far
     pairs = []
     for number, right in enumerate(order):
@@ -106,7 +106,7 @@ def not_apart(order: Sequence[Running]) -> Iterator[tuple[Running, Running]]:
 
 
 def in_order(program: Program) -> list[Running]:
-    """All that runs, in the order of the program."""
+    """All rounds and kernels, in program order."""
     found = []
     for node in program.sequence:
         rounds, period = (node.count, node.period_cycles) if isinstance(node, Rounds) else (1, 0)
@@ -147,7 +147,7 @@ def fed(running: Running, operation: Operation, first: int, last: int) -> Array:
 
 
 def runs(kernel: Kernel, stage: int, found: range) -> Array:
-    """In which of these iterations a stage runs, the domain aside."""
+    """For each of these iterations, whether a stage runs; the kernel's domain is ignored."""
     extents = tuple(loop.extent for loop in kernel.loops)
     number = np.arange(found.start, found.stop)
     inside = np.ones(number.shape, bool)
@@ -158,9 +158,8 @@ def runs(kernel: Kernel, stage: int, found: range) -> Array:
 
 
 def access_faults(left: Running, right: Running, first: int, last: int) -> Iterator[str]:
-    """A text for each pair of accesses in the design's cycles `first` … `last` - 1 that meet at a port, or that touch
-    an element in the wrong order.
-    """
+    """A line for each pair of accesses that use a port in the same cycle, or access an element in the wrong order, in
+    the design's cycles `first` … `last` - 1."""
     common = common_buffers(left, right)
     for one in left.accesses:
         if one.buffer not in common:
@@ -188,8 +187,8 @@ def banks(access: Access) -> set[tuple[Buffer, int]]:
 
 
 def comes_first(left: Running, one: Access, right: Running, other: Access, first: int, last: int) -> bool:
-    """Whether every `one` in these cycles is before any `other` of the same element. In a dimension whose index one of
-    them computes at run time, any two may be the same."""
+    """Whether every `one` in these cycles comes before any `other` that accesses the same element. In a dimension that
+    one of them indexes with a computed value, any two elements may be the same."""
     unknown = run_time(left.kernel, one) | run_time(right.kernel, other)
     known = [
         dimension
@@ -201,7 +200,8 @@ def comes_first(left: Running, one: Access, right: Running, other: Access, first
 
 
 def elements(running: Running, access: Access, known: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
-    """The elements that an access touches in these cycles, by the dimensions `known`, and when, in order of time."""
+    """The elements that an access reaches in these cycles, each with its cycle, in order of time. Only the dimensions
+    `known` tell elements apart."""
     kernel = running.kernel
     found = running.iterations(access.cycle, first, last)
     number = np.arange(found.start, found.stop)

@@ -16,8 +16,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Access:
-    """A use of a port: by iteration n in cycle n·II + `cycle`. `conditions` (≥ 0) and `last_of` (loops) hold where it
-    counts."""
+    """A use of a port: iteration n uses it in cycle n·II + `cycle`. The use counts where `conditions` are ≥ 0 and the
+    loops `last_of` are in their last iteration."""
 
     buffer: Buffer
     writes: bool
@@ -32,8 +32,7 @@ class Access:
 
 
 def accesses(kernel: Kernel) -> list[Access]:
-    """Every use of a port of a memory outside the kernel. Reads count even where nobody uses their value: they take
-    the port."""
+    """Every use of a port of a memory outside the kernel. A read takes its port even if nobody uses its value."""
     found = [
         Access(load.buffer, False, load.indices, kernel.plan.start[load.result])
         for load in kernel.loads()
@@ -52,8 +51,8 @@ def accesses(kernel: Kernel) -> list[Access]:
 
 
 def iterations(kernel: Kernel, access: Access, limit: int) -> dict[Variable, Array]:
-    """Index values of all iterations, or of as many random ones; any values of indices that are computed at run
-    time."""
+    """The loop indices of all iterations, or of `count` random ones where there are more; indices computed at run time
+    get random values."""
     extents = tuple(loop.extent for loop in kernel.loops)
     rng = np.random.default_rng(0)
     number = np.arange(kernel.trip_count) if kernel.trip_count <= limit else rng.integers(0, kernel.trip_count, DRAWN)
@@ -65,7 +64,7 @@ def iterations(kernel: Kernel, access: Access, limit: int) -> dict[Variable, Arr
 
 
 def run_time(kernel: Kernel, access: Access) -> set[Variable]:
-    """The variables of an access that are no loop's."""
+    """The variables of an access that are no loop variables."""
     return {v for index in access.indices for v in index.variables()} - {loop.variable for loop in kernel.loops}
 
 
@@ -76,7 +75,7 @@ def evaluated(index: Index, values: dict[Variable, Array]) -> Array:
 
 
 def counted(access: Access, values: dict[Variable, Array]) -> Array:
-    """Where an access counts: stage and domain run, and the guard holds."""
+    """For each iteration, whether an access counts: its stage runs, the domain and the guard hold."""
     inside = evaluated(Index((), 1), values) > 0
     for index in access.conditions:
         inside = inside & (evaluated(index, values) >= 0)

@@ -71,7 +71,7 @@ def order_loops(kernel: Kernel, inner: tuple[Variable, ...]) -> Kernel:
 
 
 def interleave(kernel: Kernel, latency: int) -> Kernel:
-    """`kernel` with at least `latency` independent outputs inside its reduction, or all of them if there are fewer."""
+    """`kernel` with at least `latency` independent outputs inside its reduction; with all of them if there are fewer."""
     loops = kernel.independent_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:
@@ -115,7 +115,8 @@ def _better(old: Layout | None, new: Layout) -> Layout:
 
 
 def strip_mine(kernel: Kernel, loop: Variable, factor: int) -> tuple[Kernel, Variable, Variable]:
-    """`loop` as ceil(extent / factor) × factor iterations; a part that sticks out is cut off by the kernel's domain."""
+    """`loop` as two loops of ceil(extent / factor) and `factor` iterations; the kernel's domain excludes iterations
+    beyond the extent."""
     outer = Variable(f"{loop.name}o", -(-loop.extent // factor))
     within = Variable(f"{loop.name}i", factor)
     value = variable(outer) * factor + variable(within)
@@ -130,7 +131,7 @@ def strip_mine(kernel: Kernel, loop: Variable, factor: int) -> tuple[Kernel, Var
 
 
 def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
-    """`kernel` as partial sums and a kernel that adds them up, where that is faster than waiting for the operator."""
+    """`kernel` as a kernel of partial sums and one that adds them, if that is faster than waiting for the operator."""
     reductions = kernel.reduction_loops(0)
     outputs = prod(loop.extent for loop in kernel.independent_loops())
     wanted = -(-latency // outputs)
@@ -160,7 +161,8 @@ def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
 
 
 def _outer_statements(kernel: Kernel) -> tuple[Statement, ...] | None:
-    """The statements of stage 0 that initial values and later stages use; None if they change within the reduction."""
+    """The statements of stage 0 that initial values and later stages use; None if their values change within the
+    reduction."""
     stage = kernel.stages[0]
     own = {carried.name for carried in stage.carried} | {carried.next for carried in stage.carried}
     reduced = {loop.variable.name for loop in kernel.reduction_loops(0)}
@@ -187,12 +189,12 @@ def _partials(kernel: Kernel, factor: int) -> list[Buffer]:
 
 
 def _places(kernel: Kernel, within: Variable) -> tuple[Index, ...]:
-    """Where a partial sum is in its buffer."""
+    """The indices of a partial sum in its buffer."""
     return tuple(variable(v) for v in (*(loop.variable for loop in kernel.independent_loops()), within))
 
 
 def _partial_sums(kernel: Kernel, within: Variable, partials: list[Buffer]) -> Kernel:
-    """The sums over every loop but `within`, from zero, each stored in its place."""
+    """The kernel of partial sums: over every loop but `within`, starting at zero, each stored in its buffer."""
     stage = kernel.stages[0]
     zeros, carried, stores = [], [], []
     for buffer, value in zip(partials, stage.carried, strict=True):
@@ -216,7 +218,7 @@ def _operation_of(stage: Stage, carried: Carried) -> OperationKind:
 
 
 def _total(kernel: Kernel, within: Variable, partials: list[Buffer], outer: tuple[Statement, ...]) -> Kernel:
-    """The sum of the partial sums, and what the kernel does with it."""
+    """The kernel that adds the partial sums, and does with the total what `kernel` does."""
     stage = kernel.stages[0]
     statements: list[Statement] = list(outer)
     carried, rename = [], {}

@@ -124,12 +124,9 @@ def _function(module: ir.Module, name: str) -> Any:
 
 
 def _hide_constants(module: ir.Module) -> None:
-    """Make every float constant an opaque value in memory.
-
-    Folding x * 1.0 to x, or x * -1.0 to a sign flip, is right for IEEE arithmetic but loses the flush of a subnormal x
-    that the hardware's multiplier and FTZ|DAZ do; LLVM also folds constants without flushing. What it cannot see it
-    leaves alone: a public, mutable global may be written from elsewhere.
-    """
+    """Makes every float constant an opaque value in memory. LLVM would fold x * 1.0 to x and x * -1.0 to a sign flip:
+    right for IEEE arithmetic, but the hardware's multiplier and FTZ|DAZ flush a subnormal x. LLVM also folds constants
+    without flushing. It cannot fold a public, mutable global, which other code might write."""
     for operation in module.body.operations:
         if operation.operation.name == "memref.global" and "constant" in operation.attributes:
             del operation.attributes["constant"]
@@ -165,10 +162,8 @@ def _expand_absolutes(module: ir.Module) -> None:
 
 
 def _keep_choices_apart(module: ir.Module) -> None:
-    """Make every selection of a float by a comparison a call that is not inlined.
-
-    LLVM makes one `minss` of x < y ? x : y, which flushes; a selection gives the bits it chose, as hardware does.
-    """
+    """Makes every selection of a float by a comparison a call that is not inlined. LLVM turns x < y ? x : y into one
+    `minss`, which flushes; hardware selects the bits as they are."""
     choices = [
         operation
         for operation in operations_named(module, "arith.select")
@@ -196,10 +191,8 @@ def _is_comparison(owner: Any) -> bool:
 
 
 def _forbid_vectors(module: ir.Module) -> None:
-    """Keep LLVM's vectorisers off every function; they run at each level but 0.
-
-    The one for straight-line code moved loads above the stores that they read (fuzz seed 78293; in the object code).
-    """
+    """Keeps LLVM's vectorisers off every function: they run at every optimisation level above 0. The one for
+    straight-line code moved loads above the stores that they read (fuzz seed 78293; in the object code)."""
     for operation in module.body.operations:
         if operation.operation.name == "llvm.func" and operation.operation.regions[0].blocks:
             operation.operation.attributes["passthrough"] = ir.ArrayAttr.get([ir.StringAttr.get("noimplicitfloat")])

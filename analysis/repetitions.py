@@ -19,8 +19,8 @@ from torch2hw.dialects.quasi_affine import Index
 
 
 def longest_repeat(program: Program, forms: Sequence[Form], start: int, min_steps: int) -> Repeat | None:
-    """The repetition that saves the most kernels of those that begin at `start`, or within its first step; of equal
-    ones that which hands on the fewest buffers, then the first."""
+    """The repetition that saves the most kernels, among those that begin at `start` or within its first step. Of equal
+    ones, the one that hands on the fewest buffers, then the first."""
     best = _longest_from(program, forms, start, min_steps)
     if best is None:
         return None
@@ -46,13 +46,14 @@ def _longest_from(program: Program, forms: Sequence[Form], start: int, min_steps
 
 @dataclass(frozen=True)
 class Chain:
-    """A buffer of each step, `written` there, and those that steps `before` would have written, oldest first."""
+    """A buffer of each step, `written` by it, and the buffers `before` that earlier steps would have written, oldest
+    first."""
 
     written: tuple[Buffer, ...]
     before: tuple[Buffer, ...]
 
     def seen(self, lag: int) -> tuple[Buffer, ...]:
-        """In every step the buffer of the step `lag` before."""
+        """For every step, the buffer of the step `lag` steps earlier."""
         first = len(self.before) - lag
         return (*self.before, *self.written)[first : first + len(self.written)]
 
@@ -69,7 +70,7 @@ class Repeat:
 
     @property
     def saved(self) -> int:
-        """Kernels fewer than before."""
+        """By how many the kernels become fewer."""
         return self.kernels * (self.steps - 1)
 
     @property
@@ -107,7 +108,8 @@ class Repeat:
 
     @cached_property
     def chains(self) -> list[Chain] | None:
-        """What the steps write, each in a buffer of its own; None if it cannot be told from where they read."""
+        """The buffers that the steps write, a chain for each buffer of a step; None if the loads do not show which
+        step's buffer they read."""
         written = dict.fromkeys(each for kernel in self.stored for each in kernel if not same(each))
         known = {buffer for each in written for buffer in each}
         if len(known) < len(written) * self.steps or any(not each[0].storage.is_scratch for each in written):
@@ -135,7 +137,7 @@ class Repeat:
     def _source(
         self, read: tuple[Buffer, ...], written: Sequence[tuple[Buffer, ...]]
     ) -> tuple[tuple[Buffer, ...], int] | None:
-        """The buffers of which a load reads those of an earlier step, and how many steps earlier."""
+        """The chain that a load reads with a lag, and the lag in steps; None if there is none."""
         for each in written:
             for lag in range(1, self.steps):
                 if read[lag:] == each[: self.steps - lag]:
@@ -150,8 +152,7 @@ class Repeat:
     @cached_property
     def valid(self) -> bool:
         """Whether one step's kernels in rounds compute the same: all offsets advance evenly, and steps depend on each
-        other only by what they hand on.
-        """
+        other only through chains."""
         if self.chains is None or self._is_in_rounds:
             return False
         for kernel in range(self.kernels):
@@ -169,7 +170,7 @@ class Repeat:
         return any(kernel.is_in_rounds for kernel in self.program.kernels[self.start : self.at(0, self.steps)])
 
     def _apart(self) -> bool:
-        """Whether no two steps of a kernel store to one element: in some dimension each step has places of its own."""
+        """Whether no two steps of a kernel store to one element: in some dimension, every step has its own indices."""
         first, second = (list(self.kernel(0, step).stores()) for step in (0, 1))
         for buffer in {store.buffer for store in first}:
             places = [
@@ -183,14 +184,14 @@ class Repeat:
 
 
 def _steps_apart(indices: Sequence[tuple[Index, int]]) -> bool:
-    """Whether the values of all these indices together, each moved by its stride, are apart from what they were."""
+    """Whether the ranges of these indices, taken together, do not overlap from one step to the next."""
     bounds = [index.bounds() for index, _ in indices]
     strides = {stride for _, stride in indices}
     return len(strides) == 1 and abs(strides.pop()) > max(high for _, high in bounds) - min(low for low, _ in bounds)
 
 
 def in_steps(accesses: Iterable[tuple[Buffer, ...]]) -> list[tuple[Buffer, ...]]:
-    """For every access the buffers of all steps, from those of every step the buffers of all accesses."""
+    """For every access the buffers of all steps, given the buffers of all accesses for every step."""
     return list(zip(*accesses, strict=True))
 
 

@@ -27,7 +27,7 @@ Moduli = Sequence[int]
 
 def suspects(found: Sequence[Access], interval_cycles: int) -> list[tuple[Access, Access]]:
     """The pairs of accesses to one buffer that may meet, in order: two reads or two writes of one bank in cycles that
-    are equal modulo the interval, a read and a write of one element."""
+    are equal modulo the interval, or a read and a write of one element."""
     groups: dict[tuple[Buffer, bool, int], list[int]] = {}
     written: dict[Buffer, tuple[list[int], list[int]]] = {}  # reads and writes
     for number, access in enumerate(found):
@@ -44,7 +44,8 @@ def suspects(found: Sequence[Access], interval_cycles: int) -> list[tuple[Access
 
 
 def by_steps(left: Sequence[Access], right: Sequence[Access]) -> Iterator[Pair]:
-    """The numbers of the pairs that may be to one element: residues by the steps of both meet in every dimension."""
+    """The numbers of the pairs that may access one element: their residues modulo the steps of both meet in every
+    dimension."""
     for many, numbers in by_terms(left).items():
         for others, opposite in by_terms(right).items():
             moduli = [step(a, b) for a, b in zip(many, others, strict=True)]
@@ -53,7 +54,7 @@ def by_steps(left: Sequence[Access], right: Sequence[Access]) -> Iterator[Pair]:
 
 
 def by_terms(found: Sequence[Access]) -> dict[tuple[tuple[tuple[object, int], ...], ...], list[int]]:
-    """The numbers of the accesses whose indices differ in their constants only."""
+    """The numbers of the accesses, grouped: within a group, indices differ only in their constants."""
     groups: dict[tuple[tuple[tuple[object, int], ...], ...], list[int]] = {}
     for number, access in enumerate(found):
         groups.setdefault(tuple(index.terms for index in access.indices), []).append(number)
@@ -61,7 +62,7 @@ def by_terms(found: Sequence[Access]) -> dict[tuple[tuple[tuple[object, int], ..
 
 
 def step(*terms: Sequence[tuple[object, int]]) -> int:
-    """What divides every coefficient; where there are none, more than any index."""
+    """The greatest common divisor of all coefficients; if there are none, a number larger than any index."""
     return gcd(*(coefficient for each in terms for _, coefficient in each)) or MAX_EXACT
 
 
@@ -83,7 +84,7 @@ def may_meet(left: Sequence[Access], right: Sequence[Access], moduli: Moduli) ->
 
 
 def kinds(indices: Sequence[Index], modulus: int) -> tuple[list[frozenset[int]], list[int]]:
-    """The residues of one index of each kind, and of which kind each index is."""
+    """The residues of one index of each kind, and the kind of each index."""
     numbers: dict[tuple[object, int], int] = {}
     kind = [numbers.setdefault((index.terms, index.constant % modulus), len(numbers)) for index in indices]
     examples = dict(zip(kind, indices, strict=True))
@@ -91,7 +92,7 @@ def kinds(indices: Sequence[Index], modulus: int) -> tuple[list[frozenset[int]],
 
 
 def common(rows: Sequence[frozenset[int]], columns: Sequence[frozenset[int]]) -> Array:
-    """Whether the set of a row and the set of a column have a member in common."""
+    """For each row and column, whether their sets have a member in common."""
     column = {value: number for number, value in enumerate(frozenset().union(*rows))}
     tables = []
     for sets in (rows, columns):
@@ -104,8 +105,8 @@ def common(rows: Sequence[frozenset[int]], columns: Sequence[frozenset[int]]) ->
 
 @lru_cache(maxsize=65536)
 def residues(index: Index, modulus: int) -> frozenset[int]:
-    """Every value that `index` modulo `modulus` can have (exact where it is affine; all, where divisions are too many
-    to try)."""
+    """Every value that `index` modulo `modulus` can have: exact if the index is affine, all values if its divisions are
+    too many to try."""
     if modulus == 1:
         return frozenset((0,))
     if not index.is_affine:

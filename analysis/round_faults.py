@@ -8,11 +8,9 @@ from torch2hw.dialects.quasi_affine import variable
 
 
 def moved_rounds(first: Kernel, second: Kernel) -> bool:
-    """Whether what round r of `first` and round s of `second` do to buffers that they have in common is what rounds
-    r + 1 and s + 1 do, moved by the same number of rows for all and still inside.
-
-    Elements that move alike stay equal or different, and so do their banks.
-    """
+    """Whether rounds r + 1 of `first` and s + 1 of `second` do to their common buffers what rounds r and s do, moved by
+    the same number of rows in all of them and without leaving them. Elements and banks that were different then stay
+    different."""
     steps = rows_a_round(first), rows_a_round(second)
     common = first.buffers() & second.buffers()
     keys = [key for key in (*steps[0], *steps[1]) if key[0] in common]
@@ -21,8 +19,8 @@ def moved_rounds(first: Kernel, second: Kernel) -> bool:
 
 @once
 def rows_a_round(kernel: Kernel) -> dict[tuple[Buffer, int], int | None]:
-    """By buffer and dimension the rows from what any access does in one round to what it does in the next; None where
-    that differs, or where it depends on the round whether an access counts or is inside the buffer."""
+    """By buffer and dimension, the number of rows by which accesses move from one round to the next. None if it differs
+    between accesses, or if whether an access counts, or is inside the buffer, depends on the round."""
     accesses: list[Load | Store] = [*kernel.loads(), *kernel.stores()]
     if kernel.rounds == 1:
         return {(access.buffer, dimension): 0 for access in accesses for dimension in range(len(access.indices))}

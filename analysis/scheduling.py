@@ -26,12 +26,13 @@ def scheduled(program: Program, library: Library, share: bool = True) -> Program
 
 @once
 def planned(kernel: Kernel, library: Library) -> Schedule:
-    """The schedule of a kernel with the units that its operations have."""
+    """The schedule of a kernel on the units of its operations."""
     return schedule(kernel, lambda each: latency_of(each, library), lambda each: spacing_of(each, library))
 
 
 def one_after_the_other(nodes: Sequence[Node], library: Library) -> tuple[list[Node], int]:
-    """Nodes that start when the one before has ended, the first in cycle 0; and the cycle in which the last has."""
+    """The nodes with starts, each when the node before has ended, the first in cycle 0; and the cycle in which the last
+    one has ended."""
     placed: list[Node] = []
     now = 0
     for node in nodes:
@@ -42,7 +43,7 @@ def one_after_the_other(nodes: Sequence[Node], library: Library) -> tuple[list[N
 
 
 def _timed(node: Node, library: Library) -> Node:
-    """A node with the schedules and times of all that is below it."""
+    """A node with schedules and starts for all nodes below it."""
     if isinstance(node, Kernel):
         return replace(node, schedule=planned(node, library))
     assert not isinstance(node, Par), "arms have no static schedule"

@@ -35,7 +35,7 @@ def times(program: Program) -> list[tuple[int, int]]:
 
 
 def overlapped(program: Program, library: Library) -> Program:
-    """Every node of the sequence as early as those before it allow; and every round."""
+    """The program with every node and every round as early as those before it allow."""
     nodes: list[Node] = []
     before: list[tuple[Timed, int, int]] = []  # what has started, when, and when all so far have no effect any more
     free = 0  # the first cycle in which a node may start: rounds are not interrupted
@@ -72,9 +72,9 @@ def overlapped(program: Program, library: Library) -> Program:
 
 
 def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
-    """When, in a round, each of the kernels starts, and the cycles from one round to the next; of rounds further apart
-    than that, one ends before the other starts. `rounds` are the kernels of those that differ: the first two, where the
-    others do the same to other rows."""
+    """The start of each kernel in a round, and the period: cycles from one round to the next. Rounds that are further
+    apart do not overlap. `rounds` has the kernels of the rounds that differ: of the first two, if all others do the
+    same to other rows."""
     first = rounds[0]
     offsets: list[int] = []
     for number in range(len(first)):
@@ -96,7 +96,7 @@ def in_rounds(rounds: list[list[Timed]]) -> tuple[list[int], int]:
 
 @dataclass(frozen=True)
 class TimedAccess:
-    """A read or write of a kernel: by iteration n in cycle n·II + `cycle`."""
+    """A read or write of a kernel: iteration n makes it in cycle n·II + `cycle`."""
 
     buffer: Buffer
     indices: tuple[Index, ...]
@@ -104,7 +104,7 @@ class TimedAccess:
 
 
 class Timed:
-    """A kernel and when it does what, in cycles after its start; rounds are `period` cycles apart."""
+    """A kernel with the cycles of its accesses and units, counted from its start; its rounds are `period` cycles apart."""
 
     def __init__(self, kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0) -> None:
         self.kernel, self.library, self.shared = kernel, library, shared
@@ -124,7 +124,7 @@ class Timed:
 
     @cached_property
     def reach_cycles(self) -> int:
-        """No `distance` from it is larger."""
+        """An upper bound of its `distance` to any kernel."""
         windows = (free for _, free in self.windows.values())
         accesses = (access.cycle + self.last_cycles + 1 for access in (*self.reads, *self.writes))
         return max([0, self.cycles - MAX_SHARED_CYCLES, *windows, *accesses])
@@ -148,7 +148,8 @@ class Timed:
 
     @cached_property
     def windows(self) -> dict[tuple[Any, ...], tuple[int, int]]:
-        """For each shared unit and each port of each bank the first cycle and the one in which it is free again."""
+        """For each shared unit, and each port of each bank: the first cycle of use, and the cycle in which it is free
+        again."""
         found: dict[tuple[Any, ...], tuple[int, int]] = {}
         for key, used, released in self.uses():
             first, free = found.get(key, (used, released))
@@ -167,7 +168,8 @@ class Timed:
         return self.extremes[key]
 
     def uses(self) -> Iterator[tuple[tuple[Any, ...], int, int]]:
-        """What is used, from which cycle of the first iteration until which of the last one."""
+        """Units and ports, each with the cycle of its first use in the first iteration and the cycle after its last use
+        in the last one."""
         for operation, unit, number in shared_uses(self.kernel, self.library, self.shared):
             cycle, waits = self.plan.start[operation.result], 0
             if operation.iterative:  # fed when its stage runs for the first time
@@ -183,8 +185,8 @@ class Timed:
 def timed(
     kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0, round_number: int | None = None
 ) -> Timed:
-    """A kernel, or one round of it, as `Timed`: once for a schedule, which belongs to one kernel wherever that
-    starts."""
+    """A kernel, or one round of it, as `Timed`; computed once for each schedule, which belongs to one kernel wherever
+    it starts."""
     known: dict[Any, tuple[Kernel, Timed]] = vars(kernel.plan).setdefault("_timed", {})
     key = library, tuple(shared.items()), period, round_number
     if key not in known or known[key][0].stages is not kernel.stages or known[key][0].loops is not kernel.loops:
@@ -216,9 +218,9 @@ def _distance(first: Timed, second: Timed) -> int:
 
 
 def latest_minus_earliest(first: Timed, one: TimedAccess, second: Timed, other: TimedAccess) -> int | None:
-    """The most cycles, over all elements, from `first`'s last `one` of it back to `second`'s first `other` of it, both
-    counted from their kernel's start. None if they never touch the same element. An upper bound where it is not
-    exact."""
+    """The largest difference, over all elements, between the last `one` of `first` and the first `other` of `second`,
+    each counted from its kernel's start. None if they never access the same element. Where it is not exact, it is an
+    upper bound."""
     total = one.cycle - other.cycle
     left, right = set(first.steps), set(second.steps)
     run_time = {v for index in one.indices for v in index.variables()} - left
@@ -244,7 +246,7 @@ def latest_minus_earliest(first: Timed, one: TimedAccess, second: Timed, other: 
 
 
 def together(one: TimedAccess, other: TimedAccess) -> list[list[int]]:
-    """The dimensions in groups that have no loop in common."""
+    """The dimensions in groups that share no loop."""
     groups: list[tuple[set[Any], list[int]]] = []
     for dimension, (a, b) in enumerate(zip(one.indices, other.indices, strict=True)):
         loops: set[Any] = {("one", v) for v in a.variables()} | {("other", v) for v in b.variables()}

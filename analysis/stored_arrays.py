@@ -29,7 +29,7 @@ def from_words(words: Words, dtype: str, shape: tuple[int, ...]) -> Array:
 
 
 def as_stored(array: Array, dtype: str) -> Array:
-    """The same bits in the type's own form: MLIR's 8-bit integers, whose arrays are signed, as those of u8."""
+    """The same bits in the type's own form; MLIR's 8-bit integer arrays are signed, also those of u8."""
     return array.view(number_type(dtype).stored)
 
 

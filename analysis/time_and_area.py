@@ -14,5 +14,5 @@ OTHER_LUTS = 1000
 
 
 def luts_of_all_time(lanes: int) -> float:
-    """LUTs that as many cycles as a design takes with so many lanes are worth."""
+    """The LUTs that are worth as much as all the cycles of a design with so many lanes."""
     return (LANE_LUTS * lanes + OTHER_LUTS) / AREA_WEIGHT

@@ -28,7 +28,8 @@ def unit_of(operation: Operation, library: Library) -> Unit:
 
 
 def operand_register_cycles(unit: Unit) -> int:
-    """Registers before a unit's operands: one for a deep pipeline, whose first stage then has a cycle to itself."""
+    """Registers in front of a unit's operands: one for a pipeline of two stages or more, so that its first stage has a
+    cycle to itself."""
     return 1 if unit.latency_cycles > 1 else 0
 
 
@@ -44,12 +45,12 @@ def spacing_of(operation: Operation, library: Library) -> int:
 
 
 def luts_of(operation: Operation, library: Library) -> float:
-    """What an operation's unit takes of the device: measured, or estimated from its graph."""
+    """LUTs of an operation's unit: measured, or estimated from its graph."""
     return float(unit_of(operation, library).luts)
 
 
 def shared_units(kernels: Iterable[Kernel], library: Library) -> dict[str, int]:
-    """How many of each unit of two stages or more, which more than one kernel can use."""
+    """By name, the number of shared units: units of two stages or more that at least two kernels can use."""
     counts: list[Counter[str]] = []
     for kernel in kernels:
         counts.append(_long_units(kernel, library))
@@ -63,7 +64,7 @@ def shared_units(kernels: Iterable[Kernel], library: Library) -> dict[str, int]:
 
 @once
 def _long_units(kernel: Kernel, library: Library) -> Counter[str]:
-    """How many of each unit of two stages or more a kernel can use."""
+    """By name, the number of units of two stages or more that a kernel can use."""
     units = [unit_of(s, library) for s in kernel.statements() if isinstance(s, Operation)]
     return Counter(unit.name for unit in units if unit.latency_cycles > 1)
 

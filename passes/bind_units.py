@@ -43,7 +43,7 @@ class BindUnits:
 
 
 def only_inverses(program: Program) -> set[str]:
-    """The types of which every division is one of the constant 1: a divider would serve nothing else."""
+    """The types in which every division is 1 / x: a divider would do nothing else."""
     dividing: dict[bool, set[str]] = {True: set(), False: set()}
     for kernel in program.kernels:
         ones = ones_of(kernel)
@@ -54,7 +54,7 @@ def only_inverses(program: Program) -> set[str]:
 
 
 def pipelined_division(operation: Operation) -> bool:
-    """An iterative divider is smaller than a reciprocal."""
+    """Whether an operation is a division on a pipelined unit; an iterative divider is smaller than a reciprocal."""
     return operation.name == "arith.divf" and not operation.iterative
 
 
@@ -70,9 +70,8 @@ def ones_of(kernel: Kernel) -> frozenset[str]:
 
 
 def bind(kernel: Kernel, library: Library, models: dict[str, str], inverses: frozenset[str] = frozenset()) -> Kernel:
-    """`kernel` with calls to the software models it needs, which are added to `models`; divisions of 1 in the types
-    `inverses` become reciprocals, if the library has a unit for them.
-    """
+    """`kernel` with calls to software models, which are added to `models`. Divisions of 1 in the types `inverses`
+    become reciprocals if the library has a unit for them."""
     ones = ones_of(kernel)
     stages = []
     for stage in kernel.stages:

@@ -79,7 +79,7 @@ def faults(program: Program, library: Library, limits: CheckPorts | None = None)
 
 
 def spacing_faults(kernel: Kernel, library: Library) -> Iterator[str]:
-    """Operations whose unit is busy when they come, by going through the first iterations."""
+    """Operations whose unit is still busy when their operands come; the first iterations are enumerated."""
     for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             if isinstance(statement, Operation) and statement.iterative:
@@ -138,7 +138,7 @@ def address_faults(kernel: Kernel, access: Access) -> Iterator[str]:
 
 # -- collisions --------------------------------------------------------------------------------------------------------
 def ordered(kernel: Kernel, left: Access, right: Access, max_iterations: int) -> bool:
-    """Shows that two accesses to one buffer do not get into each other's way."""
+    """Whether two accesses to one buffer are proved not to collide."""
     if left.writes != right.writes:
         write, read = (left, right) if left.writes else (right, left)
         same_element = write.indices == read.indices and write.cycle > read.cycle  # an element is written once
@@ -151,7 +151,8 @@ def ordered(kernel: Kernel, left: Access, right: Access, max_iterations: int) ->
 
 
 def never_meet(left: Access, right: Access, same_iteration: bool) -> bool:
-    """No iteration's `left` is in the bank of an iteration's `right`: in some dimension their residues are apart."""
+    """Whether `left` and `right` are in different banks in any two iterations: in some dimension, their residues are
+    apart."""
     if same_iteration and not left.writes and left.indices == right.indices:
         return True
     for a, b, factor in zip(left.indices, right.indices, left.buffer.bank_factors, strict=True):
@@ -163,8 +164,8 @@ def never_meet(left: Access, right: Access, same_iteration: bool) -> bool:
 
 
 def different_elements(left: Access, right: Access) -> bool:
-    """No iteration's `left` is the element of an iteration's `right`: residues by the steps of both are apart in some
-    dimension."""
+    """Whether `left` and `right` access different elements in any two iterations: in some dimension, their residues
+    modulo the steps of both are apart."""
     for a, b in zip(left.indices, right.indices, strict=True):
         modulus = step(a.terms, b.terms)
         if not residues(a, modulus) & residues(b, modulus):
@@ -173,7 +174,8 @@ def different_elements(left: Access, right: Access) -> bool:
 
 
 def apart_by_enumeration(kernel: Kernel, left: Access, right: Access, max_iterations: int) -> bool:
-    """Tries every cycle in which both are made; False also where there are too many, or an index comes at run time."""
+    """Whether no collision is found by trying every cycle. False also if there are too many cycles, or an index is
+    computed at run time."""
     first, second = timed(kernel, left, max_iterations), timed(kernel, right, max_iterations)
     if first is None or second is None:
         return False
@@ -184,7 +186,7 @@ def apart_by_enumeration(kernel: Kernel, left: Access, right: Access, max_iterat
 
 
 def read_first(kernel: Kernel, read: Access, write: Access, max_iterations: int) -> bool:
-    """Every element is read before it is written, or never written: by enumeration."""
+    """Whether every element is read before it is written, or never written: by enumeration."""
     reads, writes = timed(kernel, read, max_iterations), timed(kernel, write, max_iterations)
     if reads is None or writes is None:
         return False

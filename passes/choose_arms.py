@@ -79,7 +79,8 @@ class Uses:
 
 @dataclass
 class ArmSearch:
-    """The cheapest arms for every kernel. `apart`: the arms run by themselves, so no two may ever write to one bank."""
+    """Searches the cheapest arms for every kernel. `apart`: each arm has its own controller, so no two may ever write
+    to one bank."""
 
     effort: ChooseArms
     program: Program
@@ -101,7 +102,7 @@ class ArmSearch:
         return beam[0]
 
     def candidates(self, kernel: Kernel) -> list[Choice]:
-        """Ways to make at most `limit` arms, those that take the fewest iterations."""
+        """The choices with at most `limit` arms that take the fewest iterations."""
         written = {store.buffer for store in kernel.stores()}
         if kernel.domain or any(load.buffer in written for load in kernel.loads()):
             return [()]
@@ -115,7 +116,7 @@ class ArmSearch:
         return [choice for choice, iterations in found.items() if iterations == least][: self.effort.max_choices] + [()]
 
     def cost(self, kernels: tuple[Kernel, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
-        """What states are ordered by: collisions, iterations, accesses that select a bank at run time, banks."""
+        """The order of states: collisions, then iterations, then accesses that select a bank at run time, then banks."""
         pairs = list(zip(kernels, choices, strict=True))
         dynamic = sum(self.dynamic(kernel, choice, factors) for kernel, choice in pairs)
         iterations = 0
@@ -125,7 +126,7 @@ class ArmSearch:
         return dynamic // COLLIDES, iterations, dynamic, sum(prod(f) for f in factors.values())
 
     def joined(self, factors: Factors, kernel: Kernel, choice: Choice) -> Factors:
-        """`factors` with what the kernel needs, the least common multiple in each dimension."""
+        """`factors` with what the kernel needs: the least common multiple in each dimension."""
         result = dict(factors)
         for buffer, new in self.needed(kernel, choice).items():
             old = factors.get(buffer, (1,) * len(new))
@@ -183,7 +184,8 @@ class ArmSearch:
         return found
 
     def dynamic(self, kernel: Kernel, choice: Choice, factors: Mapping[Buffer, tuple[int, ...]]) -> int:
-        """Banks beyond the first that accesses may mean; COLLIDES where arms by themselves may write to one bank."""
+        """The number of banks, beyond one each, that accesses may go to; plus COLLIDES where two arms may write to one
+        bank."""
         total = 0
         for uses in self.uses(kernel, choice):
             banks = factors.get(uses.buffer, (1,) * len(uses.buffer.shape))
@@ -206,7 +208,7 @@ def _slot(arms: list[list[Element]], number: int) -> list[Element]:
 
 
 def arm_indices(choice: Choice, own: bool = False) -> list[dict[Variable, Index]]:
-    """For each arm its indices in terms of the loops that are left; `own`: which run only as far as that arm goes."""
+    """For each arm, its indices as functions of the remaining loops. `own`: each arm's loops end with its own part."""
     found = []
     for arm in itertools.product(*(range(count) for _, count in choice)):
         found.append(

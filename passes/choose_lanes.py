@@ -41,9 +41,9 @@ Partition = dict[Buffer, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class ChooseLanes:
-    """How much is tried. `priced_choices` for each number of lanes, but no more than `priced_arms` arms in all (pricing
-    a choice means writing its arms out), and no fewer than `min_choices`. `paired_choices`: the cheapest of one kernel,
-    each with the best of all of another. `max_rounds` over all kernels."""
+    """The effort of the search. For each number of lanes, `priced_choices` are priced, but no more than `priced_arms`
+    arms in all (pricing writes the arms out) and no fewer than `min_choices`. In pairs, the `paired_choices` cheapest
+    of one kernel are combined with the best of all of the other. `max_rounds`: over all kernels."""
 
     name: str = "choose-lanes"
     source: str = "affine"
@@ -55,7 +55,7 @@ class ChooseLanes:
     max_rounds: int = 8
 
     def priced(self, lanes: int) -> int:
-        """Choices that are priced for a number of lanes."""
+        """The number of choices that are priced for a number of lanes."""
         return min(self.priced_choices, max(self.min_choices, self.priced_arms // lanes))
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
@@ -120,7 +120,7 @@ class LaneSearch:
         return found
 
     def best(self) -> list[Lanes]:
-        """The largest kernel first, then each given the others."""
+        """The choices: the largest kernel first, then each kernel again, given the others."""
         chosen: list[Lanes | None] = [None] * len(self.kernels)
         for number in self.order:
             chosen[number] = self.response(number, chosen)[1]
@@ -136,7 +136,7 @@ class LaneSearch:
         return [lanes for lanes in chosen if lanes is not None]
 
     def response(self, number: int, chosen: Sequence[Lanes | None]) -> tuple[float, Lanes]:
-        """The cheapest choice for one kernel, given those for others, and what it costs."""
+        """The cheapest choice for one kernel, given those for the others, and its cost."""
         trial = [None if other == number else lanes for other, lanes in enumerate(chosen)]
         given = self.partition([number, *self.neighbours[number]], trial)
         others = [lanes for lanes in (chosen[other] for other in self.neighbours[number]) if lanes is not None]
@@ -155,12 +155,12 @@ class LaneSearch:
         return best
 
     def least(self, lanes: Lanes) -> float:
-        """What one kernel's part of a cost is not below."""
+        """A lower bound of one kernel's part of a cost."""
         cycles, luts = lanes.least
         return cycles + self.price * luts
 
     def pair_up(self, number: int, chosen: list[Lanes | None]) -> None:
-        """Another choice for a kernel and for one of its neighbours at once, if the two are cheaper together."""
+        """Changes the choices for a kernel and one of its neighbours together, if the two are then cheaper."""
         alone: list[Lanes | None] = [None] * len(chosen)
 
         def by_itself(lanes: Lanes) -> float:
@@ -181,8 +181,8 @@ class LaneSearch:
                     chosen[number], chosen[other] = lanes, trial[other]
 
     def cost(self, numbers: Collection[int], chosen: Sequence[Lanes | None], factors: Partition | None = None) -> float:
-        """All that depends on the choices for `numbers`: cycles and LUTs of these kernels and of those that share a
-        buffer with them, and the memories of these buffers."""
+        """All costs that depend on the choices for `numbers`: cycles and LUTs of these kernels and of those that share
+        a buffer with them, and the memories of these buffers."""
         concerned = sorted({*numbers, *(other for number in numbers for other in self.neighbours[number])})
         factors = factors or self.partition(concerned, chosen)
         total = 0.0
@@ -198,7 +198,7 @@ class LaneSearch:
         return total + self.price * luts
 
     def partition(self, numbers: Iterable[int], chosen: Sequence[Lanes | None]) -> Partition:
-        """The banks of the buffers that these kernels use, as all kernels that have been chosen need them."""
+        """The banks of the buffers that these kernels use, as all kernels chosen so far need them."""
         result: Partition = {}
         for buffer in dict.fromkeys(buffer for number in numbers for buffer in self.choices[number][0].buffers):
             factors = (1,) * len(buffer.shape)
@@ -210,17 +210,15 @@ class LaneSearch:
         return result
 
     def needs_of(self, lanes: Lanes) -> Partition:
-        """The bank factors that one choice asks for by itself, computed once."""
+        """The bank factors that a choice needs by itself; computed once."""
         if lanes not in self.needs:
             self.needs[lanes] = merged_factors(lanes.kernel, {}, self.limit, self.whole)
         return self.needs[lanes]
 
 
 def candidates(kernel: Kernel, lanes: int, priced: int) -> list[dict[Variable, int]]:
-    """At most `priced` choices: of every number of lanes those that take the fewest iterations, most of the largest.
-
-    Where very many are equal, some evenly spread over them.
-    """
+    """At most `priced` choices. Of each number of lanes, those with the fewest iterations, and most of them for the
+    largest number. If very many are equal, some that are evenly spread over them."""
     ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
     for number, choice in enumerate(all_choices(kernel, lanes)):
         iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in kernel.loops)
@@ -236,7 +234,7 @@ def candidates(kernel: Kernel, lanes: int, priced: int) -> list[dict[Variable, i
 
 
 def all_choices(kernel: Kernel, lanes: int) -> Iterator[dict[Variable, int]]:
-    """Lanes for each loop, with a product of at most `lanes`."""
+    """All choices of lanes for the loops, with a product of at most `lanes`."""
     divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
     options: list[tuple[Variable, list[int]]] = []
     joinable = reducible(kernel)

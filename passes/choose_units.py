@@ -60,7 +60,7 @@ def candidates(kernel: Kernel) -> list[Operation]:
 
 
 def saved_factor(operation: str) -> float:
-    """LUTs that an iterative unit saves, by the square of the significand's bits; 0 where the library has none."""
+    """LUTs that an iterative unit saves, divided by the square of the significand's bits; 0 if the library has none."""
     entry = ENTRIES.get(operation)
     return 0.0 if entry is None else entry.saved_luts
 
@@ -71,7 +71,7 @@ def key_of(operation: Operation) -> Key:
 
 
 def with_iterative(kernel: Kernel, key: Key) -> Kernel:
-    """`kernel` with every such operation on an iterative unit."""
+    """`kernel` with all operations of this key on iterative units."""
     chosen = {each.result for each in candidates(kernel) if key_of(each) == key}
     if not chosen:
         return kernel
@@ -89,7 +89,7 @@ def with_iterative(kernel: Kernel, key: Key) -> Kernel:
 
 
 def added_cycles(before: Program, after: Program, library: Library) -> int:
-    """Cycles that the kernels which differ take more, one after the other."""
+    """Cycles that the changed kernels take more, summed as if they ran one after the other."""
     pairs = [(old, new) for old, new in zip(before.kernels, after.kernels, strict=True) if old is not new]
     return sum(latency_cycles(new, library) - latency_cycles(old, library) for old, new in pairs)
 
@@ -106,7 +106,8 @@ def cycle_luts(program: Program) -> float:
 
 
 def saved_luts(program: Program, key: Key, context: PassContext) -> float:
-    """By all units: as many as the kernel with most of them needs, or where none are shared as all kernels need."""
+    """LUTs that iterative units save: the number of units is the maximum over kernels if units are shared, otherwise
+    the sum over kernels."""
     name, type_name = key
     form = float_format(type_name)
     assert form is not None

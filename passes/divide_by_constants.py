@@ -47,7 +47,8 @@ class DivideByConstants:
 
 
 def rewritten(kernel: Kernel, library: Library, models: dict[str, str]) -> Kernel:
-    """`kernel` with its divisions by constants rewritten, or itself; software models are added to `models`, by name."""
+    """`kernel` with its divisions by constants rewritten, or the same object; software models are added to `models`, by
+    name."""
     constants = {s.result: s for s in kernel.statements() if isinstance(s, Constant)}
     stages, changed = [], False
     for stage in kernel.stages:
@@ -68,7 +69,7 @@ def rewritten(kernel: Kernel, library: Library, models: dict[str, str]) -> Kerne
 
 
 def packed_divisor(statement: Operation, constants: dict[str, Constant]) -> Constant | None:
-    """The packed reciprocal of a division's constant divisor, if it is one that the unit takes."""
+    """The packed reciprocal of a division's constant divisor; None if the divisor is no constant that the unit takes."""
     if statement.name != "arith.divf" or statement.operands[1] not in constants:
         return None
     form = float_format(statement.type)

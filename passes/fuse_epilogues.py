@@ -52,7 +52,7 @@ class FuseEpilogues:
 
 
 def _producer_for(kernels: list[Kernel], position: int) -> tuple[int, Kernel] | None:
-    """The kernel before `position` that can take over the kernel at `position`, and the merged kernel."""
+    """The index of the kernel that the kernel at `position` can be merged into, and the merged kernel."""
     consumer = kernels[position]
     if len(consumer.stages) != 1 or consumer.domain or len(list(consumer.stores())) != 1:
         return None
@@ -82,7 +82,8 @@ def _producer_for(kernels: list[Kernel], position: int) -> tuple[int, Kernel] | 
 
 
 def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
-    """`producer`, then `consumer` element by element; None where an element is not used exactly where it is made."""
+    """`producer` followed by `consumer`, element by element; None if some element is not used in the iteration that
+    makes it."""
     stores = [store for store in producer.stages[-1].stores if store.buffer is buffer]
     if len(stores) != 1 or stores[0].guard or producer.domain:
         return None
@@ -120,7 +121,7 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
 
 
 def _reduced(kernel: Kernel) -> set[Buffer]:
-    """The buffers in memory that a reduction of the kernel reads."""
+    """The buffers in memory that the kernel's reductions read."""
     loads = (load for stage in kernel.stages[:-1] for load in stage.statements if isinstance(load, Load))
     return {load.buffer for load in loads if not load.buffer.storage.in_kernel}
 

@@ -42,8 +42,8 @@ from torch2hw.passes.pass_context import PassContext
 
 @dataclass(frozen=True)
 class FuseOuterLoops:
-    """`max_added`: the share of the cycles that fusing may add. `max_rounds`: of a group. `max_tried`: how many numbers
-    of rounds are scheduled for a group."""
+    """`max_added`: the share of cycles that fusing may add. `max_rounds`: of a group. `max_tried`: the numbers of
+    rounds that are scheduled for a group."""
 
     name: str = "fuse-outer-loops"
     source: str = "affine"
@@ -72,8 +72,7 @@ class FuseOuterLoops:
 
 @dataclass(frozen=True)
 class Tried:
-    """A program, the same with its loops in order and its memories in banks, its cycles, and what its temporaries are
-    worth in LUTs, each in a memory of its own."""
+    """A program under trial, with its layout and costs, each computed when it is first asked for."""
 
     program: Program
     context: PassContext
@@ -95,13 +94,13 @@ class Tried:
 
     @cached_property
     def shared_luts(self) -> float:
-        """What the temporaries are worth in the memories that they share."""
+        """LUTs of the temporaries in the memories that they share."""
         in_place = shared(self.laid_out) if self.context.options.share_memories else {}
         return storage_luts(self.laid_out.with_buffers(in_place))
 
 
 class RoundSearch:
-    """The program as it was, the best so far, and how that is made better."""
+    """The search: the original program `alone`, and the `best` one so far."""
 
     def __init__(self, limits: FuseOuterLoops, program: Program, context: PassContext) -> None:
         self.limits, self.context = limits, context
@@ -109,8 +108,8 @@ class RoundSearch:
         self.banks = {buffer.name: buffer.factors for buffer in self.alone.laid_out.buffers()}
 
     def grow(self, position: int) -> bool:
-        """Fuses the kernel at `position` with the next one, then with one more as long as that makes memories cheaper.
-        Whether anything was fused."""
+        """Fuses the kernel at `position` with the next one, then with one more as long as memories become cheaper.
+        Returns whether anything was fused."""
         before = self.best
         for further in ends(before.program, position):
             tried = self.fused(before, position, further)
@@ -159,12 +158,12 @@ def cycles_of(program: Program, context: PassContext) -> int:
 
 
 def storage_luts(program: Program) -> float:
-    """What the temporaries are worth in LUTs."""
+    """LUTs of all temporaries."""
     return sum(luts_of(buffer, buffer.factors) for buffer in program.buffers() if buffer.storage.is_scratch)
 
 
 def luts_of(buffer: Buffer, factors: tuple[int, ...]) -> float:
-    """What a memory is worth in LUTs if it has these banks, or fewer in a dimension that is smaller."""
+    """LUTs of a memory with these bank factors, reduced where a dimension is smaller."""
     width = number_type(buffer.dtype).bits
     banked = replace(buffer, factors=tuple(map(min, factors, buffer.shape)))
     return banked.banks * bank(banked.bank_elements, width)
@@ -179,8 +178,8 @@ def cheaper(
     banks: Mapping[str, tuple[int, ...]],
     library: Library,
 ) -> list[Rounds]:
-    """The kernels fused in numbers of rounds that save half a block RAM and have outputs enough in a round, the
-    cheapest first. `banks` are factors by the buffer's name."""
+    """The kernels fused into rounds, for each number of rounds that saves half a block RAM and leaves enough outputs in
+    a round; the cheapest first. `banks`: bank factors by name of the buffer."""
     if end < first + 2:
         return []
     rows = handed_on(program, first, end)
@@ -209,7 +208,7 @@ def cheaper(
 
 @once
 def with_rows(buffer: Buffer, dimension: int, rows: int) -> Buffer:
-    """A buffer of fewer rows."""
+    """The buffer with fewer rows."""
     return replace(buffer, shape=tuple(rows if k == dimension else size for k, size in enumerate(buffer.shape)))
 
 
@@ -234,7 +233,7 @@ def enough_outputs(kernel: Kernel, library: Library) -> bool:
 
 
 def with_contracted(kernel: Kernel, contracted: Mapping[Buffer, tuple[int, Buffer]]) -> Kernel:
-    """`kernel` with accesses to the contracted buffers, where every round uses the same rows."""
+    """`kernel` with accesses to the contracted buffers, whose rows every round uses again."""
     own = tuple((buffer, *contracted[buffer]) for buffer in kernel.touched if buffer in contracted)
     return _with_contracted(kernel, own) if own else kernel
 

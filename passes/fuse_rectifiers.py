@@ -46,7 +46,7 @@ class FuseRectifiers:
 
 
 def fuse(kernel: Kernel, library: Library) -> Kernel:
-    """`kernel` with one unit in the place of each such pair, and without what nothing uses any more."""
+    """`kernel` with one unit instead of each such pair, without statements that are then unused."""
     made = {statement.result: statement for statement in kernel.statements()}
     stages, replaced = [], set()
     for stage in kernel.stages:
@@ -77,7 +77,7 @@ def _used(stage: Stage) -> set[str]:
 
 
 def _rectified(statement: Statement, made: dict[str, Statement]) -> str | None:
-    """The value whose positive part `statement` selects, if that is what it does."""
+    """The value x if `statement` is max(x, 0) as a selection; otherwise None."""
     if not (isinstance(statement, Operation) and statement.name == "arith.select"):
         return None
     condition, value, other = statement.operands

@@ -83,8 +83,8 @@ def _producer_for(
 
 
 def is_faster(merged: Kernel, producer: Kernel, consumer: Kernel, lanes: int, library: Library) -> bool:
-    """Whether one kernel takes no more cycles than the two, on so many lanes: those that a reduction's loops take
-    evenly add to one output, each of the others needs outputs of its own for as long as an addition takes."""
+    """Whether the merged kernel takes no more cycles than the two, on so many lanes. Lanes that divide the reduction's
+    loops evenly add to one output; every other lane needs outputs of its own to fill the latency of an addition."""
 
     def cycles(kernel: Kernel) -> float:
         outputs = prod(loop.extent for loop in kernel.parallel_loops())
@@ -95,7 +95,7 @@ def is_faster(merged: Kernel, producer: Kernel, consumer: Kernel, lanes: int, li
 
 
 def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer, load: Load) -> Kernel | None:
-    """The consumer with the producer's computation in element of its load; None where an element is needed twice."""
+    """The consumer with the producer's computation in place of its load; None if an element is needed twice."""
     store = next(iter(producer.stores()))
     if producer.domain or store.guard or not producer.reduction_loops(0) or producer.stages[-1].carried:
         return None
@@ -162,7 +162,8 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer, load: Load) -> Kern
 
 
 def injective(offset: Index, variables: list[Variable]) -> bool:
-    """No two iterations over `variables` reach the same offset: each stride exceeds the reach of the smaller ones."""
+    """Whether no two iterations over `variables` reach the same offset: each stride is larger than the range of all
+    smaller ones."""
     if not offset.is_affine:
         return False
     strides = {atom: stride for atom, stride in offset.terms if isinstance(atom, Variable)}

@@ -71,7 +71,8 @@ def kind_of(kernel: Kernel) -> str:
 
 
 def _slides(kernel: Kernel) -> bool:
-    """Some load's index is a window's: a parallel loop with steps shorter than a reduction loop in the same index."""
+    """Whether some load reads a sliding window: a parallel and a reduction loop in one index, the steps of the first
+    smaller than the range of the second."""
     kinds = {loop.variable: loop.reduced_by for loop in kernel.loops}
     for load in kernel.loads():
         for index in load.indices:

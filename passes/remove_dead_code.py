@@ -27,7 +27,7 @@ from torch2hw.passes.pass_context import PassContext
 
 @dataclass(frozen=True)
 class RemoveDeadCode:
-    """The pass. No option turns it off. `max_elements`: of a buffer, and of an access, that is gone through."""
+    """The pass. No option turns it off. `max_elements`: of a buffer or an access whose elements are enumerated."""
 
     name: str = "remove-dead-code"
     source: str = "affine"
@@ -63,7 +63,7 @@ class RemoveDeadCode:
 
 
 def without_unread_elements(kernels: list[Kernel], outputs: Sequence[Buffer], max_elements: int) -> list[Kernel]:
-    """`kernels` without those that write parts of buffers (`x[:, 3:5] = …`) that nobody reads."""
+    """`kernels` without those that only write elements (`x[:, 3:5] = …`) that nobody reads."""
     writers = Counter(store.buffer for kernel in kernels for store in kernel.stores())
     parted = {buffer for buffer, count in writers.items() if count > 1 and buffer.elements <= max_elements}
     parted -= set(outputs)

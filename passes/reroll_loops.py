@@ -72,14 +72,14 @@ class RerollLoops:
 
 @dataclass(frozen=True)
 class Home:
-    """The buffer that another one has become, and in which of its rows it is, if it has rows."""
+    """The buffer that replaces another one, and the row index in it, if it has rows."""
 
     buffer: Buffer
     rows: tuple[Index, ...] = ()
 
 
 def at_home(access: Access, home: Home | None) -> Access:
-    """The load or store on the buffer that its own has become; `home` None leaves it."""
+    """The same access to the buffer that replaces its own; `home` None leaves it unchanged."""
     if home is None:
         return access
     return replace(access, buffer=home.buffer, indices=home.rows + access.indices)
@@ -106,7 +106,7 @@ class Rerolling:
         return self.repeat.program.map_kernels(lambda _: nodes.get(next(numbers), []))
 
     def _homes(self, step: Index) -> tuple[dict[tuple[Buffer, ...], Home], dict[Buffer, Home]]:
-        """Where the buffers of the steps are in the steps' kernels, and where each is elsewhere."""
+        """What replaces the buffers of the steps: in the kernels of the step, and in all other kernels."""
         moved: dict[tuple[Buffer, ...], Home] = {}
         elsewhere: dict[Buffer, Home] = {}
         loaded = dict.fromkeys(each for kernel in self.repeat.loaded for each in kernel)
@@ -134,7 +134,7 @@ class Rerolling:
         return moved, elsewhere
 
     def _name_beside(self, name: str, names: set[str]) -> str:
-        """`name` for the rows of constants, or where the first of them stays in use, one that no buffer has."""
+        """`name` for the rows of constants; a new name if the first of these constants stays in use under its own."""
         if name not in names:
             return name
         every = names | {buffer.name for buffer in self.repeat.program.buffers()}
@@ -142,20 +142,19 @@ class Rerolling:
 
     @cached_property
     def _touched_elsewhere(self) -> tuple[set[Buffer], set[Buffer], set[Buffer]]:
-        """The buffers that other kernels read, those that they write, and those that the ones after the steps touch."""
+        """The buffers that other kernels read, those that they write, and those that kernels after the steps use."""
         read = {load.buffer for _, kernel in self.repeat.outside for load in kernel.loads()}
         written = {store.buffer for _, kernel in self.repeat.outside for store in kernel.stores()}
         after = (kernel.buffers() for position, kernel in self.repeat.outside if position > self.repeat.start)
         return read, written, set().union(*after)
 
     def _unread_elsewhere(self, chain: Chain) -> bool:
-        """Whether kernels elsewhere only write what is before the first step, and only read what the last one
-        writes."""
+        """Whether other kernels write only what precedes the first step, and read only what the last step writes."""
         read, written, after = self._touched_elsewhere
         return not (read & set(chain.written[:-1]) or written & set(chain.written) or after & set(chain.before))
 
     def _stays(self, chain: Chain) -> bool:
-        """Whether one buffer is enough: no value is wanted any more when the next step's is written over it."""
+        """Whether one buffer is enough: no value is read after the next step has overwritten it."""
         if not self._unread_elsewhere(chain) or len(chain.before) > 1:
             return False
         if not chain.before:
@@ -165,12 +164,12 @@ class Rerolling:
         return all(reader < writer or (reader == writer and self._in_place(chain, writer)) for reader in readers)
 
     def _in_place(self, chain: Chain, kernel: int) -> bool:
-        """Whether every iteration of a kernel reads the old value only where it writes the new one."""
+        """Whether every iteration of a kernel reads the old value only at the element that it overwrites."""
         every = (*chain.before, *chain.written)
         return all(elementwise(self.repeat.kernel(kernel, step), every[step], every[step + 1]) for step in (0, 1))
 
     def _round(self, number: int, step: Variable, moved: dict[tuple[Buffer, ...], Home]) -> Kernel:
-        """A kernel of the first step with the loop over the steps around it."""
+        """A kernel of the first step with a loop over the steps around it."""
         kernel = self.repeat.kernel(number, 0)
         first, second = self.repeat.steps_of(number)[:2]
         strides = iter([later - earlier for earlier, later in zip(first.offsets, second.offsets, strict=True)])

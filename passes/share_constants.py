@@ -66,7 +66,7 @@ class ShareConstants:
 
 @dataclass
 class Part:
-    """What one kernel reads: `load` in every iteration of `loops`."""
+    """The reads of one kernel: `load`, in every iteration of `loops`."""
 
     kernel: Kernel
     load: Load
@@ -74,21 +74,21 @@ class Part:
 
     @property
     def words(self) -> int:
-        """Words of the table that this part takes: one for each iteration of `loops`."""
+        """The words of the table that this part needs, one for each iteration of `loops`."""
         return prod(loop.extent for loop in self.loops)
 
 
 @dataclass
 class Table:
-    """`parts` by the position of their kernel."""
+    """A table; `parts` by the index of their kernel."""
 
     dtype: str
     operands: set[Operand] = field(default_factory=set)
     parts: dict[int, Part] = field(default_factory=dict)
 
     def placed(self) -> tuple[dict[int, int], int]:
-        """The first word of every part, and the end: each starts at a multiple of its size, rounded up to a power of
-        two, so that its address is its own bits below constant ones."""
+        """The first word of every part, and the end of the table. A part starts at a multiple of its size, rounded up
+        to a power of two, so that its address is its own bits below constant ones."""
         starts, end = {}, 0
         for position, part in sorted(self.parts.items(), key=lambda item: -item[1].words):
             step = 1 << (part.words - 1).bit_length()
@@ -98,7 +98,8 @@ class Table:
 
 
 def matched(program: Program, library: Library) -> list[Table]:
-    """Tables for all constants that feed shared units: each joins the one with which it has most operands in common."""
+    """Tables for all constants that feed shared units; each constant joins the table with which it has the most
+    operands in common."""
     shared = shared_units(program.kernels, library)
     tables: list[Table] = []
     for position, kernel in enumerate(program.kernels):
@@ -120,7 +121,7 @@ def matched(program: Program, library: Library) -> list[Table]:
 
 
 def candidates(kernel: Kernel, library: Library, shared: Mapping[str, int]) -> list[tuple[Part, set[Operand]]]:
-    """The constants of a kernel that are operands of shared units, and of which."""
+    """The constants of a kernel that are operands of shared units, each with these operands."""
     loops = {loop.variable for loop in kernel.loops}
     loads = {load.result: load for load in kernel.loads() if load.buffer.storage.in_kernel}
     found: dict[str, set[Operand]] = {}
@@ -139,7 +140,8 @@ def candidates(kernel: Kernel, library: Library, shared: Mapping[str, int]) -> l
 
 
 def saves(table: Table, position: int, part: Part, width: int, common: int) -> bool:
-    """Whether LUTs become fewer, and block RAMs no more, if `part` joins `table`; `common` is operands in common."""
+    """Whether LUTs become fewer, and block RAMs no more, if `part` joins `table`; they have `common` operands in
+    common."""
     if not common:
         return False
     luts, blocks = map(sum, zip(rom_cost(table.placed()[1], width), rom_cost(part.words, width), strict=True))
@@ -149,7 +151,7 @@ def saves(table: Table, position: int, part: Part, width: int, common: int) -> b
 
 
 def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:
-    """The table's buffer, and the loads from it by the position of their kernel."""
+    """The table's buffer, and the loads from it by the index of their kernel."""
     starts, end = table.placed()
     first = next(iter(table.parts.values())).load
     assert first.buffer.data is not None
@@ -166,7 +168,7 @@ def stored(table: Table, name: str) -> tuple[Buffer, dict[int, Load]]:
 
 
 def with_load(kernel: Kernel, load: Load) -> Kernel:
-    """`kernel` with `load` in the place of the one that gave its result."""
+    """`kernel` with `load` instead of the load with the same result."""
     stages = tuple(
         replace(stage, statements=tuple(load if s.result == load.result else s for s in stage.statements))
         for stage in kernel.stages

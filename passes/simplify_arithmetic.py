@@ -145,7 +145,7 @@ def _renamed(made: list[Statement], old: str, new: str) -> list[Statement]:
 
 
 def _reciprocal(divisor: Constant, rounded: bool) -> int | None:
-    """Bits of 1 / divisor, or None where that is no normal number, or (unless it may be `rounded`) not exact."""
+    """The bits of 1 / divisor; None if that is no normal number or, unless `rounded`, not exact."""
     kind = number_type(divisor.type)
     if kind.format is None or kind.bits > 32:  # float64 does not round to f64
         return None

@@ -33,8 +33,8 @@ from torch2hw.dialects.substitution import substitute_statement, substitute_stor
 
 
 def reducible(kernel: Kernel) -> bool:
-    """Whether lanes of a reduction loop of stage 0 can be joined: an associative operation makes each carried value,
-    and nothing is stored before the last."""
+    """Whether the lanes of a reduction loop of stage 0 can be joined: an associative operation computes each carried
+    value, and nothing is stored before the last one."""
     stage = kernel.stages[0]
     if stage.stores:
         return False
@@ -52,13 +52,13 @@ def reducible(kernel: Kernel) -> bool:
 
 @dataclass
 class _Stage:
-    """Statements of one stage as they are collected, each distinct one once."""
+    """Collects the statements of one stage, each distinct one once."""
 
     statements: list[Statement] = field(default_factory=list)
     seen: dict[object, str] = field(default_factory=dict)
 
     def add(self, statement: Statement, outer: list[_Stage]) -> str:
-        """Adds a statement unless an equal one is there (in this or an earlier stage); returns its result's name."""
+        """Adds a statement unless this or an earlier stage has an equal one; returns the name of its result."""
         statement = settled(statement)
         key = _key(statement)
         for stage in (self, *outer):
@@ -70,7 +70,8 @@ class _Stage:
 
 
 def settled(statement: Statement) -> Statement:
-    """A load whose guard holds never (a lane that is always in the padding) is its constant, and asks for no port."""
+    """A load whose guard never holds (a lane that is always in the padding) as the constant that it gives; it needs no
+    port."""
     if not isinstance(statement, Load) or not statement.guard:
         return statement
     guard = tuple(index for index in statement.guard if index.bounds()[0] < 0)
@@ -90,7 +91,7 @@ def _key(statement: Statement) -> object:
 
 
 def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
-    """`kernel` with `lanes[v]` lanes for each loop variable v named (others have one)."""
+    """`kernel` with `lanes[v]` lanes for each loop variable v in `lanes`, and one lane for the others."""
     lanes = {v: count for v, count in lanes.items() if count > 1}
     if not lanes:
         return kernel
@@ -142,7 +143,7 @@ def _join(
     lane: Mapping[Variable, Index],
     joined: Mapping[Variable, tuple[Variable, int]],
 ) -> None:
-    """Lanes of the reduction itself: every contribution, a tree over them, and one step of the carried value."""
+    """Joins the lanes of the reduction: all terms, a tree that adds them, and one step of the carried value."""
     steps = {c.next: c for c in stage.carried}
     contributions: dict[str, list[str]] = {name: [] for name in steps}
     made = {s.result: s for s in stage.statements}
