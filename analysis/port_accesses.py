@@ -51,8 +51,8 @@ def accesses(kernel: Kernel) -> list[Access]:
 
 
 def iterations(kernel: Kernel, access: Access, limit: int) -> dict[Variable, Array]:
-    """The loop indices of all iterations, or of `count` random ones where there are more; indices computed at run time
-    get random values."""
+    """The loop indices of all iterations, or of DRAWN random ones if there are more than `limit`. Indices computed at
+    run time get random values."""
     extents = tuple(loop.extent for loop in kernel.loops)
     rng = np.random.default_rng(0)
     number = np.arange(kernel.trip_count) if kernel.trip_count <= limit else rng.integers(0, kernel.trip_count, DRAWN)

@@ -21,9 +21,10 @@ from torch2hw.dialects.program import Node, Par, Program, Rounds
 
 
 def affine_text(program: Program, printer: type[KernelPrinter] | None = None, weights: bool = True) -> str:
-    """`printer` prints the kernels; the default is `KernelPrinter`. A schedule is shown as attributes: of the function,
-    the start, interval and depth of every kernel and the period of its rounds; of an operation, the cycle it starts in.
-    Without `weights`, constants have a resource of their name instead of their data: `dense_resource<weights3>`."""
+    """The text of a program. `printer` prints the kernels; the default is `KernelPrinter`. A schedule is shown as
+    attributes: of the function, the start, interval and depth of every kernel and the period of its rounds; of an
+    operation, the cycle in which it starts. Without `weights`, a constant is a named resource,
+    `dense_resource<weights3>`, instead of its data."""
     buffers, printer = program.buffers(), printer or KernelPrinter
     lines = ["module {"]
     for buffer in buffers:
@@ -72,7 +73,8 @@ def node_lines(node: Node, printer: type[KernelPrinter]) -> list[str]:
 
 
 def round_lines(printers: Sequence[KernelPrinter]) -> list[str]:
-    """Kernels in rounds: all in one loop over the rounds, which is called as the first one's."""
+    """The kernels of a `Rounds` node, all in one loop over the rounds; its variable has the name that it has in the
+    first kernel."""
     outer = [printer.name(printer.kernel.loops[0].variable.name) for printer in printers]
     lines = [line for printer in printers for line in printer.states()]
     lines.append(f"affine.for {outer[0]} = 0 to {printers[0].kernel.rounds} {{")

@@ -29,32 +29,32 @@ class BankPorts:
 
     @property
     def address(self) -> str:
-        """Of the word to be read."""
+        """The port for the address of the word to read."""
         return f"{self.stem}_addr"
 
     @property
     def data(self) -> str:
-        """The word that was read."""
+        """The port for the word that was read."""
         return f"{self.stem}_data"
 
     @property
     def write_address(self) -> str:
-        """Of the word to be written."""
+        """The port for the address of the word to write."""
         return f"{self.stem}_waddr"
 
     @property
     def write_data(self) -> str:
-        """The word to be written."""
+        """The port for the word to write."""
         return f"{self.stem}_wdata"
 
     @property
     def write_enable(self) -> str:
-        """High in the cycle of a write."""
+        """The port that is high in the cycle of a write."""
         return f"{self.stem}_we"
 
     @property
     def memory(self) -> str:
-        """The instance of the bank's memory in the top component."""
+        """The name of the bank's memory, an instance in the top component."""
         return f"{self.stem}_memory"
 
 
@@ -64,5 +64,5 @@ def bank_ports(buffer: Buffer, bank: int) -> BankPorts:
 
 
 def is_like_a_bank(name: str) -> bool:
-    """Whether a buffer of this name could be taken for a bank of another one."""
+    """Whether a buffer of this name could be confused with a bank of another buffer."""
     return re.search(r"_b\d+$", name) is not None

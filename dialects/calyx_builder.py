@@ -81,7 +81,7 @@ class Component:
 
     # -- names and ports -----------------------------------------------------------------------------------------------
     def unique(self, hint: str) -> str:
-        """`hint`, or the first of `hint_1`, `hint_2` … that is no name yet."""
+        """`hint`, or the first of `hint_1`, `hint_2` … that is not in use."""
         name, number = hint, self.numbers.get(hint, 0)
         while name in self.names:
             number += 1
@@ -174,7 +174,7 @@ class Component:
         return self.operators[key]
 
     def resize(self, wire: Wire, width: int) -> Wire:
-        """Truncated or zero-extended."""
+        """The wire, truncated or zero-extended to `width`."""
         if wire.width == width:
             return wire
         kind = "std_slice" if width < wire.width else "std_pad"
@@ -188,7 +188,7 @@ class Component:
     def instance(
         self, kind: Primitive, hint: str, operands: dict[str, Wire], source: Source | None = None
     ) -> dict[str, Wire]:
-        """A cell of a primitive with its inputs wired (those given); returns all its ports."""
+        """Adds a cell of a primitive and connects the inputs in `operands`; all its ports by name."""
         self.design.primitives.setdefault(kind.name, kind)
         ports = self.cell(
             kind.name, hint, [*kind.inputs, *([("clk", 1)] if kind.clocked else []), *kind.outputs], source

@@ -107,7 +107,7 @@ def _text(op: Any, attribute: str) -> str:
 
 
 def _place(op: Any) -> str:
-    """The first file and line of the operation's location, without a column; "" where only our own text is named."""
+    """The first file and line of the operation's location, without a column; "" if it names only intermediate text."""
     found = re.search(r'"([^"]+)":(\d+):\d+', str(op.location))
     return f'loc("{found[1]}":{found[2]}:0)' if found and found[1] != "-" else ""
 

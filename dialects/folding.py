@@ -31,7 +31,7 @@ Function = Callable[..., Array]
 
 
 def exactly(function: Function) -> Fold:
-    """What NumPy computes in the operands' own type; of flags, as the numbers 0 and -1 of one bit."""
+    """A function that NumPy computes in the operands' own type; flags are the numbers 0 and -1 of one bit."""
 
     def fold(given: Folded) -> Array | None:
         if set(given.types) == {"i1"}:
@@ -52,12 +52,12 @@ def rounded(function: Function) -> Fold:
 
 
 def select(given: Folded) -> Array | None:
-    """The second operand where the first is true, else the third."""
+    """The second operand where the first is true, the third elsewhere."""
     return np.where(*given.operands)
 
 
 def convert(given: Folded) -> Array | None:
-    """Between types that both hold the value, or to the nearest one; to an integer of fewer bits, the low ones."""
+    """A conversion to the nearest value; to an integer of fewer bits, the low bits."""
     (value,), target = given.operands, given.result_type
     if target == "i1":
         return (value & 1).astype(np.bool_)
@@ -65,26 +65,26 @@ def convert(given: Folded) -> Array | None:
 
 
 def convert_signed(given: Folded) -> Array | None:
-    """Of signed integers; a flag is 0 or -1."""
+    """A conversion of signed integers; a flag is 0 or -1."""
     if given.types[0] == "i1":
         return _signed(given.operands[0]).astype(number_type(given.result_type).values)
     return convert(given)
 
 
 def convert_unsigned(given: Folded) -> Array | None:
-    """Of flags only: other values are held as signed numbers."""
+    """A conversion of flags. None for other values: arrays hold them as signed numbers."""
     return convert(given) if given.types[0] == "i1" else None
 
 
 def truncate(given: Folded) -> Array | None:
-    """A float to an integer, towards zero; None where some number does not fit."""
+    """A float rounded towards zero to an integer; None if some number does not fit."""
     value, info = given.operands[0], np.iinfo(number_type(given.result_type).values)
     inside = np.isfinite(value) & (value >= float(info.min)) & (value < -float(info.min))
     return np.trunc(value).astype(info.dtype) if bool(np.all(inside)) else None
 
 
 def compare_float(given: Folded) -> Array | None:
-    """One of arith.cmpf's predicates but `true` and `false`."""
+    """A comparison with one of arith.cmpf's predicates, except `true` and `false`."""
     predicate, (left, right) = given.predicate or "", given.operands
     unordered = np.isnan(left) | np.isnan(right)
     if predicate in ("ord", "uno"):
@@ -96,7 +96,7 @@ def compare_float(given: Folded) -> Array | None:
 
 
 def compare_integer(given: Folded) -> Array | None:
-    """One of arith.cmpi's signed predicates."""
+    """A comparison with one of arith.cmpi's signed predicates."""
     predicate = given.predicate or ""
     if predicate not in ("eq", "ne", "slt", "sle", "sgt", "sge"):
         return None
@@ -104,7 +104,8 @@ def compare_integer(given: Folded) -> Array | None:
 
 
 def divide(a: Array, b: Array) -> Array:
-    """Of integers, rounded to zero; the absolute value of the least one is no number."""
+    """The quotient of integers, rounded towards zero. The way through absolute values would fail for the most negative
+    integer, which has none."""
     floor = np.floor_divide(a, b)
     inexact = (floor * b != a) & (b != 0)
     quotient: Array = (floor + (inexact & ((a < 0) != (b < 0)))).astype(a.dtype)

@@ -41,13 +41,13 @@ class HostPort:
 
 
 class Interface(ABC):
-    """What a host sees of a design. `name` is the one that the command line knows it by."""
+    """What a host sees of a design. `name` is its name on the command line."""
 
     name: str
 
     @abstractmethod
     def control_ports(self) -> tuple[HostPort, ...]:
-        """The ports that are no tensor's: no tensor and no top component may have their names."""
+        """The ports that belong to no tensor. No tensor and no top component may have their names."""
 
     @abstractmethod
     def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
@@ -64,7 +64,7 @@ class Interface(ABC):
 
 @dataclass(frozen=True)
 class Control:
-    """The control ports of a component, by what they are for."""
+    """The control ports of a component, by their purpose."""
 
     clock: HostPort = HostPort("clk", 1, True)
     reset: HostPort = HostPort("reset", 1, True)
@@ -84,7 +84,7 @@ class Addressed:
 
 
 class MemoryInterface(Interface):
-    """`mem`, the core's own: each input and output is a memory with an address, data and an enable."""
+    """`mem`, the interface of the design itself: each input and output is a memory with an address, data and an enable."""
 
     name = "mem"
     control = Control()
@@ -109,7 +109,7 @@ class MemoryInterface(Interface):
         return (control.clock, control.reset, control.start, control.finish)
 
     def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
-        """Address, data, enable: as they stand in the port list of the top component."""
+        """Address, data, enable, in the order of the top component's port list."""
         ports = self.addressed(buffer)
         return (ports.address, ports.data, ports.enable)
 
@@ -124,7 +124,7 @@ class MemoryInterface(Interface):
         }
 
     def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
-        """The names of the ports, and what an address is computed from."""
+        """The names of the ports, and the fields of the address formula."""
         ports = self.addressed(buffer)
         return {
             "address_port": ports.address.name,

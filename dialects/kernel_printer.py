@@ -29,7 +29,7 @@ class KernelPrinter:
         return f"%{self.kernel.name}_{value}"
 
     def affine(self, index: Index) -> tuple[str, list[str]]:
-        """The body of an affine map over the index's variables as d0, d1 …, and their values."""
+        """An index as the body of an affine map over d0, d1 …, and the values that these stand for."""
         variables = sorted(index.variables(), key=lambda v: v.name)
         names = {v: f"d{position}" for position, v in enumerate(variables)}
         return self.body(index, names), [self.name(v.name) for v in variables]
@@ -72,7 +72,7 @@ class KernelPrinter:
         return self.lines()
 
     def states(self) -> list[str]:
-        """Where values are carried from one iteration to another."""
+        """The memories for values that are carried between iterations."""
         out: list[str] = []
         for number, stage in enumerate(self.kernel.stages):
             shape = "".join(f"{loop.extent}x" for loop in self.kernel.state_loops(number))
@@ -80,7 +80,7 @@ class KernelPrinter:
         return out
 
     def loop_lines(self, first: int) -> list[str]:
-        """The loops from number `first` inwards, with what is in them."""
+        """The loops from number `first` inwards, with their bodies."""
         kernel = self.kernel
         out: list[str] = []
         for depth, loop in enumerate(kernel.loops[first:]):

@@ -87,7 +87,7 @@ class Buffer:
 
     @property
     def value_type(self) -> str:
-        """The type of what a load gives and a store takes."""
+        """The type of the values that loads give and stores take."""
         return number_type(self.dtype).mlir
 
     @property
@@ -113,9 +113,8 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Operation:
-    """`result = name(operands)`: an arith or math operation on scalars. `callee` names its software model, if any; an
-    `iterative` one has a unit that takes operands every so many cycles only (`choose-units`).
-    """
+    """`result = name(operands)`: an arith or math operation on scalars. `callee` names its software model, if any.
+    `iterative`: its unit takes operands only once in several cycles (`choose-units`)."""
 
     result: str
     type: str
@@ -148,10 +147,9 @@ class IndexValue:
 
 @dataclass(frozen=True)
 class Load:
-    """`buffer[indices]` where every index of `guard` is ≥ 0; elsewhere the constant `otherwise_bits`, and no read.
-
-    A variable of `indices` that is no loop's is the value of that name (type index), computed at run time and in range.
-    """
+    """`buffer[indices]` where every index of `guard` is ≥ 0; elsewhere the constant `otherwise_bits`, without a read. A
+    variable of `indices` that is no loop variable is the value of that name (type index), computed at run time and
+    inside the buffer."""
 
     result: str
     type: str
@@ -195,7 +193,8 @@ class Stage:
     stores: tuple[Store, ...] = ()
 
     def in_order(self) -> tuple[list[Statement], list[Statement]]:
-        """The statements that initial values depend on, and the others: carried values exist between the two."""
+        """The statements that initial values depend on, and the other statements: carried values are defined between
+        the two."""
         needed = {carried.init for carried in self.carried}
         for statement in reversed(self.statements):
             if statement.result in needed:
@@ -209,7 +208,7 @@ class Stage:
 @dataclass(frozen=True)
 class Loop:
     """`reduced_by` is the number of the stage that reduces over this loop, None for a parallel loop. `in_rounds`: the
-    loop counts the rounds of the `Rounds` node around the kernel; it is the outermost one, and no reduction's."""
+    loop counts the rounds of the `Rounds` node around the kernel; it is then the outermost loop and parallel."""
 
     variable: Variable
     reduced_by: int | None = None
@@ -264,7 +263,7 @@ class Kernel:
 
     @property
     def round_trips(self) -> int:
-        """Iterations that follow each other without another kernel's between them."""
+        """Iterations of one round."""
         return self.trip_count // self.rounds
 
     def statements(self) -> Iterator[Statement]:
@@ -302,7 +301,7 @@ class Kernel:
 
     @cached_property
     def touched(self) -> dict[Buffer, None]:
-        """Every buffer that it loads from or stores to once, in order."""
+        """Every buffer that it loads from or stores to, once, in order of first access."""
         read = (load.buffer for load in self.loads())
         return dict.fromkeys((*read, *(store.buffer for store in self.stores())))
 
@@ -319,11 +318,11 @@ class Kernel:
         return [loop for loop in self.loops if loop.reduced_by is None]
 
     def independent_loops(self) -> list[Loop]:
-        """The parallel loops of one round: their iterations may come in any order."""
+        """The parallel loops within a round: their iterations may run in any order."""
         return [loop for loop in self.parallel_loops() if not loop.in_rounds]
 
     def state_loops(self, stage: int) -> list[Loop]:
-        """The loops whose indices tell apart the values that `stage` carries at one time."""
+        """The loops whose indices select among the values that `stage` carries at one time."""
         positions = [position for position, loop in enumerate(self.loops) if loop.reduced_by == stage]
         inner = self.loops[positions[0] :] if positions else ()
         return [loop for loop in inner if loop.reduced_by is None or loop.reduced_by > stage]

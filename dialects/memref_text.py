@@ -19,7 +19,7 @@ def memref(buffer: Buffer) -> str:
 
 
 def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
-    """Where an element is in the buffer's memref: its bank, then its indices in the bank."""
+    """The indices of an element in the buffer's memref: its bank, then its indices in the bank."""
     pairs = list(zip(indices, buffer.bank_factors, strict=True))
     return [
         *(index.remainder(factor) for index, factor in pairs if factor > 1),
@@ -28,7 +28,7 @@ def stored_at(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
 
 
 def leaves_buffer(buffer: Buffer, indices: Sequence[Index]) -> list[Index]:
-    """Indices that must be ≥ 0 for an access to be inside the buffer, where that is not certain."""
+    """The indices that must be ≥ 0 for an access to be inside the buffer; those that certainly are, are left out."""
     checks = []
     for index, size in zip(indices, buffer.shape, strict=True):
         low, high = index.bounds()

@@ -269,7 +269,7 @@ CONTROL_PORTS = frozenset(port.name for port in MEMORY.control_ports())
 
 
 def identifier(text: str, otherwise: str = "x") -> str:
-    """`text` made an identifier that may still be a keyword; `otherwise` where nothing of it is left."""
+    """`text` made an identifier, which may still be a keyword; `otherwise` if no character of it is left."""
     name = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9_]", "_", text)).strip("_")
     if not name:
         return otherwise
@@ -277,13 +277,13 @@ def identifier(text: str, otherwise: str = "x") -> str:
 
 
 def is_legal(name: str) -> bool:
-    """Whether `name` can stand in SystemVerilog as it is."""
+    """Whether `name` may stand in SystemVerilog unchanged."""
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None and name not in KEYWORDS
 
 
 class UniqueNames:
-    """Hands out legal names, each once; keywords and `reserved` are never handed out, nor are names like those of the
-    banks of another tensor (`x_b0` becomes `x_b0_`)."""
+    """Gives out legal names, each once. Keywords and `reserved` names are never given out, nor names that look like a
+    bank of another tensor (`x_b0` becomes `x_b0_`)."""
 
     def __init__(self, reserved: frozenset[str] = CONTROL_PORTS) -> None:
         self._taken = set(KEYWORDS | reserved)

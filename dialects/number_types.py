@@ -40,10 +40,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class NumberType:
-    """One type. `format` is the hardware library's record of a float; None of other kinds.
+    """One type. `format` is the hardware library's record of a float; None for other kinds.
 
-    `mlir` names the type of a value; `torch` (without `torch.`), `c` and `manifest` are None where a type is not a
-    tensor's element there. `values` and `stored` are the NumPy forms of the module's docstring.
+    `mlir` is the type of a value. `torch` (without `torch.`), `c` and `manifest` are None where the type is no type of
+    tensor elements. `values` and `stored` are the NumPy forms of the module's docstring.
     """
 
     name: str
@@ -64,7 +64,7 @@ class NumberType:
 
     @property
     def is_signed(self) -> bool:
-        """Whether the top bit is a sign: of two's complement, or of a float."""
+        """Whether the top bit is a sign, of two's complement or of a float."""
         return self.kind in ("float", "signed", "index")
 
     @property
@@ -88,7 +88,7 @@ class NumberType:
         return np.dtype(f"u{self.stored.itemsize}")
 
     def values_of(self, bits: Array | int) -> Array:
-        """Values from bit patterns held in unsigned integers of any size; of one number, an array of one."""
+        """Values from bit patterns held in unsigned integers of any size; an array of one from a single number."""
         patterns = np.ascontiguousarray(bits, dtype=self.patterns)
         if self.kind == "boolean":
             return patterns.astype(self.values)

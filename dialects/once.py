@@ -17,8 +17,9 @@ R = TypeVar("R")
 
 
 def once(function: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], R]:
-    """`function`, computed once for each first argument (an object with attributes, never changed in place) and the
-    other ones (hashable, by position). The result is shared: it must not be changed in place either."""
+    """A decorator: `function` is computed once for each first argument (an object with attributes, never changed in
+    place) and each combination of the others (hashable, by position). Results are shared, so they must not be changed
+    in place either."""
 
     @wraps(function)
     def known(first: T, /, *others: P.args, **named: P.kwargs) -> R:

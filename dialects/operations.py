@@ -65,12 +65,12 @@ class OperationKind:
 
     @property
     def has_unit(self) -> bool:
-        """Whether the library has units for it, of some types."""
+        """Whether the library has units for it, for some types."""
         return self.name in ENTRIES
 
     @property
     def confined(self) -> tuple[int, ...]:
-        """The operands that may not hold any bits: a quotient by 0 and a shift beyond the width are undefined."""
+        """The operands that may not have every bit pattern: a quotient by 0 and a shift beyond the width are undefined."""
         return {"": (), "division": (0, 1), "shift": (1,)}[self.undefined]
 
     def identity_bits(self, dtype: str) -> int | None:

@@ -90,7 +90,8 @@ class PlainKernelPrinter(KernelPrinter):
 
 
 def _reduces_innermost(kernel: Kernel) -> bool:
-    """One reducing stage, the first, over the innermost loops; its stores and values are not wanted inside them."""
+    """Whether only the first stage reduces, over the innermost loops, and no statement of it that changes there is
+    stored or used outside."""
     first = kernel.stages[0]
     reducing = [loop.reduced_by == 0 for loop in kernel.loops]
     if not first.carried or first.stores or not any(reducing) or reducing != sorted(reducing):

@@ -54,7 +54,8 @@ class Par(_Branch):
 
 @dataclass(frozen=True)
 class Rounds(_Branch):
-    """Children that run one after the other, `count` times; `period_cycles` from the start of a round to the next's."""
+    """Children that run one after the other, `count` times. `period_cycles`: from the start of a round to that of the
+    next."""
 
     count: int
     body: tuple[Node, ...]
@@ -63,7 +64,7 @@ class Rounds(_Branch):
 
     @property
     def span_cycles(self) -> int:
-        """Cycles that its rounds take, without what the last one still has in its pipelines."""
+        """Cycles of all rounds, without the results that are still in the pipelines at the end of the last one."""
         return self.count * self.period_cycles
 
 
@@ -71,7 +72,7 @@ Node = Seq | Par | Rounds | Kernel
 
 
 def end_cycle(node: Node) -> int:
-    """The cycle after a node's last store, relative to its parent; of `Rounds` no sooner than the rounds are over."""
+    """The cycle after a node's last store, relative to its parent; for `Rounds`, at least the end of the last round."""
     if isinstance(node, Kernel):
         assert node.schedule is not None
         return node.start_cycle + node.schedule.latency_cycles(node.round_trips)
@@ -83,8 +84,8 @@ def end_cycle(node: Node) -> int:
 
 
 def replaced(node: Node, change: Callable[[Kernel], Sequence[Node]]) -> list[Node]:
-    """What stands in the place of a node when each kernel below is replaced by what `change` gives for it, in order.
-    An empty `Par` or `Rounds` is dropped."""
+    """The nodes that replace a node when each kernel below it is replaced by what `change` gives, in order. An empty
+    `Par` or `Rounds` is dropped."""
     if isinstance(node, Kernel):
         return list(change(node))
     body = tuple(new for child in node.body for new in replaced(child, change))
@@ -105,8 +106,8 @@ class Function:
 
 @dataclass(frozen=True)
 class Placed:
-    """A kernel with its place in time: round r of it starts in cycle `start_cycle` + r · `period_cycles` of the design;
-    `period_cycles` is 0 outside of `Rounds`."""
+    """A kernel with its start: round r starts in cycle `start_cycle` + r · `period_cycles` of the design.
+    `period_cycles` is 0 outside `Rounds`."""
 
     kernel: Kernel
     start_cycle: int
@@ -122,11 +123,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Program:
-    """`functions[0]` is the design; no pass makes more than one yet, and every property below speaks of that one.
-
-    `models`: software models that operations call (`Operation.callee`), each a function in upstream MLIR.
-    `shared`: at level scheduled, how many units of each name the kernels share.
-    """
+    """`functions[0]` is the design. No pass makes more than one function yet; the properties below are those of the
+    first. `models`: the software models that operations call (`Operation.callee`), each a function in upstream MLIR.
+    `shared`: at level scheduled, how many units of each name the kernels share."""
 
     name: str
     functions: tuple[Function, ...]
@@ -163,18 +162,18 @@ class Program:
 
     @property
     def straight_line(self) -> list[Kernel]:
-        """The kernels of a program that is nothing but a sequence of them."""
+        """The kernels of a program that has no other nodes; an assertion fails for others."""
         assert all(isinstance(node, Kernel) for node in self.sequence), "no rounds or arms have been made yet"
         return list(self.kernels)
 
     @property
     def placed(self) -> list[Placed]:
-        """Every kernel of a scheduled program with its place in time, in execution order."""
+        """Every kernel of a scheduled program with its start, in execution order."""
         return list(_placed(self.functions[0].body, 0, 0))
 
     @property
     def latency_cycles(self) -> int:
-        """Cycles from the start to past the last store."""
+        """Cycles from the start to the cycle after the last store."""
         return end_cycle(self.functions[0].body)
 
     def buffers(self) -> list[Buffer]:
@@ -185,7 +184,7 @@ class Program:
         return list(seen)
 
     def with_sequence(self, nodes: Sequence[Node]) -> Program:
-        """The program that runs these nodes instead."""
+        """The program with these nodes as its sequence."""
         design = self.functions[0]
         changed = replace(design, body=replace(design.body, body=tuple(nodes)))
         return replace(self, functions=(changed, *self.functions[1:]))
@@ -196,22 +195,22 @@ class Program:
         return replace(self, functions=(changed, *self.functions[1:]))
 
     def map_kernels(self, change: Callable[[Kernel], Sequence[Node]]) -> Program:
-        """The program with each kernel replaced by what `change` makes of it; `Par` and `Rounds` stay around them."""
+        """The program with each kernel replaced by what `change` gives for it; the `Par` and `Rounds` around them stay."""
         return self.with_sequence([new for node in self.sequence for new in replaced(node, change)])
 
     def with_kernels(self, kernels: Sequence[Kernel]) -> Program:
-        """The program with other kernels in the places of its kernels, one for one."""
+        """The program with its kernels replaced one by one, in order."""
         others = iter(kernels)
         assert len(kernels) == len(self.kernels)
         return self.map_kernels(lambda _: [next(others)])
 
     def up_to(self, count: int) -> Program:
-        """The program with only its first `count` kernels, those in `Rounds` still in all rounds."""
+        """The program with only its first `count` kernels; those in `Rounds` keep all their rounds."""
         numbers = iter(range(len(self.kernels)))
         return self.map_kernels(lambda kernel: [kernel] if next(numbers) < count else [])
 
     def with_buffers(self, instead: Mapping[Buffer, Buffer]) -> Program:
-        """The program with other buffers, those of its ports too."""
+        """The program with buffers replaced, ports included."""
         return self.with_ports(
             [instead.get(buffer, buffer) for buffer in self.inputs],
             [instead.get(buffer, buffer) for buffer in self.outputs],

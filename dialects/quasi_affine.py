@@ -66,7 +66,7 @@ class Index:
 
     @cached_property
     def _hash(self) -> int:
-        """An index is a key of many tables, and its atoms may be nested deeply."""
+        """The hash, kept: an index is a key of many tables, and its atoms may be nested deeply."""
         return hash((self.terms, self.constant))
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ class Index:
 
     @cached_property
     def is_affine(self) -> bool:
-        """No division or remainder is left."""
+        """Whether no division or remainder is left."""
         return all(isinstance(atom, Variable) for atom, _ in self.terms)
 
     def substitute(self, replacement: Mapping[Variable, Index]) -> Index:
@@ -146,7 +146,8 @@ class Index:
         return total
 
     def bounds(self) -> tuple[int, int]:
-        """Least and greatest value that interval arithmetic on the variables' ranges admits; reachable when affine."""
+        """The smallest and the largest value by interval arithmetic on the variables' ranges; both are reached if the
+        index is affine."""
         return _bounds(self)
 
 
@@ -161,7 +162,7 @@ def variable(atom: Variable) -> Index:
 
 
 def linearise(indices: Iterable[Index], shape: Iterable[int]) -> Index:
-    """Row-major offset of an element."""
+    """The row-major offset of an element in `shape`."""
     offset = constant(0)
     for index, size in zip(indices, shape, strict=True):
         offset = offset * size + index

@@ -35,7 +35,7 @@ from enum import Enum
 
 
 class Place(Enum):
-    """Where elements are. PORT: nowhere, they pass through ports of the top component."""
+    """Where elements are stored. PORT: nowhere; they pass through ports of the top component."""
 
     KERNEL = "in the kernel"
     TOP = "in the top component"
@@ -45,7 +45,7 @@ class Place(Enum):
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage class; the fields are the columns of the table above. Without ports of a kind their cycles are 0."""
+    """A storage class; the fields are the columns of the table above. Cycles are 0 where there is no port."""
 
     name: str
     place: Place
@@ -61,17 +61,18 @@ class Storage:
 
     @property
     def in_kernel(self) -> bool:
-        """Kernels do not share it: it takes no port of theirs, and its accesses never conflict."""
+        """Whether it is inside a kernel: it uses no port of the kernel, and its accesses never conflict."""
         return self.place is Place.KERNEL
 
     @property
     def is_read_only(self) -> bool:
-        """Its contents never change."""
+        """Whether its contents never change."""
         return self.has_contents and not self.write_ports
 
     @property
     def is_scratch(self) -> bool:
-        """Kernels write it before they read it, nobody else sees it: a pass may rename, resize, merge or remove it."""
+        """Whether kernels write it before they read it and nobody else sees it: a pass may then rename, resize, merge
+        or remove it."""
         outside = self.host_reads or self.host_writes or self.survives_runs
         return self.kernels_write and not self.has_contents and not outside
 

@@ -15,7 +15,7 @@ from torch2hw.dialects.quasi_affine import Index, Variable
 
 
 def substitute_statement(statement: Statement, indices: dict[Variable, Index], names: dict[str, str]) -> Statement:
-    """`statement` with loop variables and value names replaced (names not in the map stay)."""
+    """`statement` with loop variables and value names replaced; those not in the tables stay."""
 
     def value(name: str) -> str:
         return names.get(name, name)
@@ -65,8 +65,7 @@ def substitute_kernel(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
 
 
 def fixed(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
-    """`kernel` without the loops of these variables, which are index expressions of other loops, or constants;
-    alone."""
+    """`kernel` without the loops of these variables, which become constants or expressions of other loops."""
     loops = tuple(loop for loop in kernel.loops if loop.variable not in indices)
     return replace(substitute_kernel(kernel, indices), loops=loops)
 
