@@ -67,7 +67,7 @@ def in_banks(buffer: Buffer, factors: tuple[int, ...]) -> Buffer:
 
 @once
 def rotated(kernel: Kernel) -> dict[str, int]:
-    """The buffers that a load reads from different banks in different iterations, each with the number of these banks."""
+    """The buffers that a load reads from several banks in the course of the iterations, with the number of banks."""
     found = {}
     for access in accesses_of(kernel):
         moving = [len(selection(read, access.buffer.bank_factors)) for read in access.reads]

@@ -71,7 +71,7 @@ def order_loops(kernel: Kernel, inner: tuple[Variable, ...]) -> Kernel:
 
 
 def interleave(kernel: Kernel, latency: int) -> Kernel:
-    """`kernel` with at least `latency` independent outputs inside its reduction; with all of them if there are fewer."""
+    """`kernel` with at least `latency` independent outputs inside its reduction, or all of them if fewer."""
     loops = kernel.independent_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:

@@ -104,7 +104,7 @@ class TimedAccess:
 
 
 class Timed:
-    """A kernel with the cycles of its accesses and units, counted from its start; its rounds are `period` cycles apart."""
+    """A kernel with the cycles of its accesses and units, from its start; its rounds are `period` cycles apart."""
 
     def __init__(self, kernel: Kernel, library: Library, shared: Mapping[str, int], period: int = 0) -> None:
         self.kernel, self.library, self.shared = kernel, library, shared

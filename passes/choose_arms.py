@@ -116,7 +116,7 @@ class ArmSearch:
         return [choice for choice, iterations in found.items() if iterations == least][: self.effort.max_choices] + [()]
 
     def cost(self, kernels: tuple[Kernel, ...], choices: list[Choice], factors: Factors) -> tuple[int, int, int, int]:
-        """The order of states: collisions, then iterations, then accesses that select a bank at run time, then banks."""
+        """The order of states: collisions, iterations, accesses that select a bank at run time, banks."""
         pairs = list(zip(kernels, choices, strict=True))
         dynamic = sum(self.dynamic(kernel, choice, factors) for kernel, choice in pairs)
         iterations = 0

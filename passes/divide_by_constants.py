@@ -69,7 +69,7 @@ def rewritten(kernel: Kernel, library: Library, models: dict[str, str]) -> Kerne
 
 
 def packed_divisor(statement: Operation, constants: dict[str, Constant]) -> Constant | None:
-    """The packed reciprocal of a division's constant divisor; None if the divisor is no constant that the unit takes."""
+    """The packed reciprocal of a division's constant divisor; None if the unit does not take it."""
     if statement.name != "arith.divf" or statement.operands[1] not in constants:
         return None
     form = float_format(statement.type)

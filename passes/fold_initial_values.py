@@ -36,7 +36,7 @@ class FoldInitialValues:
 
 
 def fold(kernel: Kernel) -> Kernel:
-    """`kernel` with the bias as initial value, if its first two stages have the form above; otherwise the same object."""
+    """`kernel` with the bias as initial value, if its first two stages have the form above; else itself."""
     if len(kernel.stages) < 2 or len(kernel.stages[0].carried) != 1:
         return kernel
     first, second = kernel.stages[0], kernel.stages[1]
