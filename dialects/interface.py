@@ -84,7 +84,7 @@ class Addressed:
 
 
 class MemoryInterface(Interface):
-    """`mem`, the interface of the design itself: each input and output is a memory with an address, data and an enable."""
+    """`mem`, the design's own interface: each input and output is a memory with address, data and enable."""
 
     name = "mem"
     control = Control()

@@ -70,7 +70,7 @@ class OperationKind:
 
     @property
     def confined(self) -> tuple[int, ...]:
-        """The operands that may not have every bit pattern: a quotient by 0 and a shift beyond the width are undefined."""
+        """The operands that may not be any bit pattern: a quotient by 0 and a shift beyond the width are undefined."""
         return {"": (), "division": (0, 1), "shift": (1,)}[self.undefined]
 
     def identity_bits(self, dtype: str) -> int | None:

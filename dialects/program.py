@@ -195,7 +195,7 @@ class Program:
         return replace(self, functions=(changed, *self.functions[1:]))
 
     def map_kernels(self, change: Callable[[Kernel], Sequence[Node]]) -> Program:
-        """The program with each kernel replaced by what `change` gives for it; the `Par` and `Rounds` around them stay."""
+        """The program with each kernel replaced by what `change` gives; the `Par` and `Rounds` around stay."""
         return self.with_sequence([new for node in self.sequence for new in replaced(node, change)])
 
     def with_kernels(self, kernels: Sequence[Kernel]) -> Program:
