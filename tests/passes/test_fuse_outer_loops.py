@@ -17,6 +17,7 @@ from tests.passes.compiled import (
     rounds_a_cycle_earlier,
     scheduled,
 )
+from torch2hw.analysis.handed_rows import stays
 from torch2hw.analysis.start_times import overlapped
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
@@ -180,5 +181,5 @@ def cycles(program: Program, steps: Sequence[object]) -> int:
 def test_a_row_is_what_one_iteration_steps_over() -> None:
     row, column = Variable("i", 4), Variable("j", 3)
     indices: tuple[Index, ...] = (variable(row) * 2 + variable(column), variable(column))
-    assert not fuse_outer_loops.stays(row, indices, 0), "the rows of two iterations overlap"
-    assert fuse_outer_loops.stays(row, (variable(row) * 3 + variable(column),), 0)
+    assert not stays(row, indices, 0), "the rows of two iterations overlap"
+    assert stays(row, (variable(row) * 3 + variable(column),), 0)
