@@ -37,10 +37,8 @@ _COMPARE = {
 
 
 class Cells:
-    """Emits the cells that something reads, each once.
-
-    Cells in `references` are outside: their ports are the module's.
-    """
+    """Emits the cells whose outputs are used, each once. Cells in `references` are outside the module, which has their
+    ports."""
 
     def __init__(
         self,

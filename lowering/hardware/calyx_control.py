@@ -59,7 +59,7 @@ def static_latency(control: Control, groups: Mapping[str, Group]) -> int | None:
 
 
 class Run(Protocol):
-    """One place in the control at which a group is enabled."""
+    """One enable of a group in the control."""
 
     @property
     def active(self) -> str:
@@ -78,7 +78,7 @@ class DynamicRun:
 
     @cached_property
     def running(self) -> str:
-        """Active in the cycle before, too."""
+        """High if the run was active in the cycle before."""
         return self.body.name(f"{self.hint}_running")
 
     @cached_property
@@ -95,9 +95,8 @@ class DynamicRun:
 
 
 class InstanceRun:
-    """A static group that lasts exactly as long as an instance that it starts in its first cycle: its done is
-    `following`.
-    """
+    """A static group that starts an instance in its first cycle and lasts exactly as long: the instance's done is
+    `following`."""
 
     def __init__(self, body: HwBody, hint: str, start: str, following: str) -> None:
         self.body, self.hint, self.start, self.following = body, hint, start, following
@@ -113,7 +112,7 @@ class InstanceRun:
 
 
 class Signals(Protocol):
-    """What control asks of the wires: the value of a reference, of a group's done, and of a cell's port."""
+    """The signals of a component that control needs."""
 
     def value(self, value: Value) -> str:
         """The signal of a reference or guard."""
@@ -138,9 +137,7 @@ class ControlLowering:
     invokes: list[tuple[Invoke, DynamicRun]] = field(default_factory=list)
 
     def component_end(self, start: str) -> str:
-        """The signal that is high in the cycle after the component's control; control that takes no time takes one
-        cycle.
-        """
+        """The signal that is high in the cycle after the component's control. Control without a cycle takes one."""
         return self._at_least_a_cycle(self.component.control, start)
 
     def lower(self, control: Control, start: str) -> str:
@@ -178,7 +175,8 @@ class ControlLowering:
         return run.following
 
     def _timed_by(self, group: Group) -> PortOf | None:
-        """The done port of an instance that `group` starts in its first cycle and that takes exactly as long."""
+        """The done port of an instance that `group` starts in its first cycle and that takes exactly as long as the
+        group."""
         if any(late_cycles(assign.guard) for assign in group.assigns):
             return None
         for assign in group.assigns:
@@ -214,7 +212,7 @@ class ControlLowering:
         return joined
 
     def _at_least_a_cycle(self, control: Control, start: str) -> str:
-        """Control that takes no time becomes one cycle, where a loop or a handshake needs one."""
+        """Control without a cycle made one cycle long, where a loop or a handshake needs it."""
         if static_latency(control, self.component.groups) == 0:
             return self.body.flag("skip", start)
         return self.lower(control, start)
@@ -233,7 +231,7 @@ class ControlLowering:
         return loop.following
 
     def _steady(self, count: int, inner: Control, start: str) -> str:
-        """One-cycle control in `count` cycles without a pause."""
+        """Control of one cycle, repeated `count` times without a pause."""
         window = Window(self.body, _first_group(inner), start, count)
         self.lower(inner, window.active)
         return window.following
@@ -280,7 +278,7 @@ class ControlLowering:
 
 
 def late_cycles(guard: Value | None) -> bool:
-    """Whether `guard` looks at a cycle other than the first."""
+    """Whether `guard` depends on a cycle other than the first."""
     if isinstance(guard, Logic):
         return any(late_cycles(operand) for operand in guard.operands)
     return isinstance(guard, Cycles) and guard != Cycles(0, 0)

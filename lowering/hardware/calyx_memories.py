@@ -31,7 +31,7 @@ def memory_name(cell: Cell) -> str:
 
 
 def hardware_ports(cell: Cell) -> tuple[Port, ...]:
-    """The ports of a cell that its module has: one word needs no address."""
+    """The ports of a cell that its module has: a memory of one word needs no address."""
     single = cell.kind in ("seq_mem", "memory") and prod(cell.sizes) == 1
     return tuple(port for port in cell.ports if not (single and port.name.startswith("addr")))
 
@@ -60,7 +60,7 @@ def memory(cell: Cell) -> str:
 
 
 def _cells(body: HwBody, address: str, bits: int, width: int, depth: int, writes: str) -> str:
-    """The storage, written with the port `write_data`; the signal is the word at `address`."""
+    """Writes the storage with its port `write_data`; gives the signal of the word at `address`."""
     if depth == 1:
         return body.register(body.name("cell"), "%write_data", width, enable=writes, reset="")
     kind = f"!hw.inout<uarray<{depth}xi{width}>>"
@@ -75,8 +75,8 @@ def _cells(body: HwBody, address: str, bits: int, width: int, depth: int, writes
 
 
 def read_only(name: str, cell: Cell, words: NDArray[np.generic]) -> tuple[str, Mapping[str, Contents]]:
-    """A module with the reading ports of the one-dimensional seq_mem `cell`, which holds `words`: its text, and the
-    contents that this refers to."""
+    """A module with the read ports of the one-dimensional seq_mem `cell`, which holds `words`: its text, and the
+    contents that the text refers to."""
     cell = replace(cell, ports=tuple(port for port in cell.ports if port.name not in ("write_en", "write_data")))
     width = next(port.width_bits for port in cell.ports if port.name == "read_data")
     record = rom(f"{name}_rom", width, words)

@@ -37,14 +37,14 @@ class LibraryModule:
 
 
 class MissingDefinition(KeyError):
-    """A cell names a primitive or float unit whose hardware was not given."""
+    """A cell instantiates a primitive or float unit that has no definition."""
 
 
 class Modules:
-    """Finds the module of a cell and gathers the texts of those that are used.
+    """Finds the module of a cell, and collects the texts of the modules that are used.
 
-    A definition by a component's name takes the place of the component. One by `component.cell` is that cell's own: a
-    memory with contents, a unit with the outputs that are wanted.
+    A definition with a component's name replaces the component. A definition called `component.cell` belongs to that
+    cell alone: a memory with contents, or a unit with the outputs that are used.
     """
 
     def __init__(self, program: ComponentProgram, definitions: Mapping[str, str]) -> None:
@@ -81,10 +81,8 @@ class Modules:
         return self._defined(name)
 
     def reference_ports(self, component: Component) -> tuple[Port, ...]:
-        """The ports that stand for the component's ref cells: a cell's inputs are outputs of the module.
-
-        Once the component is lowered, only those that it uses (`unused` says which it does not).
-        """
+        """The ports that stand for the component's ref cells: a cell's inputs are outputs of the module. Once the
+        component is lowered, ports that it does not use (`unused`) are left out."""
         ports = []
         for name in self.references.get(component.name, ()):
             for port in component.cells[name].ports:

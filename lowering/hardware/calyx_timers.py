@@ -20,7 +20,7 @@ _MAX_CHAIN_CYCLES = 4
 
 
 class Window:
-    """A window of `latency_cycles` cycles; `hint` begins the names of its registers."""
+    """A window of `latency_cycles` cycles. The names of its registers begin with `hint`."""
 
     def __init__(self, body: HwBody, hint: str, start: str, latency_cycles: int) -> None:
         assert latency_cycles >= 1
@@ -107,10 +107,9 @@ class Window:
 
 
 class Iterations:
-    """Repeats a body `count` times: `restart` starts it again after all but the last run, `following` ends the loop.
-
-    `body_end` is high in the cycle after a run of the body. The counter is as in `Window`, one step a run.
-    """
+    """Repeats a body `count` times. `restart` starts the body again after each run but the last; `following` ends the
+    loop. `body_end` is high in the cycle after a run of the body. The counter is that of `Window`, with a step for each
+    run."""
 
     def __init__(self, body: HwBody, hint: str, body_end: str, count: int) -> None:
         assert count >= 2

@@ -33,7 +33,7 @@ _MAX_MUX_CHAIN = 3
 
 @dataclass(frozen=True)
 class _Driver:
-    """An assignment with the group or invoke that it stands in; neither where it is continuous."""
+    """An assignment with its group or invoke; continuous assignments have neither."""
 
     assign: Assign
     group: str = ""
@@ -69,7 +69,7 @@ class Wires:
                 self.drivers[assign.target].append(_Driver(assign, group.name))
 
     def connect(self, control: ControlLowering) -> None:
-        """Takes the lowered control; invokes drive the ports of their instances while they run."""
+        """Takes the lowered control. Invokes drive the ports of their instances while they run."""
         self.control = control
         for invoke, run in control.invokes:
             cell = self.component.cells[invoke.cell]
@@ -81,16 +81,15 @@ class Wires:
             self.answers |= {there for there, _, port in self._bound(invoke) if port.role == "done"}
 
     def _bindings(self, invoke: Invoke) -> list[Assign]:
-        """The ports of the ref cells that `invoke` binds, as assignments between the instance and this component's
-        cells.
-        """
+        """The ports of the ref cells that `invoke` binds, as assignments between the instance and the cells of this
+        component."""
         return [
             Assign(here, there, None) if port.is_input else Assign(there, here, None)
             for there, here, port in self._bound(invoke)
         ]
 
     def _bound(self, invoke: Invoke) -> Iterator[tuple[PortOf, PortOf, Port]]:
-        """Ports of an instance that stand for those of the cells bound to it, and these."""
+        """Pairs of ports: one of the instance that stands for a bound cell's port, and that port."""
         for name, original in invoke.references:
             for port in self.component.cells[original].ports:
                 there = PortOf(invoke.cell, f"{name}_{port.name}")
@@ -99,7 +98,7 @@ class Wires:
 
     # -- values
     def value(self, value: Value, group: str = "") -> str:
-        """The signal of `value`; `group` is the static group that its cycles count in."""
+        """The signal of `value`; the cycles in it are those of the static group `group`."""
         match value:
             case PortOf():
                 if value in self.inputs:
@@ -157,13 +156,14 @@ class Wires:
         return signal if guard is None else self.body.all_of(signal, self.value(guard))
 
     def drives(self, target: PortOf) -> bool:
-        """Whether anything drives `target`; a control port that is only ever driven to 0 is not driven."""
+        """Whether anything drives `target`. A control port that is only driven to 0 counts as not driven."""
         idle = [driver.assign.source == Literal(0, 1) and _is_handshake(target) for driver in self.drivers[target]]
         return not all(idle)
 
     # -- drivers
     def is_flag(self, target: PortOf) -> bool:
-        """A one-bit wire: 0 where nothing drives it, but no part of a handshake, whose done may even depend on it."""
+        """Whether `target` is a one-bit wire: 0 while nothing drives it, but not part of a handshake, whose done may
+        depend on it."""
         cell = self.component.cells.get(target.cell)
         return cell is not None and cell.kind == "std_wire" and self.widths[target] == 1
 
@@ -206,7 +206,8 @@ class Wires:
         return self.body.one if guard is None else self.value(guard, driver.group)
 
     def _active(self, driver: _Driver, handshake: bool = False) -> str:
-        """When `driver` drives. With `handshake`, a dynamic group or an invoke lets go in the cycle of its done."""
+        """The condition under which `driver` drives. With `handshake`, a dynamic group or an invoke stops driving in
+        the cycle of its done."""
         guard = self._guard(driver)
         if driver.run is not None:
             done = driver.run.done() if handshake else self.body.zero

@@ -39,7 +39,7 @@ class HwBody:
         return name
 
     def call(self, signal: str, hint: str) -> str:
-        """Gives a combinational signal a name for the Verilog, if it needs a wire and has no name yet."""
+        """Gives a combinational signal a name in the Verilog, if it needs a wire and has no name yet."""
         self.hints.setdefault(signal, hint)
         return signal
 
@@ -112,7 +112,7 @@ class HwBody:
         return self.shared("bits", f"comb.extract {signal} from {low} : (i{of_width}) -> i{width}")
 
     def extend(self, signal: str, width: int, to_width: int) -> str:
-        """Zero-extended."""
+        """The signal, zero-extended."""
         if width == to_width:
             return signal
         zeros = self.constant(0, to_width - width)
@@ -130,11 +130,8 @@ class HwBody:
         start: int = 0,
         location: str = "",
     ) -> str:
-        """A register: `start` in the cycle after `reset` (the body's reset unless given; "" for none), else
-        `following`.
-
-        `name` comes from `self.name`.
-        """
+        """A register. It is `start` in the cycle after `reset` (the body's reset unless given; "" for none), otherwise
+        `following`. `name` comes from `self.name`."""
         reset = self.reset if reset is None else reset
         held = enable not in ("", self.one)
         text = f"seq.compreg{'.ce' if held else ''} {following}, {self.clock}{f', {enable}' if held else ''}"

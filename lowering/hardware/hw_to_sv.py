@@ -58,7 +58,7 @@ def export(hw_text: str) -> str:
 
 
 def _forget_own_lines(module: ir.Module) -> None:
-    """Operations and ports that the parser placed in our intermediate text (file "-") get no location."""
+    """Removes the locations of operations and ports that point into our intermediate text (file "-")."""
     unknown = ir.Location.unknown()
     for hardware in module.body.operations:
         if hardware.operation.name == "hw.module":

@@ -73,7 +73,7 @@ class _Generic:
 
 
 def lower_generic(op: Any, values: TensorValues) -> None:
-    """Gives the results of `op` their place in `values`."""
+    """Lowers `op`, and enters its results in `values`."""
     generic = _Generic.of(op)
     body = ScalarBody()
     carried = _arguments(generic, body, values)
@@ -83,7 +83,7 @@ def lower_generic(op: Any, values: TensorValues) -> None:
 
 
 def _arguments(generic: _Generic, body: ScalarBody, values: TensorValues) -> dict[int, str]:
-    """Gives the region's arguments their names in `body`; the names of carried values, by number in `outs`."""
+    """Names the region's arguments in `body`; the names of carried values, by number in `outs`."""
     carried: dict[int, str] = {}
     for position, (operand, mapping) in enumerate(zip(generic.operands, generic.maps, strict=True)):
         argument = generic.block.arguments[position]
@@ -101,7 +101,7 @@ def _arguments(generic: _Generic, body: ScalarBody, values: TensorValues) -> dic
 
 
 def _forwarded(generic: _Generic, values: TensorValues) -> bool:
-    """A generic that only yields an input or a constant becomes a view of it: transposes, broadcasts, fills."""
+    """If a generic only yields an input or a constant, a view: transposes, broadcasts, fills."""
     outputs = [list(mapping.results) for _, mapping in generic.outs]
     if len(outputs) != 1 or not all(isinstance(result, ir.AffineDimExpr) for result in outputs[0]):
         return False
@@ -153,7 +153,7 @@ def _decodes(operation: Operation) -> bool:
 
 
 def _evaluated(body: ScalarBody, variables: list[Variable]) -> dict[str, Array] | None:
-    """Every value of `body` in all iterations; None where one is not constant."""
+    """Every value of `body` in all iterations; None if one is not constant."""
     found: dict[str, Array] = {}
     shape = tuple(v.extent for v in variables)
     for statement in body.statements:
@@ -223,7 +223,8 @@ def _emit(
 
 
 def _indexed(mapping: Any, kinds: list[str]) -> bool:
-    """Whether a reduction's loop is among the indices of a result: each iteration has its own element, as in a scan."""
+    """Whether the loop of a reduction is among the indices of a result: each iteration then has its own element, as in
+    a scan."""
     positions = [result.position for result in mapping.results if isinstance(result, ir.AffineDimExpr)]
     return any(kinds[position] == "reduction" for position in positions)
 

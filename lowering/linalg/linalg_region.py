@@ -51,8 +51,8 @@ def operand(value: Any, body: ScalarBody, values: TensorValues) -> str:
 
 
 def _extract(operation: Any, body: ScalarBody, values: TensorValues) -> str:
-    """tensor.extract: a load at an index computed at run time (embedding look-ups). Hardware neither divides such an
-    index nor compares it: a view that would is stored first."""
+    """tensor.extract: a load at an index computed at run time (embedding look-ups). Hardware neither divides nor
+    compares such an index, so a view that would need it is stored first."""
     view = values.tensors[operation.operands[0]]
     at: list[Index] = []
     run_time: set[Variable] = set()

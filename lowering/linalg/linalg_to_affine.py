@@ -68,7 +68,7 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
 
 
 class _Lowering:
-    """Gives the results of one operation after the other their place in `values`."""
+    """Lowers one operation after the other, and enters its results in `values`."""
 
     def __init__(self, values: TensorValues, weights: Weights) -> None:
         self.values = values
@@ -108,7 +108,7 @@ class _Lowering:
         self.values.tensors[op.results[0]] = self.values.constant_view(data, shape, dtype, source_at(op))
 
     def scalar(self, op: Any) -> None:
-        """A scalar outside of any region: it must be constant."""
+        """A scalar outside of any region, which must be constant."""
         operands = [self.values.scalars[value] for value in op.operands if value in self.values.scalars]
         result_type = type_name(op.results[0].type)
         folded = None
@@ -120,7 +120,7 @@ class _Lowering:
         self.values.scalars[op.results[0]] = int(number_type(result_type).bits_of(folded)[0]), result_type
 
     def assertion(self, op: Any) -> None:
-        """Run-time checks of index ranges: in range is what a design requires of its inputs."""
+        """Drops run-time checks of index ranges: a design requires indices in range."""
 
     def empty(self, op: Any) -> None:
         self.values.tensors[op.results[0]] = views.fill(*shape_of(op.results[0].type), 0)

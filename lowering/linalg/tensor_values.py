@@ -50,7 +50,7 @@ class TensorValues:
 
     # -- constants -----------------------------------------------------------------------------------------------------
     def constant_view(self, data: Array, shape: tuple[int, ...], dtype: str, source: Source | None) -> View:
-        """A constant, stored without the dimensions along which it does not change."""
+        """A constant as a view, stored without the dimensions along which it does not change."""
         if (data == data.reshape(-1)[0]).all():
             return views.fill(shape, dtype, int(data.reshape(-1)[0]))
         kept = [d for d, size in enumerate(shape) if size > 1 and not (data == data.take([0], axis=d)).all()]
@@ -61,7 +61,7 @@ class TensorValues:
         return views.remap(views.of_buffer(buffer), shape, lambda at: [at[d] for d in kept])
 
     def settle(self, view: View, op: Any) -> View:
-        """A view of a constant is a constant laid out anew; others stay views."""
+        """A view of a constant as a constant with its own layout; other views stay."""
         if view.fill_bits is not None:
             return view
         data = views.evaluate(view)
@@ -75,7 +75,7 @@ class TensorValues:
         self.kernels.append(Kernel(f"n{len(self.kernels)}", tuple(loops), stages, (), source, multiply_accumulates))
 
     def copy(self, view: View, buffer: Buffer, indices: Callable[[list[Index]], list[Index]], op: Any) -> None:
-        """A kernel that stores `view`'s element at i in `buffer` at indices(i)."""
+        """A kernel that stores the element of `view` at i in `buffer` at indices(i)."""
         variables = [Variable(f"i{d}", size) for d, size in enumerate(view.shape)]
         at = [variable(v) for v in variables]
         body = ScalarBody()
@@ -88,13 +88,13 @@ class TensorValues:
         return body.read(self.moved(view.element(at)), view.dtype, source_at(op))
 
     def materialise(self, view: View, op: Any) -> View:
-        """`view` in a temporary of its own."""
+        """`view` stored in a new temporary."""
         buffer = self.temporary(view.shape, view.dtype, op)
         self.copy(view, buffer, list, op)
         return views.of_buffer(buffer)
 
     def moved(self, element: Element) -> Element:
-        """The element in the output that its buffer has become, if it has: views made before still name the buffer."""
+        """The element in the output that replaced its buffer, if one did: views made before still name the buffer."""
         output = None if element.buffer is None else self.became.get(element.buffer)
         if element.buffer is None or output is None:
             return element
@@ -119,7 +119,7 @@ class TensorValues:
 
 
 def replace_buffer(kernel: Kernel, old: Buffer, new: Buffer) -> Kernel:
-    """`kernel` with every access to `old` made to `new`, which is the same data in another shape."""
+    """`kernel` with all accesses to `old` replaced by accesses to `new`, the same data in another shape."""
 
     def moved(indices: tuple[Index, ...]) -> tuple[Index, ...]:
         return indices if old.shape == new.shape else tuple(delinearise(linearise(indices, old.shape), new.shape))

@@ -18,7 +18,8 @@ from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearis
 
 @dataclass(frozen=True)
 class Element:
-    """One element: `buffer[indices]` where all of `guard` is ≥ 0, else `otherwise_bits`; the constant if no buffer."""
+    """One element: `buffer[indices]` where all of `guard` is ≥ 0, otherwise `otherwise_bits`. Without a buffer it is
+    that constant."""
 
     buffer: Buffer | None
     indices: tuple[Index, ...] = ()
@@ -68,7 +69,7 @@ def remap(view: View, shape: tuple[int, ...], indices: Callable[[list[Index]], l
 
 
 def kept_dimensions(sizes: list[int], shape: tuple[int, ...]) -> list[int]:
-    """Which dimensions of a slice of `sizes` remain in a rank-reduced tensor of `shape`: the others have size 1."""
+    """The dimensions of a slice of `sizes` that remain in a rank-reduced tensor of `shape`; the others have size 1."""
     kept: list[int] = []
     surplus = len(sizes) - len(shape)
     for position, size in enumerate(sizes):
@@ -85,7 +86,8 @@ def kept_dimensions(sizes: list[int], shape: tuple[int, ...]) -> list[int]:
 def slice_indices(
     shape: tuple[int, ...], offsets: list[int], sizes: list[int], strides: list[int]
 ) -> Callable[[list[Index]], list[Index]]:
-    """Where each element of a slice lies in the whole; the slice has `shape`, which may lack dimensions of size 1."""
+    """The indices in the whole tensor of each element of a slice; the slice has `shape`, which may lack dimensions of
+    size 1."""
     kept = kept_dimensions(sizes, shape)
 
     def indices(at: list[Index]) -> list[Index]:
@@ -98,7 +100,7 @@ def slice_indices(
 
 
 def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View | None:
-    """`view` with `low` elements of padding in front of each dimension, and as many behind as `shape` leaves."""
+    """`view` with `low` elements of padding before each dimension, and after it as many as `shape` leaves."""
     if view.fill_bits is not None:
         return fill(shape, view.dtype, bits) if view.fill_bits == bits else None
 
@@ -119,7 +121,7 @@ def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View |
 
 
 def _inside(view: View, at: list[Index]) -> Element:
-    """The element, its indices simplified as if `at` were inside the view: elsewhere they do not matter."""
+    """The element, its indices simplified as if `at` were inside the view; their values elsewhere do not matter."""
     taken = {v.name for index in at for v in index.variables()}
     ranges: dict[Variable, Index] = {}
     known = list(at)
@@ -137,7 +139,7 @@ def _inside(view: View, at: list[Index]) -> Element:
 
 
 def evaluate(view: View) -> Array | None:
-    """The bits of a view of a constant or fill, or None if it reads a buffer that is no constant."""
+    """The bits of a view of a constant or fill; None if it reads another buffer."""
     if view.fill_bits is not None:
         return np.full(view.shape, view.fill_bits, dtype=number_type(view.dtype).patterns)
     variables = [Variable(f"e{d}", size) for d, size in enumerate(view.shape)]

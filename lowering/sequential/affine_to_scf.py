@@ -47,10 +47,8 @@ _ALLOCATIONS = ("memref.alloc", "memref.alloca", "memref.get_global")
 
 @dataclass(frozen=True, eq=False)
 class CoreMemory:
-    """A memory beside the core: bank number `bank` of `tensor`; several with the same number hold the same.
-
-    `contents` are the bits of its words, where `storage` has contents.
-    """
+    """A memory beside the core: bank number `bank` of `tensor`. Memories with equal numbers are copies of one bank.
+    `contents` are the bits of its words, if `storage` has contents."""
 
     name: str
     storage: Storage
@@ -66,11 +64,9 @@ Call = tuple[str, tuple[str, ...], str]
 
 @dataclass(frozen=True)
 class Core:
-    """`mlir` is generic MLIR with @core, made of `program`.
-
-    By the function that stands for it in `mlir`: `units` are the library's units, `calls` what each was asked for as
-    (operation, types of its operands, type of its result).
-    """
+    """`mlir` is generic MLIR with @core, made of `program`. Two tables are keyed by the functions in `mlir` that stand
+    for units: `units` has the library's unit, `calls` what it was asked for (operation, types of the operands, type of
+    the result)."""
 
     mlir: str
     memories: tuple[CoreMemory, ...]
@@ -84,7 +80,7 @@ class Core:
 
 
 def lower(program: Program, library: Library, banking: str = "dimension") -> Core:
-    """`banking` is dimension or naive (banked_accesses)."""
+    """The core of a program. `banking`: dimension or naive (`banked_accesses`)."""
     ports = {buffer.name: buffer.storage for buffer in (*program.inputs, *program.outputs)}
     factors = {buffer.name: buffer.factors for buffer in program.buffers() if buffer.banks > 1}
     constants = {b.name: banked_data(b).reshape(-1) for b in program.buffers() if b.data is not None}
@@ -177,7 +173,7 @@ class _CoreLowering:
         return self.banked(f"temporary{count}", RAM, kind)
 
     def make_memories(self, accesses: Accesses) -> None:
-        """An argument for each copy of each bank; the first of each memory is there already."""
+        """Adds an argument for each copy of each bank; the first of each memory exists already."""
         later = []
         for argument, memory in accesses.stored.items():
             for bank in range(memory.banks):
@@ -227,10 +223,8 @@ class _CoreLowering:
 
     # -- units
     def call_unit(self, op: Any) -> None:
-        """A call of the library's unit in place of an operation.
-
-        Of a function of its own: CIRCT makes one instance for each function, whose result the next call overwrites.
-        """
+        """Replaces an operation by a call that stands for the library's unit. Each call has its own function, because
+        CIRCT makes one instance for each function, and a later call overwrites its result."""
         types = tuple(str(operand.type) for operand in op.operands)
         unit = self.library.unit(op.name, types, str(op.results[0].type))
         count = sum(other is unit or other.name == unit.name for other in self.units.values())
@@ -247,7 +241,7 @@ class _CoreLowering:
         op.erase()
 
     def registered(self, operand: Any) -> Any:
-        """`operand` through a memory of one word where a combinational cell makes it."""
+        """`operand`, through a memory of one word if a combinational cell computes it."""
         if operation_kind(getattr(operand.owner, "name", "")).circt != "combinational":
             return operand  # CIRCT gives a combinational cell to a call without driving what it depends on
         kind = ir.MemRefType.get([1], operand.type)
@@ -259,7 +253,7 @@ class _CoreLowering:
         return ir.Operation.create("memref.load", results=[operand.type], operands=[word, zero]).results[0]
 
     def declare(self, name: str, unit: Unit) -> None:
-        """A function with the unit's types that returns a constant."""
+        """Adds a function with the unit's types that returns a constant."""
         inputs = ", ".join(f"%in{index}: {kind}" for index, kind in enumerate(unit.operand_types))
         zero = f"arith.constant {'0.0' if number_type(unit.result_type).is_float else '0'} : {unit.result_type}"
         text = f"func.func @{name}({inputs}) -> {unit.result_type} {{ %0 = {zero} return %0 : {unit.result_type} }}"
@@ -268,7 +262,8 @@ class _CoreLowering:
 
 
 def _shifted(op: Any) -> None:
-    """A division of an index by a power of two as a shift, its remainder as a mask: a divider takes a cycle a bit."""
+    """Replaces a division of an index by a power of two by a shift, and its remainder by a mask: a divider takes a
+    cycle for each bit."""
     divisor = constant_of(op.operands[1])
     if divisor is None or divisor & (divisor - 1) or str(op.operands[1].type) != "index":
         return

@@ -53,7 +53,7 @@ class Banked:
 
 
 def arm_of(op: Any) -> tuple[str, int]:
-    """The parallel kernel and the number of the arm that `op` is or stands in; ("", 0) outside of arms."""
+    """The parallel kernel and the number of the arm that `op` belongs to; ("", 0) outside of arms."""
     while op is not None and op.name != "func.func":
         if op.name == "scf.execute_region":
             return op.attributes["arm_of"].value, op.attributes["arm"].value
@@ -71,7 +71,7 @@ class Accesses:
     arguments: dict[tuple[Any, int], list[Any]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, op: Any) -> None:
-        """Which arm reads which banks."""
+        """Notes which banks the arm of an access reads."""
         if op.name == "memref.load":
             memory, indices = op.operands[0], list(op.operands)[1:]
             kernel, arm = arm_of(op)
@@ -79,7 +79,7 @@ class Accesses:
                 self.readers.setdefault((memory, bank), {}).setdefault(kernel, {}).setdefault(arm)
 
     def copies(self, memory: Any, bank: int) -> int:
-        """How many copies of a bank are needed: as many as arms of one kernel read it, at least 1."""
+        """The number of copies of a bank: as many as arms of one kernel read it, at least 1."""
         return max((len(arms) for arms in self.readers.get((memory, bank), {}).values()), default=1)
 
     def candidates(self, memory: Banked, indices: Sequence[Any]) -> list[int]:
@@ -143,7 +143,7 @@ class Accesses:
         ]
 
     def divided(self, pair: tuple[Any, Any], factor: int) -> tuple[Any, Any]:
-        """Bank and offset again, from the index of the element, at run time."""
+        """Bank and offset, computed at run time from the index of the element."""
         bank, offset = pair
         if factor == 1:
             return pair
@@ -163,7 +163,7 @@ def _row_major(parts: Sequence[Any], shape: Sequence[int]) -> Any:
 
 
 def _chain(candidates: Sequence[int], number: Any, access: Callable[[int], Any], result: Any) -> Any:
-    """if number == first { … } else if …; the value of the access that is made."""
+    """if number == first { … } else if …; the value of the access that runs."""
     if len(candidates) == 1:
         return access(candidates[0])
     chosen = ir.Operation.create(
@@ -195,7 +195,7 @@ def _equals(number: Any, bank: int) -> Any:
 
 
 def _scaled(index: Any, stride: int) -> Any:
-    """A shift where it can be one: a multiplication takes cycles."""
+    """A product with a constant; a shift if possible, because a multiplication takes cycles."""
     if stride & (stride - 1) == 0:
         return index if stride == 1 else _index("shli", index, constant(stride.bit_length() - 1))
     return _index("muli", index, constant(stride))
@@ -228,7 +228,7 @@ _FOLDED: dict[str, Callable[[int, int], int]] = {
 
 
 def _index(operation: str, left: Any, right: Any) -> Any:
-    """Folded where both are constants: lower-scf-to-calyx aborts on a condition that is one."""
+    """An operation on indices, folded if both are constants: lower-scf-to-calyx aborts on a constant condition."""
     known = constant_of(left), constant_of(right)
     if known[0] is not None and known[1] is not None:
         return constant(_FOLDED[operation](known[0], known[1]))

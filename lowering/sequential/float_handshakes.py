@@ -26,7 +26,7 @@ FLOATS = {16: "f16", 32: "f32"}
 
 @dataclass(frozen=True)
 class Handshake:
-    """The module `name`, its definition and those of the units in it; `cycles` from go to done."""
+    """The module `name`, its definition and those of its units; `cycles` from go to done."""
 
     name: str
     definitions: dict[str, str]
@@ -45,7 +45,7 @@ def float_primitive(kind: str, width: int, outputs: Collection[str], library: Li
 
 
 def unit_component(name: str, unit: Unit) -> Handshake:
-    """The unit behind the ports of a component that lower-scf-to-calyx makes of a function: in0, in1 … → out0."""
+    """The unit behind the ports of the component that lower-scf-to-calyx makes of a function: in0, in1 … → out0."""
     inputs = [(f"in{index}", port.width_bits) for index, port in enumerate(unit.inputs)]
     body = new_body(inputs)
     operands = {port.name: f"%{inner}" for port, (inner, _) in zip(unit.inputs, inputs, strict=True)}
@@ -56,7 +56,7 @@ def unit_component(name: str, unit: Unit) -> Handshake:
 
 
 def _operation(body: HwBody, units: Sequence[tuple[Unit, Mapping[str, str]]]) -> tuple[list[str], str]:
-    """Units that work on the same operands, their captured results, and done when the slowest is."""
+    """Units that work on the same operands; their captured results, and a done with the slowest."""
     latency = max(unit.latency_cycles for unit, _ in units)
     cycle = steps(body, pipeline_cycles(latency))
     results = []

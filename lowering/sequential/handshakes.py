@@ -51,12 +51,12 @@ MULTIPLIER_CYCLES = 3  # from go to done
 
 
 def divider_cycles(width: int) -> int:
-    """From go to done."""
+    """Cycles from go to done of a divider."""
     return width + 1
 
 
 def pipeline_cycles(latency_cycles: int) -> int:
-    """From go to done of a pipeline behind a handshake."""
+    """Cycles from go to done of a pipeline behind a handshake."""
     return latency_cycles + 1
 
 

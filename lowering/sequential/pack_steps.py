@@ -27,8 +27,8 @@ _PLACE = "torch2hw.place"
 
 
 def pack(module: Any, wanted: bool) -> list[int]:
-    """Packs @core of the CIRCT module in place; for each `if` of the control, in order, its number before. Only that if
-    not `wanted`."""
+    """Packs @core of the CIRCT module in place; gives, for each `if` of the packed control in order, its number before.
+    If not `wanted`, nothing is packed."""
     component = next(op.operation for op in module.body.operations if _symbol(op.operation) == "core")
     control = next(op.operation for op in _operations(component) if op.operation.name == "calyx.control")
     conditions = [op for op in _walk(control) if op.name == "calyx.if"]
@@ -51,7 +51,8 @@ def pack(module: Any, wanted: bool) -> list[int]:
 
 @dataclass(frozen=True)
 class Use:
-    """State that is looked at, state that is changed, and combinational cells that are driven, by name of the cell."""
+    """The state that is read, the state that is changed, and the combinational cells that are driven, by name of the
+    cell."""
 
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
@@ -119,7 +120,7 @@ class _Packer:
         return use
 
     def shape(self, name: str) -> Any:
-        """Equal for groups that take equally long."""
+        """The shape of a group: groups of equal shape take equally long."""
         group, cells = self.component.groups[name], self.component.cells
 
         def of(value: Value | None) -> Any:
@@ -165,7 +166,7 @@ class _Packer:
             empty.erase()
 
     def packed(self, run: Sequence[Any]) -> list[Any]:
-        """The steps in levels; each level a control operation, or a few where combinational cells are shared."""
+        """The steps in levels. A level is one control operation, or a few where combinational cells are shared."""
         uses = [self.of_operation(op) for op in run]
         levels: list[list[int]] = []
         level_of: list[int] = []
@@ -194,7 +195,7 @@ class _Packer:
         return list(found.values())
 
     def apart(self, steps: Sequence[_Step]) -> list[list[_Step]]:
-        """Steps of one level in as few parts as keep those that drive the same cells from each other."""
+        """The steps of one level in as few parts as possible, such that no two steps of a part drive the same cell."""
         parts: list[list[_Step]] = []
         for step in steps:
             for part in parts:

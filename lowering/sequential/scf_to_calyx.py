@@ -56,7 +56,7 @@ class SequentialProgram:
 
 
 def lower(core: Core, library: Library) -> SequentialProgram:
-    """Raises DataDependent where the latency is not a constant."""
+    """The Calyx program of a core. Raises DataDependent if the latency is not a constant."""
     program = core.program
     for buffer in program.buffers():
         assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
@@ -100,8 +100,8 @@ def lower(core: Core, library: Library) -> SequentialProgram:
 
 
 def _lower_in_circt(core_text: str, top: str, has_arms: bool) -> tuple[str, list[int]]:
-    """The module with component @core, and without the one that CIRCT makes around it: its entry point is `top`, which
-    is to be added. And `pack`'s order of conditions."""
+    """The module with component @core. The component that CIRCT makes around it is removed, and the entry point is
+    `top`, which the caller adds. Also `pack`'s order of conditions."""
     from torch2hw.tools.circt_bindings import ir, passmanager
 
     with calyx.context(), ir.Location.unknown():
@@ -121,7 +121,7 @@ def _lower_in_circt(core_text: str, top: str, has_arms: bool) -> tuple[str, list
 
 
 def _cell(memory: CoreMemory) -> Cell:
-    """The seq_mem that stands for `memory`."""
+    """The seq_mem cell of `memory`."""
     bits = address_bits(memory.elements)
     widths = dict.fromkeys(_MEMORY_PORTS, 1) | {
         "addr0": bits,
@@ -224,7 +224,7 @@ class _Top:
         return f"%{name}"
 
     def read(self, name: str, banks: dict[int, str], host: Addressed) -> None:
-        """The word of the bank that was asked for a cycle before."""
+        """Connects the host's read port to the bank that was addressed a cycle before."""
         data, width, bits, bank_bits = host.data.name, host.data.width_bits, host.address.width_bits, host.bank_bits
         if not bank_bits:
             self.assign(f"%{data}", f"%{banks[0]}.read_data", width)

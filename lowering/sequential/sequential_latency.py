@@ -41,12 +41,9 @@ class DataDependent(Exception):
 
 
 def latency_cycles(component: Component, delays: Mapping[str, int], choices: Sequence[Array]) -> int:
-    """Cycles from go to done. `delays` are the cycles from go to done, by cell or kind of cell, for instances by
-    component.
-
-    `choices` are, for each `if` of the control, in order, whether it takes its first arm, one element for each time
-    that it is reached. Raises DataDependent.
-    """
+    """Cycles from go to done. `delays`: the cycles from go to done, by cell or kind of cell, and by component for
+    instances. `choices`: for each `if` of the control, in order, whether it takes its first arm, an element for each
+    time that it is reached. Raises DataDependent."""
     total = _Timing(component, delays, iter(choices)).of_runs(component.control, 1)
     return total if isinstance(total, int) else int(total[0])
 
@@ -56,7 +53,7 @@ class _Timing:
         self.component, self.delays, self.choices = component, delays, choices
 
     def of_runs(self, control: Control, times: int) -> Cycles:
-        """The cycles that each of the `times` runs of `control` takes."""
+        """The cycles of each of the `times` runs of `control`."""
         match control:
             case Enable(group):
                 return self.group(self.component.groups[group])
@@ -86,11 +83,11 @@ class _Timing:
         raise DataDependent(f"{self.component.name} has a while loop")
 
     def at_least(self, control: Control, times: int) -> Cycles:
-        """An arm that is empty takes a cycle."""
+        """The cycles of an arm; an empty arm takes one."""
         return 1 if control == InOrder(()) else self.of_runs(control, times)
 
     def group(self, group: Group) -> int:
-        """Until the cycle of its done, that one included."""
+        """The cycles of a group, up to and including the cycle of its done."""
         if group.latency_cycles is not None:
             return group.latency_cycles
         ends = (
@@ -118,7 +115,7 @@ class _Timing:
 
 
 def choices(core_text: str) -> list[Array]:
-    """What each scf.if of @core, in order, finds each time that it is reached. Raises DataDependent."""
+    """For each scf.if of @core, in order, the condition's value each time that it is reached. Raises DataDependent."""
     from torch_mlir import ir
 
     from torch2hw.analysis.reference import Reference

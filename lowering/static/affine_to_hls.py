@@ -97,7 +97,7 @@ def emit(program: Program) -> str:
 
 
 def with_names_apart(program: Program) -> Program:
-    """`program` without buffers that are called as a loop or a value is: in C++ it would hide them."""
+    """`program` with buffers renamed that share the name of a loop or a value, which would hide them in C++."""
     inner = {loop.variable.name for kernel in program.kernels for loop in kernel.loops} | {"round"}
     for kernel in program.kernels:
         inner |= {statement.result for statement in kernel.statements()}
@@ -149,7 +149,7 @@ def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]
 
 
 def constant_partitions(kernel: Kernel) -> list[str]:
-    """Our hardware has a ROM for every access; C++ has one array, which needs banks."""
+    """Pragmas for constants: our hardware has a ROM for every access, but C++ has one array, which needs banks."""
     lines = []
     for buffer in dict.fromkeys(load.buffer for load in kernel.loads() if load.buffer.data is not None):
         accesses = [load.indices for load in kernel.loads() if load.buffer is buffer]
@@ -173,7 +173,7 @@ def c_type(dtype: str, source: Source | None = None) -> str:
 
 
 def unsigned(dtype: str) -> str:
-    """A cast to the unsigned type of that width, before what extends it; nothing for a flag."""
+    """A cast to the unsigned type of that width, for an operation that zero-extends; nothing for a flag."""
     kind = number_type(dtype)
     return f"(uint{kind.bits}_t)" if kind.kind in ("signed", "index") else ""
 

@@ -22,7 +22,8 @@ def bits_for(values: int) -> int:
 
 
 class IndexStreams:
-    """The counters of `loops` (outermost first) in `component`; they step in the last cycle of static group `group`."""
+    """The counters of `loops` (outermost first) in `component`. They step in the last cycle of the static group
+    `group`."""
 
     def __init__(self, component: Component, loops: tuple[Loop, ...], group: str, step: Wire | None) -> None:
         self.component = component
@@ -76,7 +77,7 @@ class IndexStreams:
         return self.component.operator("sge", value, self.component.constant(0, width), 1)
 
     def _threshold(self, item: Variable, coefficient: int, offset: int) -> Wire:
-        """High where coefficient · item + offset ≥ 0: the loop's counter against a constant."""
+        """High where coefficient · item + offset ≥ 0: the loop's counter is compared with a constant."""
         component, counter = self.component, self.counters[item].out
         if coefficient < 0:
             last = offset // -coefficient  # item ≤ last
@@ -108,7 +109,7 @@ class IndexStreams:
         return self.streams[key]
 
     def _side_by_side(self, index: Index, width: int) -> Wire | None:
-        """The counters' bits next to each other, where the strides allow it."""
+        """The counters' bits concatenated, if the strides allow it."""
         parts = sorted(((stride, v) for v, stride in index.terms if isinstance(v, Variable)), key=lambda part: part[0])
         filled = 1
         for stride, item in parts:
@@ -128,7 +129,8 @@ class IndexStreams:
         return total
 
     def _accumulated(self, index: Index, width: int) -> Wire:
-        """A register updated with the index; it holds value xor start, so that reset means the first iteration."""
+        """A register that follows the index. It holds value xor start, so that its reset value means the first
+        iteration."""
         component = self.component
         strides = [dict(index.terms).get(loop.variable, 0) for loop in self.loops]
         start = component.constant(index.constant, width)
@@ -158,7 +160,7 @@ class IndexStreams:
         return value
 
     def _computed(self, index: Index, width: int) -> Wire:
-        """An index with divisions: each division of a small range is a table of its dividend, the rest is added up."""
+        """An index with divisions: each division of a small range is a table of its dividend; the terms are added."""
         component = self.component
         plain = Index(tuple(term for term in index.terms if isinstance(term[0], Variable)), index.constant)
         total = self.value(plain, width) if plain.terms or plain.constant else None
@@ -183,7 +185,7 @@ class IndexStreams:
         return total
 
     def _multiple(self, wire: Wire, factor: int) -> Wire:
-        """wire · factor modulo 2^width, as a sum of shifts; factors with more ones than zeros are negated."""
+        """wire · factor modulo 2^width as a sum of shifts; factors with more ones than zeros are negated first."""
         component, width = self.component, wire.width
         negative = factor.bit_count() > width // 2 + 1
         if negative:

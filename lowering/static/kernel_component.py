@@ -83,7 +83,7 @@ class KernelComponent(KernelPipeline):
 
     @property
     def latency_cycles(self) -> int:
-        """From go to the last store of a round."""
+        """Cycles from go to the last store of a round."""
         return self.schedule.latency_cycles(self.kernel.round_trips)
 
     def build(self) -> None:
@@ -206,7 +206,8 @@ class KernelComponent(KernelPipeline):
         self.values[load.result] = data, ready
 
     def read(self, load: Load, start: int) -> Wire:
-        """Reads the bank that the element is in; where that is no constant, every bank it can be in, and selects."""
+        """Reads the bank that holds the element. If its number is no constant, reads every bank that may hold it, and
+        selects."""
         buffer, factors = load.buffer, load.buffer.bank_factors
         offset = linearise([i.floordiv(f) for i, f in zip(load.indices, factors, strict=True)], buffer.bank_shape)
         address = self.runtime_address(load, offset, address_bits(buffer.bank_elements), start)
@@ -248,7 +249,8 @@ class KernelComponent(KernelPipeline):
         return total
 
     def rom(self, load: Load, start: int) -> Wire:
-        """A constant in the order in which this kernel reads it: its address counts through the loops that matter."""
+        """A constant with its words in the order in which this kernel reads them: the address counts through the loops
+        in its indices."""
         used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
         loops = [loop for loop in self.kernel.loops if loop.variable in used and loop.extent > 1]
         contents = rom_contents(load, loops)
@@ -263,7 +265,8 @@ class KernelComponent(KernelPipeline):
 
     # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:
-        """The carried value as a mux of its initial value and its state; the state is closed when `next` exists."""
+        """Makes a carried value a multiplexer of its initial value and its state; `close_state` drives the state once
+        `next` exists."""
         width = number_type(carried.type).bits
         state = self.component.cell("std_wire", f"{carried.name}_state", [("in", width), ("out", width)])
         self.states.append((number, carried, state["in"]))
@@ -273,9 +276,8 @@ class KernelComponent(KernelPipeline):
         self.values[carried.name] = self.component.mux(first, self.at(carried.init, read), state["out"]), read
 
     def close_state(self, number: int, carried: Carried, state: Wire) -> None:
-        """Leads a carried value's next one back to where it is read: delayed, held in a register, or kept in a memory
-        with a word for each iteration of the inner loops.
-        """
+        """Drives the state of a carried value with its next value: delayed, held in a register, or stored in a memory
+        with a word for each iteration of the inner loops."""
         wire, ready = self.values[carried.next]
         read = self.schedule.start[carried.name]
         if number == 0:
@@ -304,7 +306,8 @@ class KernelComponent(KernelPipeline):
 
     # -- memories of the parent ----------------------------------------------------------------------------------------
     def store(self, number: int, store: Store, cycle: int) -> None:
-        """Writes to the bank that the element is in; where that is no constant, its number enables one of them."""
+        """Writes to the bank that holds the element. If its number is no constant, it enables one of the banks that may
+        hold it."""
         buffer, factors = store.buffer, store.buffer.bank_factors
         flags = [self.flag_at(self.indices.at_least_zero(index), cycle) for index in store.guard]
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]

@@ -25,7 +25,7 @@ class KernelPipeline:
         self.selects: dict[str, Wire] = {}
 
     def at(self, name: str, cycle: int) -> Wire:
-        """The value `name` of the iteration whose cycle `cycle` it is."""
+        """The value `name` of the iteration that is in its cycle `cycle`."""
         wire, ready = self.values[name]
         assert cycle >= ready or self.is_constant(wire), (
             f"{self.component.name}: {name} is wanted in {cycle}, ready in {ready}"
@@ -37,7 +37,8 @@ class KernelPipeline:
         return wire.name.startswith("%k") and wire in self.component.constants.values()
 
     def valid(self, cycle: int) -> Wire:
-        """The valid bit `cycle` cycles after issue: registers with reset, so that nothing is stored after a reset."""
+        """The valid bit of the iteration that is in its cycle `cycle`; its registers have a reset, so that nothing is
+        stored after one."""
         while len(self.valids) <= cycle:
             register = self.component.register(f"valid{len(self.valids)}", 1)
             self.component.assign(register.data, self.valids[-1])
@@ -57,15 +58,15 @@ class KernelPipeline:
         return name
 
     def stream_at(self, index: Index, width: int, cycle: int) -> Wire:
-        """An index of the iteration that is in cycle `cycle` of its pipeline."""
+        """An index of the iteration that is in its cycle `cycle`."""
         return self.component.delayed(self.indices.value(index, width), cycle)
 
     def flag_at(self, flag: Wire, cycle: int) -> Wire:
-        """A flag of the counters, delayed to cycle `cycle` of the pipeline."""
+        """A flag of the counters, for the iteration that is in its cycle `cycle`."""
         return self.component.delayed(flag, cycle)
 
     def runs(self, stage: int, cycle: int) -> Wire:
-        """High where `stage` really runs in the iteration whose cycle `cycle` it is."""
+        """High if `stage` runs in the iteration that is in its cycle `cycle`."""
         ended = [loop for loop in self.kernel.loops if loop.reduced_by is not None and loop.reduced_by < stage]
         flags = [self.flag_at(self.indices.all_at(ended, last=True), cycle)] if ended else []
         flags += [self.flag_at(self.indices.at_least_zero(index), cycle) for index in self.kernel.domain]

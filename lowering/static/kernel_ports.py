@@ -68,7 +68,7 @@ class KernelPorts:
         return self.writes[buffer, bank]
 
     def connect(self) -> None:
-        """Drives every port with what is asked for in its cycle."""
+        """Drives every port with the access of the cycle."""
         component = self.component
         for read in self.reads.values():
             distinct = list(dict.fromkeys(read.requests))
@@ -87,7 +87,8 @@ class KernelPorts:
 
 
 def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
-    """The value whose number is `chosen` (one is): a tree of multiplexers over the number's bits, highest first."""
+    """The value with the number `chosen`, which exists: a tree of multiplexers over the bits of the number, the highest
+    first."""
     if len(values) == 1:
         return values[0][1]
     bit = max((values[0][0] ^ number).bit_length() for number, _ in values[1:]) - 1

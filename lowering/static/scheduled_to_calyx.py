@@ -33,7 +33,8 @@ Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that sta
 
 @dataclass(frozen=True)
 class CalyxProgram:
-    """Calyx text, its primitives as hardware, the contents that this refers to, and what the manifest needs to know."""
+    """Calyx text, the definitions of its primitives, the contents that these refer to, and the figures for the
+    manifest."""
 
     calyx: str
     definitions: dict[str, str]
@@ -70,7 +71,7 @@ class HostWires:
         return top.resize(shifted, self.ports.bank_bits)
 
     def offset(self, top: Component, width: int) -> Wire:
-        """The word of a bank that the address names."""
+        """The address within a bank of the word that the host addresses."""
         return top.resize(self.address, width) if self.ports.offset_bits else top.constant(0, width)
 
 
@@ -138,7 +139,7 @@ class _Top:
         return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.circuits), program)
 
     def phases(self) -> list[tuple[int, list[Phase]]]:
-        """The phases in order, each with its number of repetitions: more than one for those of `Rounds`."""
+        """The phases in order, each with its number of repetitions, which is more than one only in `Rounds`."""
         rounds: dict[int, tuple[Rounds, list[int]]] = {}  # by their first cycle, with the numbers of their kernels
         alone: dict[int, list[int]] = {}  # the numbers of other kernels, by their first cycle
         number = 0
@@ -166,8 +167,8 @@ class _Top:
         return found
 
     def announced(self) -> list[set[tuple[Buffer | str, int]]]:
-        """For each kernel the banks that it reads and the units it uses, where it must say when: all users but the
-        last, and every reader of an output, which the host reads too."""
+        """For each kernel, the banks that it reads and the units that it uses for which it has a select port: all but
+        the last user of each, and every reader of an output, which the host reads too."""
         users: dict[tuple[Buffer | str, int], list[int]] = {}
         for number, kernel in enumerate(self.program.kernels):
             uses: list[tuple[Buffer | str, int]] = [
@@ -208,7 +209,7 @@ class _Top:
                 self.top.assign(ports[f"{stem}_out"], cell["out"])
 
     def selected(self, choices: list[tuple[Wire | None, Wire]]) -> Wire:
-        """The wire whose flag is high (one at most is), the last one otherwise."""
+        """The wire whose flag is high (at most one is), otherwise the last wire."""
         wire = choices[-1][1]
         for flag, other in reversed(choices[:-1]):
             assert flag is not None, "only the last one needs no select port"
@@ -216,7 +217,7 @@ class _Top:
         return wire
 
     def memory(self, buffer: Buffer, host: HostWires | None, idle: Wire) -> None:
-        """The banks of one buffer with all that reads and writes them."""
+        """Adds the banks of a buffer, and connects all that read and write them."""
         top, number = self.top, host.bank(self.top) if host is not None else None
         words = []
         for bank in range(buffer.banks):
@@ -237,7 +238,7 @@ class _Top:
             top.assign(host.data, select(top, asked, words))
 
     def table(self, buffer: Buffer) -> None:
-        """A constant that several kernels read, at different times."""
+        """Adds a constant that several kernels read, at different times."""
         assert buffer.data is not None
         record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
         cell = self.top.instance(primitive(record), bank_ports(buffer, 0).memory, {}, buffer.source)
