@@ -21,7 +21,7 @@ Array = NDArray[np.generic]
 
 
 def key(array: Array) -> str:
-    """The name of an array, which equal arrays share."""
+    """The name of an array; equal arrays have the same name."""
     flat = np.ascontiguousarray(array).reshape(-1)
     digest = hashlib.sha256(f"{flat.dtype.str}:".encode())
     digest.update(flat.view(np.uint8).data if flat.size else b"")
@@ -29,7 +29,7 @@ def key(array: Array) -> str:
 
 
 def add(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Puts arrays into the file, those that are not in it yet; there is none for no arrays."""
+    """Adds arrays to the file, without those that are in it already; without arrays, no file is made."""
     known = set(read(path)) if path.exists() else set()
     new = {name: array for name, array in arrays.items() if name not in known}
     if not new:
@@ -45,7 +45,7 @@ def add(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 class ArrayFile(Mapping[str, Array]):
-    """The arrays of a file by their names; each is read when it is asked for. Raises what `zipfile` and NumPy raise."""
+    """The arrays of a file by name, each read when it is first asked for. Raises the errors of `zipfile` and NumPy."""
 
     def __init__(self, path: Path) -> None:
         with zipfile.ZipFile(path) as archive:

@@ -23,7 +23,7 @@ from torch2hw.passes.bind_units import BindUnits
 
 
 class Checker(Protocol):
-    """Looks at the program after every pass that changed it; `checked` says what was found."""
+    """Checks the program after every pass that changed it. `checked` has its findings."""
 
     checked: list[Any]
 
@@ -34,9 +34,7 @@ class Checker(Protocol):
 @dataclass(frozen=True)
 class Compiled:
     """A model, and its program after every pass that was run. `imported` is the first program, at level torch.
-
-    `checked` says what `check` found about each pass, in words; it is empty where that was not asked for.
-    """
+    `checked` has the findings of `--check` for each pass; it is empty without that option."""
 
     loaded: LoadedModel
     options: Options
@@ -55,7 +53,7 @@ class Compiled:
 
     @property
     def result(self) -> LevelProgram:
-        """What the last pass left."""
+        """The program that the last pass left."""
         return self.steps[-1].program if self.steps else self.imported
 
     def verilog(self) -> str:
@@ -82,7 +80,7 @@ class Compiled:
 
 
 def library_of(options: Options) -> Library:
-    """The hardware library that these options ask for."""
+    """The hardware library for these options."""
     if options.float_lib is None:
         return Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
     from torch2hw.hwlib.hardfloat import HardFloatLibrary, read

@@ -17,7 +17,7 @@ UNQUOTABLE = frozenset('"\\') | frozenset(map(chr, range(32)))
 
 
 def manifest_path(path: Path) -> Path:
-    """Where the manifest of a design written to `path` stands."""
+    """The path of the manifest of a design that is written to `path`."""
     if path.suffix == ".json":
         raise UsageError(f"-o {path}: the manifest has that name", fix=f"use -o {path.with_suffix('.sv')}")
     return path.with_suffix(".json")
@@ -59,7 +59,7 @@ def design_texts(compiled: Finished, name: str) -> DesignTexts:
 
 
 def write_design(compiled: Finished, path: Path, last: bool = False) -> dict[str, Any]:
-    """Write OUT.sv, OUT.json and, for weights of more than `LIMIT_BYTES`, OUT.mem/*.hex, or nothing; the manifest.
+    """Write OUT.sv, OUT.json and, for large weights (`LIMIT_BYTES`), OUT.mem/*.hex: all or nothing. The manifest.
 
     `last`: the command writes nothing after it.
     """

@@ -33,19 +33,19 @@ class LevelProgram(Protocol):
 
 
 class Pass(Protocol):
-    """A step of the compiler; a frozen dataclass, its module's docstring its contract."""
+    """A step of the compiler: a frozen dataclass. The docstring of its module is its contract."""
 
     @property
     def name(self) -> str:
-        """Kebab-case; the one name in the command line, dumps, errors and tests."""
+        """In kebab-case; the same in the command line, dumps, errors and tests."""
 
     @property
     def source(self) -> str:
-        """The level it takes."""
+        """The level of the program that it takes."""
 
     @property
     def target(self) -> str:
-        """The level it leaves."""
+        """The level of the program that it leaves."""
 
     def run(self, program: Any, context: Context) -> tuple[Any, dict[str, Any]]:
         """The new program, and what changed in hardware terms (nothing: an empty report).
@@ -57,7 +57,7 @@ class Pass(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What every pass may know: the options, the hardware library made for them, the name of the top module."""
+    """What every pass may ask for: the options, the hardware library for these options, the name of the top module."""
 
     options: Options
     library: Library
@@ -132,11 +132,8 @@ class Driver:
 
 @contextlib.contextmanager
 def answering_for(name: str, reproducer: Callable[[Exception], str], sources: Sources | None) -> Iterator[None]:
-    """Around one pass: its faults become `InternalError` with the file that `reproducer` writes, its refusals get the
-    user's file name.
-
-    Without `sources`, places are the user's already.
-    """
+    """A context around one pass. Faults become `InternalError` with the file that `reproducer` writes; refusals get the
+    user's file name. Without `sources`, locations are the user's already."""
     try:
         yield
     except InternalError as error:

@@ -26,10 +26,8 @@ WEIGHTS = "weights.npz"
 
 @dataclass
 class Dumps:
-    """The files of one run of `passes`; `context` is the driver's. Without a `folder` there are no dumps.
-
-    `manifest` is what the calyx level has said of the design by now (`manifest_of`).
-    """
+    """The files of one run of `passes`; `context` is the driver's. Without a `folder` there are no dumps. `manifest`:
+    what the design's manifest says so far (`manifest_of`)."""
 
     folder: Path | None
     passes: Sequence[Pass]
@@ -38,7 +36,7 @@ class Dumps:
     last: list[Section] | None = None
 
     def accept(self, number: int, before: LevelProgram, after: LevelProgram) -> None:
-        """Dump the program `after` pass number `number`, where it reads otherwise than the one before."""
+        """Dumps the program `after` pass number `number`, if its text differs from that of the program before."""
         self.manifest = manifest_of(after) or self.manifest
         if self.folder is None:
             return
@@ -57,7 +55,7 @@ class Dumps:
         self.last = sections
 
     def heading(self, number: int, level: str, weights: str) -> Heading:
-        """The header of a program that pass number `number` left; 0 for one that no pass has left."""
+        """The header of a program that pass number `number` left; 0 for the first program."""
         name = self.passes[number - 1].name if number else "start"
         following = self.passes[number].name if number < len(self.passes) else ""
         context = self.context

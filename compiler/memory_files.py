@@ -25,7 +25,7 @@ _WORD = re.compile(r"(\w+)\[\d+\] = (\d+)'h([0-9a-f]+);")
 
 
 def contents_bytes(verilog: str, table: Mapping[str, Contents]) -> int:
-    """How many bytes of initial contents the memories of a design have."""
+    """The size in bytes of the initial contents of a design's memories."""
     inside = (word for block in _BLOCK.finditer(verilog) for word in _WORD.finditer(block[2]))
     beside = sum(table[found[2]].bytes for found in REFERENCE.finditer(verilog))
     return beside + sum(-(-int(word[2]) // 8) for word in inside)
@@ -52,7 +52,7 @@ def move_contents(verilog: str, table: Mapping[str, Contents], folder: str) -> t
 
 
 def _block_contents(block: str, table: Mapping[str, Contents]) -> dict[str, str]:
-    """What each memory of an initial block holds, as the text of a file."""
+    """The contents of each memory of an initial block, as the text of a file."""
     found: dict[str, str] = {}
     for line in block.splitlines(keepends=True):
         reference, word = REFERENCE.match(line), _WORD.search(line)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Lowering:
     """A step between levels as a pass: `lower` is given its file, whose docstring is its contract.
 
-    `rounding` says where values are rounded in other places, if they may be.
+    `rounding`: where values may be rounded differently, if so.
     """
 
     file: str

@@ -67,7 +67,7 @@ its own, whose text has `"-":LINE:COLUMN: WHAT`, or `source:…` where slang spe
 
 @dataclass
 class ProgramReader:
-    """Reads the program of a file; `arrays` are those beside it, `library` gives units."""
+    """Reads the program of a file. `arrays` are those in the file beside it; `library` gives units."""
 
     file: str
     stored: Stored
@@ -132,8 +132,8 @@ class ProgramReader:
 
     @contextlib.contextmanager
     def parsing(self, sections: Sequence[Section], first: int = 1) -> Iterator[None]:
-        """Around the parsing of the texts of sections, one after the other: an error is placed in the file's lines.
-        The first section's text starts at line `first` of what is parsed."""
+        """A context in which the texts of sections are parsed, joined: errors get the line of the file. The first
+        section's text starts at line `first` of the joined text."""
         try:
             yield
         except Exception as wrong:  # noqa: BLE001 - MLIRError of two libraries, and ValueError
@@ -156,7 +156,7 @@ class ProgramReader:
             self.fail(wrong.what, wrong.line, "the text is not in the form that `--dump` writes", "correct the line")
 
     def contents(self) -> dict[str, Contents]:
-        """What memories hold, by name."""
+        """The contents of memories, by name."""
         return {
             found[1]: Contents(int(found[2]), self.array(found[3], line))  # type: ignore[arg-type]
             for found, line in self.lines("contents", r"(\S+) (\d+) (\w+)")
@@ -171,7 +171,8 @@ class ProgramReader:
                 self.fail(f"`{found[0]}` is no JSON object", line)
 
     def torch(self) -> TorchProgram:
-        """A program on tensors. What rebuilds the model's nested arguments is not in the file: tensors are flat."""
+        """A program on tensors. Its inputs and outputs are flat: the file does not hold the structure of nested
+        arguments."""
         ports: dict[str, list[TensorInfo]] = {"in": [], "out": []}
         for port, line in self.objects("ports"):
             way = "in" if "in" in port else "out"

@@ -47,7 +47,8 @@ Naming = Callable[[NDArray[np.generic]], str]
 
 @dataclass(frozen=True)
 class StoredCalyx:
-    """A calyx program that was read: text, primitives as hardware, and the contents that these refer to."""
+    """A calyx program read from a file: its text, the definitions of its primitives, and the contents that these refer
+    to."""
 
     calyx: str
     definitions: dict[str, str]
@@ -60,7 +61,7 @@ class StoredCalyx:
 
 @dataclass
 class Arrays:
-    """Gives arrays the names that stand in the text, and holds them."""
+    """Gives arrays their names for the text, and collects them."""
 
     held: dict[str, Array] = field(default_factory=dict)
 
@@ -72,7 +73,8 @@ class Arrays:
 
 
 def manifest_of(program: object) -> dict[str, Any]:
-    """What a calyx program says for the manifest, without the generator and the files; nothing of others."""
+    """The part of the manifest that follows from a calyx program, without generator and files; empty for other
+    programs."""
     if isinstance(program, CalyxProgram):
         return manifest(program, "", [], [])
     if isinstance(program, SequentialProgram):

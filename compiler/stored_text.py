@@ -49,7 +49,7 @@ _VERSION = re.compile(r"// torch2hw (\S+)")
 
 
 class NotReplayable(Torch2HWError):
-    """A file that `replay` cannot go on from; the location is its line, 0 for the file as a whole."""
+    """A file that `replay` cannot use. The location is its line, or 0 for the file as a whole."""
 
     code = "not-replayable"
 
@@ -115,7 +115,7 @@ class Stored:
 
 
 def read_stored(text: str, file: str) -> Stored:
-    """The parts of a file's text. Refuses what is no such file, what another version wrote, and what ends too early."""
+    """The parts of a file's text. Refuses files of other kinds or of other versions, and truncated ones."""
     lines = text.split("\n")
     version = _VERSION.fullmatch(lines[0])
     if version is None:

@@ -10,10 +10,8 @@ from torch2hw.hwlib.contents import Contents, fill
 
 @dataclass(frozen=True)
 class Text:
-    """A program that is its text and what its memories hold, to which the text refers by name.
-
-    `filled` puts the contents into the text.
-    """
+    """A program that is text, with the contents of its memories, to which the text refers by name. `filled` puts the
+    contents into the text."""
 
     content: str
     contents: Mapping[str, Contents] = field(default_factory=dict, repr=False)
