@@ -40,8 +40,8 @@ CONTROL_INPUTS = ((CONTROL.start, "go"), (CONTROL.clock, "clk"), (CONTROL.reset,
 
 
 @dataclass
-class Design:
-    """A module of components under construction."""
+class ModuleBuilder:
+    """Builds a Calyx module: components in the order in which they are finished, and the primitives that they use."""
 
     entry: str
     components: list[str] = field(default_factory=list)
@@ -58,10 +58,10 @@ class Design:
         return "\n".join([*lines, *self.components, "}", ""])
 
 
-class Component:
-    """One Calyx component. Ports are (name, width); the control ports are added."""
+class ComponentBuilder:
+    """Builds one Calyx component. Ports are (name, width); the control ports are added."""
 
-    def __init__(self, design: Design, name: str, source: Source | None = None) -> None:
+    def __init__(self, design: ModuleBuilder, name: str, source: Source | None = None) -> None:
         self.design = design
         self.name = name
         self.source = source
@@ -197,7 +197,7 @@ class Component:
             self.assign(ports[port], wire)
         return ports
 
-    def subcomponent(self, component: Component, hint: str) -> dict[str, Wire]:
+    def subcomponent(self, component: ComponentBuilder, hint: str) -> dict[str, Wire]:
         """Adds an instance, which stays even if nothing uses its outputs; its wires by port, control ports included."""
         name = self.unique(hint)
         control = [(port.name, port.width_bits) for port, _ in CONTROL_INPUTS]

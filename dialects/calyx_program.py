@@ -206,7 +206,7 @@ class Component:
 
 
 @dataclass(frozen=True)
-class Primitive:
+class ExternModule:
     """A module defined outside the program, by its ports."""
 
     name: str
@@ -219,4 +219,4 @@ class ComponentProgram:
 
     entry: str
     components: dict[str, Component] = field(default_factory=dict)
-    primitives: dict[str, Primitive] = field(default_factory=dict)
+    primitives: dict[str, ExternModule] = field(default_factory=dict)

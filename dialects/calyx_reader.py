@@ -13,6 +13,7 @@ from torch2hw.dialects.calyx_program import (
     Control,
     Cycles,
     Enable,
+    ExternModule,
     Group,
     GroupGo,
     If,
@@ -22,7 +23,6 @@ from torch2hw.dialects.calyx_program import (
     Parallel,
     Port,
     PortOf,
-    Primitive,
     Repeat,
     Sequence,
     Value,
@@ -112,13 +112,13 @@ def _place(op: Any) -> str:
     return f'loc("{found[1]}":{found[2]}:0)' if found and found[1] != "-" else ""
 
 
-def _primitive(op: Any) -> Primitive:
+def _primitive(op: Any) -> ExternModule:
     ports = []
     roles = list(op.attributes["per_port_attrs"]) if "per_port_attrs" in op.attributes else []
     found = re.findall(r"(input|output) ([\w$]+)\s*: i(\d+)", str(op.attributes["module_type"]))
     for (direction, name, width), role in zip(found, roles or [{}] * len(found), strict=True):
         ports.append(Port(name, int(width), direction == "input", "clk" if "calyx.clk" in role else ""))
-    return Primitive(_text(op, "sym_name"), tuple(ports))
+    return ExternModule(_text(op, "sym_name"), tuple(ports))
 
 
 def _component_ports(op: Any) -> tuple[Port, ...]:

@@ -8,7 +8,7 @@ computed from the counters by a small combinational unit.
 
 from __future__ import annotations
 
-from torch2hw.dialects.calyx_builder import Component, Register, Wire
+from torch2hw.dialects.calyx_builder import ComponentBuilder, Register, Wire
 from torch2hw.dialects.calyx_primitives import Primitive
 from torch2hw.dialects.loops import Loop
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Remainder, Variable
@@ -25,7 +25,7 @@ class IndexStreams:
     """The counters of `loops` (outermost first) in `component`. They step in the last cycle of the static group
     `group`."""
 
-    def __init__(self, component: Component, loops: tuple[Loop, ...], group: str, step: Wire | None) -> None:
+    def __init__(self, component: ComponentBuilder, loops: tuple[Loop, ...], group: str, step: Wire | None) -> None:
         self.component = component
         self.loops = [loop for loop in loops if loop.extent > 1]
         self.group = group

@@ -19,7 +19,7 @@ from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.modulo_schedule import iteration_distance
 from torch2hw.analysis.rom_contents import rom_contents
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses, unit_of
-from torch2hw.dialects.calyx_builder import Component, Design, Wire
+from torch2hw.dialects.calyx_builder import ComponentBuilder, ModuleBuilder, Wire
 from torch2hw.dialects.calyx_primitives import primitive
 from torch2hw.dialects.loops import (
     Buffer,
@@ -63,7 +63,7 @@ class KernelComponent(KernelPipeline):
 
     def __init__(
         self,
-        design: Design,
+        design: ModuleBuilder,
         name: str,
         kernel: Kernel,
         library: Library,
@@ -71,7 +71,7 @@ class KernelComponent(KernelPipeline):
         announced: Container[tuple[Buffer | str, int]] = (),
         control_cycles: int = 0,
     ) -> None:
-        super().__init__(Component(design, name, kernel.source), kernel)
+        super().__init__(ComponentBuilder(design, name, kernel.source), kernel)
         self.library = library
         self.numbers = {use.result: number for use, _, number in shared_uses(kernel, library, shared)}
         self.announced = announced

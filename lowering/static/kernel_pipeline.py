@@ -6,7 +6,7 @@ issue. Values, indices and flags that are needed later than they are ready are d
 
 from __future__ import annotations
 
-from torch2hw.dialects.calyx_builder import Component, Wire
+from torch2hw.dialects.calyx_builder import ComponentBuilder, Wire
 from torch2hw.dialects.loops import Kernel
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.lowering.static.index_streams import IndexStreams
@@ -18,7 +18,7 @@ class KernelPipeline:
 
     indices: IndexStreams
 
-    def __init__(self, component: Component, kernel: Kernel) -> None:
+    def __init__(self, component: ComponentBuilder, kernel: Kernel) -> None:
         self.component, self.kernel, self.schedule = component, kernel, kernel.plan
         self.values: dict[str, tuple[Wire, int]] = {}
         self.valids: list[Wire] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from torch2hw.dialects.bank_ports import bank_ports
-from torch2hw.dialects.calyx_builder import Component, Wire
+from torch2hw.dialects.calyx_builder import ComponentBuilder, Wire
 from torch2hw.dialects.loops import Buffer
 from torch2hw.hwlib.memories import address_bits
 
@@ -37,7 +37,7 @@ class WritePort:
 class KernelPorts:
     """The ports of one component, made when they are first asked for."""
 
-    def __init__(self, component: Component) -> None:
+    def __init__(self, component: ComponentBuilder) -> None:
         self.component = component
         self.reads: dict[tuple[Buffer, int], ReadPort] = {}
         self.writes: dict[tuple[Buffer, int], WritePort] = {}
@@ -86,7 +86,7 @@ class KernelPorts:
             component.assign(write.data, data)
 
 
-def select(component: Component, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
+def select(component: ComponentBuilder, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:
     """The value with the number `chosen`, which exists: a tree of multiplexers over the bits of the number, the highest
     first."""
     if len(values) == 1:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
 from torch2hw.dialects.bank_ports import bank_ports
-from torch2hw.dialects.calyx_builder import Component, Design, Wire
+from torch2hw.dialects.calyx_builder import ComponentBuilder, ModuleBuilder, Wire
 from torch2hw.dialects.calyx_primitives import primitive
 from torch2hw.dialects.interface import CONTROL, MEMORY
 from torch2hw.dialects.loops import Buffer
@@ -56,21 +56,21 @@ def lower(program: Program, library: Library) -> CalyxProgram:
 class HostWires:
     """The host's ports of a tensor, made at the top component."""
 
-    def __init__(self, top: Component, buffer: Buffer) -> None:
+    def __init__(self, top: ComponentBuilder, buffer: Buffer) -> None:
         self.ports = MEMORY.addressed(buffer)
         self.address, self.data, self.enable = (
             top.input(port.name, port.width_bits) if port.is_input else top.output(port.name, port.width_bits)
             for port in MEMORY.tensor_ports(buffer)
         )
 
-    def bank(self, top: Component) -> Wire | None:
+    def bank(self, top: ComponentBuilder) -> Wire | None:
         """The number of the bank that the address names, if there are several."""
         if not self.ports.bank_bits:
             return None
         shifted = top.operator("rsh", self.address, top.constant(self.ports.offset_bits, self.address.width))
         return top.resize(shifted, self.ports.bank_bits)
 
-    def offset(self, top: Component, width: int) -> Wire:
+    def offset(self, top: ComponentBuilder, width: int) -> Wire:
         """The address within a bank of the word that the host addresses."""
         return top.resize(self.address, width) if self.ports.offset_bits else top.constant(0, width)
 
@@ -78,8 +78,8 @@ class HostWires:
 class _Top:
     def __init__(self, program: Program, library: Library) -> None:
         self.program, self.library = program, library
-        self.design = Design(self.program.name)
-        self.top = Component(self.design, self.program.name)
+        self.design = ModuleBuilder(self.program.name)
+        self.top = ComponentBuilder(self.design, self.program.name)
         self.circuits: list[KernelComponent] = []
         self.ports: list[dict[str, Wire]] = []
 
