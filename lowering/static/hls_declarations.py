@@ -1,0 +1,96 @@
+"""Names, types, arrays and pragmas of the C++ that `affine_to_hls` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from torch2hw.analysis.banks import wanted_factors
+from torch2hw.analysis.refusals import unsupported
+from torch2hw.dialects.loops import Buffer, Kernel, Source
+from torch2hw.dialects.number_types import number_type
+
+KEYWORDS = frozenset(
+    "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
+    "friend goto if inline int long main namespace new operator private protected public register return short signed "
+    "sizeof static std struct switch template this throw true try typedef union unsigned using virtual void volatile "
+    "while maximum minimum floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root".split()
+)
+
+
+def stored(kernel: Kernel) -> list[Buffer]:
+    """The buffers that a kernel gets as arguments."""
+    used = dict.fromkeys(load.buffer for load in kernel.loads() if load.buffer.data is None)
+    return list(used | dict.fromkeys(store.buffer for store in kernel.stores()))
+
+
+def kernel_name(top: str, kernel: Kernel) -> str:
+    """The name of a kernel's function in C++."""
+    return f"{legal(top)}_{kernel.name}"
+
+
+def legal(name: str) -> str:
+    """The name, or with `_` after it if it is a keyword of C++."""
+    return f"{name}_" if name in KEYWORDS else name
+
+
+def shape(buffer: Buffer) -> str:
+    """The array extents in C++; a scalar is an array of one."""
+    return "".join(f"[{size}]" for size in buffer.shape) or "[1]"
+
+
+def argument(buffer: Buffer, read_only: bool) -> str:
+    """The declaration of a parameter."""
+    return f"{'const ' if read_only else ''}{c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)}"
+
+
+def partition(buffer: Buffer, factors: Sequence[int] | None = None) -> list[str]:
+    """A pragma for each dimension with more than one bank; `factors` None takes the buffer's own."""
+    return [
+        f"#pragma HLS ARRAY_PARTITION variable={legal(buffer.name)} cyclic factor={factor} dim={dimension}"
+        for dimension, factor in enumerate(buffer.bank_factors if factors is None else factors, 1)
+        if factor > 1
+    ]
+
+
+def constant_partitions(kernel: Kernel) -> list[str]:
+    """Pragmas for constants: our hardware has a ROM for every access, but C++ has one array, which needs banks."""
+    lines = []
+    for buffer in dict.fromkeys(load.buffer for load in kernel.loads() if load.buffer.data is not None):
+        accesses = [load.indices for load in kernel.loads() if load.buffer is buffer]
+        lines += partition(buffer, wanted_factors(accesses, len(buffer.shape), len(accesses)))
+    return lines
+
+
+def constant(buffer: Buffer) -> str:
+    """The definition of a constant array."""
+    assert buffer.data is not None
+    words = ", ".join(literal(int(word), buffer.dtype) for word in buffer.data.reshape(-1))
+    return f"static const {c_type(buffer.dtype, buffer.source)} {legal(buffer.name)}{shape(buffer)} = {{{words}}};"
+
+
+def c_type(dtype: str, source: Source | None = None) -> str:
+    """The C++ name of a type; `unsupported` where it has none."""
+    name = number_type(dtype).c
+    if name is None:
+        raise unsupported(f"{dtype} in C++", source)
+    return name
+
+
+def unsigned(dtype: str) -> str:
+    """A cast to the unsigned type of that width, for an operation that zero-extends; nothing for a flag."""
+    kind = number_type(dtype)
+    return f"(uint{kind.bits}_t)" if kind.kind in ("signed", "index") else ""
+
+
+def literal(bits: int, dtype: str) -> str:
+    """A C++ literal for a bit pattern."""
+    kind = number_type(dtype)
+    if kind.is_float:
+        number = kind.values_of(bits)[0]
+        return f"{number!s}f" if np.isfinite(number) else f"from_bits(0x{bits:08x}u)"
+    if kind.kind == "boolean":
+        return "true" if bits else "false"
+    value = kind.signed_integer(bits)
+    return f"INT64_C({value})" if value > -(1 << 63) else "INT64_MIN"
