@@ -1,14 +1,14 @@
-"""Find the model and its example inputs in a Python file, or behind `package.module:attribute`.
+"""Finds the model and its example inputs in a Python file, or behind `package.module:attribute`.
 
-Looked for in this order, the first that is complete being taken:
+The first of these that is complete is taken:
 
 1. globals `model` (an `nn.Module`) and `example_inputs` (a tensor, or a tuple of what `forward` takes);
 2. functions `get_model()` and `get_sample_input()`;
 3. `--model NAME --input f32[1,64]`: NAME is an `nn.Module` class, or a callable without arguments that makes one.
 
-An explicit `--model` or `--input` stands above what the file says. The file is executed, with its folder on the import
-path and PyTorch's random generator seeded with 0, so that weights which the file does not seed are the same each time.
-What the file prints goes to stderr. The model is put in eval mode.
+An explicit `--model` or `--input` overrides the file. The file is executed, with its folder on the import path and
+PyTorch's random generator seeded with 0, so that weights which the file does not seed are the same each time. What the
+file prints goes to stderr. The model is put in eval mode.
 
 Refuses: `usage` (no such file, not a Python file, a malformed --input), `model-file` (does not execute), `no-model`,
 `ambiguous-model`, `not-a-module`, `example-inputs`.
@@ -16,24 +16,20 @@ Refuses: `usage` (no such file, not a Python file, a malformed --input), `model-
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import importlib
-import importlib.util
 import math
 import re
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.dialects.names import CONTROL_PORTS, KEYWORDS, identifier
 from torch2hw.dialects.number_types import ELEMENT_TYPES
-from torch2hw.frontend.locations import Sources, recording_construction
-from torch2hw.frontend.refusals import AmbiguousModel, BadInputs, ModelFileError, NoModel, NotAModule
+from torch2hw.frontend.locations import Sources
+from torch2hw.frontend.model_definitions import Definitions
+from torch2hw.frontend.model_file import check_exists, execute, user_code
 from torch2hw.tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +43,6 @@ PRECISIONS = ("float32", "int8")
 """Of layers, in `get_precision_spec()`."""
 
 MAX_INPUT_ELEMENTS = 1 << 28
-
-HOW_TO_GIVE_INPUTS = "add `example_inputs = (torch.randn(1, 64),)` to the file, or use --input f32[1,64]"
 
 
 @dataclass(frozen=True)
@@ -70,16 +64,16 @@ class LoadedModel:
 
 def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> LoadedModel:
     """The model that MODEL, --model and --input mean."""
-    _check_exists(spec)
+    check_exists(spec)
     import torch
 
     given_inputs = tuple(_example(text) for text in inputs)
     torch.manual_seed(0)
     with contextlib.redirect_stdout(sys.stderr):
-        module, attribute, sources, shown = _execute(spec)
-        file = _Definitions(module, sources, shown, given_inputs)
+        module, attribute, sources, shown = execute(spec)
+        file = Definitions(module, sources, shown, given_inputs)
         wanted = name or attribute
-        with _user_code(file.sources, shown):
+        with user_code(file.sources, shown):
             model, example_inputs = file.named(wanted) if wanted is not None else file.conventional()
             kept = file.kept_in_float()
     top = top_name(Path(shown).stem)

@@ -63,8 +63,9 @@ def compile(model: nn.Module, example_inputs: Any, **options: Any) -> Design:
     from torch import nn
 
     from torch2hw.compiler.compiled import compile_model
-    from torch2hw.frontend.load_model import LoadedModel, as_arguments, in_eval_mode, top_name
+    from torch2hw.frontend.load_model import LoadedModel, in_eval_mode, top_name
     from torch2hw.frontend.locations import Sources
+    from torch2hw.frontend.model_definitions import as_arguments
     from torch2hw.frontend.refusals import NotAModule
 
     frame = inspect.currentframe()
