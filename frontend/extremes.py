@@ -1,5 +1,5 @@
-"""Maxima, minima and clamps give NaN where an operand is NaN, as in PyTorch, and `argmax` and its like the place of the
-first NaN; torch-mlir's give the other operand, and the place of the greatest number.
+"""Makes maxima, minima and clamps give NaN where an operand is NaN, as PyTorch's do, and `argmax` and the like give the
+index of the first NaN. torch-mlir's give the other operand, and the index of the largest number.
 
 Before:  %c = arith.cmpf ogt, %x, %y ; %z = arith.select %c, %x, %y           torch.maximum
          %c = arith.cmpf ult, %x, %low ; %z = arith.select %c, %low, %x       torch.clamp
@@ -9,7 +9,7 @@ After:   %z = arith.maximumf %x, %y
 Before:  %m = arith.maximumf %x, %best ; %c = arith.cmpf ogt, %x, %best       torch.argmax
 After:   %m = arith.maximumf %x, %best ; %c = (arith.cmpf ugt, %x, %best) and (arith.cmpf ord, %best, %best)
 
-needs: elementwise operations not fused: a user's torch.where(x > y, x, y) is two operations, and stays as it is.
+needs: elementwise operations that are not fused: then a user's torch.where(x > y, x, y) is two operations, and stays.
 leaves: the sign of a zero beside a constant zero (clamp keeps it); elsewhere +0 is greater than -0.
 """
 

@@ -1,11 +1,12 @@
-"""State that a model keeps in its attributes from one run to the next: found by running it, and refused.
+"""Finds state that a model keeps in its attributes from one run to the next, by running the model, and refuses it.
 
 `self.mem = 0.9 * self.mem + x`, an LSTM's `self.hidden`, a counter, a list used as a queue, on a buffer or a plain
 attribute. A design keeps nothing from one run to the next, so each of its runs would begin with the first state.
 
-An attribute that `forward` assigns but that changes no result is no state: what is kept for inspection, or a cache. So
-a model that changed attributes is run again: from what it left, and from what it left after other inputs. Results that
-stay the same, bit for bit, are taken as independent of them. The model is left as it was before.
+An attribute that `forward` assigns is no state if it changes no result: a value kept for inspection, or a cache. So a
+model that changed attributes is run again twice: with the attributes that it left, and with those that it left after
+other inputs. If the results stay the same, bit for bit, they are taken as independent of the attributes. Afterwards the
+model is restored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sorting and selection by rank: an element's place is the number of elements that come before it.
+"""Sorting and selection by rank: the index of an element in the result is the number of elements that come before it.
 
-Each is n² comparisons, which run in parallel and in any order, and needs no data-dependent control. Equal elements
-keep their order; NaN is greater than all else. What is chosen is chosen bit for bit.
+n elements take n² comparisons, which may run in parallel and in any order, and no data-dependent control. Equal
+elements keep their order; NaN is greater than all else. Selected elements keep their bits.
 """
 
 from __future__ import annotations

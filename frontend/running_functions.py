@@ -1,6 +1,6 @@
 """Running maxima, minima and log-sums of exponentials: n²/2 terms for n results, each result on its own.
 
-Running sums and products need no such thing: `scans`.
+Running sums and products take n terms: `scans`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Before:  %y, %last = tm_tensor.scan dimension(1) ins(%x) outs(%y0, %init) { ^bb0
 After:   %y, %last = linalg.generic {maps = [(d0, d1), (d0, d1), (d0)], iterators = [parallel, reduction]}
                      ins(%x) outs(%y0, %init) { ^bb0(%in, %out, %acc): %s = %in + %acc; yield %s, %s }
 
-why: linalg runs a reduction's iterations in order, so this is the scan, in a dialect that every tool reads. The order
-    of the operations is PyTorch's on a CPU, which accumulates in double precision and rounds each result, however.
-leaves: exclusive scans, which PyTorch has not, as they are.
+why: linalg runs the iterations of a reduction in order, so this generic is the scan, in a dialect that every tool
+    reads. The order of the operations is that of PyTorch's CPU kernel, which however accumulates in double precision.
+leaves: exclusive scans, which PyTorch does not have, unchanged.
 """
 
 from __future__ import annotations

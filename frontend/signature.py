@@ -1,9 +1,9 @@
 """Inputs and outputs of a model, flattened: their names, shapes, stored types, and how to build the structures again.
 
 Inputs are the tensors among `forward`'s arguments, nested ones flattened in order; outputs the tensors among what it
-returns. Everything else in either (numbers, None, strings) is a constant of the design and keeps its place in the
-structure. Names are those of contract section 4: an argument's own (`x`, `state_h`, `xs_0`), `out`, `out0` … or
-dictionary keys for outputs, made legal and unique together.
+returns. Everything else in them (numbers, None, strings) is a constant of the design, and stays where it is in the
+structure. Names are those of contract section 4: the argument's own name (`x`, `state_h`, `xs_0`); for outputs `out`,
+`out0` … or dictionary keys. All of them together are made legal and unique.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Before:  %0 = torch.vtensor.literal(dense_resource<torch_tensor_4x8> : tensor<4x8xf32>), and in an appendix its bytes
 After:   %0 = torch.vtensor.literal(dense_resource<tensor0> : tensor<4x8xf32>), and an array `tensor0`
 
-why: torch-mlir makes a Python float of every element, and MLIR prints and parses two hexadecimal digits a byte, at
-    each step of the front end. None of its passes looks into a resource, so none needs the data.
-leaves: a tensor of one element in the text, where passes fold it.
+why: torch-mlir would make a Python float of every element, and MLIR would print and parse two hexadecimal digits for
+    every byte, at each step of the front end. None of these steps looks into a resource.
+leaves: tensors of one element in the text, where passes fold them.
 """
 
 from __future__ import annotations

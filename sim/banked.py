@@ -1,7 +1,7 @@
 """Tensors as the reference program stores them: cyclically in banks, the bank leading, as in contract section 5.
 
 The program's memref has the bank factors above 1 as leading dimensions, then ceil(D_d / f_d) for every dimension of the
-tensor; elements that padding adds are 0 in inputs and of no meaning in outputs.
+tensor. Padding elements are 0 in inputs; in outputs they have no meaning.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""design.h: the part of the bench that knows the ports of one design, generated from its manifest and checked.
+"""design.h: the part of the bench that is specific to the ports of one design, generated from its manifest and checked.
 
-What is driven is masked to the port's width: Verilator keeps a narrow port in a wider C++ integer and trusts its user.
+Driven values are masked to the port's width: Verilator keeps a narrow port in a wider C++ integer and does not mask it.
 """
 
 from __future__ import annotations

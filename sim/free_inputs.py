@@ -1,7 +1,7 @@
-"""Which inputs may hold any bits: those that reach no place in a memory, no division and no amount of a shift.
+"""The inputs that may have any bit pattern: those that reach no index, no division and no amount of a shift.
 
-An index out of range gives some value, and MLIR leaves quotients of zero and shifts beyond the width undefined:
-stimulus for such inputs must come from the example.
+An index out of range gives an arbitrary value, and MLIR leaves quotients by zero and shifts beyond the width undefined.
+So the stimulus for other inputs must come from the example.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Many seeds of the fuzzer, in processes of this machine or on a Dask cluster, with a record of what became of each.
+"""Runs many seeds of the fuzzer, in processes of this machine or on a Dask cluster, and records the outcome of each.
 
-`DIR/outcomes.csv` gets a line for every seed as it is done: what it was, its verdict and why. Failures are shrunk here,
-by this process, and written to `DIR/fuzzSEED.py`. Worker processes are started afresh (threads of PyTorch and MLIR do
-not survive a fork) and replaced now and then. One that dies takes its seed with it as a failure, and nothing else.
+`DIR/outcomes.csv` gets a line for every finished seed: the model, the verdict and the reason. This process shrinks the
+failures and writes them to `DIR/fuzzSEED.py`. Worker processes are spawned, not forked (threads of PyTorch and MLIR do
+not survive a fork), and replaced from time to time. If one dies, its seed counts as a failure, and the others go on.
 """
 
 from __future__ import annotations

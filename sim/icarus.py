@@ -1,8 +1,9 @@
 """A design in a bench of Verilog, run by Icarus Verilog: every register and memory is X until it is written or reset.
 
-The bench plays the script that bench.cpp plays (the operations are described there) and answers the same, in lines of
-hexadecimal words. What is X where a host would look, in `done` after the first reset or in a result, is found: it comes
-from state that nothing initialised. Icarus interprets: tens to thousands of cycles a second, and no assertions.
+The bench executes the same script as bench.cpp (which describes the operations) and gives the same answers, in lines of
+hexadecimal words. It reports an X that a host would see, in `done` after the first reset or in a result: such an X
+comes from state that nothing initialised. Icarus is an interpreter: it runs tens to thousands of cycles a second,
+without assertions.
 """
 
 from __future__ import annotations

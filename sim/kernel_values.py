@@ -1,4 +1,4 @@
-"""Which kernel of a design is the first to store a wrong value: its stores in simulation, against the loop program."""
+"""Finds the first kernel that stores a wrong value: compares its stores in simulation with the loop program."""
 
 from __future__ import annotations
 

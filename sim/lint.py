@@ -1,7 +1,7 @@
-"""What two linters say about SystemVerilog: Verilator with -Wall, and slang with every warning and its whole analysis.
+"""The findings of two linters in SystemVerilog: Verilator with -Wall, and slang with all warnings and full analysis.
 
-Each finds what the other misses (two drivers of one register: slang; bits never used: Verilator). Generated designs
-have no finding but those waived in WAIVED, each with its reason.
+Each linter finds what the other misses (two drivers of one register: slang; bits never used: Verilator). In generated
+designs the only findings are those in WAIVED, each with its reason.
 """
 
 from __future__ import annotations

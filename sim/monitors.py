@@ -1,7 +1,8 @@
-"""Watching the kernels of a design while it is simulated: SystemVerilog bound to them, and what it tells.
+"""Monitors of the kernels of a simulated design: the SystemVerilog bound to them, and the reading of its output.
 
-A module `torch2hw_monitor` is bound to each kernel, so the design's own text stays as it is. It tells when the kernel
-was started, when it stored for the last time before it was started again, and how often; on request every store.
+A module `torch2hw_monitor` is bound to each kernel, so the design's own text does not change. For every start of the
+kernel it prints the cycle of the start, the cycle of the last store before the next start, and the number of stores; on
+request, also every store.
 
     monitor kernel NUMBER FIRST LAST STORES        cycles of the simulation, as the bench counts them
     monitor store NUMBER PORT ADDRESS DATA         hexadecimal; ports in the order of `Watched.stores`

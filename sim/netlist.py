@@ -1,10 +1,10 @@
-"""A design after synthesis: a netlist of Yosys in the place of its SystemVerilog.
+"""A design after synthesis: replaces its SystemVerilog by a netlist from Yosys.
 
 Before:  TOP.sv, hierarchical, with arithmetic operators
 After:   TOP.sv with one module: tables of six inputs, flip-flops, and memories as arrays
 
-The ports are the same, so the manifest holds and the netlist is simulated like the design. Memories stay arrays with
-their initial contents: which cells they become differs from device to device, their ports do not.
+The ports are the same, so the manifest stays valid and the netlist is simulated like the design. Memories stay arrays
+with their initial contents: the cells that they become depend on the device, their ports do not.
 """
 
 from __future__ import annotations

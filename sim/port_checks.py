@@ -1,14 +1,14 @@
-"""What check-ports proves about memory ports, asserted while a design is simulated: SystemVerilog bound to the top.
+"""Assertions, in simulation, of what check-ports proves about memory ports: SystemVerilog bound to the top module.
 
 Before:  a scheduled program and the design made of it
 After:   module TOP_port_checks, and `bind TOP TOP_port_checks …`, for a file of its own: the design does not change
 
-In every cycle of a run, for every access that the schedule makes in it:
-- a read finds its own address at the read port of its bank, so no other request with another address has the port;
-- a write finds its enable and its address at the write port of its bank, and is the only one there;
-- addresses are those of contract section 5, computed anew from the indices of the loops, and inside the bank.
-A write that no access makes is a violation too. Loads at indices that are computed at run time, and loads outside the
-buffer whose value nobody uses, are not looked at. A violation is a line `violation: …` for the bench (bench.cpp).
+In every cycle of a run, for every access that the schedule has in that cycle:
+- for a read, the read port of its bank has its address, so no other read with another address uses the port;
+- for a write, the write port of its bank has its enable and its address, and no other write uses the port;
+- the address is that of contract section 5, computed independently from the loop indices, and is inside the bank.
+A write that belongs to no access is a violation too. Loads at indices computed at run time are not checked, nor are
+loads outside the buffer whose value is not used. A violation is a line `violation: …` for the bench (bench.cpp).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Running a design on the host interface of contract section 5, and reading back what it computed.
+"""Runs a design through the host interface of contract section 5, and reads its results.
 
-A run is: write the inputs, raise go, wait for done, read the outputs. The bench checks on the way that done is high for
-exactly one cycle a run and comes `latency_cycles` after go. The conditions can be made hard (`Conditions`); none
-of them may change a result.
+A run is: write the inputs, raise go, wait for done, read the outputs. The bench also checks that done is high for
+exactly one cycle in each run, `latency_cycles` after go. `Conditions` can make the surroundings difficult; none of them
+may change a result.
 """
 
 from __future__ import annotations

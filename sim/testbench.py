@@ -1,10 +1,10 @@
-"""A directory with cocotb testbenches for a compiled design (`torch2hw testbench`), which needs nothing of ours.
+"""Writes a directory with cocotb testbenches for a compiled design (`torch2hw testbench`); they do not need torch2hw.
 
-The benches are the files of testbench_files/, copied as they are. What is written for the design: its SystemVerilog and
-manifest and memory files, a module around each kernel (`testbench_kernels`), and stimulus with expected results as
-data. All expected results come from the CPU, by the program that the hardware implements: whole for the top, up to each
-kernel for the kernels, and operation by operation for the units (`testbench_units`). The sequential schedule has no
-kernels: its loops are one component, which the top's bench runs.
+The benches are copies of the files in testbench_files/. Written for the design are its SystemVerilog, manifest and
+memory files, a module around each kernel (`testbench_kernels`), and stimulus with expected results. The CPU computes
+all expected results with the program that the hardware implements: all of it for the top, the part up to the kernel for
+a kernel, and single operations for units (`testbench_units`). The sequential schedule has no kernels: its loops are one
+component, which the bench of the top runs.
 """
 
 from __future__ import annotations

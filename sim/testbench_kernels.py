@@ -1,8 +1,9 @@
-"""Each kernel of a design among the memories and shared units it uses, and what the memories hold before and after.
+"""Benches of single kernels: each with the memories and shared units that it uses, and the contents of these memories
+before and after a run.
 
-The first contents come from running the program on the CPU up to and including this one, every buffer an
-output; of fused kernels the first round is run. Others are numbers of any size and special values, whatever the rest of
-the program would make, and only the kernel is run on them: of fused kernels the rounds that follow.
+The first contents come from running the program on the CPU up to and including the kernel, with every buffer as an
+output; of a kernel in rounds, the first round is run. Further contents are numbers of any size and special values,
+whether or not the program can compute them. Only the kernel runs on them: of a kernel in rounds, the following rounds.
 """
 
 from __future__ import annotations

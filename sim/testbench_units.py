@@ -1,7 +1,7 @@
 """Stimulus for each function unit of a design, with the results of its operation on the CPU.
 
-The expected results come from a loop over that one operation, printed and run like any program: the CPU's own
-arithmetic where it has the unit's bits, else the unit's software model.
+The expected results come from a loop over that operation, printed and run like any program: by the CPU's own
+arithmetic if it gives the unit's bits, otherwise by the unit's software model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""When each kernel ran, as simulated: a timeline in Chrome's trace format (Perfetto shows it), and a table.
+"""The cycles in which each kernel ran in simulation: a timeline in Chrome's trace format (for Perfetto), and a table.
 
-A kernel's slice is from the cycle in which it is started to the one of its last store; a fused kernel has one for each
-round. Kernels may overlap, so each has a row of its own. Cycles count from the one in which go is high. Times are at
-the clock the design was made for.
+A slice of a kernel lasts from its start to its last store; a kernel in rounds has a slice for each round. Kernels may
+overlap, so each has its own row. Cycles count from the cycle in which go is high. Times are those of the design's clock
+period.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""A design and the bench around it (bench.cpp), made into a program with Verilator and the machine's C++ compiler.
+"""Builds a design and its bench (bench.cpp) into a program, with Verilator and the machine's C++ compiler.
 
-Needs a C++ compiler and nothing else: Verilator's own program is called directly, so no perl, and we call the
-compiler, so no make. All the C++ of a design is one file for the code that runs each cycle (-O1: -O2 compiles longer
-and runs no faster) and one for the code that runs once (-O0), each split only where it is long: reading Verilator's
-headers takes as long as compiling a small design. A fast build is one file for both (-O0) with those headers
-precompiled, which halves the compiler's time for a small design. Verilator's runtime and the headers are compiled once
-for all designs. Programs are kept in the cache (`cache`). What state a program has before the first reset is chosen
-when it runs.
+Only a C++ compiler is needed: Verilator's binary is called directly (no perl), and so is the compiler (no make). The
+C++ of a design is one file with the code that runs in each cycle (-O1: -O2 compiles longer and runs no faster) and one
+with the code that runs once (-O0). They are split only if they are long, because reading Verilator's headers takes as
+long as compiling a small design. A fast build is a single file (-O0) with those headers precompiled, which halves the
+time for a small design. Verilator's runtime and the headers are compiled once for all designs. Programs are kept in the
+cache (`cache`). The state before the first reset is chosen when the program runs.
 """
 
 from __future__ import annotations
