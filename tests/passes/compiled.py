@@ -19,7 +19,7 @@ from torch2hw.passes.check_ports import faults
 from torch2hw.passes.overlap_kernels import OverlapKernels
 from torch2hw.sim.banked import pack
 
-LOOP_PASSES = tuple(step for step in STATIC if step.source == step.target == "affine")
+LOOP_PASSES = tuple(step.loaded() for step in STATIC if step.source == step.target == "affine")
 LIBRARY = Library()
 
 
