@@ -101,7 +101,8 @@ def _arguments(generic: _Generic, body: ScalarBody, values: TensorValues) -> dic
 
 
 def _forwarded(generic: _Generic, values: TensorValues) -> bool:
-    """If a generic only yields an input or a constant, a view: transposes, broadcasts, fills."""
+    """Enters a generic that only yields an input or a constant as a view: transposes, broadcasts, fills. Whether it is
+    one."""
     outputs = [list(mapping.results) for _, mapping in generic.outs]
     if len(outputs) != 1 or not all(isinstance(result, ir.AffineDimExpr) for result in outputs[0]):
         return False
@@ -130,7 +131,7 @@ def _forwarded(generic: _Generic, values: TensorValues) -> bool:
 
 
 def _folded(generic: _Generic, body: ScalarBody, yielded: list[str], values: TensorValues) -> bool:
-    """An elementwise operation whose operands are all constants is computed now; but codes stay codes."""
+    """Enters an elementwise operation on constants as a constant, unless it decodes codes. Whether it is one."""
     if any(isinstance(s, Operation) and _decodes(s) for s in body.statements):
         return False
     shape = tuple(v.extent for v in generic.variables)
