@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 HOW_TO_GIVE_INPUTS = "add `example_inputs = (torch.randn(1, 64),)` to the file, or use --input f32[1,64]"
 
+PRECISIONS = ("float32", "int8")
+"""Of layers, in `get_precision_spec()`."""
+
 
 @dataclass(frozen=True)
 class Definitions:
@@ -118,6 +121,19 @@ class Definitions:
             why="shapes are static: the hardware is made for the shapes of example inputs",
             fix=HOW_TO_GIVE_INPUTS,
         )
+
+    def kept_in_float(self) -> tuple[str, ...]:
+        """The layers that `get_precision_spec()` wants in floats: it gives float32 or int8 by their names."""
+        spec = self.module.__dict__.get("get_precision_spec")
+        found = spec() if callable(spec) else {}
+        if not isinstance(found, dict) or not set(found.values()) <= set(PRECISIONS):
+            raise BadInputs(
+                "get_precision_spec() does not give a precision for each layer that it names",
+                location=self._place("get_precision_spec"),
+                why=f"it gives a dictionary of names of layers and {' or '.join(PRECISIONS)}",
+                fix='return {"head": "float32"}, or leave the function out',
+            )
+        return tuple(str(name) for name, precision in found.items() if precision == PRECISIONS[0])
 
     def inputs_place(self) -> tuple[str, int] | None:
         """Where the example inputs of the file stand; None where they come from the command line."""
