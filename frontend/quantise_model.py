@@ -20,13 +20,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import fx
 
-from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import PortCodes
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.signature import Structure, argument_names
@@ -35,6 +34,26 @@ from torch2hw.tools.errors import Torch2HWError, UsageError
 INSTALL = "pip install --no-deps torchao==0.18.0"
 RANDOM_SETS = 8
 """Sets of random inputs that calibrate besides the example inputs, where there are no calibration data."""
+
+
+class QuantiseOptions(Protocol):
+    """The options that are read here; compiler/options.py says what each means."""
+
+    @property
+    def quantize(self) -> str | None:
+        """`int8` or `int8:per-tensor`; None leaves the model in floats."""
+
+    @property
+    def calibrate(self) -> str | None:
+        """A .npz file of inputs; None: the example inputs and random ones."""
+
+    @property
+    def keep_float(self) -> tuple[str, ...]:
+        """Names of layers that stay in floats."""
+
+    @property
+    def ports(self) -> str:
+        """`float` or `int8`: what inputs and outputs are."""
 
 
 class QuantisationFailed(Torch2HWError):
@@ -53,7 +72,7 @@ class Quantised:
     outputs: tuple[PortCodes | None, ...]
 
 
-def quantised(loaded: LoadedModel, options: Options) -> Quantised | None:
+def quantised(loaded: LoadedModel, options: QuantiseOptions) -> Quantised | None:
     """The model as these options want it; None where they want it as it is."""
     if options.quantize is None and options.ports != "int8":
         return None
@@ -63,7 +82,7 @@ def quantised(loaded: LoadedModel, options: Options) -> Quantised | None:
     return _with_codes(changed, options)
 
 
-def _converted(loaded: LoadedModel, options: Options) -> LoadedModel:
+def _converted(loaded: LoadedModel, options: QuantiseOptions) -> LoadedModel:
     """The model, quantised."""
     if importlib.util.find_spec("torchao") is None:
         raise UsageError(
@@ -105,7 +124,7 @@ def _check_layers(loaded: LoadedModel, names: Sequence[str]) -> None:
             )
 
 
-def calibration_sets(loaded: LoadedModel, options: Options) -> list[tuple[Any, ...]]:
+def calibration_sets(loaded: LoadedModel, options: QuantiseOptions) -> list[tuple[Any, ...]]:
     """The arguments to watch the model on: those of the file, or the example inputs and random ones like them."""
     structure, tensors = Structure.of(loaded.example_inputs)
     if options.calibrate is not None:
@@ -183,7 +202,7 @@ def _plain(model: fx.GraphModule, loaded: LoadedModel) -> fx.GraphModule:
     return fx.GraphModule(model, graph, type(loaded.model).__name__)
 
 
-def _with_codes(loaded: LoadedModel, options: Options) -> Quantised:
+def _with_codes(loaded: LoadedModel, options: QuantiseOptions) -> Quantised:
     """The model without the conversions at its border, and what its codes are."""
     if not isinstance(loaded.model, fx.GraphModule):
         raise UsageError(
