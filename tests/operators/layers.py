@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.operators.row import Row, f, p, x
+from tests.operators.operands import f, p, x
+from tests.operators.row import Row
 
 ROW, IMAGE, VOLUME = f(1, 2, 7), f(1, 2, 5, 6), f(1, 2, 4, 4, 4)
 ONE_D, TWO_D, THREE_D = ({"ordinary": (each,)} for each in (ROW, IMAGE, VOLUME))

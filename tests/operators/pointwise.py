@@ -4,21 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from tests.operators.row import (
-    ONE,
-    ONE_FLOAT,
-    TWO,
-    TWO_DIVIDED,
-    TWO_FLOATS,
-    TWO_INTEGERS,
-    Row,
-    b,
-    c,
-    f,
-    i,
-    n,
-    p,
-)
+from tests.operators.operands import ONE, ONE_FLOAT, TWO, TWO_DIVIDED, TWO_FLOATS, TWO_INTEGERS, b, c, f, i, n, p
+from tests.operators.row import Row
 
 THREE = {
     "ordinary": (f(2, 3), f(2, 3, seed=2), p(2, 3)),

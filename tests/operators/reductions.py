@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.operators.row import Row, b, c, f, i, n, p
+from tests.operators.operands import b, c, f, i, n, p
+from tests.operators.row import Row
 
 MATRIX = {"ordinary": (f(2, 5),), "0-d": (f(),), "integer": (i(2, 5),), "NaN": (n(2, 5),)}
 FLOATS = {"ordinary": (f(2, 5),), "NaN": (n(2, 5),)}

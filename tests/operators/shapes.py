@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from tests.operators.row import ONE, Row, b, f, i, n, x
+from tests.operators.operands import ONE, b, f, i, n, x
+from tests.operators.row import Row
 
 MATRIX = {"ordinary": (f(2, 3),), "integer": (i(2, 3),), "NaN": (n(2, 3),)}
 CUBE = {"ordinary": (f(2, 3, 4),), "integer": (i(2, 3, 4),), "NaN": (n(2, 3, 4),)}

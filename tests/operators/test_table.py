@@ -29,12 +29,12 @@ def name_of(value: object) -> str | None:
     return f"{value.operation}: {value.code}" if isinstance(value, Row) else None
 
 
-def compiled(row: Row, forms: Mapping[str, Operands]) -> tuple[Compiled, Forms, Operands]:
+def compiled(row: Row, forms: Mapping[str, Operands], partition: int = 1) -> tuple[Compiled, Forms, Operands]:
     """The scheduled design of these forms, the model, and its inputs."""
     model, inputs = Forms(row, forms).eval(), tuple(operand for operands in forms.values() for operand in operands)
     sources = Sources(ROOT, ROOT)
     loaded = LoadedModel(model, inputs, __file__, "row", sources, (__file__, 1))
-    return compile_model(loaded, Options(), stop_at="calyx"), model, inputs
+    return compile_model(loaded, Options(partition=partition), stop_at="calyx"), model, inputs
 
 
 def graph_operations(model: Forms, inputs: Operands) -> set[str]:
