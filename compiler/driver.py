@@ -22,7 +22,7 @@ from torch2hw.dialects.levels import LEVELS
 from torch2hw.dialects.verify import verify
 from torch2hw.frontend.locations import Sources
 from torch2hw.hwlib import Library
-from torch2hw.tools.errors import InternalError, SeveralErrors, Torch2HWError
+from torch2hw.tools.errors import InternalError, Torch2HWError
 
 
 class LevelProgram(Protocol):
@@ -139,9 +139,8 @@ def answering_for(name: str, reproducer: Callable[[Exception], str], sources: So
     except InternalError as error:
         raise InternalError(error.what, pass_name=name, reproducer=reproducer(error)) from error
     except Torch2HWError as error:
-        for one in error.errors if isinstance(error, SeveralErrors) else (error,):
-            if one.location is not None and sources is not None:
-                one.location = (sources.shown(one.location[0]), one.location[1])
+        if sources is not None:
+            sources.show(error)
         raise
     except Exception as error:
         text = f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]

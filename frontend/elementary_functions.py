@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -197,6 +197,21 @@ def rrelu(
     return torch.where(x > 0, x, x * ((lower + upper) / 2)), noise.clone()
 
 
+def softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    """Of one number; torch-mlir never ends on that."""
+    return torch.exp(x - x) if x.dim() == 0 else NotImplemented
+
+
+def log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    """Of one number."""
+    return x - x if x.dim() == 0 else NotImplemented
+
+
+def logsumexp(x: Tensor, dim: Sequence[int], keepdim: bool = False) -> Tensor:
+    """Of one number."""
+    return x.clone() if x.dim() == 0 else NotImplemented
+
+
 ELEMENTARY: dict[Any, Callable[..., Any]] = {
     _aten.tan.default: tan,
     _aten.sinh.default: sinh,
@@ -214,4 +229,7 @@ ELEMENTARY: dict[Any, Callable[..., Any]] = {
     _aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams.default: fake_quantize_enabled,
     _aten.rrelu_with_noise_functional.default: rrelu,
     _aten.gelu.default: gelu,
+    _aten._softmax.default: softmax,
+    _aten._log_softmax.default: log_softmax,
+    _aten.logsumexp.default: logsumexp,
 }

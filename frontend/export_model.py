@@ -28,7 +28,14 @@ import torch
 from torch import nn
 
 from torch2hw.dialects.names import UniqueNames
-from torch2hw.frontend.check_tensors import check_decomposed, check_graph, check_names, check_tensor, check_weights
+from torch2hw.frontend.check_tensors import (
+    check_decomposed,
+    check_graph,
+    check_names,
+    check_tensor,
+    check_weights,
+    operation_name,
+)
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.model_state import repeats, stateful, unchanged
@@ -96,6 +103,7 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
         assert returned is not None
         program = _export(flat, tensors, sources, place)
         _locate(program, flat.model, sources)
+        _note_operations(program, sources)
         raise_all(list(check_graph(program.graph, lambda node: _place(node, sources))))
         raise_all(list(_check_results(returned, results, place)))
         program = _decompose(program)
@@ -245,6 +253,16 @@ def _locate(program: Any, model: nn.Module, sources: Sources) -> None:
         if layer:
             lines.append(f'File "{LAYER_FRAME}{layer}", line 0, in forward')
         node.meta["stack_trace"] = "\n".join(lines)
+
+
+def _note_operations(program: Any, sources: Sources) -> None:
+    """Which operations each line has, for messages."""
+    found: dict[tuple[str, int], dict[str, None]] = {}
+    for node in program.graph.nodes:
+        frames = [frame for frame in _frames(node) if not frame[0].startswith(LAYER_FRAME)]
+        if node.op == "call_function" and frames and "." in str(node.target):
+            found.setdefault(frames[-1], {})[operation_name(node.target)] = None
+    sources.operations.update({place: tuple(names) for place, names in found.items()})
 
 
 def _frames(node: Any) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Forms of `cat`, `block_diag`, `roll`, `fold` and adaptive pooling that torch-mlir gets wrong or does not lower."""
+"""Forms of `cat`, `block_diag`, `roll`, `fold` and average pooling that torch-mlir gets wrong or does not lower."""
 
 from __future__ import annotations
 
@@ -51,25 +51,12 @@ def roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
     return x.clone()
 
 
-def _windows(size: int, parts: int) -> Tensor:
+def windows(size: int, parts: int) -> Tensor:
     """The places of each part, a row for each; where parts have different sizes the last place of one comes twice."""
     number = torch.arange(parts)
     first, end = number * size // parts, ((number + 1) * size + parts - 1) // parts
     longest = max(-(-(k + 1) * size // parts) - k * size // parts for k in range(parts))
     return torch.minimum(first.unsqueeze(1) + torch.arange(longest), end.unsqueeze(1) - 1)
-
-
-def adaptive_max_pool2d(x: Tensor, parts: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Into parts that overlap; torch-mlir has those of one size."""
-    height, width = x.shape[-2:]
-    if height % parts[0] == 0 and width % parts[1] == 0:
-        return NotImplemented  # type: ignore[no-any-return]
-    rows, columns = _windows(height, parts[0]), _windows(width, parts[1])
-    places = rows.reshape(parts[0], 1, -1, 1) * width + columns.reshape(1, parts[1], 1, -1)
-    places = places.reshape(parts[0], parts[1], -1)
-    values = x.flatten(-2)[..., places]
-    chosen = values.argmax(-1)
-    return values.amax(-1), torch.gather(places.expand(values.shape), -1, chosen.unsqueeze(-1)).squeeze(-1)
 
 
 def adaptive_avg_pool3d(x: Tensor, parts: Sequence[int]) -> Tensor:
@@ -109,6 +96,43 @@ def col2im(
     return image[:, :, padding[0] : padded[0] - padding[0], padding[1] : padded[1] - padding[1]].clone()
 
 
+def diagonal_scatter(x: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """`x` with `src` on a diagonal: what a write to `x.diagonal()` leaves."""
+    moved = x.movedim((dim1, dim2), (-2, -1))
+    rows, columns = (torch.arange(size, device=x.device) for size in moved.shape[-2:])
+    on_diagonal = rows.unsqueeze(1) + offset == columns
+    before = max(-offset, 0)
+    line = torch.constant_pad_nd(src, [before, moved.shape[-2] - before - src.shape[-1]]).unsqueeze(-1)
+    return torch.where(on_diagonal, line, moved).movedim((-2, -1), (dim1, dim2))
+
+
+def _strided(x: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> Tensor | None:
+    """The places of the elements in `x`, whose elements lie in a row; None where they do not."""
+    if not x.is_contiguous():
+        return None
+    places = torch.full([1] * len(size), offset or 0, dtype=torch.int64, device=x.device)
+    for dim, (extent, step) in enumerate(zip(size, stride, strict=True)):
+        along = [-1 if each == dim else 1 for each in range(len(size))]
+        places = places + (torch.arange(extent, device=x.device) * step).reshape(along)
+    return places
+
+
+def as_strided(x: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """`torch.as_strided` of a tensor whose elements lie in a row; NotImplemented of others."""
+    places = _strided(x, size, stride, storage_offset)
+    return NotImplemented if places is None else x.reshape(-1)[places]
+
+
+def as_strided_scatter(
+    x: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """What a write to `torch.as_strided(x, …)` leaves, as `as_strided`."""
+    places = _strided(x, size, stride, storage_offset)
+    if places is None:
+        return NotImplemented  # type: ignore[no-any-return]
+    return torch.index_put(x.reshape(-1), (places.reshape(-1),), src.reshape(-1)).reshape(x.shape)
+
+
 _aten = torch.ops.aten
 JOINING: dict[Any, Callable[..., Any]] = {
     _aten.cat.default: concatenate,
@@ -116,5 +140,7 @@ JOINING: dict[Any, Callable[..., Any]] = {
     _aten.roll.default: roll,
     _aten._adaptive_avg_pool3d.default: adaptive_avg_pool3d,
     _aten.col2im.default: col2im,
-    _aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
+    _aten.diagonal_scatter.default: diagonal_scatter,
+    _aten.as_strided.default: as_strided,
+    _aten.as_strided_scatter.default: as_strided_scatter,
 }

@@ -24,6 +24,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from torch2hw.dialects.loops import Source
+from torch2hw.tools.errors import SeveralErrors, Torch2HWError
 
 SITE = "_torch2hw_constructed_at"
 """Attribute of an `nn.Module` that holds the `(file, line)` of its construction; a deep copy keeps it."""
@@ -52,6 +53,8 @@ class Sources:
 
     folder: Path
     shown_folder: Path
+    operations: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    """What the model's graph computes at each line, by short name: `aten.item`. Filled when it is exported."""
     _elsewhere: dict[str, str] = field(default_factory=dict)
 
     def short(self, file: str) -> str:
@@ -70,6 +73,18 @@ class Sources:
         """A frame's file and line as `Torch2HWError.location` wants them."""
         return self.shown(self.short(file)), line
 
+    def show(self, error: Torch2HWError) -> None:
+        """Put places of the compiler, whose files have short names, as the user wrote them; and what the user wrote in
+        place of an operation of MLIR."""
+        for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+            if one.location is None:
+                continue
+            written = self.operations.get(one.location)
+            if written and one.operation is not None and one.operation not in written and not _is_aten(one.operation):
+                names = " or ".join(written)
+                one.what, one.operation = one.what.replace(one.operation, names), names
+            one.location = (self.shown(one.location[0]), one.location[1])
+
     def frames(self, trace: TracebackType | None) -> list[tuple[str, int]]:
         """The user's own frames of a traceback, outermost first."""
         frames = []
@@ -83,6 +98,11 @@ class Sources:
         if file.startswith("<") or _is_ours(file):
             return False
         return not _is_installed(file) or (_is_installed(str(self.folder)) and Path(file).is_relative_to(self.folder))
+
+
+def _is_aten(operation: str) -> bool:
+    """Whether PyTorch has the operation, not MLIR."""
+    return operation.split(".")[0] in ("aten", "prims", "quantized")
 
 
 @functools.cache

@@ -127,9 +127,33 @@ def signbit(x: Tensor) -> Tensor:
 
 def copysign(x: Tensor, y: Tensor | float) -> Tensor:
     """`torch.copysign`; the sign of -0 and of a NaN counts."""
+    x = x if x.is_floating_point() else x.to(torch.result_type(x, torch.empty(1)))
     negative = math.copysign(1, y) < 0 if not isinstance(y, Tensor) else signbit(y)
     size = x.abs()
     return -size if negative is True else size if negative is False else torch.where(negative, -size, size)
+
+
+def isclose(x: Tensor, y: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """`torch.isclose`; NaN is close to NaN with `equal_nan` alone."""
+    close = x == y
+    if equal_nan and x.is_floating_point():
+        close = close | ((x != x) & (y != y))
+    wide = y if x.is_floating_point() else y.to(torch.float32)
+    distance = (x - wide).abs()
+    return close | (torch.isfinite(distance) & (distance <= atol + (rtol * wide).abs()))
+
+
+def clamp(x: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
+    """Of integers between floats; torch-mlir wants both of one kind."""
+    if x.is_floating_point() or not any(isinstance(each, float) for each in (low, high)):
+        return NotImplemented  # type: ignore[no-any-return]
+    low, high = (None if each is None else float(each) for each in (low, high))
+    return torch.clamp(x.to(torch.get_default_dtype()), low, high)
+
+
+def clamp_max(x: Tensor, high: float) -> Tensor:
+    """`torch.clamp_max` of integers below a float."""
+    return clamp(x, None, high)
 
 
 def isfinite(x: Tensor) -> Tensor:
@@ -212,6 +236,10 @@ NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.signbit.default: signbit,
     _aten.copysign.Tensor: copysign,
     _aten.copysign.Scalar: copysign,
+    _aten.isclose.default: isclose,
+    _aten.clamp.default: clamp,
+    _aten.clamp_min.default: clamp,
+    _aten.clamp_max.default: clamp_max,
     _aten.isfinite.default: isfinite,
     _aten.pow.Tensor_Scalar: power,
     _aten.linalg_vector_norm.default: vector_norm,

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from torch2hw.frontend.locations import Sources, source_of
+from torch2hw.frontend.locations import source_of
 from torch2hw.frontend.refusals import DynamicShape, EmptyTensor, UnsupportedOperation
 from torch2hw.tools.errors import Torch2HWError
 
@@ -22,13 +22,13 @@ STRUCTURE = frozenset(
 DIALECTS = frozenset({"linalg", "arith", "math"})
 
 
-def check_supported(module: Any, sources: Sources) -> Iterator[Torch2HWError]:
+def check_supported(module: Any) -> Iterator[Torch2HWError]:
     """Refusals of operations without hardware, of shapes that are not static, of tensors without elements."""
     found: list[Torch2HWError] = []
 
     def visit(operation: Any) -> Any:
         source = source_of(operation.location)
-        place = None if source is None else (sources.shown(source.file), source.line)
+        place = None if source is None else (source.file, source.line)
         if operation.name not in STRUCTURE and operation.name.split(".")[0] not in DIALECTS:
             found.append(
                 UnsupportedOperation(

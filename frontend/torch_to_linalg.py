@@ -11,9 +11,10 @@ refuses: what `export_model` refuses; operations that torch-mlir cannot lower, a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch_mlir import fx, ir
 from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.passmanager import PassManager
 
-from torch2hw.dialects.loops import PortCodes
+from torch2hw.dialects.loops import PortCodes, Source
 from torch2hw.frontend.demote_f64 import demote_f64
 from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_third_parties
 from torch2hw.frontend.extremes import rewrite_extremes
@@ -31,6 +32,7 @@ from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
+from torch2hw.frontend.unlowered import name_of, unlowered
 from torch2hw.frontend.weights import Weights, WeightsByName, with_weights
 from torch2hw.tools.errors import Torch2HWError, raise_all
 from torch2hw.tools.isolate import run_native
@@ -90,7 +92,11 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
             exported.program, output_type="raw", func_name="main", decomposition_table={}, hooks=weights
         )
     _rebuild_locations(module)
-    text = run_native(_to_backend, _text(module), loaded.sources)
+    try:
+        text = run_native(_to_backend, _text(module))
+    except Torch2HWError as error:
+        loaded.sources.show(error)
+        raise
     return TorchProgram(
         parse_module(text),
         weights.arrays(),
@@ -104,25 +110,56 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
 
 def lower(program: TorchProgram) -> TorchProgram:
     """The Torch dialect lowered to linalg on tensors; `program` is left as it was."""
-    return replace(program, module=parse_module(run_native(_to_linalg, _text(program.module), program.sources)))
+    return replace(program, module=parse_module(run_native(_to_linalg, _text(program.module))))
 
 
-def _to_backend(text: str, sources: Sources) -> str:
+def _to_backend(text: str) -> str:
     module = parse_module(text)
-    _run(module, TO_BACKEND, sources)
+    with _all_unlowered(text, lambda alone: _lowers(alone, TO_BACKEND)):
+        _run(module, TO_BACKEND)
     return _text(module)
 
 
-def _to_linalg(text: str, sources: Sources) -> str:
-    module = parse_module(text)
-    _run(module, TO_LINALG, sources)
+def _to_linalg(text: str) -> str:
+    with _all_unlowered(text, _lowers):
+        return _text(_linalg(parse_module(text)))
+
+
+@contextlib.contextmanager
+def _all_unlowered(text: str, lowers: Callable[[Any], bool]) -> Iterator[None]:
+    """Where one operation of the program is unsupported, all that are."""
+    try:
+        yield
+    except UnsupportedOperation:
+        raise_all([_refusal(name_of(each), source_of(each.location)) for each in unlowered(parse_module(text), lowers)])
+        raise
+
+
+def _linalg(module: Any) -> Any:
+    """The module on tensors, in place."""
+    _run(module, TO_LINALG)
     _drop_assertions(module)
     rewrite_scans(module)
     rewrite_extremes(module)
     demote_f64(module)
-    _run(module, CLEAN_UP, sources)
-    raise_all(list(check_supported(module, sources)))
-    return _text(module)
+    _run(module, CLEAN_UP)
+    errors = list(check_supported(module))
+    raise_all([error for error in errors if not isinstance(error, UnsupportedOperation)])
+    raise_all(errors[:1])  # `unlowered` finds the others
+    return module
+
+
+def _lowers(module: Any, before: str | None = None) -> bool:
+    """Whether the module of one operation can be lowered, after the pipeline `before`."""
+    try:
+        if before is not None:
+            _run(module, before)
+        _linalg(module)
+    except (UnsupportedOperation, ir.MLIRError):
+        return False
+    except Torch2HWError:  # refused for something else
+        return True
+    return True
 
 
 def parse_module(text: str) -> Any:
@@ -138,37 +175,36 @@ def _text(module: Any) -> str:
     return text
 
 
-def _run(module: Any, pipeline: str, sources: Sources) -> None:
+def _run(module: Any, pipeline: str) -> None:
     with module.context:
         try:
             passes = str(PassManager.parse(pipeline))
             passes = passes.replace("canonicalize{", f"canonicalize{{disable-patterns={WRONG_PATTERN} ")
             PassManager.parse(passes).run(module.operation)
         except ir.MLIRError as error:
-            raise_all(_refusals(error, sources))
+            raise_all(_refusals(error)[:1])  # `unlowered` finds the others
             raise
 
 
-def _refusals(error: Any, sources: Sources) -> list[Torch2HWError]:
+def _refusals(error: Any) -> list[Torch2HWError]:
     """What torch-mlir could not lower, at the user's lines."""
     found: list[Torch2HWError] = []
     for diagnostic in error.error_diagnostics:
         text = " ".join([diagnostic.message, *(note.message for note in diagnostic.notes)])
         operation = re.search(r"torch\.((?:aten|prims|operator|quantized)[\w.]*)", re.sub(r"torch\.operator", "", text))
-        source = source_of(diagnostic.location)
-        name = operation.group(1) if operation else None
-        if name is None and "failed to legalize" not in text:
-            continue
-        found.append(
-            UnsupportedOperation(
-                f"{name or 'an operation of this line'} is unsupported",
-                location=None if source is None else (sources.shown(source.file), source.line),
-                operation=name,
-                why="torch-mlir has no lowering of it to loops",
-                fix="express the model without it",
-            )
-        )
+        if operation is not None or "failed to legalize" in text:
+            found.append(_refusal(operation.group(1) if operation else None, source_of(diagnostic.location)))
     return found
+
+
+def _refusal(name: str | None, source: Source | None) -> UnsupportedOperation:
+    return UnsupportedOperation(
+        f"{name or 'an operation of this line'} is unsupported",
+        location=None if source is None else (source.file, source.line),
+        operation=name,
+        why="torch-mlir has no lowering of it to loops",
+        fix="express the model without it",
+    )
 
 
 def _drop_assertions(module: Any) -> None:

@@ -17,6 +17,7 @@ from torch2hw.dialects.number_types import Array, number_type
 from torch2hw.dialects.operations import fold, operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.lowering.linalg import tensor_views as views
+from torch2hw.lowering.linalg.linalg_region import operand as at_run_time
 from torch2hw.lowering.linalg.linalg_region import translate
 from torch2hw.lowering.linalg.mlir_attributes import affine_result, shape_of, source_at, type_name
 from torch2hw.lowering.linalg.scalar_body import ScalarBody
@@ -94,6 +95,8 @@ def _arguments(generic: _Generic, body: ScalarBody, values: TensorValues) -> dic
             body.values[argument] = carried[position - generic.input_count]
         elif operand in values.scalars:
             body.values[argument] = body.constant(*values.scalars[operand])
+        elif operand not in values.tensors:
+            body.values[argument] = at_run_time(operand, body, values)
         else:
             at = [affine_result(result, generic.at) for result in mapping.results]
             body.values[argument] = values.read(body, values.tensors[operand], at, generic.op)
@@ -116,7 +119,7 @@ def _forwarded(generic: _Generic, values: TensorValues) -> bool:
     if origin in values.scalars:
         values.tensors[op.results[0]] = views.fill(shape, dtype, values.scalars[origin][0])
         return True
-    if value not in arguments or type_name(value.type) != dtype:
+    if origin not in values.tensors or value not in arguments or type_name(value.type) != dtype:
         return False
     mapping, source = generic.maps[value.arg_number], values.tensors[origin]
 

@@ -24,11 +24,13 @@ from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import fold
 from torch2hw.dialects.program import Program
+from torch2hw.dialects.quasi_affine import constant
 from torch2hw.dialects.storage import INPUT
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.frontend.weights import Weights
 from torch2hw.lowering.linalg import tensor_views as views
 from torch2hw.lowering.linalg.linalg_generic import lower_generic
+from torch2hw.lowering.linalg.linalg_region import operand, slice_at_run_time
 from torch2hw.lowering.linalg.mlir_attributes import (
     defined_by,
     dense_bits,
@@ -40,6 +42,9 @@ from torch2hw.lowering.linalg.mlir_attributes import (
     type_name,
 )
 from torch2hw.lowering.linalg.tensor_values import TensorValues
+
+SCALARS = frozenset({"tensor.extract"})
+"""Operations outside of arith and math whose result is a scalar."""
 
 PREPARE = "builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)"
 
@@ -77,6 +82,7 @@ class _Lowering:
             "arith.constant": self.constant,
             "cf.assert": self.assertion,
             "linalg.fill": self.fill,
+            "tensor.splat": self.fill,
             "linalg.generic": lambda op: lower_generic(op, values),
             "tensor.cast": self.cast,
             "tensor.collapse_shape": self.reshape,
@@ -93,7 +99,7 @@ class _Lowering:
         handler = self.handlers.get(op.name)
         if handler is not None:
             handler(op)
-        elif op.name.startswith("arith.") and not str(op.results[0].type).startswith("tensor"):
+        elif op.name in SCALARS or (op.name.startswith(("arith.", "math.")) and not _makes_tensor(op)):
             self.scalar(op)
         else:
             raise unsupported(op.name, source_at(op))
@@ -108,16 +114,16 @@ class _Lowering:
         self.values.tensors[op.results[0]] = self.values.constant_view(data, shape, dtype, source_at(op))
 
     def scalar(self, op: Any) -> None:
-        """A scalar outside of any region, which must be constant."""
+        """A scalar outside of any region: a constant if all it is computed from are; else the kernels that use it
+        compute it (`linalg_region.operand`)."""
         operands = [self.values.scalars[value] for value in op.operands if value in self.values.scalars]
         result_type = type_name(op.results[0].type)
-        folded = None
-        if len(operands) == len(op.operands):
-            arrays = [number_type(kind).values_of(bits) for bits, kind in operands]
-            folded = fold(op.name, arrays, tuple(kind for _, kind in operands), result_type, predicate_of(op))
-        if folded is None:
-            raise unsupported(op.name, source_at(op))
-        self.values.scalars[op.results[0]] = int(number_type(result_type).bits_of(folded)[0]), result_type
+        if len(operands) != len(op.operands) or op.name == "tensor.extract":
+            return
+        arrays = [number_type(kind).values_of(bits) for bits, kind in operands]
+        folded = fold(op.name, arrays, tuple(kind for _, kind in operands), result_type, predicate_of(op))
+        if folded is not None:
+            self.values.scalars[op.results[0]] = int(number_type(result_type).bits_of(folded)[0]), result_type
 
     def assertion(self, op: Any) -> None:
         """Drops run-time checks of index ranges: a design requires indices in range."""
@@ -126,8 +132,13 @@ class _Lowering:
         self.values.tensors[op.results[0]] = views.fill(*shape_of(op.results[0].type), 0)
 
     def fill(self, op: Any) -> None:
-        bits, _ = self.values.scalars[op.operands[0]]
-        self.values.tensors[op.results[0]] = views.fill(*shape_of(op.results[0].type), bits)
+        shape, dtype = shape_of(op.results[0].type)
+        value = op.operands[0]
+        if value in self.values.scalars:
+            self.values.tensors[op.results[0]] = views.fill(shape, dtype, self.values.scalars[value][0])
+        else:
+            made = self.values.computed(shape, dtype, lambda body, _: operand(value, body, self.values), op)
+            self.values.tensors[op.results[0]] = made
 
     def cast(self, op: Any) -> None:
         self.values.tensors[op.results[0]] = self.values.tensors[op.operands[0]]
@@ -138,6 +149,9 @@ class _Lowering:
         self.values.tensors[op.results[0]] = self.values.settle(reshaped, op)
 
     def extract_slice(self, op: Any) -> None:
+        if len(op.operands) > 1:
+            self.values.tensors[op.results[0]] = slice_at_run_time(op, self.values)
+            return
         shape, _ = shape_of(op.results[0].type)
         indices = views.slice_indices(shape, *static_slice(op))
         taken = views.remap(self.values.tensors[op.operands[0]], shape, indices)
@@ -150,6 +164,8 @@ class _Lowering:
         if value not in self.values.scalars:
             for inner in list(block.operations)[:-1]:
                 self.operation(inner.operation)
+        if value not in self.values.scalars:
+            raise unsupported(op.name, source_at(op))
         source = self.values.tensors[op.operands[0]]
         low = [int(item) for item in op.attributes["static_low"]]
         bits = self.values.scalars[value][0]
@@ -175,6 +191,8 @@ class _Lowering:
     def insert_slice(self, op: Any) -> None:
         source, target = self.values.tensors[op.operands[0]], self.values.tensors[op.operands[1]]
         offsets, sizes, strides = static_slice(op)
+        if len(op.operands) > 2:
+            raise unsupported(op.name, source_at(op))
         buffer = self.values.owned.get(op.operands[1])
         if buffer is None or len(list(op.operands[1].uses)) != 1:
             buffer = self.values.temporary(target.shape, target.dtype, op)
@@ -186,7 +204,25 @@ class _Lowering:
     def from_elements(self, op: Any) -> None:
         shape, dtype = shape_of(op.results[0].type)
         if any(value not in self.values.scalars for value in op.operands):
-            raise unsupported(op.name, source_at(op))
+            self.values.tensors[op.results[0]] = self._stored_elements(list(op.operands), shape, dtype, op)
+            return
         bits = [self.values.scalars[value][0] for value in op.operands]
         data = np.array(bits, dtype=number_type(dtype).patterns).reshape(shape)
         self.values.tensors[op.results[0]] = self.values.constant_view(data, shape, dtype, source_at(op))
+
+    def _stored_elements(self, elements: list[Any], shape: tuple[int, ...], dtype: str, op: Any) -> views.View:
+        """Scalars in a temporary, in row-major order."""
+        buffer = self.values.temporary(shape, dtype, op)
+        for value, place in zip(elements, np.ndindex(*shape), strict=True):
+            self.values.fill(
+                (),
+                buffer,
+                lambda body, _, value=value: operand(value, body, self.values),  # type: ignore[misc]
+                lambda _, place=place: [constant(at) for at in place],  # type: ignore[misc]
+                op,
+            )
+        return views.of_buffer(buffer)
+
+
+def _makes_tensor(op: Any) -> bool:
+    return str(op.results[0].type).startswith("tensor")

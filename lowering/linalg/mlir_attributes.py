@@ -89,6 +89,10 @@ def predicate_of(op: Any) -> str | None:
     return None
 
 
+DYNAMIC = -(1 << 63)
+"""What MLIR has in `static_offsets` for an offset that is an operand."""
+
+
 def static_slice(op: Any) -> tuple[list[int], list[int], list[int]]:
     """Offsets, sizes and strides of an extract_slice or insert_slice."""
     offsets, sizes, strides = (

@@ -76,12 +76,31 @@ class TensorValues:
 
     def copy(self, view: View, buffer: Buffer, indices: Callable[[list[Index]], list[Index]], op: Any) -> None:
         """A kernel that stores the element of `view` at i in `buffer` at indices(i)."""
-        variables = [Variable(f"i{d}", size) for d, size in enumerate(view.shape)]
+        self.fill(view.shape, buffer, lambda body, at: self.read(body, view, at, op), indices, op)
+
+    def fill(
+        self,
+        shape: tuple[int, ...],
+        buffer: Buffer,
+        element: Callable[[ScalarBody, list[Index]], str],
+        indices: Callable[[list[Index]], list[Index]],
+        op: Any,
+    ) -> None:
+        """A kernel that stores what `element` computes for each i inside `shape` in `buffer` at indices(i)."""
+        variables = [Variable(f"i{d}", size) for d, size in enumerate(shape)]
         at = [variable(v) for v in variables]
         body = ScalarBody()
-        value = self.read(body, view, at, op)
+        value = element(body, at)
         stage = Stage((), tuple(body.statements), (Store(buffer, tuple(indices(at)), value, (), source_at(op)),))
         self.add_kernel([Loop(v) for v in variables if v.extent > 1], (stage,), source_at(op))
+
+    def computed(
+        self, shape: tuple[int, ...], dtype: str, element: Callable[[ScalarBody, list[Index]], str], op: Any
+    ) -> View:
+        """What `element` computes for each index, in a temporary of its own."""
+        buffer = self.temporary(shape, dtype, op)
+        self.fill(shape, buffer, element, list, op)
+        return views.of_buffer(buffer)
 
     def read(self, body: ScalarBody, view: View, at: list[Index], op: Any) -> str:
         """The name in `body` of `view`'s element at these indices."""

@@ -86,6 +86,19 @@ DIVISORS = torch.tensor([2, -3, 5, 7, -1, 3, -4, 3])
 LARGE = torch.tensor([2**53 + 1, -(2**31) + 1, 2**24 + 1, -(2**63)])
 BYTES = torch.tensor([200, 3, 255, 0], dtype=torch.uint8)
 TWICE = torch.tensor([[0, 2, 0], [3, 3, 1]])
+CUBE = torch.arange(24.0).sin().reshape(2, 3, 4)
+AT = torch.tensor([[1], [-2]]), torch.tensor([0, 2])
+MASK = torch.tensor([True, False, True])
+NOTHING_GREATER = torch.tensor([torch.nan, 1.0, torch.nan, -torch.inf, -torch.inf, 2.0, 2.0, -0.0, 0.0])
+IMAGE = NOTHING_GREATER[torch.arange(70) * 7 % 9].reshape(1, 2, 5, 7)
+PARTS = (
+    ([3, 3], [2, 2], [1, 1], [1, 1], False),
+    ([2, 3], [1, 2], [1, 0], [2, 1], True),
+    ([2, 2], [2, 2], [0, 0], [1, 1], True),
+    ([5, 7], [1, 1], [0, 0], [1, 1], False),
+)
+WRITTEN = torch.arange(1.0, 13.0)
+POOLED = torch.arange(70.0).sin().reshape(1, 2, 5, 7)
 CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     *((operation, (WHOLE, by), {}) for operation in (aten.remainder.Scalar, aten.fmod.Scalar) for by in (7, -7, 8)),
     *((operation, (WHOLE, DIVISORS), {}) for operation in (aten.fmod.Tensor, aten.remainder.Tensor)),
@@ -95,6 +108,15 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     *((aten.fmod.Scalar, (torch.arange(-9, 9) / 4, by), {}) for by in (0.5, 1, 0.7)),
     (aten.remainder.Scalar, (torch.arange(-9, 9) / 4, 1.0), {}),
     (aten.floor_divide.default, (torch.arange(1, 400) * 0.3, torch.tensor(0.3)), {}),
+    *(
+        (aten.isclose.default, (x, x.flip(0), 0.5), {"equal_nan": own})
+        for x in (FLOATS, FLOATS[:, :2], WHOLE)
+        for own in (False, True)
+    ),
+    (aten.clamp.default, (WHOLE, -1.5), {}),
+    (aten.clamp_min.default, (WHOLE, 1.5), {}),
+    (aten.clamp_max.default, (WHOLE, 1.5), {}),
+    (aten.copysign.Tensor, (WHOLE, -WHOLE), {}),
     (aten.signbit.default, (torch.tensor([0.0, -0.0, -2.0, 2.0, -torch.inf]),), {}),
     (aten.copysign.Tensor, (FLOATS, torch.tensor([-1.0, 0.0, -0.0, 2.0, -torch.inf])), {}),
     (aten.copysign.Scalar, (FLOATS, -0.0), {}),
@@ -136,6 +158,59 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.index_fill.int_Scalar, (FLOATS, 1, torch.tensor([0, 3]), -1.5), {}),
     (aten.index_put.default, (FLOATS, [FLOATS > 0], torch.tensor(5.0)), {}),
     (aten.index_put.default, (FLOATS, [None, torch.tensor([-1, 1])], torch.zeros(2, 2)), {}),
+    *(
+        (aten.index_put.default, (CUBE, indices, WRITTEN[: torch.Size(shape).numel()].reshape(shape), added), {})
+        for added in (False, True)
+        for indices, shape in (
+            ([None, AT[0], AT[1]], (2, 1, 2)),
+            ([AT[0], None, AT[1]], (2, 2, 3)),
+            ([AT[1] - 1, AT[1]], (2, 4)),
+            ([AT[0].clamp(min=0), AT[1], AT[1]], ()),
+            ([None, torch.tensor([[1, 1], [1, 0]])], (2, 2, 1)),
+            ([None, None, torch.tensor(2)], (3,)),
+            ([MASK[:2]], (1, 3, 4)),
+            ([torch.stack([MASK, ~MASK])], (3, 4)),
+            ([torch.stack([MASK, ~MASK])], (4,)),
+        )
+    ),
+    *(
+        (operation, (FLOATS.nan_to_num(3, 5, -5), dim, TWICE[:1, 1:], *more), {})
+        for dim in (-1, 1)
+        for operation, *more in (
+            (aten.scatter.src, FLOATS[:, 2:]),
+            (aten.scatter.value, 1.5),
+            (aten.scatter_add.default, FLOATS[1:, 1:]),
+            (aten.scatter_reduce.two, FLOATS[1:, 1:], "prod"),
+        )
+    ),
+    (aten.scatter.src, (torch.tensor(1.0), 0, torch.tensor([0]), torch.tensor([2.0])), {}),
+    (aten.index_add.default, (torch.tensor(1.0), 0, torch.tensor([0]), torch.tensor(2.0)), {}),
+    (aten.index_copy.default, (CUBE, -1, torch.tensor([3, 0]), CUBE[..., :2]), {}),
+    (aten.index_fill.int_Scalar, (CUBE, 1, torch.tensor(2), 9.5), {}),
+    (aten.take.default, (CUBE, torch.tensor([[-1, 3], [0, 23]])), {}),
+    *((aten.index_select.default, (x, 0, torch.tensor(0)), {}) for x in (CUBE, CUBE[0, 0, 0])),
+    *((aten.max_pool2d_with_indices.default, (x, *how), {}) for x in (IMAGE, IMAGE[0].abs()) for how in PARTS),
+    (aten.max_pool3d_with_indices.default, (IMAGE.expand(2, 3, 2, 5, 7)[None, :, 0], [2, 3, 2], [1, 2, 2], [1]), {}),
+    *((aten.adaptive_max_pool2d.default, (IMAGE, parts), {}) for parts in ([5, 7], [2, 3], [1, 1])),
+    (aten.max_pool3d_with_indices.default, (WHOLE.reshape(1, 2, 2, 2), [2, 1, 2], [1], [1, 0, 0]), {}),
+    (aten.adaptive_max_pool3d.default, (IMAGE.reshape(1, 2, 5, 7), [2, 3, 7]), {}),
+    *(
+        (
+            aten.max_pool2d_with_indices_backward.default,
+            (*(lambda y, at: (y.cos(), POOLED, *how, at))(*aten.max_pool2d_with_indices(POOLED, *how)),),
+            {},
+        )
+        for how in PARTS[1:]
+    ),
+    (aten.diagonal_scatter.default, (CUBE, WRITTEN[:6].reshape(3, 2), -1, 2, 0), {}),
+    (aten.diagonal_scatter.default, (FLOATS, WRITTEN[:2], 3), {}),
+    (aten.as_strided.default, (CUBE, [2, 3], [5, 2], 3), {}),
+    (aten.as_strided_scatter.default, (CUBE, WRITTEN[:6].reshape(2, 3), [2, 3], [5, 2], 3), {}),
+    *(
+        (operation, (torch.tensor(3.0), 0, False), {})
+        for operation in (aten._softmax.default, aten._log_softmax.default)
+    ),
+    (aten.logsumexp.default, (torch.tensor(3.0), [0]), {}),
     (aten.searchsorted.Tensor, (torch.arange(4.0), FLOATS), {"right": True}),
     *((aten.neg.default, (x,), {}) for x in (LARGE, LARGE.to(torch.int32), BYTES)),
     (aten.bitwise_or.Scalar, (WHOLE, 5), {}),

@@ -26,6 +26,7 @@ def test_refusal(
     files = dict(zip(parts[::2], parts[1::2], strict=True))
     expected = files.pop("expected", "")
     for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     before = sorted(tmp_path.iterdir())
     monkeypatch.chdir(tmp_path)

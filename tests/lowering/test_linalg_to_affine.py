@@ -81,9 +81,17 @@ def eight_bits(x: Any) -> Any:
     return y > 130, y == 245, y / 4, y // 7, y % 7, y.max(), y.sum(0), y - 1, y * 0.5, *signed
 
 
+def at_places_computed_at_run_time(x: Any) -> Any:
+    row, column, number = x[0, 0].long() + 8, -x[0, 2].long() - 4 + x[3, 2].long() - 4, x[1, 1].item()
+    both = torch.stack([x[row, column], x[column, row]])
+    parts = x[row], x[:, column], x.T[column], nn.functional.pad(x, (1, 1))[row], x.reshape(-1)[row * 2]
+    return both, *parts, x * (number * 2 + 1), torch.full((3,), number), torch.narrow(x, 1, 1, 2)[column]
+
+
 @pytest.mark.parametrize(
     "function",
     [
+        at_places_computed_at_run_time,
         returned_with_its_transpose,
         returned_with_slices_and_reshapes,
         returned_twice,

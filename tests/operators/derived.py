@@ -1,7 +1,7 @@
 """The operands of the forms that a row does not list, made from those that it does.
 
-A form exists for an operation where PyTorch computes it: operands on which PyTorch raises make no form. So the table has
-each form of each operation, without those whose result PyTorch leaves open (`Row.undefined`).
+A form exists for an operation where PyTorch computes it: operands on which PyTorch raises make no form. So the table
+has each form of each operation, without those whose result PyTorch leaves open (`Row.undefined`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ def completed(compute: Callable[..., Any], given: Mapping[str, Operands]) -> dic
     forms = dict(given)
     first = next(iter(given.values()))
     for form, candidates in CANDIDATES.items():
-        if form not in forms:
-            forms |= {form: each for each in reversed([*candidates(first)]) if _runs(compute, each)}
+        found = [] if form in forms else [each for each in candidates(first) if _runs(compute, each)]
+        if found:
+            forms[form] = found[0]
     return forms
 
 

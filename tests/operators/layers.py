@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.operators.operands import f, p, x
+from tests.operators.operands import f, n, p, x
 from tests.operators.row import Row
 
 ROW, IMAGE, VOLUME = f(1, 2, 7), f(1, 2, 5, 6), f(1, 2, 4, 4, 4)
@@ -14,8 +14,16 @@ CONVOLUTIONS = (
     Row("aten.conv2d", "F.conv2d(x, y, groups=2)", {"ordinary": (IMAGE, f(2, 1, 3, 3))}),
     Row("aten.conv2d", "F.conv2d(x, y, dilation=2)", {"ordinary": (IMAGE, f(3, 2, 2, 2))}),
     Row("aten.conv3d", "F.conv3d(x, y)", {"ordinary": (VOLUME, f(2, 2, 2, 2, 2))}),
-    Row("aten.conv_transpose1d", "F.conv_transpose1d(x, y, stride=2)", {"ordinary": (ROW, f(2, 3, 3))}),
-    Row("aten.conv_transpose2d", "F.conv_transpose2d(x, y, stride=2)", {"ordinary": (IMAGE, f(2, 3, 2, 2))}),
+    Row(
+        "aten.conv_transpose1d",
+        "F.conv_transpose1d(x, y, stride=2)",
+        {"ordinary": (ROW, f(2, 3, 3)), "NaN": (n(1, 2, 7), f(2, 3, 3))},
+    ),
+    Row(
+        "aten.conv_transpose2d",
+        "F.conv_transpose2d(x, y, stride=2)",
+        {"ordinary": (IMAGE, f(2, 3, 2, 2)), "NaN": (n(1, 2, 5, 6), f(2, 3, 2, 2))},
+    ),
 )
 
 POOLING = (

@@ -58,9 +58,13 @@ SORTING = (
     Row(
         "aten.searchsorted",
         "torch.searchsorted(x, y)",
-        {"ordinary": (f(5).sort()[0], f(2, 3)), "integer": (i(5).sort()[0], i(2, 3))},
+        {"ordinary": (f(5).sort()[0], f(2, 3)), "integer": (i(5).sort()[0], i(2, 3)), "NaN": (f(5).sort()[0], n(2, 3))},
     ),
-    Row("aten.bucketize", "torch.bucketize(y, x)", {"ordinary": (f(5).sort()[0], f(2, 3))}),
+    Row(
+        "aten.bucketize",
+        "torch.bucketize(y, x)",
+        {"ordinary": (f(5).sort()[0], f(2, 3)), "NaN": (f(5).sort()[0], n(2, 3))},
+    ),
     Row("aten.mode", "x.mode(1)", {"integer": (i(2, 5),)}, {"integer": "unsupported-operation"}),
     Row("aten.unique", "x.unique()", {"integer": (i(2, 5),)}, {"integer": "dynamic-shape"}),
     Row("aten.histc", "torch.histc(x, 4)", {"ordinary": (f(2, 5),)}, {"ordinary": "unsupported-operation"}),
