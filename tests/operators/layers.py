@@ -55,9 +55,20 @@ NORMALISATION = (
 RESIZING = (
     Row("aten.upsample_nearest1d", "F.interpolate(x, scale_factor=2)", ONE_D),
     Row("aten.upsample_nearest2d", "F.interpolate(x, scale_factor=2)", TWO_D),
-    Row("aten.upsample_bilinear2d", "F.interpolate(x, size=(7, 9), mode='bilinear')", TWO_D, tolerance=1e-4),
+    Row(
+        "aten.upsample_bilinear2d",
+        "F.interpolate(x, size=(7, 9), mode='bilinear')",
+        TWO_D,
+        tolerance=1e-4,
+        undefined=("NaN",),
+    ),
     Row("aten.upsample_bicubic2d", "F.interpolate(x, size=(7, 9), mode='bicubic')", TWO_D, tolerance=1e-4),
-    Row("aten.grid_sampler", "F.grid_sample(x, y, align_corners=True)", {"ordinary": (IMAGE, f(1, 3, 3, 2).tanh())}),
+    Row(
+        "aten.grid_sampler",
+        "F.grid_sample(x, y, align_corners=True)",
+        {"ordinary": (IMAGE, f(1, 3, 3, 2).tanh())},
+        undefined=("NaN",),
+    ),
 )
 
 LOSSES = (

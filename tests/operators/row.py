@@ -26,7 +26,7 @@ FORMS = ("ordinary", "broadcast", "0-d", "integer", "NaN")
 NAMES = "xyzw"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One operation, one way to write it.
 
@@ -72,15 +72,20 @@ class Row:
 
 
 class Forms(nn.Module):
-    """A model that computes a row's operation once for each form, from the operands one after the other."""
+    """A model that computes rows' operations, once for each of their forms, from the operands one after the other."""
 
-    def __init__(self, row: Row, forms: Mapping[str, Operands]) -> None:
+    def __init__(self, rows: Mapping[Row, Mapping[str, Operands]]) -> None:
         super().__init__()
-        self.compute, self.counts = row.function(), [len(operands) for operands in forms.values()]
+        self.parts = [(row.function(), len(each)) for row, forms in rows.items() for each in forms.values()]
 
     def forward(self, *operands: Tensor) -> list[Any]:
         results, first = [], 0
-        for count in self.counts:
-            results.append(self.compute(*operands[first : first + count]))
+        for compute, count in self.parts:
+            results.append(compute(*operands[first : first + count]))
             first += count
         return results
+
+
+def operands_of(rows: Mapping[Row, Mapping[str, Operands]]) -> Operands:
+    """What `Forms` takes."""
+    return tuple(operand for forms in rows.values() for each in forms.values() for operand in each)

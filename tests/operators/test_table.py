@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from tests.operators import simulate
-from tests.operators.row import FORMS, Forms, Operands, Row
+from tests.operators.operands import Operands
+from tests.operators.row import FORMS, Forms, Row, operands_of
 from tests.operators.table import ROWS
 from torch2hw.analysis.stored_arrays import from_torch, to_torch
 from torch2hw.compiler.compiled import Compiled, compile_model
@@ -31,7 +32,7 @@ def name_of(value: object) -> str | None:
 
 def compiled(row: Row, forms: Mapping[str, Operands], partition: int = 1) -> tuple[Compiled, Forms, Operands]:
     """The scheduled design of these forms, the model, and its inputs."""
-    model, inputs = Forms(row, forms).eval(), tuple(operand for operands in forms.values() for operand in operands)
+    model, inputs = Forms({row: forms}).eval(), operands_of({row: forms})
     sources = Sources(ROOT, ROOT)
     loaded = LoadedModel(model, inputs, __file__, "row", sources, (__file__, 1))
     return compile_model(loaded, Options(partition=partition), stop_at="calyx"), model, inputs
@@ -45,9 +46,10 @@ def graph_operations(model: Forms, inputs: Operands) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")  # PyTorch's own, in ldexp
-@pytest.mark.parametrize("row", [row for row in ROWS if row.accepted()], ids=name_of)
-def test_row(row: Row) -> None:
-    design, model, inputs = compiled(row, row.accepted())
+@pytest.mark.parametrize("partition", simulate.PARTITIONS)
+@pytest.mark.parametrize("row", [row for row in ROWS if not set(row.given) <= set(row.codes)], ids=name_of)
+def test_row(row: Row, partition: int) -> None:
+    design, model, inputs = compiled(row, row.accepted(), partition)
     assert row.operation in graph_operations(model, inputs)
     (answers,) = references(design, [[from_torch(tensor) for tensor in inputs]])
     wanted = tree_leaves(model(*inputs))
@@ -82,10 +84,18 @@ def test_rows_are_simulated_and_recorded(
 ) -> None:
     monkeypatch.setattr(simulate, "RECORD", tmp_path / "operators.json")
     assert simulate.main(["aten.relu", "--partition", "1"]) == 0
-    assert capsys.readouterr().out == "aten.relu: F.relu(x), N = 1: bit-exact\n"
-    assert simulate.read() == {"aten.relu: F.relu(x)": {"1": "bit-exact"}}
+    assert capsys.readouterr().out == "N = 1: aten.relu: F.relu(x): bit-exact\n"
+    recorded = {"forms": "ordinary 0-d integer NaN", "1": "bit-exact"}
+    assert simulate.read() == {"aten.relu: F.relu(x)": recorded}
     assert simulate.main(["aten.relu", "--partition", "1"]) == 0
     assert capsys.readouterr().out == "", "what the record holds is not simulated again"
-    monkeypatch.setattr(simulate, "simulated", lambda row, partition: "error[check-failed]: planted")
-    assert simulate.main(["aten.relu", "--partition", "3"]) == 3
-    assert simulate.read()["aten.relu: F.relu(x)"]["3"] == "error[check-failed]: planted"
+    wrong = "aten.relu6: F.relu6(x)"
+
+    def planted(rows: Sequence[Row], partition: int) -> str:
+        return "error[check-failed]: planted" if wrong in map(simulate.key, rows) else simulate.BIT_EXACT
+
+    monkeypatch.setattr(simulate, "simulated", planted)
+    assert simulate.main(["aten.relu", "aten.relu6", "aten.elu", "--partition", "3"]) == 3
+    found = {key: answer["3"] for key, answer in simulate.read().items()}
+    assert found.pop(wrong) == "error[check-failed]: planted"
+    assert found == {"aten.relu: F.relu(x)": "bit-exact", "aten.elu: F.elu(x)": "bit-exact"}
