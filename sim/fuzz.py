@@ -36,7 +36,6 @@ from torch2hw.sim.simulation import Conditions
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError
 from torch2hw.tools.output import write_files
 
-FAST_BUILD_BELOW_CYCLES = 10_000
 PARTITIONS = (*(1,) * 200, *(2,) * 160, *(3,) * 40, *(4,) * 8, 5, 6, 7, 8)  # the larger the rarer: N² lanes take time
 SIMPLIFIED = (
     "sequential_banking",
@@ -160,7 +159,6 @@ def _fault(seed: int, text: str, options: Options, folder: Path) -> str:
         hold_go=rng.random() < 0.5,
         abandon_cycles=tuple(rng.randrange(latency) for _ in range(rng.choice((0, 1, 1, 2)))),
         meddle=rng.random() < 0.8,
-        fast_build=latency < FAST_BUILD_BELOW_CYCLES,
     )
     sets = sets_for(compiled.loaded.model, compiled.imported, compiled.loaded.example_inputs)
     result = simulate_sets(compiled, sets, conditions=hard)

@@ -16,7 +16,8 @@ from typing import Literal
 
 from pyslang import DiagnosticSeverity, analysis, driver
 
-from torch2hw.sim.verilator import PROGRAM, ROOT
+from torch2hw.sim.verilator import PROGRAM
+from torch2hw.sim.verilator_runtime import ROOT
 from torch2hw.tools.processes import Command, run_all
 
 WAIVED: Mapping[str, str] = {

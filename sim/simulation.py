@@ -21,7 +21,8 @@ from torch2hw.analysis.stored_arrays import Array, Words, from_words, to_words
 from torch2hw.sim import icarus
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import Seen
-from torch2hw.sim.verilator import Trace, build
+from torch2hw.sim.verilator import build
+from torch2hw.sim.verilator_runtime import Trace
 from torch2hw.tools.errors import CheckError, InternalError, UsageError
 from torch2hw.tools.output import appearing
 from torch2hw.tools.processes import Command, run
@@ -30,6 +31,7 @@ RESET, IDLE, WRITE, RUN, START, READ = range(1, 7)
 RESET_MODES = {"zeros": 0, "ones": 1, "random": 2}
 TIMEOUT_STATUS = 3
 MAX_REPORTED = 32  # violations in an error: more than the bench and the port checks print
+FAST_BUILD_BELOW_CYCLES = 1_000_000  # the slow build takes longer by what it saves of so many cycles
 UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
 
 
@@ -44,7 +46,7 @@ class Conditions:
     abandon_cycles: before each full run, for each k a run is started and reset in its cycle k.
     pulse_go: go is raised and lowered at random while the design runs, which it must ignore.
     meddle: random writes to the inputs while the design runs, which it must ignore.
-    fast_build: the program is built faster and runs slower, for runs of few cycles.
+    fast_build: the program is built faster and runs slower; None: where that is worth it (`FAST_BUILD_BELOW_CYCLES`).
     trace: a .vcd or .fst file of the whole simulation, `trace_depth` levels of modules deep (0: all).
     """
 
@@ -55,7 +57,7 @@ class Conditions:
     pulse_go: bool = False
     abandon_cycles: tuple[int, ...] = ()
     meddle: bool = False
-    fast_build: bool = False
+    fast_build: bool | None = None
     trace: Path | None = None
     trace_depth: int = 0
     timeout_factor: float = 4.0
@@ -65,6 +67,15 @@ class Conditions:
         """As the bench's RUN takes it: 0 pulsed in the first cycle, 1 held, 2 at random."""
         assert not (self.hold_go and self.pulse_go), "go is held, or pulsed"
         return 1 if self.hold_go else 2 if self.pulse_go else 0
+
+    def builds_fast(self, manifest: Manifest, sets: int) -> bool:
+        """What `fast_build` says, or the cycles that will be run: of a design that tells none, many."""
+        if self.fast_build is not None:
+            return self.fast_build
+        latency = manifest.latency_cycles
+        if not latency:
+            return False
+        return sets * (self.repeats * latency + sum(self.abandon_cycles)) < FAST_BUILD_BELOW_CYCLES
 
     @property
     def trace_format(self) -> Trace:
@@ -132,7 +143,8 @@ def simulate(
             command = icarus.build(work, directory, manifest, script)
         else:
             depth = conditions.trace_depth
-            program = build(directory, manifest, conditions.trace_format, conditions.fast_build, monitors, depth)
+            fast = conditions.builds_fast(manifest, len(input_sets))
+            program = build(directory, manifest, conditions.trace_format, fast, monitors, depth)
             command = _bench(program, work, script, conditions)
         built = time.monotonic()
         if conditions.trace is None:

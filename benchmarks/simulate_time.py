@@ -1,0 +1,116 @@
+"""`python -m torch2hw.benchmarks.simulate_time`: how long `torch2hw simulate MODEL` takes with an empty cache.
+
+| figure | what |
+|---|---|
+| wall | seconds from the start of the command to its end: compiling, building the simulator, simulating, comparing |
+| CPU | seconds of user and system time, of the command and of the processes that it starts |
+
+`--before DIR` measures the version of torch2hw in DIR instead. Writes simulate_time.json and simulate_time.md; points
+that are not measured this time stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch2hw.benchmarks.measure import Point, json_text, read_points
+from torch2hw.benchmarks.tables import table
+from torch2hw.tools.output import write_files
+
+HERE = Path(__file__).resolve().parent
+TITLES = ("model", "N", "CPU s", "before", "wall s", "before", "wanted")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model's file, its partition factor, and the seconds that are wanted."""
+
+    name: str
+    file: str
+    partition: int
+    wanted: str
+
+
+CASES = (
+    Case("FFNN batch 1", "../examples/ffnn_batch1.py", 1, "10 s"),
+    Case("FFNN", "../examples/ffnn.py", 1, "10 s"),
+    Case("FFNN", "../examples/ffnn.py", 4, "25 s"),
+    Case("LSTM", "../examples/lstm.py", 4, "25 s"),
+    Case("attention block", "models/attention_block.py", 3, "20 s"),
+    Case("60 nested where", "models/nested_wheres.py", 3, "20 s"),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, and write after every model."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch2hw.benchmarks.simulate_time", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--only", metavar="TEXT", default="", help="models whose name contains this")
+    parser.add_argument("--before", type=Path, metavar="DIR", help="measure the version of torch2hw in DIR instead")
+    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
+    parsed = parser.parse_args(arguments)
+    file = parsed.output / "simulate_time.json"
+    points: dict[tuple[str, int], Point] = {(each["model"], each["partition"]): each for each in read_points(file)}
+    for case in CASES:
+        if parsed.only.lower() not in case.name.lower():
+            continue
+        print(case.name, case.partition, file=sys.stderr, flush=True)
+        found = measured(HERE / case.file, case.partition, parsed.before or HERE.parent)
+        key = (case.name, case.partition)
+        known = {"model": case.name, "partition": case.partition} | points.get(key, {})
+        points[key] = known | {"before" if parsed.before else "now": found}
+        ordered = [points[each.name, each.partition] for each in CASES if (each.name, each.partition) in points]
+        write_files({file: json_text(ordered), parsed.output / "simulate_time.md": markdown(ordered)})
+    return 0
+
+
+def measured(model: Path, partition: int, version: Path) -> Point:
+    """The figures of one command, run with the package that is in the folder `version`."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "torch2hw", "simulate", str(model.resolve()), "--partition", str(partition)]
+        places = {"XDG_CACHE_HOME": folder, "PYTHONPATH": str(version.resolve())}
+        started = time.monotonic()
+        process = subprocess.Popen([*command, "--quiet"], cwd=version, env=os.environ | places)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        return {"error": f"exit status {process.returncode}"}
+    return {"wall_seconds": round(seconds, 1), "cpu_seconds": round(used.ru_utime + used.ru_stime, 1)}
+
+
+def markdown(points: Sequence[Mapping[str, Any]]) -> str:
+    """The table."""
+    wanted = {(case.name, case.partition): case.wanted for case in CASES}
+    rows = []
+    for point in points:
+        versions = point.get("now", {}), point.get("before", {})
+        figures = [_figure(version, key) for key in ("cpu_seconds", "wall_seconds") for version in versions]
+        key = (point["model"], point["partition"])
+        rows.append((point["model"], str(point["partition"]), *figures, wanted[key]))
+    parts = [
+        "# Time of a simulation",
+        "Written by `python -m torch2hw.benchmarks.simulate_time` (its first lines say what the figures are) on two "
+        "cores, with an empty cache. Wanted is the wall-clock time of an idle machine: where other programs use the "
+        "cores, compare CPU seconds.",
+        table(TITLES, rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figure(version: Mapping[str, Any], key: str) -> str:
+    return str(version.get("error", version.get(key, "–")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
