@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import pywellen
 
-from torch2hw.sim import verilator
+from torch2hw.sim import verilator_runtime
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.simulation import Conditions, simulate
 from torch2hw.tools.errors import CheckError, InternalError, MissingTool, UsageError
@@ -104,7 +104,7 @@ def test_waveforms_have_the_names_of_the_design_down_to_a_depth(tmp_path: Path, 
 
 
 def test_an_fst_without_its_libraries_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verilator, "FST_PROBE", "#include <surely_not_there.h>\n")
+    monkeypatch.setattr(verilator_runtime, "FST_PROBE", "#include <surely_not_there.h>\n")
     with pytest.raises(MissingTool) as caught:
         simulate(tmp_path, affine_in(tmp_path), [affine_inputs(0)], Conditions(trace=tmp_path / "out.fst"))
     assert str(caught.value) == (
