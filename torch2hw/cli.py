@@ -5,6 +5,7 @@ Signals are taken care of before anything else is imported: they end the command
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -26,7 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop_at_once)
     gc.set_threshold(*COLLECTED_AFTER)
-    return supervised(lambda: _answered(lambda: _run(sys.argv[1:])))
+    return supervised(lambda: _answered(_own_command))
+
+
+def _own_command() -> int:
+    _keep_stdout_for_results()
+    return _run(sys.argv[1:])
+
+
+def _keep_stdout_for_results() -> None:
+    """What native code prints, of a model or a library, goes to stderr: its descriptor 1 is no longer ours."""
+    with contextlib.suppress(OSError):  # one of them may be closed
+        results = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), 1)
+        buffering = 1 if sys.stdout.isatty() else -1
+        sys.stdout = open(results, "w", buffering, sys.stdout.encoding, sys.stdout.errors)  # noqa: PTH123, SIM115
 
 
 def _run(arguments: list[str]) -> int:

@@ -5,14 +5,17 @@ from torch import nn
 
 
 class Block(nn.Module):
-    def __init__(self):
+    """Self-attention and a layer norm."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
         self.norm = nn.LayerNorm(16)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y, _ = self.attention(x, x, x, need_weights=False)
-        return self.norm(x + y)
+        out: torch.Tensor = self.norm(x + y)
+        return out
 
 
 torch.manual_seed(0)

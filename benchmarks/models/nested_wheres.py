@@ -5,7 +5,9 @@ from torch import nn
 
 
 class Wheres(nn.Module):
-    def forward(self, x):
+    """Each value decides about itself, sixty times."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = x
         for k in range(60):
             y = torch.where(y > 0.01 * k, y - 0.02 * k, y * 0.9 + 0.1)

@@ -218,3 +218,15 @@ def test_what_models_print_is_beside_the_json(tmp_path: Path, capsys: pytest.Cap
     assert main(["simulate", str(tmp_path / "net.py"), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["bit_exact"] and "working" in err
+
+
+@pytest.mark.parametrize("arguments", [["compile", "-o", "out.sv"], ["report", "--no-synthesis"]])
+def test_what_native_code_prints_is_beside_the_json(arguments: list[str], model: str, tmp_path: Path) -> None:
+    """As a custom operator in C++ does, in the file and in `forward`."""
+    printing = "import ctypes, os\nctypes.CDLL(None).puts(b'from C')\n"
+    printing += "model.register_forward_hook(lambda *given: os.write(1, b'from a hook\\n') and None)\n"
+    (tmp_path / model).write_text(MODEL + printing)
+    done = command(arguments[0], model, *arguments[1:], "--json")
+    assert done.returncode == 0, done.stderr
+    assert "net" in json.dumps(json.loads(done.stdout))
+    assert "from C\n" in done.stderr and "from a hook\n" in done.stderr
