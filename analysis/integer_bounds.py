@@ -18,6 +18,9 @@ from torch2hw.analysis.quantised_values import Decoded
 from torch2hw.dialects.loops import Kernel, Load, Loop
 from torch2hw.dialects.number_types import Array
 
+SCALE_ERROR = 2.0**-22
+"""How far the product of two scales, rounded to a float, may be from itself."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -81,4 +84,5 @@ def with_bias(bounds: Bounds, bias: Known, scales: Sequence[Known], kernel: Kern
     low, high = int(bounds.low.min()), int(bounds.high.max())
     if not np.isfinite(steps).all() or np.abs(steps).max() > float(1 << 40):
         return low, high
-    return low + min(0, int(np.floor(steps.min()))), high + max(0, int(np.ceil(steps.max())))
+    steps = steps * (1 + SCALE_ERROR)
+    return low + min(0, int(np.floor(steps.min())) - 1), high + max(0, int(np.ceil(steps.max())) + 1)

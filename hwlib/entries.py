@@ -236,8 +236,8 @@ def _multiplies(types: tuple[str, ...]) -> bool:
 
 
 def _multiplies_exactly(types: tuple[str, ...]) -> bool:
-    """Into as many bits as both operands have, or more."""
-    return type_width(types[2]) >= type_width(types[0]) + type_width(types[1])
+    """Into as many bits as both operands have."""
+    return type_width(types[2]) == type_width(types[0]) + type_width(types[1])
 
 
 def _requantises(types: tuple[str, ...]) -> bool:

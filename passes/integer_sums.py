@@ -44,6 +44,7 @@ from torch2hw.passes.pass_context import PassContext
 MAX_BITS = 32
 UNSIGNED = "u8"
 PRODUCT = "hwlib.product"
+TOTAL, BIAS = "_total", "_bias"
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,11 @@ def is_known(statement: Statement | None, kernel: Kernel) -> bool:
     return all(v in parallel for index in statement.indices for v in index.variables())
 
 
+def bias_of(total: str) -> str:
+    """The name of the bias that the type of the sum `total` has room for."""
+    return total.removesuffix(TOTAL) + BIAS
+
+
 def weights_of(found: Sum, kernel: Kernel) -> int | None:
     """Which of two factors is a constant, if just one is."""
     known = {loop.variable for loop in kernel.loops}
@@ -249,7 +255,9 @@ class _Integers:
         )
         self.statements.append(start)
         before = Constant(f"{old.name}_sum", kind.name, 0)  # stands for the carried value, which is no statement
-        total = self.operation("total", self.dtype, "arith.addi", before, self.resized(term, self.dtype))
+        total = self.operation(
+            TOTAL.removeprefix("_"), self.dtype, "arith.addi", before, self.resized(term, self.dtype)
+        )
         return Carried(before.result, self.dtype, start.result, total.result)
 
 
@@ -267,7 +275,7 @@ def _scaled(found: Sum, carried: Carried, kernel: Kernel, fresh: FreshNames) -> 
     result = Operation(f"{stem}_scaled", "f32", "arith.mulf", names, types, source=at)
     made: list[Statement] = [value, scale, result]
     if number(found.bias if isinstance(found.bias, Constant) else None) != 0.0:
-        bias = replace(found.bias, result=f"{stem}_bias")
+        bias = replace(found.bias, result=f"{stem}{BIAS}")
         names = (result.result, bias.result)
         made += [bias, Operation(f"{stem}_value", "f32", "arith.addf", names, types, source=at)]
     return made

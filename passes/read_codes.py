@@ -13,11 +13,13 @@ why: what is stored decides what can be computed with. Padding is the zero point
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.analysis.code_places import Codes, Place
-from torch2hw.analysis.quantised_values import code_range
+from torch2hw.analysis.quantised_values import clamped, code_range, made_by, quantised
+from torch2hw.analysis.requantisation import scaled
 from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Statement
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
@@ -45,22 +47,49 @@ class ReadCodes:
 
 def reading(kernel: Kernel, codes: Codes) -> Kernel:
     """`kernel`, with loads of codes for the factors of its sums where all of them have codes."""
+    replaced = decodings(factors(kernel), codes)
+    for pair in addends(kernel):
+        replaced |= decodings(pair, codes)
+    if not replaced:
+        return kernel
+    stages = [
+        replace(stage, statements=tuple(new for old in stage.statements for new in replaced.get(old.result, [old])))
+        for stage in kernel.stages
+    ]
+    return replace(kernel, stages=tuple(stages))
+
+
+def decodings(loads: Sequence[Load], codes: Codes) -> dict[str, list[Statement]]:
+    """What stands in the place of each load, by its result; nothing where one of them has no codes."""
     replaced: dict[str, list[Statement]] = {}
-    for load in factors(kernel):
+    for load in loads:
         place = codes.place(load.buffer, load.indices)
         instead = None if place is None else _decoding(load, place)
         if instead is None:
-            return kernel
+            return {}
         replaced[load.result] = instead
-    if not replaced:
-        return kernel
-    first = kernel.stages[0]
-    statements = tuple(new for old in first.statements for new in replaced.get(old.result, [old]))
-    return replace(kernel, stages=(replace(first, statements=statements), *kernel.stages[1:]))
+    return replaced
+
+
+def addends(kernel: Kernel) -> list[list[Load]]:
+    """The floats of each sum of two numbers that is quantised."""
+    made, found = made_by(kernel), list[list[Load]]()
+    for statement in kernel.statements():
+        code = quantised(statement.result, made) if statement.type == "i8" else None
+        if code is None:
+            continue
+        value, _ = scaled(clamped(code.value, made)[0], made)
+        total = made.get(value)
+        if isinstance(total, Operation) and total.name == "arith.addf":
+            operands = [made.get(name) for name in total.operands]
+            loads = [s for s in operands if isinstance(s, Load) and s.type == "f32" and s.buffer.data is None]
+            if loads and loads not in found:
+                found.append(loads)
+    return found
 
 
 def factors(kernel: Kernel) -> list[Load]:
-    """The floats that the first stage multiplies and adds up; none where it does anything else with them."""
+    """The floats that the first stage (multiplies and) adds up; none where it does anything else with them."""
     stage = kernel.stages[0]
     made = {statement.result: statement for statement in stage.statements}
     found: list[Load] = []
@@ -70,7 +99,7 @@ def factors(kernel: Kernel) -> list[Load]:
             return []
         term = made.get(next((name for name in step.operands if name != carried.name), ""))
         operands = term.operands if isinstance(term, Operation) and operation_kind(term.name).multiplies else ()
-        loads = [made.get(name) for name in operands]
+        loads = [made.get(name) for name in operands] or [term]
         if not loads or not all(isinstance(load, Load) and load.type == "f32" for load in loads):
             return []
         found += [load for load in loads if isinstance(load, Load)]

@@ -15,46 +15,30 @@ a declared change of rounding.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.analysis.constant_values import FreshNames, Known, as_known, loops_of, values_of
+from torch2hw.analysis.code_sums import CodeSum, FixedSum, code_sum_of, fixed_sum
+from torch2hw.analysis.constant_values import FreshNames, as_known, loops_of, values_of
 from torch2hw.analysis.dead_values import without_dead_values
-from torch2hw.analysis.quantised_values import (
-    Made,
-    Quantised,
-    clamped,
-    code_range,
-    decoded,
-    made_by,
-    quantised,
-    repeats,
-    with_factor,
-    without_offset,
-)
+from torch2hw.analysis.quantised_values import Made, code_range, decoded, made_by, quantised, repeats
+from torch2hw.analysis.requantisation import Chain, Fixed, chain_of, fixed_point
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import (
-    Constant,
-    Kernel,
-    Load,
-    Operation,
-    Stage,
-    Statement,
-    operand_names,
-)
+from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.number_types import integer_for, number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.substitution import substitute_statement, substitute_store
 from torch2hw.hwlib import Library
-from torch2hw.hwlib.requantise import LEVEL, MULTIPLIER, SHIFTS
+from torch2hw.hwlib.requantise import LEVEL, MULTIPLIER
+from torch2hw.passes.integer_sums import PRODUCT, bias_of
 from torch2hw.passes.pass_context import PassContext
 
 REQUANTISE = "hwlib.requantise"
-MAX_ERROR = 1 / 16
-MULTIPLIER_BITS = 17
+MAX_ONE_DSP_BITS = 27
 
 
 @dataclass(frozen=True)
@@ -69,7 +53,14 @@ class RequantiseSums:
         """The program; and which kernels requantise."""
         models: dict[str, str] = {}
         fresh = FreshNames({buffer.name for buffer in program.buffers()})
-        kernels = [rewritten(kernel, context.library, fresh, models) for kernel in program.kernels]
+        trial = FreshNames(set(fresh.taken))
+        alone = [rewritten(kernel, context.library, trial) for kernel in program.kernels]
+        shifts = tuple(sorted({shift_of(each) for kernel in alone for each in requantisations(kernel)}))
+        kernels = [rewritten(kernel, context.library, fresh, shifts) for kernel in program.kernels]
+        widths: dict[int, int] = {}
+        for each in (each for kernel in kernels for each in requantisations(kernel) if is_narrow(each)):
+            widths[shift_of(each)] = max(widths.get(shift_of(each), 0), width_of(each))
+        kernels = [widened(kernel, widths, context.library, models) for kernel in kernels]
         changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
         if not changed:
             return program, {}
@@ -78,56 +69,68 @@ class RequantiseSums:
         return replace(program.with_kernels(kernels), models=every), report
 
 
-@dataclass(frozen=True)
-class Chain:
-    """A code that is made of an integer: quantised(clamp((`total` - `zero`) · `scale` + `bias`, `low`, `high`))."""
-
-    code: Operation
-    quantised: Quantised
-    total: Operation
-    zero: int
-    scale: Known
-    bias: Known | None
-    low: float
-    high: float
-
-
-def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, models: dict[str, str]) -> Kernel:
-    """`kernel` with its requantisations in one unit each, or itself; software models are added to `models`, by name."""
+def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, shifts: Sequence[int] = ()) -> Kernel:
+    """`kernel` with its requantisations in one unit each, or itself; with the least of these shifts that is precise
+    enough, if one is."""
     changed = kernel
     for number, stage in enumerate(kernel.stages):
         for statement in stage.statements:
             made = made_by(changed)
             changed = without_repetition(statement, changed, made)
-            chain = chain_of(made[statement.result], made) if statement.result in made else None
-            found = None if chain is None else _requantised(chain, number, changed, library, fresh)
-            if found is not None:
-                changed, unit = found
-                models[unit.name] = unit.software()
+            if statement.result not in made:
+                continue
+            chain, both = chain_of(made[statement.result], made), code_sum_of(made[statement.result], made)
+            found = None
+            if chain is not None:
+                found = _requantised(chain, number, changed, fresh, shifts)
+            elif both is not None:
+                found = _requantised_sum(both, number, changed, fresh)
+            changed = changed if found is None else found
     return changed if changed is kernel else without_dead_values(changed)
 
 
-def chain_of(statement: Statement, made: Made) -> Chain | None:
-    """The way from an integer to the code, if the statement is such a code."""
-    if not isinstance(statement, Operation) or statement.type != "i8":
-        return None
-    code = quantised(statement.result, made)
-    if code is None:
-        return None
-    value, low, high = clamped(code.value, made)
-    biased = with_factor(value, made, "arith.addf")
-    bias: Known | None = None
-    if biased is not None:
-        value, bias = biased
-    scaled = with_factor(value, made)
-    if scaled is None:
-        return None
-    value, scale = scaled
-    value, zero = without_offset(value, made)
-    total = made.get(value)
-    if not (isinstance(total, Operation) and total.name in ("arith.sitofp", "arith.uitofp")):
-        return None
-    return Chain(statement, code, total, zero, scale, bias, low, high)
+def requantisations(kernel: Kernel) -> list[Operation]:
+    """The operations that requantise."""
+    return [s for s in kernel.statements() if isinstance(s, Operation) and s.name == REQUANTISE]
+
+
+def shift_of(requantisation: Operation) -> int:
+    """The places that it drops."""
+    return int(requantisation.predicate or "")
+
+
+def width_of(requantisation: Operation) -> int:
+    """The bits of what is requantised."""
+    return number_type(requantisation.operand_types[0]).bits
+
+
+def is_narrow(requantisation: Operation) -> bool:
+    """Whether its product is one DSP."""
+    return width_of(requantisation) <= MAX_ONE_DSP_BITS
+
+
+def widened(kernel: Kernel, widths: Mapping[int, int], library: Library, models: dict[str, str]) -> Kernel:
+    """`kernel` with its narrow requantisations of as many bits as there are for their shifts, so that kernels share
+    units; software models are added to `models`, by name."""
+    stages = []
+    for stage in kernel.stages:
+        statements: list[Statement] = []
+        for statement in stage.statements:
+            if not isinstance(statement, Operation) or statement.name not in (REQUANTISE, PRODUCT):
+                statements.append(statement)
+                continue
+            narrow = statement.name == REQUANTISE and is_narrow(statement)
+            total, dtype = statement.operands[0], f"i{widths[shift_of(statement)]}" if narrow else ""
+            if narrow and statement.operand_types[0] != dtype:
+                name, old = f"{statement.result}_extended", statement.operand_types[:1]
+                statements.append(Operation(name, dtype, "arith.extsi", (total,), old, source=statement.source))
+                operands, types = (name, *statement.operands[1:]), (dtype, *statement.operand_types[1:])
+                statement = replace(statement, operands=operands, operand_types=types)
+            unit = unit_of(statement, library)
+            models[unit.name] = unit.software()
+            statements.append(replace(statement, callee=unit.name))
+        stages.append(replace(stage, statements=tuple(statements)))
+    return replace(kernel, stages=tuple(stages)) if requantisations(kernel) else kernel
 
 
 def without_repetition(statement: Statement, kernel: Kernel, made: Made) -> Kernel:
@@ -150,86 +153,85 @@ def without_repetition(statement: Statement, kernel: Kernel, made: Made) -> Kern
     return replace(kernel, stages=tuple(stages))
 
 
-@dataclass(frozen=True)
-class Fixed:
-    """A requantisation in integers: `multipliers` and `biases`, an axis for each of `loops`."""
-
-    multipliers: NDArray[np.int64]
-    biases: NDArray[np.int64]
-    shift: int
-    low: int
-    high: int
-
-
-def fixed_point(chain: Chain, loops: list[Any], bits: int) -> Fixed | None:
-    """The requantisation of a total of so many bits, if it is precise enough in 17-bit multipliers."""
-    scales = values_of(chain.scale, loops).astype(np.float64)
-    factors = scales * values_of(chain.quantised.factor, loops).astype(np.float64)
-    if not np.isfinite(factors).all() or factors.min() <= 0:
-        return None
-    shift = MULTIPLIER_BITS - 1 - int(np.floor(np.log2(factors.max())))
-    multipliers = np.round(factors * 2.0**shift)
-    if multipliers.max() >= 1 << MULTIPLIER_BITS:
-        shift, multipliers = shift - 1, np.round(factors * 2.0 ** (shift - 1))
-    if shift not in SHIFTS:
-        return None
-    biases = np.full(factors.shape, -float(chain.zero))
-    if chain.bias is not None:
-        biases = biases + values_of(chain.bias, loops).astype(np.float64) / scales
-    code = chain.quantised
-    reach = np.minimum(2.0 ** (bits - 1), (code.high - code.low + 1) / factors)  # beyond, the code is a bound anyway
-    error = reach * np.abs(multipliers * 2.0**-shift - factors) + (0.5 * factors if chain.bias is not None else 0)
-    if error.max() > MAX_ERROR or np.abs(biases).max(initial=0) >= float(1 << 31):
-        return None
-    factor = float(values_of(code.factor, loops).reshape(-1)[0])
-    same = bool((values_of(code.factor, loops) == factor).all())
-    bounds = [edge for edge in (chain.low, chain.high) if np.isfinite(edge)]
-    if not same and any(bounds):
-        return None
-    low, high = (
-        int(np.clip(np.round(edge * factor) + code.zero, code.low, code.high)) if np.isfinite(edge) else other
-        for edge, other in ((chain.low, code.low), (chain.high, code.high))
-    )
-    return Fixed(multipliers.astype(np.int64), np.round(biases).astype(np.int64), shift, low, high)
-
-
-def _requantised(
-    chain: Chain, stage: int, kernel: Kernel, library: Library, fresh: FreshNames
-) -> tuple[Kernel, Any] | None:
-    """`kernel` with one unit for the chain, whose code is made in that stage; and the unit."""
-    known: list[Known] = [chain.scale, chain.quantised.factor, *([] if chain.bias is None else [chain.bias])]
-    loops = loops_of(known, kernel)
+def _requantised(chain: Chain, stage: int, kernel: Kernel, fresh: FreshNames, shifts: Sequence[int]) -> Kernel | None:
+    """`kernel` with one operation for the chain, whose code is made in that stage."""
+    loops = loops_of(chain.known, kernel)
     name, dtype = chain.total.operands[0], chain.total.operand_types[0]
-    fixed = fixed_point(chain, loops, number_type(dtype).bits)
+    fixed = fixed_point(chain, loops, number_type(dtype).bits, shifts)
     if fixed is None:
         return None
     made: list[Statement] = []
     if fixed.biases.any() or chain.total.name == "arith.uitofp":
-        moved = with_start(kernel, name, fixed.biases, loops, fresh)
+        moved = with_start(chain, kernel, name, fixed.biases, loops, fresh)
         if moved is None:
             name, dtype = _added(chain, fixed, loops, kernel, fresh, made)
         else:
             kernel = moved
-    stem, code = chain.code.result, chain.quantised
+    stem = chain.code.result
     table = as_known(f"{stem}_multiplier", MULTIPLIER, fixed.multipliers, loops, fresh(f"{kernel.name}_multiplier"))
-    level = number_type(LEVEL)
+    made += [table, *_call(chain.code, name, dtype, table.result, chain.quantised.zero, fixed)]
+    return _in_place(kernel, stage, stem, made)
+
+
+def _call(
+    code: Operation, total: str, dtype: str, multiplier: str, zero: int, fixed: Fixed | FixedSum
+) -> list[Statement]:
+    """The operation that makes the code, after its constants."""
     levels = [
-        Constant(f"{stem}_{which}", LEVEL, value & level.mask)
-        for which, value in (("zero", code.zero), ("low", fixed.low), ("high", fixed.high))
+        Constant(f"{code.result}_{which}", LEVEL, value & number_type(LEVEL).mask)
+        for which, value in (("zero", zero), ("low", fixed.low), ("high", fixed.high))
     ]
-    operands = (name, table.result, *(each.result for each in levels))
+    operands = (total, multiplier, *(each.result for each in levels))
     types = (dtype, MULTIPLIER, *(LEVEL,) * 3)
-    unit_call = Operation(stem, "i8", REQUANTISE, operands, types, str(fixed.shift), source=chain.code.source)
-    unit = unit_of(unit_call, library)
-    made += [table, *levels, replace(unit_call, callee=unit.name)]
-    return _in_place(kernel, stage, stem, made), unit
+    return [*levels, Operation(code.result, "i8", REQUANTISE, operands, types, str(fixed.shift), source=code.source)]
+
+
+def _requantised_sum(both: CodeSum, stage: int, kernel: Kernel, fresh: FreshNames) -> Kernel | None:
+    """`kernel` with integers in the place of a sum of two numbers that codes stand for."""
+    loops = loops_of(both.known, kernel)
+    fixed = fixed_sum(both, loops)
+    if fixed is None:
+        return None
+    stem, at, made = both.code.result, both.code.source, list[Statement]()
+
+    def operation(suffix: str, dtype: str, name: str, *operands: Statement) -> Operation:
+        names, types = tuple(o.result for o in operands), tuple(o.type for o in operands)
+        made.append(Operation(f"{stem}_{suffix}", dtype, name, names, types, source=at))
+        return made[-1]  # type: ignore[return-value]
+
+    products, low, high = [], int(fixed.offsets.min()), int(fixed.offsets.max())
+    for side, term, multipliers in zip("ab", both.terms, fixed.multipliers, strict=True):
+        least, greatest = term.range
+        kind = integer_for(0, int(multipliers.max()))
+        factor = as_known(f"{stem}_{side}_multiplier", kind.name, multipliers, loops, fresh(f"{kernel.name}_{side}"))
+        value: Statement = made_by(kernel)[term.code]
+        made.append(factor)
+        if not term.signed:
+            value = operation(f"{side}_wide", integer_for(least, greatest).name, "arith.extui", value)
+        width = number_type(value.type).bits + kind.bits
+        products.append(operation(f"{side}_product", f"i{width}", PRODUCT, value, factor))
+        low, high = low + least * int(multipliers.max()), high + greatest * int(multipliers.max())
+    wide = f"i{max(number_type(kind).bits for kind in (integer_for(low, high).name, *(p.type for p in products)))}"
+    left, right = (
+        each if each.type == wide else operation(f"{side}_term", wide, "arith.extsi", each)
+        for side, each in zip("ab", products, strict=True)
+    )
+    offset = as_known(f"{stem}_offset", wide, fixed.offsets, loops, fresh(f"{kernel.name}_offset"))
+    one = Constant(f"{stem}_one", MULTIPLIER, 1)
+    made += [offset, one]
+    total = operation("total", wide, "arith.addi", operation("sum", wide, "arith.addi", left, right), offset)
+    made += _call(both.code, total.result, wide, one.result, both.quantised.zero, fixed)
+    return _in_place(kernel, stage, stem, made)
 
 
 def with_start(
-    kernel: Kernel, total: str, biases: NDArray[np.int64], loops: list[Any], fresh: FreshNames
+    chain: Chain, kernel: Kernel, total: str, biases: NDArray[np.int64], loops: list[Any], fresh: FreshNames
 ) -> Kernel | None:
-    """`kernel` whose carried sum `total` begins with the biases too, if they fit and nothing else uses the sum."""
+    """`kernel` whose carried sum `total` begins with the biases too, if `integer-sums` has left room for them and
+    nothing else uses the sum."""
     first = kernel.stages[0]
+    if chain.bias is None or chain.bias.result != bias_of(total):
+        return None
     if len(first.carried) != 1 or first.carried[0].next != total or any(s.value == total for s in kernel.stores()):
         return None
     users = [s for each in kernel.stages[1:] for s in each.statements if total in operand_names(s)]

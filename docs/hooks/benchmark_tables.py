@@ -16,6 +16,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "ablation.md": "Sequential schedule",
     "area.md": "LUTs over lanes",
     "formats.md": "Number formats and sums",
+    "quantised.md": "Quantised models",
     "compile_time.md": "Compile time",
     "simulate_time.md": "Time of a simulation",
     "units.md": "Hardware units",

@@ -110,6 +110,54 @@ def test_maximum_of_codes(padding: int) -> None:
     assert {"arith.maxsi", PRODUCT} <= used and "arith.maximumf" not in used and apart.most <= 1
 
 
+def random_codes(*shape: int, dtype: torch.dtype = torch.int8) -> Tensor:
+    low, high = (-128, 128) if dtype == torch.int8 else (0, 256)
+    return torch.randint(low, high, shape).to(dtype)
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+def test_sums_of_codes(unsigned: bool) -> None:
+    left, right, y = Codes(1 / 40, 7), UNSIGNED if unsigned else Codes(1 / 25, -20), Codes(1 / 12, -1)
+    model = Computed(lambda a, b: y.quantise(functional.relu(left.numbers(a) + right.numbers(b))))
+    apart, used = distance(model, random_codes(40, 50), random_codes(40, 50, dtype=right.dtype))
+    assert used <= {PRODUCT, REQUANTISE, "arith.addi", "arith.extsi", "arith.extui"} and apart.most <= 1
+    assert apart.different < apart.of / 16
+
+
+def test_sums_of_a_layer_and_codes() -> None:
+    x, y, weights = Codes(1 / 40, 7), Codes(1 / 30, -3), Weights(17, 17)
+
+    def network(q: Tensor) -> Tensor:
+        layer = y(functional.linear(x.numbers(q), weights()))
+        return y.quantise(functional.relu6(layer + x.numbers(q)))
+
+    apart, used = distance(Computed(network), random_codes(7, 17))
+    assert "arith.addf" not in used and REQUANTISE in used and apart.most <= 1
+
+
+def test_means_of_codes() -> None:
+    x, y = Codes(1 / 40, 7), Codes(1 / 50, -3)
+    model = Computed(lambda q: y.quantise(functional.avg_pool2d(x.numbers(q), (2, 3))))
+    apart, used = distance(model, random_codes(1, 3, 8, 9), partition=2)
+    assert used <= {REQUANTISE, "arith.addi", "arith.extsi"} and apart.most <= 1
+
+
+def test_codes_of_another_scale() -> None:
+    x, y = Codes(1 / 40, 7), Codes(1 / 50, -3)
+    apart, used = distance(Computed(lambda q: y.quantise(x.numbers(q))), random_codes(8, 9))
+    assert REQUANTISE in used and "arith.mulf" not in used and apart.most <= 1
+
+
+def test_layers_take_turns_with_one_requantisation() -> None:
+    x, y, z = Codes(1 / 40, 7), Codes(1 / 11, -3), Codes(1 / 60, 2)
+    first, second = Weights(9, 17), Weights(5, 9)
+    model = Computed(lambda q: z.quantise(functional.linear(y(functional.linear(x.numbers(q), first())), second())))
+    q = random_codes(7, 17)
+    apart, _ = distance(model, q)
+    units = [name for name in compiled(model, q).reference.shared if "requantise" in name]
+    assert apart.most <= 1 and len(units) == 1
+
+
 def test_maximum_in_windows_of_padding_stays_in_floats() -> None:
     x, weights, y = Codes(1 / 40, 7), Weights(4, 2 * 9), Codes(1 / 30, -3)
 
