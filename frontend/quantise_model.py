@@ -28,8 +28,9 @@ from torch import fx
 
 from torch2hw.dialects.loops import PortCodes
 from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.refusals import QuantisationFailed
 from torch2hw.frontend.signature import Structure, argument_names
-from torch2hw.tools.errors import Torch2HWError, UsageError
+from torch2hw.tools.errors import UsageError
 
 INSTALL = "pip install --no-deps torchao==0.18.0"
 RANDOM_SETS = 8
@@ -54,12 +55,6 @@ class QuantiseOptions(Protocol):
     @property
     def ports(self) -> str:
         """`float` or `int8`: what inputs and outputs are."""
-
-
-class QuantisationFailed(Torch2HWError):
-    """PyTorch cannot quantise the model."""
-
-    code = "quantisation-failed"
 
 
 @dataclass(frozen=True)

@@ -93,3 +93,9 @@ class NotExportable(Torch2HWError):
     """The model runs, and torch.export cannot follow it, for a reason that has no class of its own."""
 
     code = "not-exportable"
+
+
+class QuantisationFailed(Torch2HWError):
+    """PyTorch cannot quantise the model, as --quantize asks."""
+
+    code = "quantisation-failed"
