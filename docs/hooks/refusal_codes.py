@@ -12,6 +12,7 @@ from torch2hw.tools.errors import Torch2HWError
 MODULES = (
     "torch2hw.tools.errors",
     "torch2hw.frontend.refusals",
+    "torch2hw.frontend.quantise_model",
     "torch2hw.analysis.refusals",
     "torch2hw.compiler.stored_text",
     "torch2hw.tools.nextpnr",
