@@ -17,6 +17,7 @@ from tests.passes.compiled import LIBRARY, LOOP_PASSES, context
 from torch2hw.dialects.loop_parser import parse_loop_text
 from torch2hw.dialects.loop_text import loop_text
 from torch2hw.dialects.program import Program
+from torch2hw.frontend.signature import TensorInfo
 from torch2hw.lowering.linalg import linalg_to_affine
 from torch2hw.lowering.static import affine_to_scheduled
 
@@ -38,10 +39,9 @@ def affine(linalg_text: str) -> Any:
         return linalg_to_affine.lower(program, "top")  # type: ignore[arg-type]
 
 
-def ports(names: list[str], types: Any) -> list[SimpleNamespace]:
+def ports(names: list[str], types: Any) -> list[TensorInfo]:
     return [
-        SimpleNamespace(name=name, shape=tuple(kind.shape), dtype=str(kind.element_type))
-        for name, kind in zip(names, types, strict=True)
+        TensorInfo(name, tuple(kind.shape), str(kind.element_type)) for name, kind in zip(names, types, strict=True)
     ]
 
 
