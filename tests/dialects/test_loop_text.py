@@ -17,7 +17,7 @@ from tests.passes.random_programs import random_case
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.loop_parser import LoopTextError, parse_loop_text
 from torch2hw.dialects.loop_text import loop_text
-from torch2hw.dialects.loops import Buffer, Source
+from torch2hw.dialects.loops import Buffer, PortCodes, Source
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.storage import RAM, SHARED_ROM
@@ -92,6 +92,8 @@ def other(value: Any, name: str) -> Any:
         return (*value, value[-1]) if value else None
     if isinstance(value, Source):
         return None
+    if isinstance(value, PortCodes):
+        return PortCodes(2 * value.scale, value.zero_point)
     if isinstance(value, Variable):
         return Variable(f"{value.name}_else", value.extent)
     if isinstance(value, Index):
