@@ -80,7 +80,7 @@ def other(value: Any, name: str) -> Any:
         return {"source": Source("z.py", 1), "predicate": "olt", "callee": "f", "reduced_by": 1}.get(name)
     if isinstance(value, bool):
         return not value
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return value + 1
     if isinstance(value, str):
         return f"{value}_else"
