@@ -7,7 +7,9 @@ again. A wrong value is a `UsageError` that names the option as the command line
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from torch2hw.dialects.names import CONTROL_PORTS, KEYWORDS, is_legal
 from torch2hw.tools.errors import UsageError
@@ -91,6 +93,11 @@ class Options:
         _one_of("--dtype", self.dtype, DTYPES)
         _one_of("--subnormals", self.subnormals, SUBNORMALS)
         _one_of("--schedule", self.schedule, SCHEDULES)
+        for field in fields(self):
+            if isinstance(field.default, bool) and not isinstance(getattr(self, field.name), bool):
+                raise UsageError(
+                    f"{field.name}={getattr(self, field.name)!r}: not a truth value", fix="use True or False"
+                )
         object.__setattr__(self, "keep_float", tuple(self.keep_float))
         if self.quantize is not None:
             _one_of("--quantize", self.quantize, QUANTISATIONS)
@@ -129,6 +136,15 @@ class Options:
                 if self.top in KEYWORDS | CONTROL_PORTS
                 else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
             )
+
+    @staticmethod
+    def given(options: Mapping[str, Any]) -> Options:
+        """The options of these names. UsageError names one that does not exist."""
+        names = [field.name for field in fields(Options)]
+        for name in options:
+            if name not in names:
+                raise UsageError(f"{name}: no such option", fix=f"the options are {', '.join(names)}")
+        return Options(**options)
 
     @property
     def ports(self) -> str:

@@ -13,7 +13,9 @@ Refuses: what `check_tensors` lists; `model-raised`, `shape-mismatch`, `data-dep
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import inspect
 import io
 import logging
 import re
@@ -26,6 +28,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from torch2hw.dialects.names import UniqueNames
 from torch2hw.frontend.check_tensors import (
@@ -40,7 +43,9 @@ from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.model_state import repeats, stateful, unchanged
 from torch2hw.frontend.refusals import (
+    BadInputs,
     DataDependentControlFlow,
+    DynamicShape,
     ModelRaised,
     NotExportable,
     ShapeMismatch,
@@ -48,6 +53,9 @@ from torch2hw.frontend.refusals import (
 )
 from torch2hw.frontend.signature import Structure, TensorInfo, input_infos, output_infos
 from torch2hw.tools.errors import Torch2HWError, raise_all
+
+NUMBERS = (bool, int, float, str)
+"""What a model may return beside tensors; a constant of the design."""
 
 LAYER_FRAME = "layer:"
 """Begins the file name of the frame that stands for a node's layer: `File "layer:encoder.0.norm", line 0`."""
@@ -94,6 +102,7 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
         errors += check_tensor(tensor, f"example input {info.name}", loaded.inputs_place or place)
     raise_all(errors)
     place = forward_place(loaded) or place
+    raise_all(list(_check_keywords(loaded.model, place)))
     flat = _Flat(loaded.model, arguments)
     with torch.no_grad(), quiet_third_parties(sources):
         run = functools.partial(run_model, flat, loaded=loaded)
@@ -157,20 +166,41 @@ def forward_place(loaded: LoadedModel) -> tuple[str, int] | None:
     return loaded.sources.place(code.co_filename, code.co_firstlineno)
 
 
+def _check_keywords(model: nn.Module, place: tuple[str, int]) -> Iterator[Torch2HWError]:
+    parameters = inspect.signature(model.forward).parameters.values()
+    names = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.default is each.empty]
+    if names:
+        yield BadInputs(
+            f"forward takes {', '.join(names)} by keyword only",
+            location=place,
+            why="example inputs are given by position",
+            fix="wrap the model in a module whose forward takes them by position and passes them on",
+        )
+
+
 def _check_results(
     returned: Structure, results: Sequence[torch.Tensor], place: tuple[str, int]
 ) -> Iterator[Torch2HWError]:
-    if not results:
+    objects = [each for each in returned.constants if each is not None and not isinstance(each, NUMBERS)]
+    if not results and not objects:
         yield NotExportable("the model returns no tensor", location=place, fix="return the tensors to compute")
     for path, tensor in zip(returned.tensor_paths(), results, strict=True):
         yield from check_tensor(tensor, f"output {path}".rstrip(), place)
     for path, constant in zip(returned.paths, returned.constants, strict=True):
-        if constant is not None and not isinstance(constant, bool | int | float | str):
+        if constant is not None and not isinstance(constant, NUMBERS):
+            registered = f"; register the class: torch.export.register_dataclass({type(constant).__name__})"
             yield NotExportable(
                 f"output {path} is a {type(constant).__name__}".replace("  ", " "),
                 location=place,
-                fix="return tensors, in tuples, lists and dictionaries",
+                fix="return tensors, in tuples, lists and dictionaries"
+                + (registered if dataclasses.is_dataclass(constant) else ""),
             )
+
+
+def _has_packed_sequence(error: BaseException) -> bool:
+    """Whether the code that raised it had a `PackedSequence` in its hands."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(isinstance(value, PackedSequence) for frame in frames for value in frame.f_locals.values())
 
 
 def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, place: tuple[str, int]) -> Any:
@@ -190,6 +220,14 @@ def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, plac
         ) from None
     except Exception as error:  # noqa: BLE001 - torch.export raises many kinds
         frames = sources.frames(error.__traceback__)
+        if _has_packed_sequence(error):
+            raise DynamicShape(
+                "packed sequences: how long each one is depends on the values of a tensor",
+                location=sources.place(*frames[-1]) if frames else place,
+                operation="pack_padded_sequence",
+                why="memories and loops of the hardware have sizes that are fixed when it is compiled",
+                fix="run the layer on the padded sequences, and select the steps that count with torch.where",
+            ) from None
         raise NotExportable(
             f"torch.export cannot follow the model: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
             location=sources.place(*frames[-1]) if frames else place,

@@ -78,7 +78,13 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> Load
 
 
 def in_eval_mode(model: nn.Module) -> nn.Module:
-    """The model, put in eval mode. What torch.export or `convert_pt2e` made has no modes, and its `eval` raises."""
+    """The model, put in eval mode; of one that torch.compile made, the model it was made from.
+
+    What torch.export or `convert_pt2e` made has no modes, and its `eval` raises.
+    """
+    if type(model).__name__ == "OptimizedModule":
+        original: nn.Module = model._orig_mod  # type: ignore[assignment]
+        return in_eval_mode(original)
     with contextlib.suppress(NotImplementedError):
         model.eval()
     return model

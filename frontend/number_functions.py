@@ -221,6 +221,25 @@ def distances(x: Tensor, y: Tensor, p: float, compute_mode: int | None = None) -
     return found
 
 
+def matrix_vector(x: Tensor, y: Tensor) -> Tensor:
+    """`torch.mv`, as a product of matrices: one kernel of multiply-accumulates."""
+    return torch.mm(x, y.unsqueeze(1)).squeeze(1)
+
+
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """`torch.dot`, as a product of matrices."""
+    return torch.mm(x.unsqueeze(0), y.unsqueeze(1)).reshape([])
+
+
+def add_matrix_vector(x: Tensor, matrix: Tensor, vector: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """`torch.addmv`; with `beta` 0, `x` does not count, NaN or not."""
+    product = torch.mv(matrix, vector)
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return product
+    return (x if beta == 1 else x * beta) + product
+
+
 _aten = torch.ops.aten
 NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.fmod.Tensor: fmod,
@@ -246,6 +265,10 @@ NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.bitwise_xor.Scalar: xor_scalar,
     _aten.bitwise_or.Scalar: or_scalar,
     _aten._cdist_forward.default: distances,
+    _aten.mv.default: matrix_vector,
+    _aten.dot.default: dot,
+    _aten.vdot.default: dot,
+    _aten.addmv.default: add_matrix_vector,
     _aten.lt.Scalar: _comparison(torch.lt),
     _aten.le.Scalar: _comparison(torch.le),
     _aten.gt.Scalar: _comparison(torch.gt),

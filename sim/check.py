@@ -20,7 +20,7 @@ from torch2hw.compiler.compiled import Compiled
 from torch2hw.compiler.design_files import write_design
 from torch2hw.frontend.export_model import run_model
 from torch2hw.frontend.in_format import rounded
-from torch2hw.frontend.signature import Structure
+from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
 from torch2hw.sim.explained import Unexplained, unexplained
@@ -32,7 +32,7 @@ from torch2hw.sim.port_checks import port_checks
 from torch2hw.sim.quantised import Steps, output_steps, steps_apart, total
 from torch2hw.sim.simulation import Conditions, simulate
 from torch2hw.sim.timeline import Timeline
-from torch2hw.tools.errors import CheckError
+from torch2hw.tools.errors import CheckError, UsageError
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ def simulate_design(
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
     loaded = compiled.loaded
     structure, tensors = Structure.of(rounded(arguments, compiled.options.dtype))
+    check_shapes(compiled.imported.inputs, tensors)
     with torch.no_grad():
         run_model(lambda *given: loaded.model(*structure.build(given)), tensors, loaded, "these inputs")
     generator = torch.Generator().manual_seed(seed)
@@ -138,6 +139,18 @@ def simulate_design(
     return simulate_sets(
         compiled, stored, conditions=conditions, progress=progress, monitored=monitored, netlist=netlist
     )
+
+
+def check_shapes(ports: Sequence[TensorInfo], tensors: Sequence[torch.Tensor]) -> None:
+    """UsageError where these are not tensors of the design's shapes."""
+    fix = "compile the model for these inputs, or give tensors of the shapes it was compiled for"
+    if len(tensors) != len(ports):
+        raise UsageError(f"{len(tensors)} inputs, the design takes {len(ports)}", fix=fix)
+    for port, tensor in zip(ports, tensors, strict=True):
+        if tuple(tensor.shape) != port.shape:
+            raise UsageError(
+                f"input {port.name} has shape {tuple(tensor.shape)}, the design takes {port.shape}", fix=fix
+            )
 
 
 def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:

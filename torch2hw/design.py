@@ -77,11 +77,11 @@ def compile(model: nn.Module, example_inputs: Any, **options: Any) -> Design:
             location=place,
             fix="give an instance of a class that derives from torch.nn.Module",
         )
-    checked = Options(**options)
+    model, checked = in_eval_mode(model), Options.given(options)
     sources = Sources(file.parent, file.parent)
     inputs = as_arguments(example_inputs, place)
     top = top_name(type(model).__name__.lower())
-    return Design(compile_model(LoadedModel(in_eval_mode(model), inputs, str(file), top, sources, place), checked))
+    return Design(compile_model(LoadedModel(model, inputs, str(file), top, sources, place), checked))
 
 
 def _caller(file: str, line: int) -> tuple[Path, tuple[str, int]]:

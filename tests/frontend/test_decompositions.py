@@ -124,6 +124,12 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.pow.Tensor_Scalar, (WHOLE, 3), {}),
     *((aten.pow.Tensor_Scalar, (FLOATS, half), {}) for half in (0.5, -0.5)),
     (aten.linalg_vector_norm.default, (torch.tensor([[3.0, 4.0], [0.0, -0.0], [5.0, -12.0]]), 2, [1], True), {}),
+    *((aten.mv.default, (x, x[0]), {}) for x in (POOLED[0, 0], WHOLE.reshape(4, 2), BYTES.reshape(2, 2))),
+    *((aten.dot.default, (x, x), {}) for x in (WRITTEN, WHOLE)),
+    *(
+        (aten.addmv.default, (FLOATS[0, :2], CUBE[0, :2], WRITTEN[:4]), {"beta": beta, "alpha": 2})
+        for beta in (0, 1, 0.5)
+    ),
     (aten.bitwise_xor.Scalar, (WHOLE, 5), {}),
     *((operation, (FLOATS, dim), {}) for operation in (aten.cummax.default, aten.cummin.default) for dim in (0, 1)),
     (aten.cummax.default, (WHOLE, 0), {}),

@@ -83,12 +83,7 @@ PRODUCTS = (
     Row("aten.outer", "torch.outer(x, y)", {"ordinary": (f(2), f(3)), "integer": (i(2), i(3))}),
     Row("aten.linear", "F.linear(y, z.t(), x)", BIASED),
     Row("aten.addmm", "torch.addmm(x, y, z)", BIASED),
-    Row(
-        "aten.addmv",
-        "torch.addmv(x, y, z)",
-        {"ordinary": (f(2), f(2, 5), f(5))},
-        {"ordinary": "unsupported-operation"},
-    ),
+    Row("aten.addmv", "torch.addmv(x, y, z)", {"ordinary": (f(2), f(2, 5), f(5))}),
     Row("aten.baddbmm", "torch.baddbmm(x, y, z)", {"ordinary": (f(2, 2, 3), f(2, 2, 5), f(2, 5, 3))}),
     Row("aten.einsum", "torch.einsum('bij,bjk->bik', x, y)", BATCHES),
     Row("aten.tensordot", "torch.tensordot(x, y, 1)", {"ordinary": PRODUCT["ordinary"]}),

@@ -58,6 +58,35 @@ def test_refusals_have_a_place_and_a_class() -> None:
         torch2hw.compile(nn.Linear(2, 2), torch.randn(1, 2), partition=0)
 
 
+def test_options_that_do_not_exist_and_values_of_the_wrong_type() -> None:
+    with pytest.raises(torch2hw.UsageError, match=r"error\[usage\]: foo: no such option"):
+        torch2hw.compile(nn.Linear(2, 2), torch.randn(1, 2), foo=1)
+    with pytest.raises(torch2hw.UsageError, match=r"share_units='no': not a truth value"):
+        torch2hw.compile(nn.Linear(2, 2), torch.randn(1, 2), share_units="no")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of PyTorch, in its own code
+def test_a_model_of_torch_compile_is_the_model_it_was_made_from() -> None:
+    assert torch2hw.compile(torch.compile(nn.Linear(2, 2)), torch.randn(1, 2)).compiled.top == "linear"
+
+
+def test_inputs_of_another_shape_are_refused_by_simulate() -> None:
+    design = torch2hw.compile(nn.ReLU(), torch.randn(1, 2))
+    with pytest.raises(torch2hw.UsageError, match=r"input input_1 has shape \(1, 3\), the design takes \(1, 2\)"):
+        design.simulate(torch.randn(1, 3))
+    with pytest.raises(torch2hw.UsageError, match="2 inputs, the design takes 1"):
+        design.simulate(torch.randn(1, 2), torch.randn(1, 2))
+
+
+def test_products_with_a_vector_are_multiply_accumulates() -> None:
+    class Products(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.mv(x, y), torch.dot(y, y)
+
+    design = torch2hw.compile(Products(), (torch.randn(4, 6), torch.randn(6)))
+    assert design.manifest["macs"] == 4 * 6 + 6
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize("schedule", ["static", "sequential"])
 def test_the_command_simulates(schedule: str, capsys: pytest.CaptureFixture[str]) -> None:
