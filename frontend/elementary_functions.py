@@ -208,8 +208,13 @@ def log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
 
 
 def logsumexp(x: Tensor, dim: Sequence[int], keepdim: bool = False) -> Tensor:
-    """Of one number."""
-    return x.clone() if x.dim() == 0 else NotImplemented
+    """Less the greatest, so that no exponential overflows; of one number that number."""
+    if x.dim() == 0:
+        return x.clone()
+    greatest = x.amax(dim, True)
+    shift = torch.where(greatest.abs() == torch.inf, 0, greatest)
+    total = torch.exp(x - shift).sum(dim, keepdim).log()
+    return total + (shift if keepdim else shift.squeeze(dim))
 
 
 ELEMENTARY: dict[Any, Callable[..., Any]] = {
