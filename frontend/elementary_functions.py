@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -207,14 +207,15 @@ def log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
     return x - x if x.dim() == 0 else NotImplemented
 
 
-def logsumexp(x: Tensor, dim: Sequence[int], keepdim: bool = False) -> Tensor:
+def logsumexp(x: Tensor, dim: list[int], keepdim: bool = False) -> Tensor:
     """Less the greatest, so that no exponential overflows; of one number that number."""
     if x.dim() == 0:
         return x.clone()
     greatest = x.amax(dim, True)
     shift = torch.where(greatest.abs() == torch.inf, 0, greatest)
     total = torch.exp(x - shift).sum(dim, keepdim).log()
-    return total + (shift if keepdim else shift.squeeze(dim))
+    result: Tensor = total + (shift if keepdim else shift.squeeze(tuple(dim)))
+    return result
 
 
 ELEMENTARY: dict[Any, Callable[..., Any]] = {

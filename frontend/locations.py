@@ -79,7 +79,8 @@ class Sources:
         for one in error.errors if isinstance(error, SeveralErrors) else (error,):
             if one.location is None:
                 continue
-            written = self.operations.get(one.location)
+            refused = one.exit_status == 1  # `operation` of other errors is a part of the design
+            written = self.operations.get(one.location) if refused else None
             if written and one.operation is not None and one.operation not in written and not _is_aten(one.operation):
                 names = " or ".join(written)
                 one.what, one.operation = one.what.replace(one.operation, names), names

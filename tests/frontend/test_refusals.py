@@ -47,4 +47,5 @@ def test_there_is_one_golden_for_each_class() -> None:
 
     codes = {vars(cls)["code"] for cls in vars(refusals).values() if isinstance(cls, type) and "code" in vars(cls)}
     texts = "".join(golden.read_text() for golden in GOLDENS)
-    assert codes - set(re.findall(r"error\[([\w-]+)\]", texts)) == {"error"}
+    without = {"error", "quantisation-failed"}  # what torchao cannot quantise changes with its version
+    assert codes - set(re.findall(r"error\[([\w-]+)\]", texts)) == without
