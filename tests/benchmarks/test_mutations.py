@@ -1,0 +1,61 @@
+"""The faults that the mutation check plants: each still has its one place, and a test finds it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from torch2hw.benchmarks.measure import read_points
+from torch2hw.benchmarks.mutations import (
+    FAST,
+    HERE,
+    ROOT,
+    SLOW,
+    Fault,
+    failing_test,
+    faults,
+    likely_tests,
+    stages_for,
+    text_of,
+)
+
+
+@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.kind)
+def test_a_fault_can_be_planted(fault: Fault) -> None:
+    ast.parse(fault.planted((ROOT / fault.file).read_text()))
+
+
+def test_a_fault_without_one_place_is_no_fault() -> None:
+    fault = Fault("twice", "x.py", "a", "b")
+    for text in ("a a", "c"):
+        with pytest.raises(ValueError, match=r"x\.py: twice"):
+            fault.planted(text)
+
+
+def test_the_record_has_every_fault_and_none_survives() -> None:
+    points = {point["kind"]: point for point in read_points(HERE / "mutations.json")}
+    every = faults()
+    assert len(every) >= 60
+    assert len({fault.kind for fault in every}) == len(every)
+    assert set(points) == {fault.kind for fault in every}
+    assert all(point["group"] in (FAST, SLOW) for point in points.values())
+    assert sum(point["group"] == FAST for point in points.values()) >= 0.95 * len(every)
+    assert (HERE / "mutations.md").read_text() == text_of(list(points.values()))
+
+
+def test_the_tests_that_run_first_are_there() -> None:
+    for fault in faults():
+        assert all((ROOT / test).is_file() for test in likely_tests(fault.file))
+
+
+def test_the_first_failing_test_is_named(tmp_path: Path) -> None:
+    likely, others, slow = stages_for("passes/bank_memories.py")
+    for test in likely.arguments[:1]:
+        (tmp_path / test).parent.mkdir(parents=True)
+        (tmp_path / test).write_text("def test_good():\n    pass\n\n\ndef test_bad():\n    assert False\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\ntimeout = 9\n")
+    assert failing_test(tmp_path, likely, 0) == f"{likely.arguments[0]}::test_bad"
+    assert failing_test(tmp_path, others, 0) is None
+    assert failing_test(tmp_path, slow, 0) is None
