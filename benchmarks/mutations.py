@@ -28,6 +28,7 @@ from torch2hw.tools.output import write_files
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FAULTS = HERE / "planted_faults.toml"
+OWN_TESTS = "tests/benchmarks/test_mutations.py"  # they see every planted fault, by its text
 TEST_SECONDS = 300  # a fault may make the compiler run for ever
 TITLES = ("fault", "file", "found by", "s")
 FAST, SLOW, NONE = "fast tests", "slow tests", "no test"
@@ -72,8 +73,12 @@ def stages_for(file: str) -> list[Stage]:
     """The fast tests that are likely to find a fault in the file, all fast ones, the slow ones."""
     fast = ("-m", "not slow")
     likely = likely_tests(file)
-    others = tuple(f"--deselect={test}" for test in likely)
-    return [Stage(FAST, (*likely, *fast)), Stage(FAST, ("tests", *others, *fast)), Stage(SLOW, ("tests", "-m", "slow"))]
+    others = tuple(f"--ignore={test}" for test in (*likely, OWN_TESTS))
+    return [
+        Stage(FAST, (*likely, *fast)),
+        Stage(FAST, ("tests", *others, *fast)),
+        Stage(SLOW, ("tests", f"--ignore={OWN_TESTS}", "-m", "slow")),
+    ]
 
 
 def failing_test(clone: Path, stage: Stage, jobs: int) -> str | None:

@@ -42,6 +42,7 @@ def test_the_record_has_every_fault_and_none_survives() -> None:
     assert set(points) == {fault.kind for fault in every}
     assert all(point["group"] in (FAST, SLOW) for point in points.values())
     assert sum(point["group"] == FAST for point in points.values()) >= 0.95 * len(every)
+    assert not any("test_mutations" in point["test"] for point in points.values())
     assert (HERE / "mutations.md").read_text() == text_of(list(points.values()))
 
 
