@@ -137,7 +137,8 @@ def text_of(points: Sequence[Point]) -> str:
     ]
     return (
         "# Faults planted in the compiler\n\nWritten by `python -m torch2hw.benchmarks.mutations`. "
-        f"Of {len(points)} faults, planted one at a time (of {len(faults())} in planted_faults.toml), {counts or 'none'} were found; {missed} by no test that ran. "
+        f"Of {len(faults())} faults in planted_faults.toml, {len(points)} were planted, one at a time: "
+        f"{counts or 'none'} were found, {missed} by no test that ran. "
         "The seconds are those until a test failed.\n\n" + table(TITLES, rows)
     )
 
