@@ -25,6 +25,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "testbenches.md": "Test benches",
     "replays.md": "Replays of dumps",
     "fuzz.md": "Fuzzer",
+    "mutations.md": "Planted faults",
 }
 
 
