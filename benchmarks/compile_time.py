@@ -13,7 +13,6 @@ compile_time.json and compile_time.md; points that are not measured this time (`
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -22,29 +21,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import Point, json_text, read_points
+from torch2hw.benchmarks.command_times import Case, time_cases
+from torch2hw.benchmarks.measure import Point
 from torch2hw.benchmarks.tables import table
-from torch2hw.tools.output import write_files
 
-HERE = Path(__file__).resolve().parent
 SLOWEST = 6  # passes of a model that are shown
 SAMPLE_SECONDS = 0.1
 PASS_LINE = re.compile(r"^ *([\d.]+) ms +([\d.]+) ms to verify +(\S+)", re.MULTILINE)
 TITLES = ("model", "N", "CPU s", "before", "wall s", "before", "peak MiB", "before", "wanted")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model's file, its partition factor, and the seconds of CPU that are wanted."""
-
-    name: str
-    file: str
-    partition: int
-    wanted: str
 
 
 CASES = (
@@ -61,25 +48,7 @@ CASES = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, and write after every model."""
-    parser = argparse.ArgumentParser(
-        prog="python -m torch2hw.benchmarks.compile_time", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("--only", metavar="TEXT", default="", help="models whose name contains this")
-    parser.add_argument("--before", type=Path, metavar="DIR", help="measure the version of torch2hw in DIR instead")
-    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
-    parsed = parser.parse_args(arguments)
-    file = parsed.output / "compile_time.json"
-    points: dict[str, Point] = {point["model"]: point for point in read_points(file)}
-    for case in CASES:
-        if parsed.only.lower() not in case.name.lower():
-            continue
-        print(case.name, file=sys.stderr, flush=True)
-        found = measured(HERE / case.file, case.partition, parsed.before or HERE.parent)
-        point = {"model": case.name, "partition": case.partition}
-        points[case.name] = point | points.get(case.name, {}) | {"before" if parsed.before else "now": found}
-        known = [points[case.name] for case in CASES if case.name in points]
-        write_files({file: json_text(known), parsed.output / "compile_time.md": markdown(known)})
-    return 0
+    return time_cases("compile_time", __doc__ or "", CASES, measured, markdown, arguments)
 
 
 def measured(model: Path, partition: int, version: Path) -> Point:

@@ -11,33 +11,20 @@ that are not measured this time stay as they are.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import Point, json_text, read_points
+from torch2hw.benchmarks.command_times import Case, time_cases
+from torch2hw.benchmarks.measure import Point
 from torch2hw.benchmarks.tables import table
-from torch2hw.tools.output import write_files
 
-HERE = Path(__file__).resolve().parent
 TITLES = ("model", "N", "CPU s", "before", "wall s", "before", "wanted")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model's file, its partition factor, and the seconds that are wanted."""
-
-    name: str
-    file: str
-    partition: int
-    wanted: str
 
 
 CASES = (
@@ -52,26 +39,7 @@ CASES = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, and write after every model."""
-    parser = argparse.ArgumentParser(
-        prog="python -m torch2hw.benchmarks.simulate_time", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("--only", metavar="TEXT", default="", help="models whose name contains this")
-    parser.add_argument("--before", type=Path, metavar="DIR", help="measure the version of torch2hw in DIR instead")
-    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
-    parsed = parser.parse_args(arguments)
-    file = parsed.output / "simulate_time.json"
-    points: dict[tuple[str, int], Point] = {(each["model"], each["partition"]): each for each in read_points(file)}
-    for case in CASES:
-        if parsed.only.lower() not in case.name.lower():
-            continue
-        print(case.name, case.partition, file=sys.stderr, flush=True)
-        found = measured(HERE / case.file, case.partition, parsed.before or HERE.parent)
-        key = (case.name, case.partition)
-        known = {"model": case.name, "partition": case.partition} | points.get(key, {})
-        points[key] = known | {"before" if parsed.before else "now": found}
-        ordered = [points[each.name, each.partition] for each in CASES if (each.name, each.partition) in points]
-        write_files({file: json_text(ordered), parsed.output / "simulate_time.md": markdown(ordered)})
-    return 0
+    return time_cases("simulate_time", __doc__ or "", CASES, measured, markdown, arguments)
 
 
 def measured(model: Path, partition: int, version: Path) -> Point:
