@@ -7,7 +7,6 @@ for a window with NaN. Places count the elements of one plane or volume, without
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -142,15 +141,8 @@ def max_pool2d_backward(
     size, pad, apart = (_each(each, 2) for each in (kernel, padding, dilation))
     step = _each(stride, 2) if stride else size
     rows, columns = x.shape[-2:]
-    here = []
-    for i, j in itertools.product(*map(range, size)):
-        down, right = (
-            torch.arange(part) * step[d] - pad[d] + at * apart[d]
-            for d, (part, at) in enumerate(zip(gradient.shape[-2:], (i, j), strict=True))
-        )
-        inside = ((down >= 0) & (down < rows)).unsqueeze(1) & (right >= 0) & (right < columns)
-        here.append(torch.where(inside, down.unsqueeze(1) * columns + right, -1))
-    hits = places.unsqueeze(2) == torch.stack(here)
+    along = [_coordinates(*each) for each in zip(gradient.shape[-2:], size, step, pad, apart, strict=True)]
+    hits = places.unsqueeze(2) == _grid((rows, columns), along).movedim(-1, 0)
     parts = torch.where(hits, gradient.unsqueeze(2), torch.zeros_like(gradient).unsqueeze(2))
     grown = [
         max((part - 1) * step[d] - 2 * pad[d] + apart[d] * (size[d] - 1) + 1, x.shape[2 + d])
