@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -46,6 +47,7 @@ def flags(trace: Trace) -> list[str]:
     return [*COMPILER_OPTIONS, *includes, *traced]
 
 
+@cache
 def toolchain(program: str) -> tuple[str, ...]:
     """What else decides the compiled code: versions and options."""
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as work:
