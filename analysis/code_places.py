@@ -7,11 +7,14 @@ or a reshape) are the codes themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from torch2hw.analysis.constant_values import FreshNames
 from torch2hw.analysis.inversion import invert
 from torch2hw.analysis.quantised_values import Decoded, Factor, Quantised, decoded, made_by, quantised, repeats
-from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Store
+from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, Source, Statement, Store
+from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
 from torch2hw.dialects.storage import RAM
@@ -41,7 +44,7 @@ class Codes:
         for kernel in self.program.kernels:
             for store in kernel.stores():
                 self.writers.setdefault(store.buffer, []).append((kernel, store))
-        self.names = {buffer.name for buffer in self.program.buffers()}
+        self.fresh = FreshNames({buffer.name for buffer in self.program.buffers()})
 
     def storing(self, kernel: Kernel) -> Kernel:
         """`kernel`, with stores of the codes that are read now."""
@@ -86,7 +89,8 @@ class Codes:
                 return Place(other.buffer, indices, found.signed, found.zero, scale)
         if buffer not in self.stored:
             dtype = code.type if found.signed or code.type != "i8" else "u8"
-            self.stored[buffer] = Buffer(self.name(buffer), buffer.shape, dtype, RAM, None, buffer.source), found.code
+            name = self.fresh(f"{buffer.name}_codes")
+            self.stored[buffer] = Buffer(name, buffer.shape, dtype, RAM, None, buffer.source), found.code
         return Place(self.stored[buffer][0], indices, found.signed, found.zero, scale)
 
     def same(self, again: Quantised, found: Decoded, kernel: Kernel, at: dict[Variable, Index]) -> Place | None:
@@ -100,13 +104,34 @@ class Codes:
         of = Decoded("", origin.buffer.value_type, origin.signed, origin.zero, origin.scale)
         return replace(origin, scale=found.scale) if repeats(again, of) and found.zero == origin.zero else None
 
-    def name(self, buffer: Buffer) -> str:
-        """A name for the codes of a buffer."""
-        name = f"{buffer.name}_codes"
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
+
+def with_codes(program: Program, change: Callable[[Kernel, Codes], Kernel]) -> tuple[Program, list[str]]:
+    """The program with what `change` makes of each kernel, and the codes that it asks for stored; the names of the
+    kernels that it changed."""
+    codes = Codes(program)
+    kernels = [change(kernel, codes) for kernel in program.kernels]
+    changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+    return (program.with_kernels([codes.storing(kernel) for kernel in kernels]) if changed else program), changed
+
+
+def decoding(place: Place, code: str, result: str, source: Source | None) -> list[Statement]:
+    """The statements that make the float `result` of the code with that name, bit for bit as PyTorch does."""
+    made: list[Statement] = []
+
+    def operation(name: str, stem: str, operands: tuple[str, ...], dtype: str = "f32") -> str:
+        made.append(Operation(stem, "f32", name, operands, (dtype,) * len(operands), source=source))
+        return stem
+
+    convert = "arith.sitofp" if place.signed else "arith.uitofp"
+    value = operation(convert, f"{result}_float", (code,), place.buffer.value_type)
+    if place.zero:
+        zero = Constant(f"{result}_zero", "f32", number_type("f32").pattern(place.zero))
+        made.append(zero)
+        value = operation("arith.subf", f"{result}_steps", (value, zero.result))
+    scale = replace(place.scale, result=f"{result}_scale")
+    made.append(scale)
+    operation("arith.mulf", result, (value, scale.result))
+    return made
 
 
 def moved(factor: Factor | Load, at: dict[Variable, Index]) -> Factor | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.analysis.constant_values import Known
-from torch2hw.analysis.quantised_values import Decoded, Made, Quantised, clamped, decoded, quantised
-from torch2hw.analysis.requantisation import MAX_ERROR, code_bounds, product, scaled
+from torch2hw.analysis.constant_values import Known, product
+from torch2hw.analysis.quantised_values import Decoded, Made, Quantised, clamped, code_of, decoded
+from torch2hw.analysis.requantisation import MAX_ERROR, code_bounds, scaled
 from torch2hw.dialects.loops import Loop, Operation, Statement
 from torch2hw.hwlib.requantise import SHIFTS
 
@@ -52,10 +52,8 @@ class FixedSum:
 
 def code_sum_of(statement: Statement, made: Made) -> CodeSum | None:
     """The sum, if the statement makes a code of one."""
-    if not isinstance(statement, Operation) or statement.type != "i8":
-        return None
-    code = quantised(statement.result, made)
-    if code is None:
+    code = code_of(statement, made)
+    if code is None or not isinstance(statement, Operation):
         return None
     value, low, high = clamped(code.value, made)
     value, outer = scaled(value, made)

@@ -31,6 +31,14 @@ def values_of(known: Known, loops: list[Loop]) -> Array:
     return kind.values_of(rom_contents(known, loops)).reshape(tuple(loop.extent for loop in loops))
 
 
+def product(factors: Sequence[Known], loops: list[Loop]) -> NDArray[np.float64]:
+    """The product of constants in float64, an axis for each loop."""
+    total = np.ones((1,) * len(loops))
+    for factor in factors:
+        total = total * values_of(factor, loops).astype(np.float64)
+    return total
+
+
 def as_known(name: str, dtype: str, values: Array, loops: Sequence[Loop], buffer_name: str) -> Known:
     """`values`, an axis for each loop, as a constant if all are equal, else as an element of a new constant."""
     kind = number_type(dtype)

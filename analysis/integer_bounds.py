@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from torch2hw.analysis.constant_values import Known, loops_of, values_of
+from torch2hw.analysis.constant_values import Known, loops_of, product, values_of
 from torch2hw.analysis.quantised_values import Decoded
 from torch2hw.dialects.loops import Kernel, Load, Loop
 from torch2hw.dialects.number_types import Array
@@ -77,10 +77,7 @@ def with_bias(bounds: Bounds, bias: Known, scales: Sequence[Known], kernel: Kern
     """The least and the greatest of a sum with `bias`, in steps of the product of the scales, rounded outwards; without
     it where the bias has no such number."""
     loops = loops_of([bias, *scales], kernel)
-    step = np.ones((1,) * len(loops))
-    for scale in scales:
-        step = step * values_of(scale, loops).astype(np.float64)
-    steps = values_of(bias, loops).astype(np.float64) / step
+    steps = values_of(bias, loops).astype(np.float64) / product(scales, loops)
     low, high = int(bounds.low.min()), int(bounds.high.max())
     if not np.isfinite(steps).all() or np.abs(steps).max() > float(1 << 40):
         return low, high

@@ -23,6 +23,8 @@ Factor = Constant | Load
 
 LESS = frozenset({"olt", "ole", "ult", "ule"})
 GREATER = frozenset({"ogt", "oge", "ugt", "uge"})
+OFFSETS = {"arith.subf": 1, "arith.addf": -1, "arith.subi": 1, "arith.addi": -1}
+"""Operations whose second operand is an offset, with the sign that makes it one that is subtracted."""
 SAME_SCALE = 2.0**-20
 """How far scale · factor may be from 1 where codes are quantised again with the scale they had: both are rounded."""
 
@@ -112,7 +114,7 @@ def decoded(name: str, made: Made) -> Decoded | None:
     if not isinstance(converted, Operation) or converted.name not in ("arith.sitofp", "arith.uitofp"):
         return None
     code, signed = converted.operands[0], converted.name == "arith.sitofp"
-    code, offset = _without_integer_offset(code, made)
+    code, offset = without_offset(code, made)
     widened = made.get(code)
     if isinstance(widened, Operation) and widened.name in ("arith.extsi", "arith.extui"):
         code, signed = widened.operands[0], widened.name == "arith.extsi"
@@ -123,21 +125,12 @@ def decoded(name: str, made: Made) -> Decoded | None:
 
 
 def without_offset(name: str, made: Made) -> tuple[str, int]:
-    """A value without the whole number that is subtracted from it, and that number."""
+    """A float or an integer without the whole number that is subtracted from it, and that number."""
     statement = made.get(name)
-    if isinstance(statement, Operation) and statement.name in ("arith.subf", "arith.addf"):
+    if isinstance(statement, Operation) and statement.name in OFFSETS:
         amount = integer(made.get(statement.operands[1]))
         if amount is not None:
-            return statement.operands[0], amount if statement.name == "arith.subf" else -amount
-    return name, 0
-
-
-def _without_integer_offset(name: str, made: Made) -> tuple[str, int]:
-    statement = made.get(name)
-    if isinstance(statement, Operation) and statement.name in ("arith.subi", "arith.addi"):
-        amount = integer(made.get(statement.operands[1]))
-        if amount is not None:
-            return statement.operands[0], amount if statement.name == "arith.subi" else -amount
+            return statement.operands[0], OFFSETS[statement.name] * amount
     return name, 0
 
 
@@ -157,6 +150,11 @@ def quantised(name: str, made: Made) -> Quantised | None:
         return None
     scaled = with_factor(rounded.operands[0], made)
     return None if scaled is None else Quantised(*scaled, -zero, int(low), int(high))
+
+
+def code_of(statement: Statement, made: Made) -> Quantised | None:
+    """The code that a statement makes of a float, if it makes one; int8's so far."""
+    return quantised(statement.result, made) if isinstance(statement, Operation) and statement.type == "i8" else None
 
 
 def clamped(name: str, made: Made) -> tuple[str, float, float]:

@@ -31,7 +31,7 @@ from torch2hw.dialects.once import once
 from torch2hw.dialects.operations import OperationKind, operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import RAM
-from torch2hw.dialects.substitution import substitute_kernel, substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_kernel, substitute_stage
 from torch2hw.hwlib import Library
 
 Layout = tuple[float, tuple[Loop, ...], Loop | None, int]
@@ -230,14 +230,7 @@ def _total(kernel: Kernel, within: Variable, partials: list[Buffer], outer: tupl
         statements += [term, Operation(total, value.type, name, operands, types, source=kernel.source)]
         carried.append(Carried(value.name, value.type, value.init, total))
         rename[value.next] = total
-    later = tuple(
-        replace(
-            item,
-            statements=tuple(substitute_statement(s, {}, rename) for s in item.statements),
-            stores=tuple(substitute_store(s, {}, rename) for s in item.stores),
-        )
-        for item in kernel.stages[1:]
-    )
+    later = tuple(substitute_stage(item, {}, rename) for item in kernel.stages[1:])
     loops = (*kernel.parallel_loops(), Loop(within, 0))
     stages = (Stage(tuple(carried), tuple(statements)), *later)
     return Kernel(kernel.name, loops, stages, (), kernel.source)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.analysis.constant_values import Known, values_of
-from torch2hw.analysis.quantised_values import Made, Quantised, clamped, number, quantised, with_factor, without_offset
+from torch2hw.analysis.constant_values import Known, product, values_of
+from torch2hw.analysis.quantised_values import Made, Quantised, clamped, code_of, number, with_factor, without_offset
 from torch2hw.dialects.loops import Constant, Loop, Operation, Statement
 from torch2hw.dialects.number_types import number_type
 from torch2hw.hwlib.requantise import SHIFTS
@@ -45,10 +45,8 @@ class Chain:
 
 def chain_of(statement: Statement, made: Made) -> Chain | None:
     """The way from an integer to the code, if the statement is such a code."""
-    if not isinstance(statement, Operation) or statement.type != "i8":
-        return None
-    code = quantised(statement.result, made)
-    if code is None:
+    code = code_of(statement, made)
+    if code is None or not isinstance(statement, Operation):
         return None
     value, low, high = clamped(code.value, made)
     value, scales = scaled(value, made)
@@ -84,14 +82,6 @@ def scaled(name: str, made: Made) -> tuple[str, tuple[Known, ...]]:
             return name, tuple(factors)
         name = quotient.operands[0]
         factors.append(Constant(f"{quotient.result}_factor", "f32", number_type("f32").pattern(1 / divisor)))
-
-
-def product(factors: Sequence[Known], loops: list[Loop]) -> NDArray[np.float64]:
-    """The product of constants, an axis for each loop."""
-    total = np.ones((1,) * len(loops))
-    for factor in factors:
-        total = total * values_of(factor, loops).astype(np.float64)
-    return total
 
 
 @dataclass(frozen=True)

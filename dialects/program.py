@@ -15,7 +15,7 @@ change of what is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -203,6 +203,10 @@ class Program:
         others = iter(kernels)
         assert len(kernels) == len(self.kernels)
         return self.map_kernels(lambda _: [next(others)])
+
+    def with_models(self, models: Iterable[str]) -> Program:
+        """The program with more software models, each once."""
+        return replace(self, models=tuple(dict.fromkeys((*self.models, *models))))
 
     def up_to(self, count: int) -> Program:
         """The program with only its first `count` kernels; those in `Rounds` keep all their rounds."""

@@ -51,16 +51,18 @@ def substitute_store(store: Store, indices: dict[Variable, Index], names: dict[s
     )
 
 
+def substitute_stage(stage: Stage, indices: dict[Variable, Index], names: dict[str, str]) -> Stage:
+    """The stage with loop variables and value names replaced in its statements and stores; it carries what it did."""
+    return Stage(
+        stage.carried,
+        tuple(substitute_statement(s, indices, names) for s in stage.statements),
+        tuple(substitute_store(s, indices, names) for s in stage.stores),
+    )
+
+
 def substitute_kernel(kernel: Kernel, indices: dict[Variable, Index]) -> Kernel:
     """`kernel` with loop variables replaced in its domain and its stages; its loops are as they were."""
-    stages = tuple(
-        replace(
-            stage,
-            statements=tuple(substitute_statement(s, indices, {}) for s in stage.statements),
-            stores=tuple(substitute_store(s, indices, {}) for s in stage.stores),
-        )
-        for stage in kernel.stages
-    )
+    stages = tuple(substitute_stage(stage, indices, {}) for stage in kernel.stages)
     return replace(kernel, stages=stages, domain=tuple(index.substitute(indices) for index in kernel.domain))
 
 

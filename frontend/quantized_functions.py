@@ -17,29 +17,6 @@ from torch import Tensor
 LIBRARY = "quantized_decomposed"
 
 
-def quantized_functions() -> dict[Any, Callable[..., Any]]:
-    """By overload; none where nothing has registered PyTorch's quantised operations, so that no graph has them."""
-    library = getattr(torch.ops, LIBRARY)
-    functions: dict[str, Callable[..., Any]] = {
-        "quantize_per_tensor": quantize_per_tensor,
-        "dequantize_per_tensor": dequantize_per_tensor,
-        "quantize_per_channel": quantize_per_channel,
-        "dequantize_per_channel": dequantize_per_channel,
-    }
-    return {getattr(library, name).default: made for name, made in functions.items() if hasattr(library, name)}
-
-
-def is_quantized_function(name: str) -> bool:
-    """Whether an operation, named as in `quantized_decomposed.quantize_per_tensor`, is one of those above."""
-    library, _, operation = name.partition(".")
-    return library == LIBRARY and operation in (
-        "quantize_per_tensor",
-        "dequantize_per_tensor",
-        "quantize_per_channel",
-        "dequantize_per_channel",
-    )
-
-
 def quantize_per_tensor(
     x: Tensor, scale: float, zero_point: int, quant_min: int, quant_max: int, dtype: torch.dtype
 ) -> Tensor:
@@ -92,3 +69,21 @@ def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
 
 def _codes(steps: Tensor, quant_min: int, quant_max: int, dtype: torch.dtype) -> Tensor:
     return torch.clamp(steps, quant_min, quant_max).to(dtype)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    each.__name__: each
+    for each in (quantize_per_tensor, dequantize_per_tensor, quantize_per_channel, dequantize_per_channel)
+}
+
+
+def quantized_functions() -> dict[Any, Callable[..., Any]]:
+    """By overload; none where nothing has registered PyTorch's quantised operations, so that no graph has them."""
+    library = getattr(torch.ops, LIBRARY)
+    return {getattr(library, name).default: made for name, made in FUNCTIONS.items() if hasattr(library, name)}
+
+
+def is_quantized_function(name: str) -> bool:
+    """Whether an operation, named as in `quantized_decomposed.quantize_per_tensor`, is one of those above."""
+    library, _, operation = name.partition(".")
+    return library == LIBRARY and operation in FUNCTIONS

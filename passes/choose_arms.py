@@ -22,10 +22,10 @@ from math import lcm, prod
 from typing import Any
 
 from torch2hw.analysis.banks import run_time_dimensions, selection, wanted_factors
-from torch2hw.dialects.loops import Buffer, Kernel, Stage
+from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.dialects.substitution import substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_stage
 from torch2hw.passes.choose_lanes import all_choices
 from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.unroll_lanes import unroll
@@ -234,14 +234,7 @@ def separate(kernel: Kernel, choice: Choice) -> list[Kernel]:
             elif indices[v].variables():
                 (inner,) = indices[v].variables()
                 loops.append(replace(loop, variable=inner))
-        stages = tuple(
-            Stage(
-                stage.carried,
-                tuple(substitute_statement(s, indices, {}) for s in stage.statements),
-                tuple(substitute_store(s, indices, {}) for s in stage.stores),
-            )
-            for stage in kernel.stages
-        )
+        stages = tuple(substitute_stage(stage, indices, {}) for stage in kernel.stages)
         arm = replace(kernel, name=f"{kernel.name}_arm{number}", loops=tuple(loops), stages=stages)
         share = kernel.macs * arm.trip_count // kernel.trip_count
         arms.append(replace(arm, macs=share))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -79,8 +79,7 @@ class ChooseLanes:
         if joined:
             report["rounding"] = joined
         models = {name: text for lanes in chosen for name, text in models_of(lanes.kernel, context.library).items()}
-        done = program.with_kernels([lanes.kernel for lanes in chosen])
-        return replace(done, models=tuple(dict.fromkeys((*done.models, *models.values())))), report
+        return program.with_kernels([lanes.kernel for lanes in chosen]).with_models(models.values()), report
 
 
 class LaneSearch:

@@ -42,8 +42,7 @@ class DivideByConstants:
         if not models:
             return program, {}
         changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
-        every = dict.fromkeys((*program.models, *models.values()))
-        return replace(program.with_kernels(kernels), models=tuple(every)), {"divisions by constants": changed}
+        return program.with_kernels(kernels).with_models(models.values()), {"divisions by constants": changed}
 
 
 def rewritten(kernel: Kernel, library: Library, models: dict[str, str]) -> Kernel:

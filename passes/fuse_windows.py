@@ -24,7 +24,7 @@ from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Kernel, Load, Loop, Stage
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise
-from torch2hw.dialects.substitution import substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_stage, substitute_statement, substitute_store
 from torch2hw.hwlib import Library
 from torch2hw.passes.pass_context import PassContext
 
@@ -139,14 +139,7 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer, load: Load) -> Kern
         ),
         stores=tuple(substitute_store(s, {}, value) for s in first.stores),
     )
-    later = [
-        replace(
-            stage,
-            statements=tuple(substitute_statement(s, {}, value) for s in stage.statements),
-            stores=tuple(substitute_store(s, {}, value) for s in stage.stores),
-        )
-        for stage in later
-    ]
+    later = [substitute_stage(stage, {}, value) for stage in later]
     loops = [
         Loop(loop.variable, None if loop.reduced_by is None else loop.reduced_by + shift) for loop in consumer.loops
     ]

@@ -18,21 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from torch2hw.analysis.code_places import Codes, Place
+from torch2hw.analysis.code_places import Codes, decoding, with_codes
 from torch2hw.analysis.quantised_values import code_range, made_by, number
-from torch2hw.dialects.loops import (
-    Carried,
-    Constant,
-    Kernel,
-    Load,
-    Operation,
-    Stage,
-    Statement,
-    operand_names,
-)
+from torch2hw.dialects.loops import Carried, Constant, Kernel, Load, Operation, Stage, operand_names
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.substitution import substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_stage
 from torch2hw.passes.pass_context import PassContext
 
 EXTREMES = {"arith.maximumf": ("max", -np.inf), "arith.minimumf": ("min", np.inf)}
@@ -51,12 +42,8 @@ class IntegerExtremes:
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The program; and which kernels take extremes of codes."""
-        codes = Codes(program)
-        kernels = [rewritten(kernel, codes) for kernel in program.kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
-        if not changed:
-            return program, {}
-        return program.with_kernels([codes.storing(kernel) for kernel in kernels]), {"extremes of codes": changed}
+        done, changed = with_codes(program, rewritten)
+        return done, {"extremes of codes": changed} if changed else {}
 
 
 def rewritten(kernel: Kernel, codes: Codes) -> Kernel:
@@ -83,15 +70,8 @@ def rewritten(kernel: Kernel, codes: Codes) -> Kernel:
     extreme = Operation(carried.next, kind.name, name, (carried.name, code.result), types, source=step.source)
     kept = tuple(s for s in first.statements if s.result not in (load.result, old.next, old.init))
     instead = {old.next: f"{old.next}_value"}
-    later = [
-        replace(
-            stage,
-            statements=tuple(substitute_statement(s, {}, instead) for s in stage.statements),
-            stores=tuple(substitute_store(s, {}, instead) for s in stage.stores),
-        )
-        for stage in later
-    ]
-    value = decoding(carried.next, instead[old.next], place, step)
+    later = [substitute_stage(stage, {}, instead) for stage in later]
+    value = decoding(place, carried.next, instead[old.next], step.source)
     later[0] = replace(later[0], statements=(*value, *later[0].statements))
     return replace(kernel, stages=(Stage((carried,), (*kept, code, start, extreme)), *later))
 
@@ -131,16 +111,3 @@ def has_elements(kernel: Kernel, load: Load) -> bool:
         inside &= np.asarray(index.evaluate(grid.__getitem__)) >= 0
     reduced = tuple(axis for axis, loop in enumerate(loops) if loop.reduced_by == 0)
     return bool(inside.any(axis=reduced).all())
-
-
-def decoding(code: str, result: str, place: Place, step: Operation) -> list[Statement]:
-    """The statements that make a float of a code."""
-    kind, at = place.buffer.value_type, step.source
-    name = "arith.sitofp" if place.signed else "arith.uitofp"
-    number_of = Operation(f"{result}_float", "f32", name, (code,), (kind,), source=at)
-    zero = Constant(f"{result}_zero", "f32", number_type("f32").pattern(place.zero))
-    names = (number_of.result, zero.result)
-    steps = Operation(f"{result}_steps", "f32", "arith.subf", names, ("f32", "f32"), source=at)
-    scale = replace(place.scale, result=f"{result}_scale")
-    names = (steps.result, scale.result)
-    return [number_of, zero, steps, scale, Operation(result, "f32", "arith.mulf", names, ("f32", "f32"), source=at)]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from torch2hw.analysis import integer_bounds
-from torch2hw.analysis.constant_values import FreshNames, Known, as_known, loops_of, values_of
+from torch2hw.analysis.constant_values import FreshNames, Known, as_known, loops_of, product
 from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.analysis.integer_bounds import Bounds
 from torch2hw.analysis.quantised_values import Decoded, decoded, made_by, number
@@ -37,7 +37,7 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.number_types import integer_for, number_type
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.substitution import substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_stage
 from torch2hw.hwlib import Library
 from torch2hw.passes.pass_context import PassContext
 
@@ -67,9 +67,8 @@ class IntegerSums:
         ]
         if not changed:
             return program, {}
-        every = tuple(dict.fromkeys((*program.models, *models.values())))
         report = {"sums of integers": changed, "rounding": "scales are applied once, after exact sums"}
-        return replace(program.with_kernels(kernels), models=every), report
+        return program.with_kernels(kernels).with_models(models.values()), report
 
 
 @dataclass(frozen=True)
@@ -103,14 +102,7 @@ def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, models: dict[
     scaled = _scaled(found, carried, kernel, fresh)
     first, *later = kernel.stages
     instead = {found.carried.next: scaled[-1].result}
-    later = [
-        replace(
-            stage,
-            statements=tuple(substitute_statement(s, {}, instead) for s in stage.statements),
-            stores=tuple(substitute_store(s, {}, instead) for s in stage.stores),
-        )
-        for stage in later
-    ]
+    later = [substitute_stage(stage, {}, instead) for stage in later]
     later[0] = replace(later[0], statements=(*scaled, *later[0].statements))
     sums = Stage((carried,), (*first.statements, *body.statements))
     return without_dead_values(replace(kernel, stages=(sums, *later)))
@@ -266,10 +258,8 @@ def _scaled(found: Sum, carried: Carried, kernel: Kernel, fresh: FreshNames) -> 
     stem, at = found.carried.next, kernel.source
     scales = [term.scale for term in found.terms]
     loops = loops_of(scales, kernel)
-    product: Any = np.ones((1,) * len(loops))
-    for each in scales:
-        product = product * values_of(each, loops).astype(np.float64)
-    scale = as_known(f"{stem}_scale", "f32", product.astype(np.float32), loops, fresh(f"{kernel.name}_scale"))
+    steps = product(scales, loops).astype(np.float32)
+    scale = as_known(f"{stem}_scale", "f32", steps, loops, fresh(f"{kernel.name}_scale"))
     value = Operation(f"{stem}_float", "f32", "arith.sitofp", (carried.next,), (carried.type,), source=at)
     names, types = (value.result, scale.result), ("f32", "f32")
     result = Operation(f"{stem}_scaled", "f32", "arith.mulf", names, types, source=at)

@@ -41,8 +41,7 @@ class NarrowProducts:
         changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
         if not changed:
             return program, {}
-        every = dict.fromkeys((*program.models, *models.values()))
-        return replace(program.with_kernels(kernels), models=tuple(every)), {"exact products": changed}
+        return program.with_kernels(kernels).with_models(models.values()), {"exact products": changed}
 
 
 def rewritten(kernel: Kernel, library: Library, models: dict[str, str]) -> Kernel:

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.analysis.code_places import Codes, Place
-from torch2hw.analysis.quantised_values import clamped, code_range, made_by, quantised
+from torch2hw.analysis.code_places import Codes, Place, decoding, with_codes
+from torch2hw.analysis.quantised_values import clamped, code_of, code_range, made_by
 from torch2hw.analysis.requantisation import scaled
-from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Statement
+from torch2hw.dialects.loops import Kernel, Load, Operation, Statement
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
@@ -37,12 +37,8 @@ class ReadCodes:
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The program; and which kernels read codes."""
-        codes = Codes(program)
-        kernels = [reading(kernel, codes) for kernel in program.kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
-        if not changed:
-            return program, {}
-        return program.with_kernels([codes.storing(kernel) for kernel in kernels]), {"reading codes": changed}
+        done, changed = with_codes(program, reading)
+        return done, {"reading codes": changed} if changed else {}
 
 
 def reading(kernel: Kernel, codes: Codes) -> Kernel:
@@ -75,7 +71,7 @@ def addends(kernel: Kernel) -> list[list[Load]]:
     """The floats of each sum of two numbers that is quantised."""
     made, found = made_by(kernel), list[list[Load]]()
     for statement in kernel.statements():
-        code = quantised(statement.result, made) if statement.type == "i8" else None
+        code = code_of(statement, made)
         if code is None:
             continue
         value, _ = scaled(clamped(code.value, made)[0], made)
@@ -116,19 +112,4 @@ def _decoding(load: Load, place: Place) -> list[Statement] | None:
             return None
         otherwise = place.zero & number_type(kind).mask
     code = Load(f"{stem}_code", kind, place.buffer, place.indices, load.guard, otherwise, load.source)
-    scale = replace(place.scale, result=f"{stem}_scale")
-    made: list[Statement] = [code, scale]
-
-    def operation(name: str, result: str, *operands: Statement) -> Operation:
-        names, types = tuple(o.result for o in operands), tuple(o.type for o in operands)
-        added = Operation(result, "f32", name, names, types, source=load.source)
-        made.append(added)
-        return added
-
-    value: Statement = operation("arith.sitofp" if place.signed else "arith.uitofp", f"{stem}_float", code)
-    if place.zero:
-        zero = Constant(f"{stem}_zero", "f32", number_type("f32").pattern(place.zero))
-        made.append(zero)
-        value = operation("arith.subf", f"{stem}_steps", value, zero)
-    operation("arith.mulf", stem, value, scale)
-    return made
+    return [code, *decoding(place, code.result, stem, load.source)]

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from torch2hw.analysis.code_sums import CodeSum, FixedSum, code_sum_of, fixed_sum
 from torch2hw.analysis.constant_values import FreshNames, as_known, loops_of, values_of
 from torch2hw.analysis.dead_values import without_dead_values
-from torch2hw.analysis.quantised_values import Made, code_range, decoded, made_by, quantised, repeats
+from torch2hw.analysis.quantised_values import Made, code_of, code_range, decoded, made_by, repeats
 from torch2hw.analysis.requantisation import Chain, Fixed, chain_of, fixed_point
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Stage, Statement, operand_names
 from torch2hw.dialects.number_types import integer_for, number_type
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.substitution import substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_stage
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.requantise import LEVEL, MULTIPLIER
 from torch2hw.passes.integer_sums import PRODUCT, bias_of
@@ -54,9 +54,9 @@ class RequantiseSums:
         models: dict[str, str] = {}
         fresh = FreshNames({buffer.name for buffer in program.buffers()})
         trial = FreshNames(set(fresh.taken))
-        alone = [rewritten(kernel, context.library, trial) for kernel in program.kernels]
+        alone = [rewritten(kernel, trial) for kernel in program.kernels]
         shifts = tuple(sorted({shift_of(each) for kernel in alone for each in requantisations(kernel)}))
-        kernels = [rewritten(kernel, context.library, fresh, shifts) for kernel in program.kernels]
+        kernels = [rewritten(kernel, fresh, shifts) for kernel in program.kernels]
         widths: dict[int, int] = {}
         for each in (each for kernel in kernels for each in requantisations(kernel) if is_narrow(each)):
             widths[shift_of(each)] = max(widths.get(shift_of(each), 0), width_of(each))
@@ -64,16 +64,15 @@ class RequantiseSums:
         changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
         if not changed:
             return program, {}
-        every = tuple(dict.fromkeys((*program.models, *models.values())))
         report = {"requantised": changed, "rounding": "codes are rounded once, from integers: at most one step"}
-        return replace(program.with_kernels(kernels), models=every), report
+        return program.with_kernels(kernels).with_models(models.values()), report
 
 
-def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, shifts: Sequence[int] = ()) -> Kernel:
+def rewritten(kernel: Kernel, fresh: FreshNames, shifts: Sequence[int] = ()) -> Kernel:
     """`kernel` with its requantisations in one unit each, or itself; with the least of these shifts that is precise
     enough, if one is."""
     changed = kernel
-    for number, stage in enumerate(kernel.stages):
+    for stage in kernel.stages:
         for statement in stage.statements:
             made = made_by(changed)
             changed = without_repetition(statement, changed, made)
@@ -82,9 +81,9 @@ def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, shifts: Seque
             chain, both = chain_of(made[statement.result], made), code_sum_of(made[statement.result], made)
             found = None
             if chain is not None:
-                found = _requantised(chain, number, changed, fresh, shifts)
+                found = _requantised(chain, changed, fresh, shifts)
             elif both is not None:
-                found = _requantised_sum(both, number, changed, fresh)
+                found = _requantised_sum(both, changed, fresh)
             changed = changed if found is None else found
     return changed if changed is kernel else without_dead_values(changed)
 
@@ -135,26 +134,17 @@ def widened(kernel: Kernel, widths: Mapping[int, int], library: Library, models:
 
 def without_repetition(statement: Statement, kernel: Kernel, made: Made) -> Kernel:
     """`kernel` without the code that a statement makes of a code of the same scale."""
-    if not isinstance(statement, Operation) or statement.type != "i8" or statement.result not in made:
-        return kernel
-    code = quantised(statement.result, made)
+    code = code_of(statement, made)
     of = None if code is None else decoded(code.value, made)
     if code is None or of is None or of.type != statement.type or not repeats(code, of):
         return kernel
     instead = {statement.result: of.code}
-    stages = [
-        Stage(
-            stage.carried,
-            tuple(substitute_statement(s, {}, instead) for s in stage.statements if s is not statement),
-            tuple(substitute_store(store, {}, instead) for store in stage.stores),
-        )
-        for stage in kernel.stages
-    ]
-    return replace(kernel, stages=tuple(stages))
+    without = [_in_place(stage, statement.result, []) for stage in kernel.stages]
+    return replace(kernel, stages=tuple(substitute_stage(stage, {}, instead) for stage in without))
 
 
-def _requantised(chain: Chain, stage: int, kernel: Kernel, fresh: FreshNames, shifts: Sequence[int]) -> Kernel | None:
-    """`kernel` with one operation for the chain, whose code is made in that stage."""
+def _requantised(chain: Chain, kernel: Kernel, fresh: FreshNames, shifts: Sequence[int]) -> Kernel | None:
+    """`kernel` with one operation for the chain."""
     loops = loops_of(chain.known, kernel)
     name, dtype = chain.total.operands[0], chain.total.operand_types[0]
     fixed = fixed_point(chain, loops, number_type(dtype).bits, shifts)
@@ -170,7 +160,7 @@ def _requantised(chain: Chain, stage: int, kernel: Kernel, fresh: FreshNames, sh
     stem = chain.code.result
     table = as_known(f"{stem}_multiplier", MULTIPLIER, fixed.multipliers, loops, fresh(f"{kernel.name}_multiplier"))
     made += [table, *_call(chain.code, name, dtype, table.result, chain.quantised.zero, fixed)]
-    return _in_place(kernel, stage, stem, made)
+    return replace(kernel, stages=tuple(_in_place(each, stem, made) for each in kernel.stages))
 
 
 def _call(
@@ -186,7 +176,7 @@ def _call(
     return [*levels, Operation(code.result, "i8", REQUANTISE, operands, types, str(fixed.shift), source=code.source)]
 
 
-def _requantised_sum(both: CodeSum, stage: int, kernel: Kernel, fresh: FreshNames) -> Kernel | None:
+def _requantised_sum(both: CodeSum, kernel: Kernel, fresh: FreshNames) -> Kernel | None:
     """`kernel` with integers in the place of a sum of two numbers that codes stand for."""
     loops = loops_of(both.known, kernel)
     fixed = fixed_sum(both, loops)
@@ -221,7 +211,7 @@ def _requantised_sum(both: CodeSum, stage: int, kernel: Kernel, fresh: FreshName
     made += [offset, one]
     total = operation("total", wide, "arith.addi", operation("sum", wide, "arith.addi", left, right), offset)
     made += _call(both.code, total.result, wide, one.result, both.quantised.zero, fixed)
-    return _in_place(kernel, stage, stem, made)
+    return replace(kernel, stages=tuple(_in_place(each, stem, made) for each in kernel.stages))
 
 
 def with_start(
@@ -269,9 +259,8 @@ def _added(
     return total.result, wide
 
 
-def _in_place(kernel: Kernel, number: int, result: str, made: list[Statement]) -> Kernel:
-    """`kernel` with statements in the place of the one that gave `result` in a stage."""
-    stage: Stage = kernel.stages[number]
-    statements = tuple(new for s in stage.statements for new in (made if s.result == result else [s]))
-    stages = (*kernel.stages[:number], replace(stage, statements=statements), *kernel.stages[number + 1 :])
-    return replace(kernel, stages=stages)
+def _in_place(stage: Stage, result: str, made: list[Statement]) -> Stage:
+    """The stage with statements in the place of the one that gave `result`, if it is in it."""
+    return replace(
+        stage, statements=tuple(new for s in stage.statements for new in (made if s.result == result else [s]))
+    )

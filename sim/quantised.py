@@ -1,7 +1,7 @@
 """How far the outputs of a quantised model may be from PyTorch's, in steps of their codes.
 
 The compiler computes with integers what PyTorch computes in floats between a dequantise and a quantise, and declares
-that the number that becomes a code is at most `MOVED` steps from PyTorch's before it is rounded
+that the number that becomes a code is at most `MAX_ERROR` steps from PyTorch's before it is rounded
 (`passes/requantise_sums`). So a code is at most one step off. What follows from that in the layers behind, PyTorch
 itself tells: it runs the model again, with that number moved at random wherever a tensor is quantised.
 
@@ -20,11 +20,11 @@ import numpy.typing as npt
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from torch2hw.analysis.requantisation import MAX_ERROR
 from torch2hw.analysis.stored_arrays import Array, to_float64
 from torch2hw.dialects.number_types import number_type
 from torch2hw.sim import pytorch
 
-MOVED = 1 / 16
 QUANTISE, DEQUANTISE = "quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_"
 
 
@@ -72,7 +72,7 @@ def moved_code(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], genera
     size = scale
     if isinstance(scale, torch.Tensor) and scale.numel() > 1:
         size = scale.view([-1 if d == others[1] % x.dim() else 1 for d in range(x.dim())])
-    noise = torch.empty(x.shape, dtype=x.dtype).uniform_(-MOVED, MOVED, generator=generator)
+    noise = torch.empty(x.shape, dtype=x.dtype).uniform_(-MAX_ERROR, MAX_ERROR, generator=generator)
     return func(x + noise * size, scale, *others, **kwargs)
 
 
