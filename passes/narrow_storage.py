@@ -12,6 +12,7 @@ why: half the block RAMs, and products of two such numbers are one DSP (`narrow-
 With `--dtype` every result that is stored is rounded, a declared change, except
 - what is read for more results than it has elements and is no factor of a sum of products: means, maxima, sums;
 - what one kernel both reads and writes;
+- squares, such as a variance's terms, where the format's range is less than f32's: in f16 that of 256 is infinite;
 - constants and paddings beyond the range of the format, such as masks of -1e9 in f16.
 """
 
@@ -176,7 +177,7 @@ def choose(kernels: Sequence[Kernel], name: str, asked: bool) -> tuple[dict[Buff
                 inexact += [] if exact else [buffer.name]
         elif buffer.storage.is_scratch:
             exact = _holds_widened(kernels, buffer, name)
-            if exact or (asked and _is_tensor(kernels, buffer)):
+            if exact or (asked and _is_tensor(kernels, buffer) and not _squares(kernels, buffer, name)):
                 targets[buffer] = replace(buffer, dtype=name)
                 inexact += [] if exact else [buffer.name]
     return targets, inexact
@@ -199,6 +200,20 @@ def _is_tensor(kernels: Sequence[Kernel], buffer: Buffer) -> bool:
         return False
     results = [prod(loop.extent for loop in kernel.parallel_loops()) for kernel in readers]
     return any(_is_factor(kernel, buffer) for kernel in readers) or any(n <= buffer.elements for n in results)
+
+
+def _squares(kernels: Sequence[Kernel], buffer: Buffer, name: str) -> bool:
+    """Whether squares are stored in the buffer, of which the format's exponents hold fewer than f32's."""
+    narrow, wide = number_type(name).format, number_type(WIDE).format
+    assert narrow is not None and wide is not None
+    if narrow.exponent_bits >= wide.exponent_bits:
+        return False
+    for kernel in kernels:
+        made = {s.result: s for s in kernel.statements() if isinstance(s, Operation)}
+        stored = [made.get(store.value) for store in kernel.stores() if store.buffer is buffer]
+        if any(s and operation_kind(s.name).multiplies and len(set(s.operands)) == 1 for s in stored):
+            return True
+    return False
 
 
 def _is_factor(kernel: Kernel, buffer: Buffer) -> bool:

@@ -10,8 +10,8 @@ moved at random as another implementation may (`RoundedOtherwise`):
 - other functions by up to `FUNCTION_ULP` ulps, unless the result is a whole number, for exp(0) is 1 and log2(8) is 3;
 - with `--fast-math` quotients too, and whole ones;
 - numbers that become codes as `quantised` says, which also says how far codes may be from PyTorch's;
-- with `--dtype bf16` or `f16` any result by up to half an ulp of that format, unless the format holds it: a design
-  rounds those that it stores;
+- with `--dtype bf16` or `f16` any result by up to half an ulp of that format, unless the format holds it, and to an
+  infinity beyond its range: a design rounds those that it stores;
 - which of equal elements `topk` and an unstable `sort` take is open;
 - with subnormals flushed, a subnormal may be zero; a NaN or a number out of range as an integer may be any.
 
@@ -135,10 +135,12 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return torch.where((leaf == leaf.round()) & (not inexact), leaf, leaf * (1 + ulps * ulp))
 
     def _rounded(self, leaf: torch.Tensor) -> torch.Tensor:
-        """Moved by up to half an ulp of the format in memory, where that does not hold it."""
+        """Moved by up to half an ulp of the format in memory, where that does not hold it; what is beyond the format's
+        range may be infinite."""
         short, limits = leaf.to(self.stored).to(leaf.dtype), torch.finfo(self.stored)
         by = self._random(leaf) * leaf.abs().clamp_min(limits.tiny) * (limits.eps / 2)
-        return torch.where((short == leaf) | ~short.isfinite(), leaf, leaf + by)
+        beyond = ~short.isfinite() & (self._random(leaf) > 0)
+        return torch.where(beyond, short, torch.where((short == leaf) | ~short.isfinite(), leaf, leaf + by))
 
     def _flushed(self, leaf: torch.Tensor) -> torch.Tensor:
         subnormal = (leaf != 0) & (leaf.abs() < SMALLEST_NORMAL)

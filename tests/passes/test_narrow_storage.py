@@ -10,9 +10,13 @@ from torch import nn
 
 import torch2hw
 from tests.passes.compiled import LIBRARY
+from torch2hw.analysis.stored_arrays import from_torch, to_torch
 from torch2hw.compiler.options import Options
+from torch2hw.dialects.loops import Kernel, Operation, Store
 from torch2hw.dialects.program import Program
+from torch2hw.frontend.in_format import torch_format
 from torch2hw.passes.narrow_storage import NarrowStorage
+from torch2hw.sim.check import references
 
 
 class Attention(nn.Module):
@@ -77,3 +81,33 @@ def test_what_a_kernel_adds_to_in_memory_is_not_rounded() -> None:
     for kernel in design.compiled.at("scheduled").kernels:
         written = {store.buffer for store in kernel.stores()}
         assert all(load.buffer.dtype == "f32" for load in kernel.loads() if load.buffer in written)
+
+
+class Variance(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        normed: torch.Tensor = torch.nn.functional.group_norm(x, 2)
+        return normed
+
+
+def is_square(kernel: Kernel, store: Store) -> bool:
+    """Whether a product of a value with itself is stored, rounded or not."""
+    made = {each.result: each for each in kernel.statements() if isinstance(each, Operation)}
+    value = made.get(store.value)
+    if value and value.name == "arith.truncf":
+        value = made.get(value.operands[0])
+    return bool(value and value.name == "arith.mulf" and value.operands[0] == value.operands[1])
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_squares_are_stored_where_the_format_holds_them(dtype: str) -> None:
+    torch.manual_seed(1)
+    x = torch.randn(1, 2, 9)
+    design = torch2hw.compile(Variance(), (x,), dtype=dtype).compiled
+    program: Program = design.at("scheduled")
+    squares = [
+        store.buffer.dtype for kernel in program.kernels for store in kernel.stores() if is_square(kernel, store)
+    ]
+    assert squares == [dtype if dtype == "bf16" else "f32"]
+    large = (x * 1000).to(torch_format(dtype))
+    ((got,),) = references(design, [[from_torch(large)]])
+    torch.testing.assert_close(to_torch(got, dtype).float(), Variance()(large.float()), rtol=0.02, atol=0.02)

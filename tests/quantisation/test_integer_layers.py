@@ -149,7 +149,7 @@ def test_codes_of_another_scale() -> None:
 
 
 def test_layers_take_turns_with_one_requantisation() -> None:
-    x, y, z = Codes(1 / 40, 7), Codes(1 / 11, -3), Codes(1 / 60, 2)
+    x, y, z = Codes(1 / 40, 7), Codes(1 / 11, -3), Codes(1 / 20, 2)  # a code of y moves z's by less than one
     first, second = Weights(9, 17), Weights(5, 9)
     model = Computed(lambda q: z.quantise(functional.linear(y(functional.linear(x.numbers(q), first())), second())))
     q = random_codes(7, 17)

@@ -93,6 +93,18 @@ def test_what_rounding_explains(name: str) -> None:
     assert not np.array_equal(computed(ours, x)[0], computed(theirs, x)[0], equal_nan=True) or name == "cancelling"
 
 
+def test_what_the_format_cannot_hold_explains_infinities() -> None:
+    def model(x: torch.Tensor) -> torch.Tensor:
+        return (x * x).sum(-1).rsqrt()
+
+    large = torch.tensor([[1000.0, 3.0], [200.0, 3.0]])
+    wrong = computed(lambda x: model(x) * torch.tensor([0.0, 1.0]), large)
+    assert of(Computed(model), large, wrong) is not None
+    assert of(Computed(model), large, wrong, Options(dtype="f16")) is None
+    everywhere = computed(lambda x: model(x) * 0, large)
+    assert of(Computed(model), large, everywhere, Options(dtype="bf16")) is not None
+
+
 DESIGNS = {
     "places": (lambda x: (x.argmax(-1), x.topk(3)[1], x.sort(stable=True)[1], x.argmin(0)), TIES),
     "comparisons": (
