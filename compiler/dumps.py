@@ -18,7 +18,7 @@ from torch2hw.compiler import array_file
 from torch2hw.compiler.driver import Context, LevelProgram, Pass
 from torch2hw.compiler.stored_programs import Arrays, manifest_of, sections_of
 from torch2hw.compiler.stored_text import Heading, Section, stored_text
-from torch2hw.tools.output import write_files
+from torch2hw.tools.output import refusing, write_files
 from torch2hw.tools.unfinished import lasting_folder, unfinished
 
 WEIGHTS = "weights.npz"
@@ -46,7 +46,8 @@ class Dumps:
             self.last = sections_of(before, Arrays())
         if sections != self.last:
             step = self.passes[number - 1]
-            self.folder.mkdir(parents=True, exist_ok=True)
+            with refusing(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
             array_file.add(self.folder / WEIGHTS, arrays.held)
             heading = self.heading(number, step.target, WEIGHTS if arrays.held else "")
             suffix = "sv" if step.target == "sv" else "mlir"

@@ -30,7 +30,7 @@ from torch2hw.dialects.loops import PortCodes
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.refusals import QuantisationFailed
 from torch2hw.frontend.signature import Structure, argument_names
-from torch2hw.tools.errors import UsageError
+from torch2hw.tools.errors import UsageError, reason
 
 INSTALL = "pip install --no-deps torchao==0.18.0"
 RANDOM_SETS = 8
@@ -154,7 +154,9 @@ def _from_file(
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: np.asarray(held[name]) for name in held.files}
     except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"--calibrate {path}: cannot be read: {error}", fix="write it with numpy.savez") from None
+        raise UsageError(
+            f"--calibrate {path}: cannot be read: {reason(error)}", fix="write it with numpy.savez"
+        ) from None
     if set(arrays) != set(names):
         raise UsageError(
             f"--calibrate {path}: holds {', '.join(sorted(arrays)) or 'nothing'}, the inputs are {', '.join(names)}",

@@ -11,7 +11,7 @@ import numpy as np
 from torch2hw.dialects.number_types import number_type
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.sim.execution import arguments
-from torch2hw.tools.errors import UsageError
+from torch2hw.tools.errors import UsageError, reason
 
 
 def read_inputs(path: Path, imported: TorchProgram) -> Any:
@@ -23,7 +23,7 @@ def read_inputs(path: Path, imported: TorchProgram) -> Any:
             with held:
                 arrays = dict(held)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        what = "it is not an archive of arrays" if "pickle" in str(error) else error
+        what = "it is not an archive of arrays" if "pickle" in str(error) else reason(error)
         raise UsageError(f"--inputs {path}: cannot be read: {what}", fix="write it with numpy.savez") from None
     wanted = ", ".join(info.name for info in imported.inputs)
     names = {info.name for info in imported.inputs}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+
+from tests.skips import SKIPS
 
 COMPILERS = {"CCACHE_DIR": "ccache", "YOWASP_CACHE_DIR": "YoWASP"}
 
@@ -18,6 +21,40 @@ settings.load_profile("torch2hw")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="write what goldens expect, after you have read it")
+    parser.addoption(
+        "--only-listed-skips", action="store_true", help="a skipped test fails, unless tests/skips.py lists its reason"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--only-listed-skips"):
+        config.pluginmanager.register(OnlyListedSkips())
+
+
+class OnlyListedSkips:
+    """Makes a failure of a skip whose reason is not on the list, of a test or of a whole file."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        return checked(report := (yield), getattr(report, "wasxfail", None))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        return checked((yield), None)
+
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def checked(report: Report, expected_failure: str | None) -> Report:
+    """The report of a test, failed if it was skipped for a reason that is not on the list."""
+    if report.skipped and expected_failure is None:
+        said = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        reason = said.removeprefix("Skipped: ")
+        if reason not in SKIPS:
+            report.outcome = "failed"
+            report.longrepr = f"skipped, and tests/skips.py does not list the reason: {reason}"
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -61,6 +61,12 @@ class SeveralErrors(Torch2HWError):
         return "\n".join(str(error) for error in self.errors)
 
 
+def reason(error: Exception) -> str:
+    """What an error of the system or of a library says, without its number and its file."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said[:1].lower() + said[1:]
+
+
 def raise_all(errors: Sequence[Torch2HWError]) -> None:
     """Raise what was collected: nothing, the one error, or all of them as `SeveralErrors`; each cause once a line."""
     distinct: dict[object, Torch2HWError] = {}

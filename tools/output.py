@@ -9,18 +9,42 @@ it leads to is written. Nothing but regular files is replaced. `last` says that 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from torch2hw.tools.errors import CheckError, UsageError
+from torch2hw.tools.errors import CheckError, UsageError, reason
 from torch2hw.tools.unfinished import committing, unfinished
+
+
+@contextlib.contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """What the file system says against `path`, a name that is too long or a folder that is closed, is a refusal."""
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_write(error, path) from None
 
 
 def check_writable(path: Path) -> None:
     """Refuse a file that cannot be written."""
+    with refusing(path):
+        _check_writable(path)
+        beside = _beside(target(path), ".tmp")
+        with unfinished(beside):
+            beside.touch()
+            beside.unlink()
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A temporary name in the folder of `path`."""
+    return path.with_name(f".{secrets.token_hex(4)}{suffix}")
+
+
+def _check_writable(path: Path) -> None:
     shown, path = path, target(path)
     folder = path.parent
     if path.is_dir():
@@ -46,24 +70,39 @@ def target(path: Path) -> Path:
 
 def check_free(directory: Path) -> None:
     """Refuse a directory that cannot be made, or that holds something."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"-o {directory}: not an empty directory", fix="name a new one")
-    if not directory.parent.is_dir():
-        raise UsageError(
-            f"-o {directory}: there is no directory {directory.parent}", fix=f"make it with mkdir -p {directory.parent}"
-        )
+    folder = directory.parent
+    with refusing(directory):
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise UsageError(f"-o {directory}: not an empty directory", fix="name a new one")
+        if not folder.is_dir():
+            raise UsageError(f"-o {directory}: there is no directory {folder}", fix=f"make it with mkdir -p {folder}")
+        if not os.access(directory if directory.exists() else folder, os.W_OK | os.X_OK):
+            raise UsageError(f"-o {directory}: permission denied", fix="choose another directory with -o")
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Refuse a folder for files, which may hold others, that cannot be made with what is missing above it."""
+    with refusing(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        if not there.is_dir():
+            which = "it" if folder.exists() else there.name
+            raise UsageError(f"{option} {folder}: {which} is a file", fix="name a directory")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UsageError(f"{option} {folder}: permission denied", fix="name another directory")
 
 
 def write_files(files: Mapping[Path, str], last: bool = False) -> None:
     """Write all of `files`, or none."""
     for path in files:
-        check_writable(path)
+        with refusing(path):
+            _check_writable(path)
     places = {path: target(path) for path in files}
-    temporary = {path: place.with_name(f".{secrets.token_hex(4)}.tmp") for path, place in places.items()}
+    temporary = {path: _beside(place, ".tmp") for path, place in places.items()}
     with unfinished(*temporary.values()):
         try:
             for path, text in files.items():
-                _write_flushed(temporary[path], text)
+                with refusing(path):
+                    _write_flushed(temporary[path], text)
             with committing(list(files), last):
                 for path in files:
                     temporary[path].replace(places[path])
@@ -78,7 +117,7 @@ def write_folder(folder: Path, files: Mapping[str, str], last: bool = False) -> 
     """Make `folder`, which is not there or empty, with these files by their paths in it, or nothing."""
     check_free(folder)
     place = folder.absolute()
-    beside = place.with_name(f".{secrets.token_hex(4)}.tmp")
+    beside = _beside(place, ".tmp")
     with unfinished(beside):
         try:
             for name, text in files.items():
@@ -104,9 +143,11 @@ def _write_flushed(path: Path, text: str) -> None:
 
 
 def _cannot_write(error: OSError, path: Path) -> UsageError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = f"{path.parent} takes no files" if error.errno == errno.ENOENT else reason(error)
     return UsageError(
-        f"{error.filename or path}: cannot write: {(error.strerror or str(error)).lower()}",
-        fix="make room, or choose another file with -o",
+        f"{path}: cannot write: {said}",
+        fix="make room, or choose another file" if full else "choose another file",
     )
 
 
@@ -116,7 +157,7 @@ def appearing(path: Path) -> Iterator[Path]:
     failed check, whose waveforms are wanted most; with any other error it is gone."""
     check_writable(path)
     place = target(path)
-    beside = place.with_name(f".{secrets.token_hex(4)}{place.suffix}")
+    beside = _beside(place, place.suffix)
     with unfinished(beside):
         try:
             try:

@@ -13,10 +13,15 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from torch2hw.tools.errors import InternalError, Torch2HWError, UsageError
+from torch2hw.tools.errors import InternalError, Torch2HWError, UsageError, reason
 from torch2hw.tools.supervisor import STOPPING, stop_at_once, supervised
 
 COLLECTED_AFTER = (200_000, 20, 20)  # objects: with Python's 700 a fifth of a compilation goes into looking for garbage
+
+OF_THE_SYSTEM = {
+    errno.EACCES, errno.EDQUOT, errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENFILE, errno.ENOSPC,
+    errno.EPERM, errno.EROFS,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,18 +70,22 @@ def _answered(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 - a fault of ours outside any pass
-        if (full := _full_disk(error)) is not None:
-            print(full, file=sys.stderr)
-            return full.exit_status
+        if (refused := _refused_by_the_system(error)) is not None:
+            print(refused, file=sys.stderr)
+            return refused.exit_status
         print(InternalError(f"{type(error).__name__}: {error}", reproducer=_traceback_file(error)), file=sys.stderr)
         return InternalError.exit_status
 
 
-def _full_disk(error: Exception) -> Torch2HWError | None:
-    """What to say of a disk that is full; it is no fault of ours."""
-    if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
+def _refused_by_the_system(error: Exception) -> Torch2HWError | None:
+    """What to say of a disk that is full, a closed file or a name that is too long: no fault of ours."""
+    if not isinstance(error, OSError) or error.errno not in OF_THE_SYSTEM:
         return None
-    return UsageError(f"{error.filename or 'a file'}: cannot write: no space left on device", fix="make room")
+    shown = error.filename if isinstance(error.filename, str) else "a file"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    verb = "write" if full else "use"
+    fix = "make room" if full else "correct it, or name another file"
+    return UsageError(f"{shown}: cannot {verb}: {reason(error)}", fix=fix)
 
 
 def _traceback_file(error: Exception) -> str:

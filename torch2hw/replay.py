@@ -25,7 +25,7 @@ from torch2hw.compiler.stored_text import NotReplayable, Stored, read_stored
 from torch2hw.compiler.version import __version__
 from torch2hw.dialects.levels import LEVELS
 from torch2hw.frontend.locations import Sources
-from torch2hw.tools.errors import UsageError
+from torch2hw.tools.errors import UsageError, reason
 
 if TYPE_CHECKING:
     from torch2hw.sim.pass_checker import Checked
@@ -98,7 +98,7 @@ def open_file(path: Path, float_lib: str | None = None) -> Opened:
     except UnicodeDecodeError:
         raise NotReplayable("the file is not text", location=(str(path), 0), fix="name a file of --dump") from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{path}: cannot read: {reason(error)}", fix="name a file of --dump") from None
     stored = read_stored(text, str(path))
     level, line = _field(path, stored, "level")
     if level not in LEVELS:
@@ -217,9 +217,7 @@ def _arrays(path: Path, stored: Stored) -> Mapping[str, Array]:
     try:
         return ArrayFile(path.parent / name)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        _refuse(
-            path, line, f"{path.parent / name}: cannot read the weights: {reason}", f"put {name} beside {path.name}"
-        )
+        said = f"{path.parent / name}: cannot read the weights: {reason(error)}"
+        _refuse(path, line, said, f"put {name} beside {path.name}")
     except zipfile.BadZipFile:
         _refuse(path, line, f"{path.parent / name}: no file of weights", f"put the {name} of {path.name} beside it")

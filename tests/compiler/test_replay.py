@@ -257,6 +257,7 @@ REFUSED: list[tuple[str, str, str, int | str, str]] = [
 ]
 
 
+@pytest.mark.parametrize("dumped", ["static"], indirect=True)
 @pytest.mark.parametrize(("level", "old", "new", "line", "what"), REFUSED)
 def test_other_files_are_refused(
     dumped: Path,
@@ -268,8 +269,6 @@ def test_other_files_are_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if dumped.name.startswith("sequential"):
-        pytest.skip("the levels of the static schedule will do")
     source = of_level(dumped, level)
     text = source.read_text()
     assert old in text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.skips import NO_HARDFLOAT
 from torch2hw.cli import main
 from torch2hw.compiler.options import Options
 from torch2hw.hwlib.bits import Graph, evaluate
@@ -19,7 +20,7 @@ from torch2hw.tools.errors import UsageError
 from torch2hw.tools.yosys import run_scripts
 
 COPY = os.environ.get("TORCH2HW_HARDFLOAT")
-needs_copy = pytest.mark.skipif(COPY is None, reason="NO COPY OF HARDFLOAT: set TORCH2HW_HARDFLOAT to its directory")
+needs_copy = pytest.mark.skipif(COPY is None, reason=NO_HARDFLOAT)
 F32 = ("f32", "f32", "f32")
 
 VERILOG = """

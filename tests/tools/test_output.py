@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from torch2hw.tools.errors import CheckError, UsageError
-from torch2hw.tools.output import appearing, check_writable, write_files
+from torch2hw.tools.output import appearing, check_free, check_writable, write_files
 
 
 def test_all_files_appear(tmp_path: Path) -> None:
@@ -68,11 +71,35 @@ def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
     assert Path("/dev/full").is_char_device() and pipe.is_fifo()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_permissions(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="permission denied"):
-        check_writable(tmp_path / "a.sv")
+@contextlib.contextmanager
+def without_rights() -> Iterator[Path]:
+    """An open folder with a file in it and a closed folder `closed`, for a process without root's rights: this one."""
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        (folder / "closed").mkdir()
+        (folder / "old.sv").write_text("old")
+        for path, mode in ((folder / "old.sv", 0o444), (folder / "closed", 0), (folder, 0o555)):
+            path.chmod(mode)
+        try:
+            if root:
+                os.setresuid(65534, 65534, 0)
+            yield folder
+        finally:
+            if root:
+                os.setresuid(0, 0, 0)
+            folder.chmod(0o700)
+            (folder / "closed").chmod(0o700)
+
+
+def test_permissions() -> None:
+    with without_rights() as folder:
+        for name in ("a.sv", "old.sv", "closed/a.sv"):
+            with pytest.raises(UsageError, match="cannot write: permission denied"):
+                check_writable(folder / name)
+        for name in ("out", "closed/out"):
+            with pytest.raises(UsageError, match="permission denied"):
+                check_free(folder / name)
 
 
 @pytest.mark.parametrize(("stop", "there"), [(None, True), (CheckError("wrong"), True), (KeyboardInterrupt(), False)])

@@ -22,6 +22,9 @@ example_inputs = torch.randn(2, 6)
 """
 
 
+LONG = 300 * "a"
+
+
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
@@ -91,9 +94,18 @@ def test_what_needs_no_compiler_does_not_wait_for_it(
     [
         (["-o", "net.py"], "net.py: cannot write: it is read by this command"),
         (["-o", "out.sv", "--dump", "net.py"], "--dump net.py: it is a file"),
+        (["-o", "out.sv", "--dump", "net.py/a/b"], "--dump net.py/a/b: net.py is a file"),
+        (["-o", "out.sv", "--dump", LONG], f"{LONG}: cannot write: file name too long"),
+        (["-o", LONG], f"{LONG}: cannot write: file name too long"),
+        (["-o", "/proc/out.sv"], "/proc/out.sv: cannot write: /proc takes no files"),
+        (["-o", "out.sv", "--quantize", "int8", "--calibrate", LONG], f"{LONG}: cannot be read: file name too long"),
+        (
+            ["-o", "out.sv", "--float-lib", f"hardfloat:{LONG}", "--subnormals", "keep"],
+            "cannot use: file name too long",
+        ),
     ],
 )
-def test_the_model_is_not_written_over(
+def test_no_file_is_written_where_one_cannot_be_used(
     arguments: list[str], message: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (tmp_path / "net.py").read_text()

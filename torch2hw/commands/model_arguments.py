@@ -154,7 +154,9 @@ def options_of(parsed: argparse.Namespace) -> Options:
 
 
 def _check_outputs(parsed: argparse.Namespace) -> None:
-    """Refuse files that would be written over the model or its inputs, and a folder for dumps that is a file."""
+    """Refuse files that would be written over the model or its inputs, and a folder for dumps that cannot be made."""
+    from torch2hw.tools.output import check_folder
+
     for taken in (Path(parsed.spec), getattr(parsed, "inputs", None)):
         if taken is None or not taken.is_file():
             continue
@@ -162,8 +164,8 @@ def _check_outputs(parsed: argparse.Namespace) -> None:
             path = getattr(parsed, option, None)
             if path is not None and path.exists() and path.samefile(taken):
                 raise UsageError(f"{path}: cannot write: it is read by this command", fix="name another file")
-    if parsed.dump is not None and parsed.dump.exists() and not parsed.dump.is_dir():
-        raise UsageError(f"--dump {parsed.dump}: it is a file", fix="name a directory")
+    if parsed.dump is not None:
+        check_folder("--dump", parsed.dump)
 
 
 def compile_given(

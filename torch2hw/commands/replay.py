@@ -41,13 +41,15 @@ def add(commands: Any) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Replay and write."""
     from torch2hw.progress import Progress
-    from torch2hw.tools.output import check_writable
+    from torch2hw.tools.output import check_folder, check_writable
 
     whole = parsed.emit == "sv" and parsed.stop_after is None
     if parsed.output is None and whole:
         raise UsageError("no output file", fix=f"add -o {parsed.file.stem}.sv")
     if parsed.output is not None:
         check_writable(parsed.output)
+    if parsed.dump is not None:
+        check_folder("--dump", parsed.dump)
     with Progress(parsed.quiet) as progress:
         progress.step("start the compiler")
         from torch2hw.replay import open_file, replay

@@ -1,0 +1,9 @@
+"""Reasons for which `pytest --only-listed-skips`, which .ci/run calls, lets a test be skipped, and why."""
+
+from __future__ import annotations
+
+NO_HARDFLOAT = "no copy of HardFloat: set TORCH2HW_HARDFLOAT to its directory"
+
+SKIPS = {
+    NO_HARDFLOAT: "this repository holds no code of others, and pip has none",
+}
