@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from torch2hw.dialects.names import CONTROL_PORTS, KEYWORDS, is_legal
+from torch2hw.dialects.interface import DATA_BITS, MEMORY, Interface
+from torch2hw.dialects.names import KEYWORDS, is_legal
 from torch2hw.tools.errors import UsageError
 
 DTYPES = ("f32", "bf16", "f16")
@@ -22,6 +23,8 @@ CONTROLS = ("shared", "arms")
 QUANTISATIONS = ("int8", "int8:per-tensor")
 PORTS = ("float", "int8")
 SUMS = ("float", "block")
+INTERFACES = {"mem": None, "axis": 32}
+"""How a host reaches a design, with the default width of a beat."""
 MAX_BANKS = 64
 
 
@@ -52,6 +55,8 @@ class Options:
     `keep_float`: names of layers that stay in floats.
     `io`: what the ports of a quantised model hold: `float`, or `int8`, codes; None: codes where it is quantised here.
     `sums`: how lanes add to one sum: `float`, with a tree of adders, or `block`, in a dot product unit, rounded once.
+    `interface`: `mem`, memories in the design; `axis`, a stream for each input and output.
+    `data_bits`: bits of a beat of `axis`, 32, 64, 128, 256 or 512; None: 32.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     """
 
@@ -75,6 +80,8 @@ class Options:
     keep_float: tuple[str, ...] = ()
     io: str | None = None
     sums: str = "float"
+    interface: str = "mem"
+    data_bits: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
@@ -129,13 +136,46 @@ class Options:
                 f"--clock-ns {self.clock_ns!s}: not a period in nanoseconds",
                 fix="use a number above 0, such as --clock-ns 3.33 for 300 MHz",
             )
-        if self.top is not None and (not is_legal(self.top) or self.top in CONTROL_PORTS):
+        self._check_interface()
+        ports = {port.name for interface in (MEMORY, self.host) for port in interface.control_ports()}
+        if self.top is not None and (not is_legal(self.top) or self.top in ports):
             raise UsageError(
                 f"--top {self.top}: not a module name",
                 why="it is a SystemVerilog keyword or the name of a port of every design"
-                if self.top in KEYWORDS | CONTROL_PORTS
+                if self.top in KEYWORDS | ports
                 else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
             )
+
+    def _check_interface(self) -> None:
+        _one_of("--interface", self.interface, tuple(INTERFACES))
+        if self.interface == "mem":
+            if self.data_bits is not None:
+                raise UsageError(
+                    f"--data-bits {self.data_bits}: not for --interface mem",
+                    why="its ports have the width of an element",
+                    fix="leave it out, or add --interface axis",
+                )
+            return
+        if self.data_bits is not None and self.data_bits not in DATA_BITS:
+            widths = ", ".join(map(str, DATA_BITS[:-1]))
+            raise UsageError(
+                f"--data-bits {self.data_bits!s}: no width of a beat", fix=f"use {widths} or {DATA_BITS[-1]}"
+            )
+        if self.schedule != "static":
+            raise UsageError(
+                f"--interface {self.interface}: unsupported with --schedule {self.schedule}",
+                why="its memories have one port, which the design uses itself during a run",
+                fix="leave one of the two out",
+            )
+
+    @property
+    def host(self) -> Interface:
+        """The interface, with its width."""
+        if self.interface == "mem":
+            return MEMORY
+        from torch2hw.dialects.stream_interface import StreamInterface  # with it comes NumPy
+
+        return StreamInterface(self.data_bits or INTERFACES[self.interface] or 0)
 
     @staticmethod
     def given(options: Mapping[str, Any]) -> Options:

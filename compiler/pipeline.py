@@ -183,7 +183,7 @@ STATIC: tuple[Step, ...] = (
         "lowering.static.scheduled_to_calyx",
         "scheduled",
         "calyx",
-        lambda file, program, c: file.lower(program, c.library),
+        lambda file, program, c: file.lower(program, c.library, c.options.host),
     ),
     *EXPORT,
 )

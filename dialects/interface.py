@@ -24,11 +24,16 @@ from the outermost one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from torch2hw.dialects.loops import Buffer
+
+
+DATA_BITS = (32, 64, 128, 256, 512)
+"""Widths of a beat of the interfaces that have beats."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,11 @@ class HostPort:
 
 
 class Interface(ABC):
-    """What a host sees of a design. `name` is its name on the command line."""
+    """What a host sees of a design. `name` is its name on the command line. `surrounds`: it holds the memories of
+    inputs and outputs itself, around the design."""
 
-    name: str
+    name: ClassVar[str]
+    surrounds: ClassVar[bool] = False
 
     @abstractmethod
     def control_ports(self) -> tuple[HostPort, ...]:
@@ -60,6 +67,10 @@ class Interface(ABC):
     @abstractmethod
     def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
         """The manifest's entries about how the host reaches an input or output."""
+
+    @abstractmethod
+    def run_entries(self, tensors: Sequence[Buffer], latency_cycles: int) -> dict[str, Any]:
+        """The manifest's entries about the runs of a design of this latency, with all its inputs and outputs."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,10 @@ class MemoryInterface(Interface):
             "bank_factors": list(buffer.bank_factors),
             "offset_bits": ports.offset_bits,
         }
+
+    def run_entries(self, tensors: Sequence[Buffer], latency_cycles: int) -> dict[str, Any]:
+        """What becomes of writes in a run."""
+        return {"writes_while_running": "ignored"}
 
 
 MEMORY = MemoryInterface()

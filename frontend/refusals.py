@@ -77,6 +77,12 @@ class EmptyTensor(Torch2HWError):
     code = "empty-tensor"
 
 
+class CollidingPorts(Torch2HWError):
+    """Two ports of the design, or a port and the top module, would have one name for tools that ignore case."""
+
+    code = "colliding-ports"
+
+
 class UnsupportedOperation(Torch2HWError):
     """An operation that is not supported."""
 

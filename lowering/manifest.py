@@ -31,10 +31,10 @@ def manifest(
     generator: str,
     files: list[str],
     memory_files: list[str],
-    interface: Interface = MEMORY,
+    interface: Interface | None = None,
 ) -> dict[str, Any]:
-    """The manifest as a JSON object."""
-    program = design.program
+    """The manifest as a JSON object; `interface` is the design's unless given."""
+    program, interface = design.program, interface or design.interface
     return {
         "manifest": VERSION,
         "generator": generator,
@@ -45,7 +45,7 @@ def manifest(
         "latency_cycles": design.latency_cycles,
         "macs": sum(kernel.macs for kernel in program.kernels),
         "mac_lanes": mac_lanes(design),
-        "writes_while_running": "ignored",
+        **interface.run_entries((*program.inputs, *program.outputs), design.latency_cycles),
         "inputs": [tensor(buffer, interface) for buffer in program.inputs],
         "outputs": [tensor(buffer, interface) for buffer in program.outputs],
         "components": [
@@ -80,7 +80,7 @@ def sequential_manifest(
         "latency_cycles": design.latency_cycles,
         "macs": macs,
         "mac_lanes": max(lanes, default=0),
-        "writes_while_running": "ignored",
+        **interface.run_entries((*program.inputs, *program.outputs), design.latency_cycles),
         "inputs": [tensor(buffer, interface) for buffer in program.inputs],
         "outputs": [tensor(buffer, interface) for buffer in program.outputs],
         "components": [],

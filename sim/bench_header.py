@@ -20,7 +20,7 @@ class HostPort:
     width_bits: int
 
 
-def _ports(header: str) -> dict[str, HostPort]:
+def ports_of(header: str) -> dict[str, HostPort]:
     """The top's ports by their own names: Verilator renames C++ keywords (`__SYM__new`) and codes `__` (`___05F`)."""
     ports = {}
     for member, high, low in re.findall(r"VL_(?:IN|OUT)\w*\(&(\w+),(\d+),(\d+)", header):
@@ -31,7 +31,7 @@ def _ports(header: str) -> dict[str, HostPort]:
 
 def design_header(header: str, manifest: Manifest) -> str:
     """The text of design.h, given Verilator's header of the top. Raises InternalError where the manifest is wrong."""
-    ports = _ports(header)
+    ports = ports_of(header)
 
     def member(name: str, width_bits: int) -> str:
         port = ports.get(name)

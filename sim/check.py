@@ -7,17 +7,14 @@ PyTorch cannot run the model on those. All runs follow each other without a rese
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from torch2hw.analysis.stored_arrays import Array, from_torch, to_torch
 from torch2hw.compiler.compiled import Compiled
-from torch2hw.compiler.design_files import write_design
 from torch2hw.frontend.export_model import run_model
 from torch2hw.frontend.in_format import rounded
 from torch2hw.frontend.signature import Structure, TensorInfo
@@ -25,12 +22,10 @@ from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
 from torch2hw.sim.explained import Unexplained, unexplained
 from torch2hw.sim.kernel_values import wrong_kernel
-from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.monitors import monitor_text, watched
-from torch2hw.sim.netlist import replace_by_netlist
-from torch2hw.sim.port_checks import port_checks
+from torch2hw.sim.monitors import watched
 from torch2hw.sim.quantised import Steps, output_steps, steps_apart, total
-from torch2hw.sim.simulation import Conditions, simulate
+from torch2hw.sim.simulate_compiled import simulate_compiled
+from torch2hw.sim.simulation import Conditions
 from torch2hw.sim.timeline import Timeline
 from torch2hw.tools.errors import CheckError, UsageError
 
@@ -41,7 +36,7 @@ class SimulationResult:
 
     `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault;
     `unexplained` where a result is further from PyTorch's than rounding explains; `steps`, of a quantised model, the
-    distance in codes.
+    distance in codes. `intervals`, where results are streams: the cycles from one result of each output to the next.
     """
 
     outputs: Any
@@ -54,6 +49,8 @@ class SimulationResult:
     wrong_kernel: str | None = None
     unexplained: Unexplained | None = None
     steps: Steps | None = None
+    intervals: tuple[int, ...] = ()
+    predicted_interval: int | None = None
 
     @property
     def bit_exact(self) -> bool:
@@ -64,6 +61,8 @@ class SimulationResult:
         """The object of `simulate --json`."""
         cycles = (self._mispredicted or self.cycles)[0]
         facts = self.facts | {"cycles": cycles, "predicted_cycles": self.predicted_cycles}
+        if self.predicted_interval is not None:
+            facts |= {"interval_cycles": self._interval, "predicted_interval_cycles": self.predicted_interval}
         if self.steps is not None:
             facts["codes"] = {"different": self.steps.different, "of": self.steps.of, "max_steps": self.steps.most}
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
@@ -85,6 +84,16 @@ class SimulationResult:
             )
         if self._mispredicted:
             raise CheckError(f"a run took {self._mispredicted[0]} cycles, {self.predicted_cycles} were predicted")
+        if self._interval != self.predicted_interval:
+            raise CheckError(
+                f"results came every {self._interval} cycles, every {self.predicted_interval} were predicted"
+            )
+
+    @property
+    def _interval(self) -> int | None:
+        """The cycles from result to result; those of the first output that differs from the prediction."""
+        wrong = [interval for interval in self.intervals if interval != self.predicted_interval]
+        return wrong[0] if wrong else self.predicted_interval
 
     @property
     def _mispredicted(self) -> list[int]:
@@ -100,6 +109,11 @@ class SimulationResult:
         lines = [
             f"{facts['top']}: {exact} ({runs})",
             f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({self.predicted_cycles:,} predicted)",
+            *(
+                []
+                if self.predicted_interval is None
+                else [f"  from result to result: {self._interval:,} cycles ({self.predicted_interval:,} predicted)"]
+            ),
             f"  multiply-accumulates: {facts['macs']:,}, lanes: {facts['mac_lanes']}{use}",
             f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
             f"{torch_distance.max_ulp:.0f} ulp{pcc}",
@@ -153,13 +167,6 @@ def check_shapes(ports: Sequence[TensorInfo], tensors: Sequence[torch.Tensor]) -
             )
 
 
-def with_port_checks(compiled: Compiled, manifest: Manifest, folder: Path) -> Manifest:
-    """The design with a file of assertions about its memory ports beside it, for the simulation only."""
-    file = f"{compiled.top}_port_checks.sv"
-    (folder / file).write_text(port_checks(compiled.at("scheduled")))
-    return replace(manifest, files=(*manifest.files, file))
-
-
 def simulate_sets(
     compiled: Compiled,
     sets: Sequence[Sequence[Array]],
@@ -174,18 +181,8 @@ def simulate_sets(
     With `netlist`, what Yosys synthesises of the design is run in its place.
     """
     assert not (monitored and netlist), "a netlist has no kernels"
-    unknown = conditions is not None and conditions.state == "unknown"  # Icarus knows no assertions
     circuits = watched(compiled.at("calyx")) if monitored else []
-    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
-        manifest_json = write_design(compiled, Path(folder) / f"{compiled.top}.sv")
-        manifest = Manifest.from_json(manifest_json)
-        if netlist:
-            replace_by_netlist(Path(folder), manifest)
-        elif compiled.options.schedule == "static" and not unknown:
-            manifest = with_port_checks(compiled, manifest, Path(folder))
-        simulation = simulate(
-            Path(folder), manifest, sets, conditions, progress, monitor_text(circuits, False) if circuits else ""
-        )
+    manifest, outputs, simulation = simulate_compiled(compiled, sets, conditions, progress, circuits, netlist)
     answers = references(compiled, sets)
     results: list[Result] = []
     far: Unexplained | None = None
@@ -194,27 +191,29 @@ def simulate_sets(
         inputs = execution.arguments(compiled.imported, stored)
         expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
         wide = pytorch.run_float64(compiled.loaded.model, inputs)
-        for k, port in enumerate(manifest.outputs):
+        for k, port in enumerate(outputs):
             exact = None if wide is None else wide[k].double().numpy()
             hardware, reference = simulation.outputs[run][k], answers[run][k]
             results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
-        names, dtypes = [port.name for port in manifest.outputs], [port.dtype for port in manifest.outputs]
-        outputs = simulation.outputs[run]
+        names, dtypes = [port.name for port in outputs], [port.dtype for port in outputs]
+        results_of_run = simulation.outputs[run]
         sizes = output_steps(compiled.loaded.model, inputs) or []
         steps += [
-            steps_apart(outputs[k], expected[k], dtypes[k], size) for k, size in enumerate(sizes) if size is not None
+            steps_apart(results_of_run[k], expected[k], dtypes[k], size)
+            for k, size in enumerate(sizes)
+            if size is not None
         ]
-        far = far or unexplained(compiled.loaded.model, inputs, names, dtypes, expected, outputs, compiled.options)
-    tensors_out = [
-        to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], manifest.outputs, strict=True)
-    ]
+        far = far or unexplained(
+            compiled.loaded.model, inputs, names, dtypes, expected, results_of_run, compiled.options
+        )
+    tensors_out = [to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], outputs, strict=True)]
     facts: dict[str, Any] = {
         "model": compiled.loaded.source_file,
         "top": compiled.top,
         "partition": compiled.options.partition,
         "dtype": compiled.options.dtype,
-        "macs": manifest_json["macs"],
-        "mac_lanes": manifest_json["mac_lanes"],
+        "macs": manifest["macs"],
+        "mac_lanes": manifest["mac_lanes"],
     }
     cycles = tuple(count for of_set in simulation.cycles for count in of_set)
     timeline, wrong = None, None
@@ -223,14 +222,14 @@ def simulate_sets(
         timeline = Timeline(compiled.top, clock_ns, tuple(circuits), simulation.runs, cycles, simulation.seen.kernels)
     comparison = compare(results)
     if comparison.first_mismatch is not None and compiled.options.schedule == "static":
-        wrong = wrong_kernel(compiled, sets[first_wrong(results) // len(manifest.outputs)])
+        wrong = wrong_kernel(compiled, sets[first_wrong(results) // len(outputs)])
     if facts["macs"] and facts["mac_lanes"]:
         facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
     seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}
     return SimulationResult(
         compiled.imported.output_structure.build(tensors_out),
         cycles,
-        manifest_json["latency_cycles"],
+        manifest["latency_cycles"],
         comparison,
         facts,
         {step: round(value, 3) for step, value in seconds.items()},
@@ -238,6 +237,8 @@ def simulate_sets(
         wrong,
         far,
         total(steps),
+        simulation.intervals,
+        manifest.get("interval_cycles"),
     )
 
 

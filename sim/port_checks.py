@@ -37,12 +37,17 @@ FUNCTIONS = """\
 """
 
 
-def port_checks(scheduled: Program) -> str:
-    """The file. It looks at the memories that scf_to_calyx made in the top component."""
-    top = scheduled.name
+def port_checks(scheduled: Program, core: str = "") -> str:
+    """The file. It looks at the memories that scheduled_to_calyx made in the top component; with `core`, the name of
+    the component that an interface surrounds, at its ports towards the memories of inputs and outputs."""
+    top = core or scheduled.name
     stored = [buffer for buffer in scheduled.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
-    ports = {port: signal for buffer, bank in built for port, signal in _ports(buffer, bank).items()}
+    outside, read = {*scheduled.inputs, *scheduled.outputs} if core else set(), _read(scheduled)
+    ports: dict[str, str] = {}
+    for buffer, bank in built:
+        is_read = (buffer, bank) in read
+        ports |= _core_ports(buffer, bank, is_read) if buffer in outside else _ports(buffer, bank)
     written = [bank_ports(buffer, bank).stem for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
     for placed in scheduled.placed:
@@ -80,16 +85,21 @@ bind {top} {top}_port_checks port_checks({wires});
 
 def _built(scheduled: Program, stored: Sequence[Buffer]) -> list[tuple[Buffer, int]]:
     """The banks that have a memory: all of an output, and of other buffers those that some load reads."""
+    read = _read(scheduled)
+    every = [(buffer, bank) for buffer in stored for bank in range(buffer.banks)]
+    return [place for place in every if place[0].storage.host_reads or place in read]
+
+
+def _read(scheduled: Program) -> set[tuple[Buffer, int]]:
+    """The banks that some load reads."""
     from torch2hw.analysis.banks import bank_number, selection
 
-    read = {
+    return {
         (load.buffer, bank_number(bank, load.buffer.bank_factors))
         for kernel in scheduled.kernels
         for load in kernel.loads()
         for bank in selection(load.indices, load.buffer.bank_factors)
     }
-    every = [(buffer, bank) for buffer in stored for bank in range(buffer.banks)]
-    return [place for place in every if place[0].storage.host_reads or place in read]
 
 
 def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
@@ -100,6 +110,19 @@ def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
         found[f"{stem}_write"] = f"int'({memory}.write_addr)"
         found[f"{stem}_enable"] = f"int'({memory}.write_en)"
     return found
+
+
+def _core_ports(buffer: Buffer, bank: int, is_read: bool) -> dict[str, str]:
+    """The same for an input or output whose memories are outside: the ports of the core. What kernels read of an output
+    is in a memory inside."""
+    names = bank_ports(buffer, bank)
+    if buffer.storage.host_writes:
+        return {f"{names.stem}_read": f"int'({names.address})"}
+    return {
+        f"{names.stem}_read": f"int'({names.memory}.read_addr)" if is_read else "0",
+        f"{names.stem}_write": f"int'({names.write_address})",
+        f"{names.stem}_enable": f"int'({names.write_enable})",
+    }
 
 
 def _access(

@@ -68,11 +68,10 @@ class Conditions:
         assert not (self.hold_go and self.pulse_go), "go is held, or pulsed"
         return 1 if self.hold_go else 2 if self.pulse_go else 0
 
-    def builds_fast(self, manifest: Manifest, sets: int) -> bool:
+    def builds_fast(self, latency: int | None, sets: int) -> bool:
         """What `fast_build` says, or the cycles that will be run: of a design that tells none, many."""
         if self.fast_build is not None:
             return self.fast_build
-        latency = manifest.latency_cycles
         if not latency:
             return False
         return sets * (self.repeats * latency + sum(self.abandon_cycles)) < FAST_BUILD_BELOW_CYCLES
@@ -94,6 +93,7 @@ class Conditions:
 class Simulation:
     """`outputs[set][tensor]` in stored form; `cycles[set][repeat]` measured from go to done.
 
+    `intervals`, where results are streams: the cycles from one result of each output to the next, in the steady state.
     `runs` are the cycles of the simulation in which runs began; `seen` is what monitors told.
     """
 
@@ -103,6 +103,7 @@ class Simulation:
     run_seconds: float
     runs: tuple[int, ...] = ()
     seen: Seen = field(default_factory=Seen)
+    intervals: tuple[int, ...] = ()
 
 
 @dataclass
@@ -143,15 +144,11 @@ def simulate(
             command = icarus.build(work, directory, manifest, script)
         else:
             depth = conditions.trace_depth
-            fast = conditions.builds_fast(manifest, len(input_sets))
+            fast = conditions.builds_fast(manifest.latency_cycles, len(input_sets))
             program = build(directory, manifest, conditions.trace_format, fast, monitors, depth)
             command = _bench(program, work, script, conditions)
         built = time.monotonic()
-        if conditions.trace is None:
-            told = _play(command, directory, progress)
-        else:
-            with appearing(conditions.trace) as trace:
-                told = _play([*command, trace.resolve()], directory, progress)
+        told = play(command, directory, conditions.trace, progress)
         if conditions.state == "unknown":
             answers = icarus.answers(work / "results", manifest, conditions.repeats)
         else:
@@ -197,6 +194,16 @@ def _bench(program: Path, work: Path, script: Words, conditions: Conditions) -> 
     script.astype("<u8").tofile(work / "script")
     state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
     return [program, work / "script", work / "results", *state]
+
+
+def play(
+    command: Command, directory: Path, trace: Path | None, progress: Callable[[int, float], None] | None
+) -> dict[str, list[str]]:
+    """The lines of each kind that the bench wrote; with `trace`, that file is its last argument, and appears whole."""
+    if trace is None:
+        return _play(command, directory, progress)
+    with appearing(trace) as beside:
+        return _play([*command, beside.resolve()], directory, progress)
 
 
 def _play(command: Command, directory: Path, progress: Callable[[int, float], None] | None) -> dict[str, list[str]]:

@@ -26,7 +26,6 @@ from torch2hw.frontend.signature import Structure
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.execution import accepted
 from torch2hw.sim.free_inputs import free_inputs
-from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.stimulus import input_sets, negative_zeros
 from torch2hw.sim.testbench_kernels import kernel_benches
 from torch2hw.sim.testbench_units import unit_vectors
@@ -36,11 +35,12 @@ BENCH_FILES = (
     "README.md",
     "Makefile",
     "host_interface.py",
-    "cocotest_top.py",
     "cocotest_kernel.py",
     "cocotest_unit.py",
     "test_design.py",
 )
+MEMORY_FILES = ("cocotest_top.py",)
+STREAM_FILES = ("stream_interface.py", "cocotest_streams.py")
 
 
 def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: Path, seed: int = 1) -> None:
@@ -49,10 +49,11 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     _, tensors = Structure.of(arguments)
     random = np.random.default_rng(seed)
     design = design_texts(compiled, f"{compiled.top}.sv")
-    ports = Manifest.from_json(design.manifest)
+    streams = compiled.options.interface == "axis"
+    inputs = compiled.reference.inputs
     example = [from_torch(tensor) for tensor in tensors]
-    sets = input_sets(ports.inputs, example, random, free_inputs(compiled.reference))
-    sets.append([negative_zeros(array, port.dtype) for port, array in zip(ports.inputs, example, strict=True)])
+    sets = input_sets(inputs, example, random, free_inputs(compiled.reference))
+    sets.append([negative_zeros(array, port.dtype) for port, array in zip(inputs, example, strict=True)])
     sets = accepted(compiled.loaded.model, compiled.imported, sets)
     kernels, wrappers = kernel_benches(compiled, sets[0], random) if compiled.options.schedule == "static" else ({}, "")
     units, vectors = unit_vectors(compiled, random)
@@ -60,12 +61,12 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
         **{f"rtl/{name}": text for name, text in design.files.items()},
         "rtl/design.json": _json(design.manifest),
         "rtl/kernel_benches.sv": wrappers,
-        "vectors/top.json": _json(_top_vectors(compiled, ports, sets)),
+        "vectors/top.json": _json(_top_vectors(compiled, sets)),
         "vectors/kernels.json": _json(kernels),
         "vectors/units.json": _json(units),
         **{f"vectors/{name}": text for name, text in vectors.items()},
     }
-    for name in BENCH_FILES:
+    for name in (*BENCH_FILES, *(STREAM_FILES if streams else MEMORY_FILES)):
         texts[name] = (files("torch2hw.sim") / "testbench_files" / name).read_text()
     write_folder(directory, texts, last=True)
 
@@ -76,7 +77,7 @@ def hexadecimal(array: Array, dtype: str) -> list[str]:
     return [f"{word:0{digits}x}" for word in to_words(array, dtype).tolist()]
 
 
-def _top_vectors(compiled: Compiled, manifest: Manifest, sets: Sequence[Sequence[Array]]) -> list[dict[str, Any]]:
+def _top_vectors(compiled: Compiled, sets: Sequence[Sequence[Array]]) -> list[dict[str, Any]]:
     program = compiled.reference
     reference = Reference(program.text(), compiled.options.subnormals)
     vectors = []
@@ -88,8 +89,8 @@ def _top_vectors(compiled: Compiled, manifest: Manifest, sets: Sequence[Sequence
         ]
         vectors.append(
             {
-                "inputs": {p.name: hexadecimal(a, p.dtype) for p, a in zip(manifest.inputs, arrays, strict=True)},
-                "outputs": {p.name: hexadecimal(a, p.dtype) for p, a in zip(manifest.outputs, results, strict=True)},
+                "inputs": {p.name: hexadecimal(a, p.dtype) for p, a in zip(program.inputs, arrays, strict=True)},
+                "outputs": {p.name: hexadecimal(a, p.dtype) for p, a in zip(program.outputs, results, strict=True)},
             }
         )
     return vectors

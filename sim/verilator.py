@@ -1,4 +1,4 @@
-"""Builds a design and its bench (bench.cpp) into a program, with Verilator and the machine's C++ compiler.
+"""Builds a design and its bench (bench.cpp unless said) into a program, with Verilator and the machine's C++ compiler.
 
 Only a C++ compiler is needed: Verilator's binary is called directly (no perl), and so is the compiler (no make). The
 C++ of a design is one file with the code that runs in each cycle and one with the code that runs once (-O0); a fast
@@ -14,13 +14,14 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from torch2hw.sim.bench_header import design_header
-from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.verilator_runtime import (
     FAST,
     ROOT,
@@ -40,8 +41,7 @@ from torch2hw.tools.processes import Command, run_all
 
 PROGRAM = ROOT / "bin" / "verilator_bin"
 HERE = Path(__file__).resolve().parent
-BENCH = HERE / "bench.cpp"
-OURS = [BENCH, *(HERE / name for name in ("bench_header.py", "verilator.py", "verilator_runtime.py"))]
+OURS = tuple(HERE / name for name in ("bench_header.py", "verilator.py", "verilator_runtime.py"))
 INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
 OPTIONS = ("--cc", "--assert", "-fno-reorder", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
@@ -53,13 +53,38 @@ _MODULE = re.compile(r"^module (\w+)\(.*?^endmodule", re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(r"^  (\w+) \w+ \($", re.MULTILINE)
 
 
+class Built(Protocol):
+    """What is built: a manifest, of any interface."""
+
+    @property
+    def top(self) -> str:
+        """The name of the top module."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its sources."""
+
+
+@dataclass(frozen=True)
+class BenchKind:
+    """A bench: its C++; the text of its design.h from Verilator's header and the manifest; the files that make that."""
+
+    source: Path
+    header: Callable[[str, Any], str]
+    makers: tuple[Path, ...] = ()
+
+
+MEMORY_BENCH = BenchKind(HERE / "bench.cpp", design_header)
+
+
 def build(
     directory: Path,
-    manifest: Manifest,
+    manifest: Built,
     trace: Trace = "none",
     fast_build: bool = False,
     beside: str = "",
     trace_depth: int = 0,
+    bench: BenchKind = MEMORY_BENCH,
 ) -> Path:
     """The program that simulates the design whose files are in `directory`; a fast one is built faster, runs slower.
 
@@ -75,7 +100,7 @@ def build(
     sources = [directory / file for file in manifest.files]
     traced = ["--trace-depth", str(trace_depth)] if trace_depth else []
     parts: list[str | bytes] = [trace, *traced, str(fast_build), beside, repr(manifest), *toolchain(program), *OPTIONS]
-    name = digest([*parts, *(file.read_bytes() for file in [*OURS, *sources])])
+    name = digest([*parts, *(file.read_bytes() for file in [bench.source, *bench.makers, *OURS, *sources])])
     make = partial(
         _make,
         sources=sources,
@@ -85,6 +110,7 @@ def build(
         fast_build=fast_build,
         program=program,
         beside=beside,
+        bench=bench,
     )
     return entry("verilator", name, make) / "bench"
 
@@ -92,30 +118,31 @@ def build(
 def _make(
     place: Path,
     sources: Sequence[Path],
-    manifest: Manifest,
+    manifest: Built,
     trace: Trace,
     traced: Sequence[str],
     fast_build: bool,
     program: str,
     beside: str,
+    bench: BenchKind,
 ) -> None:
     with ThreadPoolExecutor(1) as meanwhile, tempfile.TemporaryDirectory(prefix="torch2hw-") as temporary:
         work = Path(temporary)
         precompiled = meanwhile.submit(headers, program, trace) if fast_build else None
         shared = meanwhile.submit(runtime, program, trace, fast_build)
         _verilate(work, sources, manifest, trace, traced, beside)
-        (work / "design.h").write_text(design_header((work / "Vdesign.h").read_text(), manifest))
-        options = [*flags(trace), f"-I{work}", f"-I{BENCH.parent}"]
+        (work / "design.h").write_text(bench.header((work / "Vdesign.h").read_text(), manifest))
+        options = [*flags(trace), f"-I{work}", f"-I{bench.source.parent}"]
         if precompiled is not None:
             options += ["-include", str(precompiled.result())]
-        objects = compile_all(program, options, _units(work, fast_build), work)
+        objects = compile_all(program, options, _units(work, fast_build, bench.source), work)
         libraries = ["-pthread", *(["-llz4", "-lz"] if trace == "fst" else [])]
         linked = [*objects, *sorted(shared.result().glob("*.o"))]
         checked([[program, *linked, *libraries, "-o", place / "bench"]], work)
 
 
 def _verilate(
-    work: Path, sources: Sequence[Path], manifest: Manifest, trace: Trace, traced: Sequence[str], beside: str
+    work: Path, sources: Sequence[Path], manifest: Built, trace: Trace, traced: Sequence[str], beside: str
 ) -> None:
     """Verilator's C++, in `work`."""
     options = [*OPTIONS, "--Mdir", ".", "--top-module", manifest.top]
@@ -145,7 +172,7 @@ def repeated_modules(texts: Iterable[str]) -> list[str]:
     ]
 
 
-def _units(work: Path, fast_build: bool) -> dict[str, str]:
+def _units(work: Path, fast_build: bool, bench: Path) -> dict[str, str]:
     """Name → optimisation of the translation units, each including several of the files that Verilator wrote."""
     units: dict[str, str] = {}
     for kind, optimisation in (FAST_BUILD_OPTIMISATION if fast_build else OPTIMISATION).items():
@@ -153,7 +180,7 @@ def _units(work: Path, fast_build: bool) -> dict[str, str]:
         files = [file for file in every if kind == "all" or file.stem.endswith("Slow") == (kind == "slow")]
         groups = _groups(files, fast_build)
         if kind != "slow":
-            groups[-1].append(BENCH)
+            groups[-1].append(bench)
         for index, group in enumerate(groups):
             text = "".join(f'#include "{file.name}"\n' for file in group)
             (work / f"{kind}{index}.cpp").write_text(text)

@@ -90,6 +90,16 @@ class Modules:
                     ports.append(Port(f"{name}_{port.name}", port.width_bits, not port.is_input))
         return tuple(ports)
 
+    def around(self, entry: str) -> list[str]:
+        """The texts of the definitions that instantiate the component `entry`, and of all that they need beside it."""
+        before = set(self.texts)
+        self.texts[entry] = ""
+        for name, text in self.definitions.items():
+            if entry in _instantiated(text):
+                self._gather(name)
+        del self.texts[entry]
+        return [text for name, text in self.texts.items() if name not in before]
+
     def _defined(self, name: str) -> LibraryModule:
         self._gather(name)
         return LibraryModule(name, _ports(self.definitions[name]))
@@ -100,7 +110,7 @@ class Modules:
         if name not in self.definitions:
             raise MissingDefinition(f"no hardware is given for the primitive {name}")
         self.texts[name] = ""
-        for callee in re.findall(r"hw\.instance\b[^@]*@([\w$]+)", self.definitions[name]):
+        for callee in _instantiated(self.definitions[name]):
             if f"hw.module @{callee}(" not in self.definitions[name]:
                 self._gather(callee)
         # again, so that a module stands after those that it instantiates
@@ -116,6 +126,11 @@ def _referenced_cells(program: ComponentProgram) -> dict[str, tuple[str, ...]]:
             bound = found.setdefault(component.cells[invoke.cell].of, {})
             bound.update((name, None) for name, _ in invoke.references)
     return {name: tuple(cells) for name, cells in found.items()}
+
+
+def _instantiated(definition: str) -> list[str]:
+    """The modules that a definition instantiates."""
+    return re.findall(r"hw\.instance\b[^@]*@([\w$]+)", definition)
 
 
 def _ports(definition: str) -> tuple[Port, ...]:

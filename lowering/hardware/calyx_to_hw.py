@@ -1,7 +1,7 @@
 """Calyx → hw: components of CIRCT's Calyx dialect become modules of its hw, comb, seq and sv dialects.
 
 needs:   Calyx text that CIRCT verifies; for each primitive that is used a definition: one `hw.module` of the
-         primitive's name.
+         primitive's name. Definitions that instantiate the entry component surround it.
 leaves:  one `hw.module` a component with the same ports (clk is a !seq.clock), and the definitions that are used.
 refuses: MissingDefinition, where a primitive has no definition.
 why:     CIRCT's own path (lower-calyx-to-fsm …) lacks static control, repeat, par, invoke and memories.
@@ -39,7 +39,8 @@ def lower(calyx_text: str, definitions: Mapping[str, str]) -> str:
         if latency:
             latencies[component.name] = latency
         texts.append(_component(component, modules, latencies, component.name == program.entry))
-    return "module {\n" + "\n".join([*modules.texts.values(), *texts]) + "}\n"
+    inside = list(modules.texts.values())
+    return "module {\n" + "\n".join([*inside, *texts, *modules.around(program.entry)]) + "}\n"
 
 
 def _component(component: Component, modules: Modules, latencies: Mapping[str, int], entry: bool) -> str:

@@ -4,10 +4,14 @@ The top starts the kernels: `static_seq { enable run_k0; enable run_k1; … }`. 
 and lasts until the next kernels start; the last group lasts until all kernels have ended. So the latency of the design
 is a constant. `Rounds` are a `static_repeat`. If several kernels use a read port or a unit, each has a select flag for
 a multiplexer; the last kernel is the default. The host's ports reach the memories while no kernel runs.
+
+With an interface that surrounds the design, inputs and outputs are memories of that interface, and the top component is
+its core, with ports for their banks (dialects/bank_ports.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
@@ -17,14 +21,16 @@ from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name,
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.calyx_builder import ComponentBuilder, ModuleBuilder, Wire
 from torch2hw.dialects.calyx_primitives import primitive
-from torch2hw.dialects.interface import CONTROL, MEMORY
+from torch2hw.dialects.interface import CONTROL, MEMORY, Interface
 from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents
-from torch2hw.hwlib.memories import ram, rom
+from torch2hw.hwlib.memories import address_bits, ram, rom
+from torch2hw.lowering.hardware.surroundings import surroundings
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
 
@@ -34,7 +40,7 @@ Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that sta
 @dataclass(frozen=True)
 class CalyxProgram:
     """Calyx text, the definitions of its primitives, the contents that these refer to, and the figures for the
-    manifest."""
+    manifest. `core` is the component that the interface surrounds, or the top component."""
 
     calyx: str
     definitions: dict[str, str]
@@ -42,15 +48,17 @@ class CalyxProgram:
     latency_cycles: int
     circuits: tuple[KernelComponent, ...] = field(repr=False)
     program: Program = field(repr=False)
+    interface: Interface = MEMORY
+    core: str = ""
 
     def text(self, weights: bool = True) -> str:
         """Calyx text; weights are beside it in any case."""
         return self.calyx
 
 
-def lower(program: Program, library: Library) -> CalyxProgram:
+def lower(program: Program, library: Library, interface: Interface = MEMORY) -> CalyxProgram:
     """The Calyx program of a scheduled one, with units from `library`."""
-    return _Top(program, library).lower()
+    return _Top(program, library, interface).lower()
 
 
 class HostWires:
@@ -76,8 +84,8 @@ class HostWires:
 
 
 class _Top:
-    def __init__(self, program: Program, library: Library) -> None:
-        self.program, self.library = program, library
+    def __init__(self, program: Program, library: Library, interface: Interface) -> None:
+        self.program, self.library, self.interface = program, library, interface
         self.design = ModuleBuilder(self.program.name)
         self.top = ComponentBuilder(self.design, self.program.name)
         self.circuits: list[KernelComponent] = []
@@ -87,8 +95,11 @@ class _Top:
         top, program = self.top, self.program
         for buffer in program.buffers():
             assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
-        host = {buffer: HostWires(top, buffer) for buffer in (*program.inputs, *program.outputs)}
+        tensors = () if self.interface.surrounds else (*program.inputs, *program.outputs)
+        host = {buffer: HostWires(top, buffer) for buffer in tensors}
         busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
+        if self.interface.surrounds:
+            top.always.add("busy")  # no host asks for it, and a group of nothing else would be empty
         phases = self.phases()
         announced = self.announced()
         every = [phase for _, inner in phases for phase in inner]
@@ -128,15 +139,20 @@ class _Top:
                 continue
             if buffer.storage.is_read_only:
                 self.table(buffer)
+            elif self.interface.surrounds and (buffer.storage.host_writes or buffer.storage.host_reads):
+                self.bank_ports(buffer)
             else:
                 self.memory(buffer, host.get(buffer), idle)
         top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
-        self.design.components += top.text()
         definitions = {name: item.definition for name, item in self.design.primitives.items()}
+        if self.interface.surrounds:
+            definitions |= self.surroundings(definitions)
+        self.design.components += top.text()
         contents = {name: held for item in self.design.primitives.values() for name, held in item.contents.items()}
         latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
         assert latency == program.latency_cycles
-        return CalyxProgram(self.design.text(), definitions, contents, latency, tuple(self.circuits), program)
+        text, circuits = self.design.text(), tuple(self.circuits)
+        return CalyxProgram(text, definitions, contents, latency, circuits, program, self.interface, self.top.name)
 
     def phases(self) -> list[tuple[int, list[Phase]]]:
         """The phases in order, each with its number of repetitions, which is more than one only in `Rounds`."""
@@ -237,6 +253,45 @@ class _Top:
                 asked = held.out
             top.assign(host.data, select(top, asked, words))
 
+    def bank_ports(self, buffer: Buffer) -> None:
+        """Ports in place of the banks of an input or output, whose memories are outside: of each bank of an input that
+        is read, and of every bank of an output. An output that kernels read has memories here too."""
+        top = self.top
+        for bank in range(buffer.banks):
+            names = bank_ports(buffer, bank)
+            is_read = any((buffer, bank) in circuit.ports.reads for circuit in self.circuits)
+            if buffer.storage.host_writes:
+                if is_read:
+                    data = top.input(names.data, buffer.width_bits)
+                    address = self.selected(self.readers(buffer, bank, data, 1))
+                    top.assign(top.output(names.address, address.width), address)
+                continue
+            for port, name in (
+                ("write_addr", names.write_address),
+                ("write_data", names.write_data),
+                ("write_en", names.write_enable),
+            ):
+                wire = dict(self.writers(buffer, bank))[port]
+                top.assign(top.output(name, wire.width), wire)
+            if is_read:
+                self.bank(buffer, bank, None)
+
+    def surroundings(self, definitions: Mapping[str, str]) -> dict[str, str]:
+        """What the interface puts around the design, which is then the core of it: definitions by name. The core gets
+        a name of its own."""
+        program = self.program
+        names = UniqueNames(frozenset(definitions) | {circuit.component.name for circuit in self.circuits})
+        self.top.name = self.design.entry = names.take(f"{program.name}_core")
+        reads = {
+            buffer: [
+                bank
+                for bank in range(buffer.banks)
+                if any((buffer, bank) in circuit.ports.reads for circuit in self.circuits)
+            ]
+            for buffer in program.inputs
+        }
+        return surroundings(self.interface, program, self.top, reads, names)
+
     def table(self, buffer: Buffer) -> None:
         """Adds a constant that several kernels read, at different times."""
         assert buffer.data is not None
@@ -259,14 +314,9 @@ class _Top:
     def bank(self, buffer: Buffer, bank: int, host: HostWires | None) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
         top, names = self.top, bank_ports(buffer, bank)
-        record = ram(buffer.width_bits, buffer.bank_elements, buffer.storage.host_reads)
+        record = ram(buffer.width_bits, buffer.bank_elements, host is not None and buffer.storage.host_reads)
         cell = top.instance(primitive(record), names.memory, {}, buffer.source)
         reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
-        writes: list[tuple[Wire, dict[str, Wire]]] = [
-            (ports[names.write_enable], ports)
-            for circuit, ports in zip(self.circuits, self.ports, strict=True)
-            if (buffer, bank) in circuit.ports.writes
-        ]
         if host is not None and buffer.storage.host_reads:
             enable = host.enable
             for flag, _ in reads:
@@ -276,17 +326,30 @@ class _Top:
             reads.append((None, host.offset(top, cell["read_addr"].width)))
         unread = top.constant(0, cell["read_addr"].width)
         top.assign(cell["read_addr"], self.selected(reads) if reads else unread)
-        if not buffer.storage.kernels_write:
-            return cell
-        for port, name in (("write_addr", names.write_address), ("write_data", names.write_data)):
+        if buffer.storage.kernels_write:
+            for port, wire in self.writers(buffer, bank):
+                top.assign(cell[port], wire)
+        return cell
+
+    def writers(self, buffer: Buffer, bank: int) -> Iterator[tuple[str, Wire]]:
+        """What the kernels write to a bank, by the port of a memory."""
+        top, names = self.top, bank_ports(buffer, bank)
+        writes: list[tuple[Wire, dict[str, Wire]]] = [
+            (ports[names.write_enable], ports)
+            for circuit, ports in zip(self.circuits, self.ports, strict=True)
+            if (buffer, bank) in circuit.ports.writes
+        ]
+        for port, name, width in (
+            ("write_addr", names.write_address, address_bits(buffer.bank_elements)),
+            ("write_data", names.write_data, buffer.width_bits),
+        ):
             choices: list[tuple[Wire | None, Wire]] = [(flag, ports[name]) for flag, ports in writes]
-            padding = top.constant(0, cell[port].width)  # of a bank in which nothing is ever stored
-            top.assign(cell[port], self.selected(choices) if choices else padding)
+            padding = top.constant(0, width)  # of a bank in which nothing is ever stored
+            yield port, self.selected(choices) if choices else padding
         enable = writes[0][0] if writes else top.constant(0, 1)
         for flag, _ in writes[1:]:
             enable = top.operator("or", enable, flag)
-        top.assign(cell["write_en"], enable)
-        return cell
+        yield "write_en", enable
 
 
 def select_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:

@@ -90,7 +90,8 @@ def test_a_simulator_is_installed():
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_top(simulator):
     """The design through its host interface."""
-    run(simulator, "cocotest_top", DESIGN["top"], "top", {}, DESIGN["latency_cycles"])
+    bench = "cocotest_streams" if DESIGN.get("interface") == "axis" else "cocotest_top"
+    run(simulator, bench, DESIGN["top"], "top", {}, DESIGN["latency_cycles"])
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

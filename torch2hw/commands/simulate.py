@@ -70,6 +70,11 @@ def run(parsed: argparse.Namespace) -> int:
             "--simulator icarus has no --trace, --timeline, --profile and --netlist",
             fix="leave them out, or --simulator verilator",
         )
+    if parsed.interface != "mem" and (icarus or written or parsed.netlist):
+        raise UsageError(
+            f"--interface {parsed.interface} has no --timeline, --profile, --netlist and --simulator icarus",
+            fix="leave them out, or --interface",
+        )
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress)
         from torch2hw.sim.check import simulate_design

@@ -1,0 +1,71 @@
+"""A compiled design in its simulator: written to a folder, with what checks and watches it beside it, and run through
+its interface.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch2hw.analysis.stored_arrays import Array
+from torch2hw.compiler.compiled import Compiled
+from torch2hw.compiler.design_files import write_design
+from torch2hw.dialects.stream_layout import StreamLayout
+from torch2hw.sim.manifest import Manifest, TensorPort
+from torch2hw.sim.monitors import Watched, monitor_text
+from torch2hw.sim.netlist import replace_by_netlist
+from torch2hw.sim.port_checks import port_checks
+from torch2hw.sim.simulation import Conditions, Simulation, simulate
+from torch2hw.sim.stream_simulation import simulate_streams
+from torch2hw.sim.streams import StreamManifest, StreamPort
+
+Ran = tuple[dict[str, Any], Sequence[TensorPort | StreamPort], Simulation]
+"""The manifest, its outputs, and what came of it."""
+
+
+def simulate_compiled(
+    compiled: Compiled,
+    sets: Sequence[Sequence[Array]],
+    conditions: Conditions | None,
+    progress: Callable[[int, float], None] | None,
+    watched: Sequence[Watched],
+    netlist: bool,
+) -> Ran:
+    """Run the design, or its netlist, on each set of stored inputs; `watched`: the kernels that monitors watch."""
+    unknown = conditions is not None and conditions.state == "unknown"  # Icarus knows no assertions
+    checked = compiled.options.schedule == "static" and not unknown and not netlist
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as name:
+        folder = Path(name)
+        written = write_design(compiled, folder / f"{compiled.top}.sv")
+        if compiled.options.interface == "axis":
+            assert not (netlist or unknown or watched), "streams are simulated by Verilator alone"
+            streams = StreamManifest.from_json(written)
+            design = with_port_checks(compiled, streams, folder) if checked else streams
+            found = simulate_streams(folder, design, sets, first_groups(compiled), conditions, progress)
+            return written, streams.outputs, found
+        manifest = Manifest.from_json(written)
+        if netlist:
+            replace_by_netlist(folder, manifest)
+        monitors = monitor_text(watched, False) if watched else ""
+        beside = with_port_checks(compiled, manifest, folder) if checked else manifest
+        return written, manifest.outputs, simulate(folder, beside, sets, conditions, progress, monitors)
+
+
+AnyManifest = TypeVar("AnyManifest", Manifest, StreamManifest)
+
+
+def with_port_checks(compiled: Compiled, manifest: AnyManifest, folder: Path) -> AnyManifest:
+    """The design with a file of assertions about its memory ports beside it, for the simulation only."""
+    file, design = f"{compiled.top}_port_checks.sv", compiled.at("calyx")
+    (folder / file).write_text(port_checks(compiled.at("scheduled"), design.core if design.interface.surrounds else ""))
+    return replace(manifest, files=(*manifest.files, file))
+
+
+def first_groups(compiled: Compiled) -> int:
+    """Of the first output, the groups of elements in a first beat: each is read in a cycle of its own."""
+    design = compiled.at("calyx")
+    layout: StreamLayout = design.interface.layout(design.program.outputs[0])
+    return min(layout.groups_per_beat, layout.groups)

@@ -1,0 +1,100 @@
+"""Runs a design with streams: packets as fast as they are taken, and results as fast as they come.
+
+Measured are the cycles of a run, and those from one result to the next in the steady state. The bench
+(stream_bench.cpp) sees ports only. A run begins in the cycle after the last beat of its inputs; its latency_cycles
+later is `done`; two cycles after that the first group of an output is at the memories, and a beat of several groups is
+whole as many cycles later as it has groups before its last one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from torch2hw.analysis.stored_arrays import Array, Words
+from torch2hw.sim.simulation import RESET_MODES, Conditions, Simulation, play
+from torch2hw.sim.stream_bench_header import stream_header
+from torch2hw.sim.streams import Beats, StreamManifest, StreamPort
+from torch2hw.sim.verilator import HERE, BenchKind, build
+from torch2hw.tools.errors import CheckError
+
+BENCH = BenchKind(HERE / "stream_bench.cpp", stream_header, (HERE / "stream_bench_header.py",))
+MIN_PACKETS = 5  # for a steady state
+FROM_LAST_BEAT = 3  # cycles from the last beat of the inputs to the first group of an output, without the run's own
+
+
+def simulate_streams(
+    directory: Path,
+    manifest: StreamManifest,
+    input_sets: Sequence[Sequence[Array]],
+    first_groups: int,
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> Simulation:
+    """Build the design in `directory`, and run it once for each set of inputs, or a few times more. The cycles are
+    those of the first run.
+
+    `first_groups`: the groups in the first beat of the first output. Raises CheckError where the design breaks the
+    rules of a stream, or stops.
+    """
+    conditions = conditions or Conditions()
+    packets = max(MIN_PACKETS, len(input_sets))
+    script = [np.array([packets, _budget(manifest)], np.uint64)]
+    for number, port in enumerate(manifest.inputs):
+        script += [_words(port.to_beats(input_sets[k % len(input_sets)][number])) for k in range(packets)]
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+        work, started = Path(folder), time.monotonic()
+        fast = conditions.builds_fast(manifest.latency_cycles, packets)
+        program = build(
+            directory, manifest, conditions.trace_format, fast, trace_depth=conditions.trace_depth, bench=BENCH
+        )
+        built = time.monotonic()
+        np.concatenate(script).astype("<u8").tofile(work / "script")
+        state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
+        play([program, work / "script", work / "results", *state], directory, conditions.trace, progress)
+        answers = np.fromfile(work / "results", "<u8").astype(np.uint64)
+    ended = time.monotonic()
+    outputs, at = [], 0
+    for port in manifest.outputs:
+        size = port.beats * (-(-port.data_bits // 64) + 2)
+        outputs.append([_tensor(port, answers[at + k * size : at + (k + 1) * size]) for k in range(packets)])
+        at += packets * size
+    marks = answers[at:-1].astype(np.int64).reshape(len(manifest.outputs), packets + 1)
+    cycles = int(marks[0, 0]) - int(answers[-1]) - FROM_LAST_BEAT - (first_groups - 1)
+    intervals = tuple(int(ends[-1] - ends[-2]) for ends in marks)
+    by_set = [[packets_of[number] for packets_of in outputs] for number in range(len(input_sets))]
+    return Simulation(by_set, [[cycles]], built - started, ended - built, intervals=intervals)
+
+
+def _budget(manifest: StreamManifest) -> int:
+    return 4 * (manifest.latency_cycles + manifest.interval_cycles) + 1000
+
+
+def _words(beats: Beats) -> Words:
+    """The bench's words of beats."""
+    count, size = beats.shape
+    padded = np.zeros((count, -(-size // 8) * 8), np.uint8)
+    padded[:, :size] = beats
+    return padded.reshape(-1).view("<u8").astype(np.uint64)
+
+
+def _tensor(port: StreamPort, answers: Words) -> Array:
+    """The tensor of an output's packet. Raises CheckError where the packet is not as the manifest says."""
+    rows = answers.reshape(port.beats, -1)
+    beats = np.ascontiguousarray(rows[:, :-2]).astype("<u8").view(np.uint8)[:, : port.bytes_per_beat]
+    bits = np.unpackbits(np.ascontiguousarray(rows[:, -2:-1]).astype("<u8").view(np.uint8), axis=1, bitorder="little")
+    keep, last = bits[:, : port.bytes_per_beat], rows[:, -1]
+    found = port.from_beats(beats)
+    faults = {
+        "tlast is not in its last beat alone": not np.array_equal(last, np.arange(port.beats) == port.beats - 1),
+        "tkeep is not that of its bytes": not np.array_equal(keep, port.keep()),
+        "its padding is not zero": bool((beats * (1 - port.keep())).any()),
+        "its elements are not extended as they should be": not np.array_equal(port.to_beats(found), beats),
+    }
+    if wrong := [what for what, holds in faults.items() if holds]:
+        raise CheckError(f"a packet of {port.name} is wrong: {wrong[0]}", why="docs/interfaces.md says how it must be")
+    return found

@@ -1,0 +1,127 @@
+"""`--interface axis`: the RTL of streams, simulated."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import torch2hw
+from torch2hw.sim.lint import lint
+from torch2hw.sim.streams import StreamPort
+from torch2hw.sim.testbench import write_testbench
+from torch2hw.tools.errors import CheckError
+
+
+class Mixed(torch.nn.Module):
+    """Every width of elements, shapes that are no multiples of beats or banks, a constant and an input as outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 10)
+        self.register_buffer("table", torch.arange(6.0).reshape(2, 3))
+
+    def forward(self, x: torch.Tensor, i: torch.Tensor, b: torch.Tensor, s: torch.Tensor, u: torch.Tensor) -> object:
+        y = self.linear(x * s)
+        sums = {"y": y, "z": torch.relu(y).sum(), "i": i + 1, "u": u + u}
+        return {**sums, "not_b": ~b, "b": b, "h": i.to(torch.int16), "constant": self.table * 2}
+
+
+def mixed_inputs() -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(3)
+    whole = torch.randint(-9, 9, (4, 3), generator=generator)
+    some = torch.rand(9, generator=generator) > 0.5
+    bytes_ = torch.randint(0, 99, (2, 2, 3), dtype=torch.uint8, generator=generator)
+    return torch.randn(5, 3, generator=generator), whole, some, torch.tensor(2.0), bytes_
+
+
+@pytest.mark.simulation
+def test_every_element_type_is_exact_and_as_fast_as_predicted(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    design = torch2hw.compile(Mixed(), mixed_inputs(), partition=4, interface="axis", data_bits=512)
+    result = design.simulate(runs=3)
+    result.check()
+    assert result.bit_exact and set(result.cycles) == {design.manifest["latency_cycles"]}
+    assert set(result.intervals) == {design.manifest["interval_cycles"]}
+    assert result.to_json()["interval_cycles"] == result.to_json()["predicted_interval_cycles"]
+    with pytest.raises(CheckError, match="results came every"):
+        replace(result, predicted_interval=1).check()
+    design.write(tmp_path / "mixed.sv")
+    assert not lint([tmp_path / "mixed.sv"], design.manifest["top"])
+    told = design.manifest
+    assert not {"start", "finish", "writes_while_running"} & told.keys()
+    assert (told["clock"], told["reset"], told["reset_active"]) == ("ap_clk", "ap_rst_n", "low")
+
+
+class Transfers(torch.nn.Module):
+    """More to transfer than to compute; an output that another kernel reads."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = torch.relu(x)
+        return y, y.sum()
+
+
+class Constant(torch.nn.Module):
+    """No inputs: it runs whenever its output is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(15.0).reshape(3, 5))
+
+    def forward(self) -> torch.Tensor:
+        product: torch.Tensor = self.weight @ self.weight.T
+        return product
+
+
+@pytest.mark.simulation
+def test_transfers_that_take_longer_than_runs() -> None:
+    design = torch2hw.compile(Transfers(), (torch.randn(7, 16),), partition=4, interface="axis", data_bits=128)
+    assert design.manifest["interval_cycles"] > 1
+    design.simulate(runs=2).check()
+
+
+@pytest.mark.simulation
+def test_a_model_without_inputs() -> None:
+    torch2hw.compile(Constant(), (), interface="axis").simulate().check()
+
+
+def test_beats_of_odd_widths() -> None:
+    port = StreamPort("x", (3,), "i22", "s_axis_x", 2, 32, 64)
+    array = np.array([-1, 5, -(1 << 21)], np.int32)
+    beats = port.to_beats(array)
+    assert beats.reshape(-1).tolist() == [255] * 4 + [5, 0, 0, 0] + [0, 0, 224, 255] + [0] * 4
+    assert port.keep().reshape(-1).tolist() == [1] * 12 + [0] * 4
+    assert np.array_equal(port.from_beats(beats), array & ((1 << 22) - 1))  # as such arrays are stored
+
+
+class Layers(torch.nn.Module):
+    """Two banks in each dimension at partition 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor, b: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.relu(self.linear(x)), ~b, i + 1
+
+
+@pytest.mark.simulation
+def test_cocotbext_axi_drives_the_streams(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    inputs = (torch.randn(5, 4), torch.rand(5) > 0.5, torch.tensor([-3, 1 << 40]))
+    design = torch2hw.compile(Layers(), inputs, partition=2, interface="axis")  # of 32 bits: half an i64
+    write_testbench(design.compiled, inputs, tmp_path / "bench")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
+    environment |= {"TRANSACTIONS": "100", "MAKEFLAGS": "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "top and verilator"]
+    ran = subprocess.run(
+        command, cwd=tmp_path / "bench", env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
