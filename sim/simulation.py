@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,14 @@ TIMEOUT_STATUS = 3
 MAX_REPORTED = 32  # violations in an error: more than the bench and the port checks print
 FAST_BUILD_BELOW_CYCLES = 1_000_000  # the slow build takes longer by what it saves of so many cycles
 UNKNOWN_LATENCY_BUDGET_CYCLES = 1_000_000_000
+
+
+class Timed(Protocol):
+    """What tells how long a run takes: a manifest, of any interface."""
+
+    @property
+    def latency_cycles(self) -> int | None:
+        """From the start of a run to its end; None where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +76,11 @@ class Conditions:
         assert not (self.hold_go and self.pulse_go), "go is held, or pulsed"
         return 1 if self.hold_go else 2 if self.pulse_go else 0
 
-    def builds_fast(self, latency: int | None, sets: int) -> bool:
+    def builds_fast(self, manifest: Timed, sets: int) -> bool:
         """What `fast_build` says, or the cycles that will be run: of a design that tells none, many."""
         if self.fast_build is not None:
             return self.fast_build
+        latency = manifest.latency_cycles
         if not latency:
             return False
         return sets * (self.repeats * latency + sum(self.abandon_cycles)) < FAST_BUILD_BELOW_CYCLES
@@ -144,7 +153,7 @@ def simulate(
             command = icarus.build(work, directory, manifest, script)
         else:
             depth = conditions.trace_depth
-            fast = conditions.builds_fast(manifest.latency_cycles, len(input_sets))
+            fast = conditions.builds_fast(manifest, len(input_sets))
             program = build(directory, manifest, conditions.trace_format, fast, monitors, depth)
             command = _bench(program, work, script, conditions)
         built = time.monotonic()

@@ -48,7 +48,7 @@ def simulate_streams(
         script += [_words(port.to_beats(input_sets[k % len(input_sets)][number])) for k in range(packets)]
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         work, started = Path(folder), time.monotonic()
-        fast = conditions.builds_fast(manifest.latency_cycles, packets)
+        fast = conditions.builds_fast(manifest, packets)
         program = build(
             directory, manifest, conditions.trace_format, fast, trace_depth=conditions.trace_depth, bench=BENCH
         )

@@ -172,7 +172,7 @@ def repeated_modules(texts: Iterable[str]) -> list[str]:
     ]
 
 
-def _units(work: Path, fast_build: bool, bench: Path) -> dict[str, str]:
+def _units(work: Path, fast_build: bool, bench: Path = MEMORY_BENCH.source) -> dict[str, str]:
     """Name → optimisation of the translation units, each including several of the files that Verilator wrote."""
     units: dict[str, str] = {}
     for kind, optimisation in (FAST_BUILD_OPTIMISATION if fast_build else OPTIMISATION).items():

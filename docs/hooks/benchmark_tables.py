@@ -17,6 +17,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "area.md": "LUTs over lanes",
     "formats.md": "Number formats and sums",
     "quantised.md": "Quantised models",
+    "streams.md": "Streams",
     "compile_time.md": "Compile time",
     "simulate_time.md": "Time of a simulation",
     "units.md": "Hardware units",

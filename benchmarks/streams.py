@@ -1,0 +1,152 @@
+"""`python -m torch2hw.benchmarks.streams`: what streams cost and that they hold: area of the FFNN, and transactions.
+
+Area is that of flat syntheses, with memories and with streams. Transactions run under cocotbext-axi in Verilator: the
+bench that `torch2hw testbench` writes, with so many random ones. Writes streams.json and streams.md; points that are
+not measured this time stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch2hw.benchmarks.measure import Point, json_text, read_points
+from torch2hw.benchmarks.tables import number, table
+from torch2hw.compiler.compiled import compile_model
+from torch2hw.compiler.options import Options
+from torch2hw.dialects.interface import DATA_BITS
+from torch2hw.frontend.load_model import load
+from torch2hw.sim.testbench import write_testbench
+from torch2hw.tools import yosys
+from torch2hw.tools.output import write_files
+
+HERE = Path(__file__).resolve().parent
+FFNN = HERE.parent / "examples" / "ffnn.py"
+SMALL = HERE / "models" / "small.py"
+MODELS = {"Ffnn": "f32[4,16]", "Cnn": "f32[1,3,8,8]", "LeNet": "f32[1,1,12,12]", "Attention": "f32[1,5,8]"}
+AREA = ("model", "interface", "N", "interval", "LUT", "FF", "DSP", "BRAM36")
+SWEEP = ("model", "interface", "N", "data bits", "cycles", "interval", "transactions")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch2hw.benchmarks.streams", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--interface", metavar="HOW,…", default="axis", help="interfaces (axis)")
+    parser.add_argument("--area", metavar="N,…", default="", help="partition factors at which area is measured")
+    parser.add_argument("--only", metavar="NAME", choices=MODELS, help="of the models, this one")
+    parser.add_argument("--partition", metavar="N,…", default="1,4", help="partition factors (1,4)")
+    parser.add_argument("--data-bits", metavar="W,…", default=",".join(map(str, DATA_BITS)), help="widths (all)")
+    parser.add_argument("--transactions", type=int, metavar="N", default=0, help="random transactions of each design")
+    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
+    parsed = parser.parse_args(arguments)
+    file = parsed.output / "streams.json"
+    points: dict[tuple[Any, ...], Point] = {_key(point): point for point in read_points(file)}
+
+    def keep(point: Point) -> None:
+        points[_key(point)] = point
+        found = [points[key] for key in sorted(points, key=str)]
+        tool = yosys.tool()
+        write_files({file: json_text(found, resource_tool=tool), file.with_suffix(".md"): markdown(found, tool)})
+
+    interfaces = parsed.interface.split(",")
+    for n in map(int, filter(None, parsed.area.split(","))):
+        for interface in ("mem", *interfaces):
+            keep(area(n, interface))
+    if parsed.transactions:
+        for model in [parsed.only] if parsed.only else MODELS:
+            for interface in interfaces:
+                for n in map(int, parsed.partition.split(",")):
+                    for bits in map(int, parsed.data_bits.split(",")):
+                        keep(transactions(model, interface, n, bits, parsed.transactions))
+    return 0
+
+
+def _key(point: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(point.get(field, "") for field in ("kind", "model", "interface", "partition", "data_bits"))
+
+
+def area(n: int, interface: str) -> Point:
+    """The resources of the FFNN, with the interface's default width."""
+    print(f"area, N = {n}, {interface}", file=sys.stderr, flush=True)
+    compiled = compile_model(load(str(FFNN)), Options(partition=n, interface=interface))
+    told = compiled.manifest([], [])
+    found = yosys.resources({f"{compiled.top}.sv": compiled.verilog()}, compiled.top)
+    interval = told.get("interval_cycles", told["latency_cycles"] + 1)
+    facts = {"kind": "area", "model": "ffnn", "interface": interface, "partition": n, "interval_cycles": interval}
+    return {**facts, **found.to_json()}
+
+
+def transactions(model: str, interface: str, n: int, data_bits: int, count: int) -> Point:
+    """Run the testbench of a small model with `count` random transactions. Raises where it fails."""
+    print(f"{model}, N = {n}, {interface} of {data_bits} bits", file=sys.stderr, flush=True)
+    loaded = load(str(SMALL), model, [MODELS[model]])
+    compiled = compile_model(loaded, Options(partition=n, interface=interface, data_bits=data_bits))
+    told = compiled.manifest([], [])
+    environment = os.environ | {"TRANSACTIONS": str(count)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "top and verilator"]
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
+        bench = Path(folder) / "bench"
+        write_testbench(compiled, loaded.example_inputs, bench)
+        ran = subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        raise AssertionError(f"{model}, N = {n}, {interface} of {data_bits} bits:\n{ran.stdout[-5000:]}")
+    facts: Point = {
+        "kind": "transactions",
+        "model": model,
+        "interface": interface,
+        "partition": n,
+        "data_bits": data_bits,
+    }
+    cycles: Point = {key: told[key] for key in ("latency_cycles", "interval_cycles") if key in told}
+    return {**facts, **cycles, "transactions": count}
+
+
+def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
+    """The two tables."""
+    areas = [
+        (
+            "FFNN, batch 64",
+            point["interface"],
+            str(point["partition"]),
+            number(point["interval_cycles"]),
+            *(number(point[key]) for key in ("lut", "ff", "dsp", "bram36")),
+        )
+        for point in sorted(points, key=lambda point: (point["partition"], point["interface"] != "mem"))
+        if point["kind"] == "area"
+    ]
+    ran = [
+        (
+            point["model"],
+            point["interface"],
+            str(point["partition"]),
+            str(point["data_bits"]),
+            number(point["latency_cycles"]),
+            number(point.get("interval_cycles")),
+            number(point["transactions"]),
+        )
+        for point in sorted(points, key=lambda p: (p["model"], p["interface"], p["partition"], p.get("data_bits", 0)))
+        if point["kind"] == "transactions"
+    ]
+    parts = [
+        "# Streams",
+        "Written by `python -m torch2hw.benchmarks.streams`. Area of the FFNN at batch 64 with memories and streams"
+        f" of the default width ({resource_tool}); the interval is that from result to result.",
+        table(AREA, areas),
+        "Small models (`benchmarks/models/small.py`) under cocotbext-axi: random transactions with stalls on every "
+        "stream, bit for bit and in order; results come every `interval_cycles` where nobody waits; wrong packets are "
+        "dropped and counted; resets in packets, runs and results.",
+        table(SWEEP, ran),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
