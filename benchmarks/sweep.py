@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from typing import Any
 
 from torch2hw.benchmarks.measure import COLUMNS, Point, csv_text, json_text, measure
 from torch2hw.compiler.options import Options
+from torch2hw.dialects.names import escaped, readable
 from torch2hw.tools import yosys
 from torch2hw.tools.errors import MissingTool, Torch2HWError, UsageError
 from torch2hw.tools.output import check_free, write_folder
@@ -89,7 +91,7 @@ def sweep(
         raise MissingTool(
             "the plots of a sweep need matplotlib, which is not installed", fix="pip install torch2hw[plots]"
         )
-    stems = [Path(spec).stem for spec in specs]
+    stems = [readable(escaped(Path(spec).stem)) for spec in specs]
     names = [stem if stems.count(stem) == 1 else f"{stem} {k}" for k, stem in enumerate(stems, 1)]
     points = []
     for spec, name in zip(specs, names, strict=True):
@@ -123,12 +125,15 @@ def draw(plot: Plot, points: Sequence[Mapping[str, Any]]) -> str:
             lines.setdefault(point["model"], []).append((point["partition"], point[plot.column]))
     if not lines:
         return ""
-    with rc_context({"svg.hashsalt": "torch2hw", "svg.fonttype": "none"}):
+    settings = {"svg.hashsalt": "torch2hw", "svg.fonttype": "none", "text.parse_math": False}
+    with rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the reader's font has it
         figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()
-        for number, (model, line) in enumerate(lines.items()):
+        drawn: list[Any] = []
+        for number, line in enumerate(lines.values()):
             factors, values = zip(*line, strict=True)
-            axes.plot(factors, values, marker="o", label=model, color=f"C{number}")
+            drawn += axes.plot(factors, values, marker="o", color=f"C{number}")
             if plot.ideal is not None:
                 ideal = [values[0] * (n / factors[0]) ** plot.ideal for n in factors]
                 axes.plot(factors, ideal, linestyle=":", color=f"C{number}")
@@ -138,7 +143,7 @@ def draw(plot: Plot, points: Sequence[Mapping[str, Any]]) -> str:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("partition factor N (N² lanes)" + ("; dotted: ideal" if plot.ideal is not None else ""))
         axes.set_ylabel(plot.label)
-        axes.legend()
+        axes.legend(drawn, list(lines))
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()

@@ -27,6 +27,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from torch2hw.dialects.names import readable
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.schedule import Schedule
@@ -41,7 +42,7 @@ class Source:
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{readable(self.file)}:{self.line}"
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,28 @@ def identifier(text: str, otherwise: str = "x") -> str:
     return name if not name[0].isdigit() else f"{otherwise}{name}"
 
 
+def escaped(text: str) -> str:
+    """`text` in printable ASCII without quotes and backslashes, as all levels of text can hold it: the bytes of other
+    characters, and of %, are %XX."""
+    return re.sub(r"[^ !#$&-\[\]-~]", lambda found: "".join(f"%{byte:02X}" for byte in _utf_8(found[0])), text)
+
+
+def _utf_8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def unescaped(name: str) -> str:
+    """The text that `escaped` was given."""
+    return re.sub(rb"%([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), _utf_8(name)).decode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def readable(name: str) -> str:
+    """What to show of an escaped name on one line: other scripts and quotes as they are, controls as %XX."""
+    return "".join(each if each.isprintable() else escaped(each) for each in unescaped(name))
+
+
 def is_legal(name: str) -> bool:
     """Whether `name` may stand in SystemVerilog unchanged."""
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None and name not in KEYWORDS

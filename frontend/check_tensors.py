@@ -35,7 +35,6 @@ FACTORISING = frozenset(
     }
     | {f"aten.linalg_{name}" for name in "qr svd svdvals eig eigh eigvals eigvalsh lu lu_factor matrix_rank".split()}
 )
-UNWRITABLE = frozenset('"\n\r')
 
 
 def check_tensor(
@@ -87,8 +86,8 @@ def check_tensor(
         )
 
 
-def check_names(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:
-    """Refusals of models in TorchScript, and of names that PyTorch takes but torch.export cannot write down."""
+def check_scripted(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:
+    """The refusal of a model in TorchScript, or with a layer in it."""
     import torch
 
     for path, module in model.named_modules():
@@ -102,14 +101,6 @@ def check_names(model: nn.Module, sources: Sources, place: Place) -> Iterator[To
                 fix="compile the nn.Module that it was made from",
             )
             return
-        tables = (module._parameters, module._buffers, module._modules)
-        for name in (name for table in tables for name in table if not set(name).isdisjoint(UNWRITABLE)):
-            yield NotExportable(
-                f"the name {name!r} of a parameter, buffer or layer holds a quote or a line break",
-                location=here,
-                why="torch.export writes names into Python code as they are",
-                fix="give it another name",
-            )
 
 
 def check_weights(model: nn.Module, sources: Sources, place: Place) -> Iterator[Torch2HWError]:

@@ -30,11 +30,11 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from torch2hw.dialects.names import UniqueNames
+from torch2hw.dialects.names import UniqueNames, escaped
 from torch2hw.frontend.check_tensors import (
     check_decomposed,
     check_graph,
-    check_names,
+    check_scripted,
     check_tensor,
     check_weights,
     operation_name,
@@ -53,6 +53,7 @@ from torch2hw.frontend.refusals import (
 )
 from torch2hw.frontend.signature import Structure, TensorInfo, input_infos, output_infos
 from torch2hw.tools.errors import Torch2HWError, raise_all
+from torch2hw.tools.workarounds import take_any_attribute_name
 
 NUMBERS = (bool, int, float, str)
 """What a model may return beside tensors; a constant of the design."""
@@ -94,7 +95,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     sources, place = loaded.sources, (loaded.source_file, 0)
     arguments, tensors = Structure.of(loaded.example_inputs)
     tensors = [tensor.detach() for tensor in tensors]
-    raise_all(list(check_names(loaded.model, sources, place)))
+    raise_all(list(check_scripted(loaded.model, sources, place)))
+    take_any_attribute_name()
     errors = list(check_weights(loaded.model, sources, place))
     names = UniqueNames()
     inputs = input_infos(loaded.model, arguments, tensors, names)
@@ -289,7 +291,7 @@ def _locate(program: Any, model: nn.Module, sources: Sources) -> None:
             frames = [sites[layer]]
         lines = [f'File "{sources.short(file)}", line {line}, in forward' for file, line in frames]
         if layer:
-            lines.append(f'File "{LAYER_FRAME}{layer}", line 0, in forward')
+            lines.append(f'File "{LAYER_FRAME}{escaped(layer)}", line 0, in forward')
         node.meta["stack_trace"] = "\n".join(lines)
 
 
@@ -304,8 +306,8 @@ def _note_operations(program: Any, sources: Sources) -> None:
 
 
 def _frames(node: Any) -> list[tuple[str, int]]:
-    found = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
-    return [(file, int(line)) for file, line in found]
+    frame = re.compile(r'^ *File "(.+?)", line (\d+)(?:, in |$)', re.MULTILINE | re.DOTALL)
+    return [(file, int(line)) for file, line in frame.findall(node.meta.get("stack_trace") or "")]
 
 
 def _place(node: Any, sources: Sources) -> tuple[str, int] | None:

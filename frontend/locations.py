@@ -1,8 +1,9 @@
 """From a Python stack, and from an MLIR location, to the line of the user's source.
 
 Inside the compiler a file has a *short* name: its path relative to the model file's folder, or its bare name when it
-lies elsewhere. Locations in MLIR, comments in the SystemVerilog and the manifest hold short names, so that output does
-not depend on where the model lies. Diagnostics show the file as the user wrote it (`Sources.shown`).
+lies elsewhere, with quotes, backslashes, controls, other scripts and % as %XX (`names.escaped`). Locations in MLIR,
+comments in the SystemVerilog and the manifest hold short names, so that output does not depend on where the model lies.
+Diagnostics show the file as the user wrote it (`Sources.shown`).
 
 Every operation's location at the linalg level is `loc("layer"(callsite(innermost at … at outermost)))`: the frames are
 the user's alone, and `layer` is the path of the `nn.Module` that made the operation (`encoder.0.norm`), left out where
@@ -24,6 +25,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from torch2hw.dialects.loops import Source
+from torch2hw.dialects.names import escaped, unescaped
 from torch2hw.tools.errors import SeveralErrors, Torch2HWError
 
 SITE = "_torch2hw_constructed_at"
@@ -61,13 +63,14 @@ class Sources:
         """The short name of the file of a stack frame."""
         path = Path(file)
         if path.is_relative_to(self.folder):
-            return path.relative_to(self.folder).as_posix()
-        self._elsewhere[path.name] = file
-        return path.name
+            return escaped(path.relative_to(self.folder).as_posix())
+        name = escaped(path.name)
+        self._elsewhere[name] = file
+        return name
 
     def shown(self, short: str) -> str:
         """How a diagnostic shows the file with this short name."""
-        return self._elsewhere.get(short) or str(self.shown_folder / short)
+        return self._elsewhere.get(short) or str(self.shown_folder / unescaped(short))
 
     def place(self, file: str, line: int) -> tuple[str, int]:
         """A frame's file and line as `Torch2HWError.location` wants them."""

@@ -46,7 +46,8 @@ def _keep_stdout_for_results() -> None:
         results = os.dup(sys.stdout.fileno())
         os.dup2(sys.stderr.fileno(), 1)
         buffering = 1 if sys.stdout.isatty() else -1
-        sys.stdout = open(results, "w", buffering, sys.stdout.encoding, sys.stdout.errors)  # noqa: PTH123, SIM115
+        encoding = sys.stdout.encoding  # one that lacks a character is no reason to fail
+        sys.stdout = open(results, "w", buffering, encoding, "backslashreplace")  # noqa: PTH123, SIM115
 
 
 def _run(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +12,17 @@ from torch2hw.analysis.refusals import unsupported
 from torch2hw.dialects.loops import Buffer, Kernel, Source
 from torch2hw.dialects.number_types import number_type
 
-KEYWORDS = frozenset(
-    "auto bool break case char class const continue default delete do double else enum explicit extern false float for "
-    "friend goto if inline int long main namespace new operator private protected public register return short signed "
-    "sizeof static std struct switch template this throw true try typedef union unsigned using virtual void volatile "
-    "while maximum minimum floor_divided remainder_of from_bits reciprocal rectified reciprocal_square_root".split()
+TAKEN = frozenset(  # keywords up to C++20, and names of the text itself
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class "
+    "co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype "
+    "default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int "
+    "long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
+    "reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template "
+    "this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t "
+    "while xor xor_eq main std maximum minimum floor_divided remainder_of from_bits reciprocal rectified "
+    "reciprocal_square_root".split()
 )
+OF_HEADERS = re.compile(r"\w+_t|[A-Z][A-Z0-9_]{2,}|linux|unix", re.ASCII)  # types and macros, those of GNU's too
 
 
 def stored(kernel: Kernel) -> list[Buffer]:
@@ -31,8 +37,8 @@ def kernel_name(top: str, kernel: Kernel) -> str:
 
 
 def legal(name: str) -> str:
-    """The name, or with `_` after it if it is a keyword of C++."""
-    return f"{name}_" if name in KEYWORDS else name
+    """The name, or with `_` after it if it is a keyword of C++, or looks like a type or a macro of its headers."""
+    return f"{name}_" if name in TAKEN or OF_HEADERS.fullmatch(name) else name
 
 
 def shape(buffer: Buffer) -> str:

@@ -103,7 +103,7 @@ def test_torchscript_is_refused_by_name(make: Callable[[nn.Module], nn.Module], 
         torch2hw.compile(nn.Sequential(nn.Linear(4, 4), model) if inside else model, (r(2, 4),))
 
 
-@pytest.mark.parametrize("name", ["a\\b", "größe", "a" * 300, "module", "$(x)*/%d", "a'b", 'a"b', "a\nb"])
+@pytest.mark.parametrize("name", ["a\\", "größe", "a" * 300, "module", "class", "$(x)*/%d", "a'b", 'a"b', "a\nb"])
 def test_names_of_parameters(name: str) -> None:
     class Named(nn.Module):
         def __init__(self) -> None:
@@ -114,11 +114,7 @@ def test_names_of_parameters(name: str) -> None:
             parameter: torch.Tensor = getattr(self, name)
             return x * parameter
 
-    if '"' in name or "\n" in name:
-        with pytest.raises(NotExportable, match="holds a quote or a line break"):
-            torch2hw.compile(Named(), (r(4),))
-    else:
-        check(Named(), r(4))
+    check(Named(), r(4))
 
 
 LOOPS = {
