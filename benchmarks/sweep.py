@@ -125,8 +125,10 @@ def draw(plot: Plot, points: Sequence[Mapping[str, Any]]) -> str:
             lines.setdefault(point["model"], []).append((point["partition"], point[plot.column]))
     if not lines:
         return ""
-    settings = {"svg.hashsalt": "torch2hw", "svg.fonttype": "none", "text.parse_math": False}
-    with rc_context(settings), warnings.catch_warnings():
+    with (
+        rc_context({"svg.hashsalt": "torch2hw", "svg.fonttype": "none", "text.parse_math": False}),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the reader's font has it
         figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()

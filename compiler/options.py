@@ -117,7 +117,11 @@ class Options:
             _one_of("--io", self.io, PORTS)
         _one_of("--sums", self.sums, SUMS)
         if self.schedule == "sequential" and self.sums != "float":
-            raise UsageError("--sums block: not for the sequential schedule", why="it adds one product at a time")
+            raise UsageError(
+                "--sums block: not for the sequential schedule",
+                why="it adds one product at a time",
+                fix="leave one of the two out",
+            )
         if self.float_lib is not None and self.subnormals != "keep":
             raise UsageError(
                 f"--float-lib {self.float_lib}: not with --subnormals {self.subnormals}",
@@ -144,6 +148,7 @@ class Options:
                 why="it is a SystemVerilog keyword or the name of a port of every design"
                 if self.top in KEYWORDS | ports
                 else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
+                fix="choose another name",
             )
 
     def _check_interface(self) -> None:

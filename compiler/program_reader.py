@@ -65,6 +65,25 @@ PARSERS: dict[str, Callable[[str], None]] = {
 its own, whose text has `"-":LINE:COLUMN: WHAT`, or `source:…` where slang speaks."""
 
 
+REWRITE = "correct the text, or write the file again with --dump"
+
+
+def line_of(fault: str, section: Section) -> int:
+    """The line of a section of loop text that a fault found in its program is about: that of the statement, buffer or
+    kernel that it names first; the section's first line where it names none."""
+    words = re.findall(r"\w+", fault)
+    lines = section.text.split("\n")
+    kernels = {found[1]: at for at, line in enumerate(lines) if (found := re.match(r" *kernel @(\w+)\(", line))}
+    first = next((word for word in words if word in kernels), None)
+    start = 0 if first is None else kernels[first]
+    end = next((at for at in kernels.values() if at > start), len(lines)) if first is not None else len(lines)
+    name = f"(?:{'|'.join(word for word in words if word != first)})"
+    own = rf"store .*[%@]{name}\b" if "store" in words else rf"(?:carry |timing )?%{name}\b|buffer @{name}:"
+    named = [at for at in range(start, end) if re.match(f" *(?:{own})", lines[at])]
+    best = max(named, key=lambda at: len({*words} & {*re.findall(r"\w+", lines[at])}), default=start)
+    return section.line + best
+
+
 @dataclass
 class ProgramReader:
     """Reads the program of a file. `arrays` are those in the file beside it; `library` gives units."""
@@ -95,7 +114,7 @@ class ProgramReader:
             verify(level, program, self.library)
         except Exception as wrong:  # noqa: BLE001 - of text that somebody edited, anything can be wrong
             what = (str(wrong).strip() or type(wrong).__name__).split("\n")[0]
-            self.fail(what, section.line, f"it is no program of level {level}", "correct the text")
+            self.fail(what, line_of(what, section), f"it is no program of level {level}", "correct the text")
         return program
 
     def section(self, title: str) -> Section:
@@ -107,7 +126,7 @@ class ProgramReader:
 
     def fail(self, what: str, line: int, why: str | None = None, fix: str | None = None) -> NoReturn:
         """Refuse the file."""
-        raise NotReplayable(what, location=(self.file, line), why=why, fix=fix)
+        raise NotReplayable(what, location=(self.file, line), why=why, fix=fix or REWRITE)
 
     def lines(self, title: str, pattern: str) -> Iterator[tuple[re.Match[str], int]]:
         """The lines of a section, matched, each with its number."""

@@ -23,6 +23,7 @@
 | options   | those that are not the defaults, by their names in the Python interface, as a JSON object      |
 | weights   | the file beside this one that holds the arrays (`array_file`); left out where there are none  |
 | manifest  | from calyx on: the manifest without the names of files, as a JSON object                      |
+| digest    | of the sections: `Stored.edited` says whether somebody changed them since                      |
 
 A line `// ----- TITLE` starts a section, `// ----- end` ends the file. Other comment lines of the header (`// | …`, a
 traceback) say nothing to `replay`. Nothing in the file depends on where it lies.
@@ -31,6 +32,7 @@ traceback) say nothing to `replay`. Nothing in the file depends on where it lies
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -96,18 +98,23 @@ class Heading:
 
 def stored_text(heading: Heading, sections: Sequence[Section], remarks: Sequence[str] = ()) -> str:
     """The file's text; `remarks` are lines for people to read."""
-    lines = [*heading.lines(), *(f"// | {line}" for line in remarks)]
-    parts = ["\n".join(lines) + "\n"]
-    parts += [f"{RULE}{section.title}\n{section.text}\n" for section in sections]
-    return "".join([*parts, END, "\n"])
+    body = "".join([*(f"{RULE}{section.title}\n{section.text}\n" for section in sections), END, "\n"])
+    lines = [*heading.lines(), f"// digest: {_digest(body)}", *(f"// | {line}" for line in remarks)]
+    return "\n".join([*lines, body])
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file that was read: `fields` are those of its header, each with the number of its line."""
+    """A file that was read: `fields` are those of its header, each with the number of its line; `edited` if the text of
+    its sections is not what was written."""
 
     fields: dict[str, tuple[str, int]]
     sections: tuple[Section, ...]
+    edited: bool
 
     def named(self, title: str) -> Section | None:
         """The first section of that title."""
@@ -149,4 +156,5 @@ def read_stored(text: str, file: str) -> Stored:
         Section(lines[start].removeprefix(RULE), "\n".join(lines[start + 1 : end]), start + 2)
         for start, end in pairwise(starts)
     ]
-    return Stored(fields, tuple(sections))
+    edited = fields.get("digest", ("", 0))[0] != _digest("\n".join(lines[starts[0] :]))
+    return Stored(fields, tuple(sections), edited)

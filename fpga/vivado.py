@@ -66,6 +66,7 @@ Vivado project of {top} for {part}, made by torch2hw.
     vivado -mode batch -source sweep.tcl      at {periods} ns; leaves sweep/PERIOD/
     python -m torch2hw.fpga.vivado .          what the reports say, as JSON
 """
+AGAIN = "run vivado -mode batch -source build.tcl again"
 
 RESOURCE_ROWS = {
     "lut": ("CLB LUTs", "Slice LUTs"),
@@ -144,7 +145,7 @@ def utilization(report: str) -> Resources:
     for figure, names in RESOURCE_ROWS.items():
         found = [used[name] for name in names if name in used]
         if not found and figure != "uram":  # 7-series devices have no row for it
-            raise UsageError(f"the utilization report has no row {' or '.join(names)}")
+            raise UsageError(f"the utilization report has no row {' or '.join(names)}", fix=AGAIN)
         figures[figure] = found[0] if found else 0
     whole = {figure: int(value) for figure, value in figures.items() if figure != "bram36"}
     return Resources(**whole, bram36=figures["bram36"])
@@ -154,7 +155,8 @@ def worst_slack_ns(report: str) -> float:
     """WNS of the design timing summary."""
     found = re.search(r"WNS\(ns\).*\n[\s-]+\n\s*(-?[0-9.]+)", report)
     if found is None:
-        raise UsageError("the timing report has no design timing summary", why="no path has a clock constraint")
+        why = "no path has a clock constraint"
+        raise UsageError("the timing report has no design timing summary", why=why, fix=AGAIN)
     return float(found.group(1))
 
 

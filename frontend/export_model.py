@@ -39,6 +39,7 @@ from torch2hw.frontend.check_tensors import (
     check_weights,
     operation_name,
 )
+from torch2hw.frontend.fake_quantisers import frozen, observing
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.model_state import repeats, stateful, unchanged
@@ -106,10 +107,11 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
     place = forward_place(loaded) or place
     raise_all(list(_check_keywords(loaded.model, place)))
     flat = _Flat(loaded.model, arguments)
-    with torch.no_grad(), quiet_third_parties(sources):
+    observers = observing(loaded.model, place)
+    with torch.no_grad(), quiet_third_parties(sources), frozen(loaded.model):
         run = functools.partial(run_model, flat, loaded=loaded)
         results, kept = stateful(loaded.model, run, tensors, sources, place)
-        raise_all(kept)
+        raise_all([observers] if kept and observers else kept)
         returned = flat.returned  # torch.export puts back what it finds changed
         assert returned is not None
         program = _export(flat, tensors, sources, place)
@@ -125,8 +127,10 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program)
-    refused = [*check_decomposed(program.graph, lambda node: _place(node, sources)), *_check_state(program, place)]
-    raise_all(refused or [*repeats(loaded.model, run, tensors, results, place)])
+        refused = [*check_decomposed(program.graph, lambda node: _place(node, sources)), *_check_state(program, place)]
+        refused = refused or [*repeats(loaded.model, run, tensors, results, place)]
+    states = bool(refused) and all(isinstance(each, StatefulModel) for each in refused)
+    raise_all([observers] if observers and states else refused)
     return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
 
 

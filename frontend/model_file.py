@@ -100,7 +100,9 @@ def user_code(sources: Sources, shown: str) -> Iterator[None]:
         raise
     except SyntaxError as error:
         place = sources.place(error.filename, error.lineno or 0) if error.filename else (shown, 0)
-        raise ModelFileError(f"syntax error: {error.msg}", location=place, fix="correct the Python code") from None
+        coded = "'utf-8' codec" in str(error.msg)
+        fix = "save the file as UTF-8, or name its encoding in the first line" if coded else "correct the Python code"
+        raise ModelFileError(f"syntax error: {error.msg}", location=place, fix=fix) from None
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
         frames = sources.frames(error.__traceback__)
         place = sources.place(*frames[-1]) if frames else (shown, 0)

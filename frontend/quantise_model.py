@@ -176,7 +176,10 @@ def _from_file(
             )
     counts = {len(column) for column in columns}
     if len(counts) > 1 or not columns:
-        raise UsageError(f"--calibrate {path}: as many of each input are needed, there are {sorted(counts)}")
+        raise UsageError(
+            f"--calibrate {path}: as many of each input are needed, there are {sorted(counts)}",
+            fix="give arrays of as many rows for each input",
+        )
     return iter([list(each) for each in zip(*columns, strict=True)])
 
 

@@ -5,19 +5,23 @@ is pipelined, named, written and modelled like every other unit. The operations 
 std_compareFN, std_intToFp and std_fpToInt, between fNToRecFN and recFNToFN as there. Division and square root
 (std_divSqrtFN) take a varying number of cycles in HardFloat and stay the library's own.
 
+A copy may be SystemVerilog, and may count leading zeros with a module of BaseJump STL, which has no place in the copy:
+both are so in the fork that bsg-external maintains. `BORROWED` stands for that module.
+
 HardFloat keeps subnormals. Conversion to an integer gives 0 for a NaN, as the library's does.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch2hw.tools.cache import digest, entry
-from torch2hw.tools.errors import UsageError
+from torch2hw.tools.errors import InternalError, UsageError
 from torch2hw.tools.yosys import run_scripts, script
 
 from .bits import Bits, Graph
@@ -38,8 +42,21 @@ OPERATIONS = (
     "arith.fptoui",
 )  # fmt: skip
 READ = [file for file in FILES if file.endswith(".v")]
+COUNTER = "bsg_counting_leading_zeros"
+BORROWED = f"""\
+module {COUNTER} #(parameter width_p = 1) (
+    input [width_p - 1:0] a_i, output reg [$clog2(width_p + 1) - 1:0] num_zero_o
+);
+  integer bit_number;
+  always @* begin
+    num_zero_o = width_p;
+    for (bit_number = 0; bit_number < width_p; bit_number = bit_number + 1)
+      if (a_i[bit_number]) num_zero_o = width_p - 1 - bit_number;
+  end
+endmodule
+"""
 TO_NETLIST = script(
-    f"read_verilog -overwrite -defer -I. -IRISCV {' '.join(READ)} unit.v",
+    f"read_verilog -sv -overwrite -defer -I. -IRISCV {' '.join(READ)} borrowed.v unit.v",
     "hierarchy -check -top unit",
     "proc",
     "flatten",
@@ -55,9 +72,10 @@ CONTROL, NEAREST, TOWARD_ZERO = "1'b1", "3'b000", "3'b001"  # tininess is detect
 
 @dataclass(frozen=True)
 class HardFloat:
-    """A copy, as its files' names and texts."""
+    """A copy, as its files' names and texts. `place` is the user's word for it."""
 
     files: tuple[tuple[str, str], ...]
+    place: str = ""
 
     def build(
         self,
@@ -83,12 +101,26 @@ class HardFloat:
         graph: Graph = operands[0].graph
         return graph_of(self._netlist(text), graph, dict(zip(names, operands, strict=True)), "out")
 
+    def _unreadable(self, complaint: str) -> UsageError:
+        """What to say of a copy that Yosys stops at."""
+        said = re.sub(r"`\\([^']*)'", r"\1", complaint.replace("ERROR: ", ""))  # Yosys writes `\name'
+        return UsageError(
+            f"--float-lib {self.place}: the copy cannot be read: {said}",
+            why="Yosys reads it, and it must hold the modules that it uses",
+            fix="use HardFloat-1 as it was released, or the fork of bsg-external on GitHub",
+        )
+
     def _netlist(self, wrapper: str) -> Any:
-        files = {**dict(self.files), "unit.v": wrapper}
+        text = "".join(text for _, text in self.files)
+        borrowed = BORROWED if COUNTER in text and not re.search(rf"\bmodule\s+{COUNTER}\b", text) else ""
+        files = {**dict(self.files), "borrowed.v": borrowed, "unit.v": wrapper}
 
         def make(place: Path) -> None:
             with TemporaryDirectory(prefix="torch2hw-") as temporary:
-                (folder,) = run_scripts(files, [TO_NETLIST], Path(temporary))
+                try:
+                    (folder,) = run_scripts(files, [TO_NETLIST], Path(temporary))
+                except InternalError as stopped:
+                    raise self._unreadable(stopped.what.removeprefix("Yosys stopped: ")) from None
                 (place / "unit.json").write_bytes((folder / "unit.json").read_bytes())
 
         place = entry("hardfloat", digest([TO_NETLIST, *(t for item in sorted(files.items()) for t in item)]), make)
@@ -139,7 +171,7 @@ def read(option: str) -> HardFloat:
             why=f"{len(missing)} of the {len(FILES)} files that are read are not there",
             fix="name the directory HardFloat-1, or its directory source, as unpacked from HardFloat-1.zip",
         )
-    return HardFloat(tuple((name, (directory / name).read_text(errors="replace")) for name in FILES))
+    return HardFloat(tuple((name, (directory / name).read_text(errors="replace")) for name in FILES), option)
 
 
 def _wrapper(operation: str, form: Format, integer: int, predicate: str, operand_width: int) -> str:

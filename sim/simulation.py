@@ -95,7 +95,7 @@ class Conditions:
                 return "vcd"
             case ".fst":
                 return "fst"
-        raise UsageError(f"a trace is a .vcd or .fst file, not {self.trace.name}")
+        raise UsageError(f"a trace is a .vcd or .fst file, not {self.trace.name}", fix="end its name in .vcd or .fst")
 
 
 @dataclass(frozen=True)

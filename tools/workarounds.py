@@ -46,7 +46,7 @@ def take_any_attribute_name() -> None:
     """Have torch.fx write every attribute's name so that Python reads it; others than it reads now are as they were."""
     from torch.fx import graph
 
-    graph._format_target = _attribute  # type: ignore[attr-defined]
+    graph._format_target = _attribute
 
 
 def _attribute(base: str, target: str) -> str:

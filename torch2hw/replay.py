@@ -5,11 +5,12 @@ The design is the same, byte for byte, as if the passes had not been interrupted
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,13 +20,13 @@ from torch2hw.compiler.compiled import library_of
 from torch2hw.compiler.driver import Context, Driver, LevelProgram, Pass, Step
 from torch2hw.compiler.options import Options
 from torch2hw.compiler.pipeline import passes_for
-from torch2hw.compiler.program_reader import ProgramReader
+from torch2hw.compiler.program_reader import REWRITE, ProgramReader, line_of
 from torch2hw.compiler.stored_programs import manifest_of
 from torch2hw.compiler.stored_text import NotReplayable, Stored, read_stored
 from torch2hw.compiler.version import __version__
 from torch2hw.dialects.levels import LEVELS
 from torch2hw.frontend.locations import Sources
-from torch2hw.tools.errors import UsageError, reason
+from torch2hw.tools.errors import InternalError, UsageError, reason
 
 if TYPE_CHECKING:
     from torch2hw.sim.pass_checker import Checked
@@ -158,9 +159,31 @@ def replay(
         first=opened.number,
         manifest=facts,
     )
-    steps = driver.run(program, level, Context(options, library, top), Sources(Path(), Path()))
+    with _blaming_edits(stored, path):
+        steps = driver.run(program, level, Context(options, library, top), Sources(Path(), Path()))
     checked = () if checker is None else tuple(checker.checked)
     return Replayed(options, top, level, program, tuple(steps), time.monotonic() - started, facts, checked)
+
+
+@contextlib.contextmanager
+def _blaming_edits(stored: Stored, path: Path) -> Iterator[None]:
+    """A pass that fails on a program is no fault of ours where somebody has changed its text."""
+    try:
+        yield
+    except InternalError as fault:
+        if not stored.edited:
+            raise
+        for file in (Path(fault.reproducer), Path(fault.reproducer).with_suffix(".npz")) if fault.reproducer else ():
+            file.unlink(missing_ok=True)
+        what = fault.what.partition(": ")[2] if fault.what.startswith("AssertionError: ") else fault.what
+        section = stored.named("program")
+        line = line_of(what, section) if section is not None else 0
+        raise NotReplayable(
+            f"pass {fault.pass_name} fails on this program: {what}",
+            location=(str(path), line),
+            why="the text was changed after torch2hw had written it",
+            fix=REWRITE,
+        ) from None
 
 
 def _refuse(path: Path, line: int, what: str, fix: str = "write the file again with --dump") -> NoReturn:

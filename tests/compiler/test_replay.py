@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,6 +24,7 @@ from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.frontend.load_model import load
 from torch2hw.replay import open_file, replay
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError, UsageError
+from torch2hw.tools.unfinished import lasting_folder
 
 MODEL = """
 import torch
@@ -244,7 +246,7 @@ REFUSED: list[tuple[str, str, str, int | str, str]] = [
     ("affine", "weights.npz", "../weights.npz", 7, "../weights.npz is no name of a file beside this one"),
     ("affine", "weights.npz", "gone.npz", 7, "steps/gone.npz: cannot read the weights: no such file or directory"),
     ("affine", "// ----- end\n", "", "end", "the file does not end with `// ----- end`"),
-    ("affine", "buffer @x", "baffer @x", 10, "`baffer @x: 4x6xf32 input banks"),
+    ("affine", "buffer @x", "baffer @x", 11, "`baffer @x: 4x6xf32 input banks"),
     ("affine", '{"par', '{"float_lib": "hardfloat", "par', 6, "the program uses hardfloat\n  fix: name your copy with"),
     ("linalg", "arith.addf", "arith.addd", "there", "custom op 'arith.addd' is unknown"),
     ("linalg", "// ----- ports", "// ----- parts", 0, "the file has no section `// ----- ports`"),
@@ -282,6 +284,33 @@ def test_other_files_are_refused(
     place = {"there": changed, "below": changed + 1, "end": text.count("\n")}.get(str(line), line)
     assert path_and_line == (f"steps/edited.mlir:{place}" if place else "steps/edited.mlir")
     assert sorted(dumped.rglob("*")) == before
+    path.unlink()
+
+
+EDITED = [  # level, a line of the text, what becomes of it, what is said
+    ("affine", r"%(\w+) = load @x\[%\w+", "%{0} = load @x[%nothing", "%nothing is no loop of this kernel"),
+    ("scheduled", r"(%\w+ = load @\w+\[.*\{cycle = )\d+", "{0}900", "starts in cycle 900"),
+    ("scheduled", r"(store %\w+ to @\w+\[.*\{cycle = )\d+", "{0}0", "is ready in"),
+    ("scheduled", r"(buffer @x: 4x6xf32 input) banks 2x2", "{0}", "fails on this program"),
+    ("scheduled", r"(kernel @\w+\(.*\)) start \d+", "{0} start 0", "divide0 starts in cycle 0, before max0"),
+]
+
+
+@pytest.mark.parametrize("dumped", ["static"], indirect=True)
+@pytest.mark.parametrize(("level", "line", "becomes", "said"), EDITED)
+def test_a_program_that_was_edited_is_no_fault_of_ours(
+    dumped: Path, level: str, line: str, becomes: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = of_level(dumped, level).read_text()
+    found = list(re.finditer(line, text))[-1]
+    path = Path("steps", "edited.mlir")
+    path.write_text(text[: found.start()] + becomes.format(*found.groups()) + text[found.end() :])
+    assert main(["replay", str(path), "-q", "-o", "refused.sv"]) == 1
+    place, _, message = capsys.readouterr().err.partition(": error[not-replayable]: ")
+    assert said in message and "\n  fix: " in message
+    assert not list(lasting_folder().glob("torch2hw-*"))
+    if "fails on" not in said:
+        assert place == f"steps/edited.mlir:{text[: found.start()].count(chr(10)) + 1}"
     path.unlink()
 
 

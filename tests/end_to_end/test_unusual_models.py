@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 import torch2hw
 from torch2hw.analysis.stored_arrays import from_torch, to_torch
 from torch2hw.cli import main
-from torch2hw.frontend.refusals import NotExportable, UnsupportedOperation
+from torch2hw.frontend.refusals import NotExportable, StatefulModel, UnsupportedOperation
 from torch2hw.sim.check import references
 
 RANDOM = torch.Generator().manual_seed(1)
@@ -172,3 +172,19 @@ def test_factorisations_are_refused_by_name(function: Callable[..., object]) -> 
     with pytest.raises(UnsupportedOperation, match=r"aten.linalg_\w+ is unsupported") as refusal:
         torch2hw.compile(Computed(lambda x: function(x)), (r(3, 3),))
     assert "write out the formula" in (refusal.value.fix or "")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_quantisation_aware_training() -> None:
+    """With observers on a layer keeps state; with them off its fused operation is a function."""
+    from torch.ao import quantization
+
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).train()
+    model.qconfig = quantization.get_default_qat_qconfig("fbgemm")  # type: ignore[assignment]
+    model = quantization.prepare_qat(model)
+    model(r(8, 4))
+    with pytest.raises(StatefulModel, match="the observer of 0") as caught:
+        torch2hw.compile(model.eval(), (r(2, 4),))
+    assert "model.apply(torch.ao.quantization.disable_observer)" in str(caught.value)
+    check(model.apply(quantization.disable_observer), r(2, 4))
+    assert "forward" not in vars(model[0].weight_fake_quant)

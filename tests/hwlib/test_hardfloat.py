@@ -13,7 +13,7 @@ from tests.skips import NO_HARDFLOAT
 from torch2hw.cli import main
 from torch2hw.compiler.options import Options
 from torch2hw.hwlib.bits import Graph, evaluate
-from torch2hw.hwlib.hardfloat import FILES, HardFloatLibrary, read
+from torch2hw.hwlib.hardfloat import BORROWED, COUNTER, FILES, HardFloatLibrary, read
 from torch2hw.hwlib.netlist import graph_of
 from torch2hw.hwlib.verify import check
 from torch2hw.tools.errors import UsageError
@@ -70,6 +70,34 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         read(f"hardfloat:{tmp_path}/no")
     with pytest.raises(UsageError, match="--float-lib softfloat:x: unknown"):
         read("softfloat:x")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("module addRecFN (;\n", "addRecFN.v:1: syntax error"),
+        ("// nothing\n", "Module addRecFN referenced in module unit"),
+    ],
+)
+def test_a_copy_that_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text if name == "addRecFN.v" else "")
+    library = HardFloatLibrary(subnormals="keep", copy=read(f"hardfloat:{tmp_path}"))
+    with pytest.raises(UsageError) as caught:
+        library.unit("arith.addf", F32[:2], "f32", None)
+    assert caught.value.what.startswith(f"--float-lib hardfloat:{tmp_path}: the copy cannot be read: {said}")
+
+
+def test_the_counter_of_basejump_stl_counts(tmp_path: Path) -> None:
+    unit = f"module unit (input [11:0] in, output [3:0] out);\n{COUNTER} #(.width_p(12)) c (in, out);\nendmodule\n"
+    script = "read_verilog -sv borrowed.v unit.v\nhierarchy -top unit\nproc\nflatten\nopt -full\nopt_clean -purge\n"
+    (folder,) = run_scripts({"borrowed.v": BORROWED, "unit.v": unit}, [f"{script}write_json unit.json\n"], tmp_path)
+    graph = Graph()
+    module = json.loads((folder / "unit.json").read_text())["modules"]["unit"]
+    output = graph_of(module, graph, {"in": graph.input("in", 12)}, "out")
+    for value in (0, *(1 << bit for bit in range(12)), 0xFFF, 0x155):
+        assert evaluate(output, {"in": value}) == 12 - value.bit_length()
 
 
 def test_flushing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
