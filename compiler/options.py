@@ -58,6 +58,7 @@ class Options:
     `interface`: `mem`, memories in the design; `axis`, a stream for each input and output.
     `data_bits`: bits of a beat of `axis`, 32, 64, 128, 256 or 512; None: 32.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
+    `paired_products`: two products of codes that share an operand use one multiplier of 27 by 18 bits.
     """
 
     partition: int = 1
@@ -74,6 +75,7 @@ class Options:
     share_memories: bool = True
     fuse_loops: bool = True
     iterative_units: bool = True
+    paired_products: bool = True
     fast_math: bool = False
     quantize: str | None = None
     calibrate: str | None = None

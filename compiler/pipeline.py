@@ -163,6 +163,7 @@ STATIC: tuple[Step, ...] = (
     Rewrite("reroll-loops"),  # once no kernel is fused any more, and before any is made different from its equals
     Rewrite("name-kernels"),
     Rewrite("choose-lanes"),
+    Rewrite("pair-products"),  # of lanes
     Rewrite("fuse-outer-loops"),  # after the lanes, and before the loops within a round are ordered
     Rewrite("interleave-reductions"),  # after the lanes: it interleaves what they leave of the outputs
     Rewrite("bank-memories"),  # after the arms are written out: banks follow from the accesses of one cycle

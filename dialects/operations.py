@@ -197,6 +197,8 @@ OPERATIONS: dict[str, OperationKind] = {
         _binary("shrui", "iii", None, "", **_SHIFT),
         # Quantised numbers.
         OperationKind("hwlib.product", "iii", multiplies=True, reduction="product", cpp="{0} * {1}"),
+        OperationKind("hwlib.paired_dot", "i"),  # of any number of terms (pair-products makes it)
+        OperationKind("hwlib.upper_half", "ii"),
         OperationKind("hwlib.requantise", "iiiiii", predicates=tuple(map(str, SHIFTS)), kernel="requantise"),
         # Comparison and selection.
         OperationKind("arith.cmpf", "ffi", folding.compare_float, predicates=tuple(PREDICATES), **_REGISTERED),

@@ -16,12 +16,14 @@ from .float_mul import holds_products
 from .formats import FORMATS, float_format, integer_width, type_width
 from .integers import COMPARISONS
 from .library import ENTRIES, Library, NoUnit
+from .paired_dot import RESULT_BITS
 from .requantise import LEVEL, MULTIPLIER
 from .unit import Unit
 
 INTEGERS = ("i8", "i16", "i32", "i64")
 TYPES = (*FORMATS, *INTEGERS)
 LANES = 8  # of the sums and dot products that are listed; `find` makes those of any number, by name
+PAIRED_TERMS = 4  # likewise: the field of two codes' products has no room for LANES
 MAX_LANES = 64
 SHIFT = "24"  # of the requantisations that are listed
 
@@ -132,9 +134,11 @@ def _requests(dtype: str, lanes: int, shift: str) -> Iterator[_Wanted]:
         yield _Wanted("hwlib.divide_by", (dtype, packed, dtype))
     if integer_width(dtype) is not None:
         yield _Wanted("hwlib.product", (dtype, dtype, f"i{2 * type_width(dtype)}"))
+        terms = PAIRED_TERMS if lanes == LANES else lanes
+        yield _Wanted("hwlib.paired_dot", (*(dtype,) * (3 * terms), f"i{RESULT_BITS}"))
         yield _Wanted("hwlib.requantise", (dtype, MULTIPLIER, LEVEL, LEVEL, LEVEL, "i8"), shift)
     for operation, entry in ENTRIES.items():
-        if not entry.kinds or operation in ("hwlib.product", "hwlib.requantise"):
+        if not entry.kinds or operation in ("hwlib.product", "hwlib.requantise", "hwlib.upper_half"):
             continue
         yield from _plain(operation, entry, dtype)
         if entry.iteration is not None:
@@ -143,7 +147,7 @@ def _requests(dtype: str, lanes: int, shift: str) -> Iterator[_Wanted]:
             for source, target in _widening(dtype):
                 yield _Wanted(operation, (source, source, target))
     for operation, entry in ENTRIES.items():
-        if entry.each:
+        if entry.each in (1, 2):
             yield _Wanted(operation, (dtype,) * (entry.each * lanes + 1))
     for source, target in _widening(dtype):
         yield _Wanted("hwlib.dot", (*(source,) * (2 * lanes), target))

@@ -45,7 +45,8 @@ class DelayModel:
                 if min(o.width for o in node.operands) <= 2:
                     return self.carry_base_ns + self.carry_bit_ns * node.width
                 short, long = sorted(o.width for o in node.operands)
-                blocks = math.ceil(long / 26) * math.ceil(short / (18 if node.op == "muls" else 17))
+                sign = 1 if node.op == "muls" else 0  # blocks are 27 x 18, signed
+                blocks = math.ceil(long / (26 + sign)) * math.ceil(short / (17 + sign))
                 wide = long > 18
                 return self.multiply_ns + 0.8 * (blocks - 1) + (self.wide_multiply_ns if wide else 0.0)
             case "rom":

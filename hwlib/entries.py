@@ -35,6 +35,7 @@ from . import (
     float_sine,
     float_sqrt,
     integers,
+    paired_dot,
     requantise,
 )
 from .bits import Bits, cat, mux
@@ -238,6 +239,27 @@ def _multiplies(types: tuple[str, ...]) -> bool:
 def _multiplies_exactly(types: tuple[str, ...]) -> bool:
     """Into as many bits as both operands have."""
     return type_width(types[2]) == type_width(types[0]) + type_width(types[1])
+
+
+def _pairs(types: tuple[str, ...]) -> bool:
+    """All upper factors, all lower ones, all shared ones; as many as the fields have room for."""
+    terms, rest = divmod(len(types) - 1, 3)
+    if rest or not terms or any(integer_width(each) is None for each in types):
+        return False
+    packed, shared, result = types[0], types[2 * terms], types[-1]
+    if types != ((packed,) * (2 * terms) + (shared,) * terms + (result,)):
+        return False
+    fits = terms <= paired_dot.most_terms(type_width(packed), type_width(shared))
+    return fits and type_width(result) == paired_dot.RESULT_BITS
+
+
+def _paired_dot(r: Request) -> Bits:
+    terms = len(r.operands) // 3
+    return paired_dot.paired_dot(r.operands[:terms], r.operands[terms : 2 * terms], r.operands[2 * terms :])
+
+
+def _halves(types: tuple[str, ...]) -> bool:
+    return type_width(types[0]) == 2 * type_width(types[1])
 
 
 def _requantises(types: tuple[str, ...]) -> bool:
@@ -463,6 +485,8 @@ def _entries() -> dict[str, Entry]:
             stages=2,
             fits=_multiplies_exactly,
         ),
+        "hwlib.paired_dot": Entry("paired_dot", "", _paired_dot, same=False, stages=2, fits=_pairs, each=3),
+        "hwlib.upper_half": Entry("upper_half", "ii", lambda r: r.one.top(r.result_width), same=False, fits=_halves),
         "hwlib.requantise": Entry(
             "requantise",
             "iiiiii",
@@ -518,9 +542,11 @@ def entry_for(operation: str, types: tuple[str, ...]) -> Entry | None:
 def _with_lanes(entry: Entry, types: tuple[str, ...]) -> Entry:
     """The entry for this number of operands: its stem says how many lanes, its ports which."""
     lanes = (len(types) - 1) // entry.each
-    ports = tuple(f"{side}{i}" for side in ("x" if entry.each == 1 else "ab") for i in range(lanes))
+    sides = {1: "x", 2: "ab", 3: "abx"}[entry.each]
+    ports = tuple(f"{side}{i}" for side in sides for i in range(lanes))
     same = len(set(types)) == 1
-    return replace(entry, stem=f"{entry.stem}_{lanes}", kinds="f" * len(types), same=same, ports=ports)
+    kinds = "".join("i" if float_format(t) is None else "f" for t in types)
+    return replace(entry, stem=f"{entry.stem}_{lanes}", kinds=kinds, same=same, ports=ports)
 
 
 def _known(type_name: str) -> bool:
@@ -535,6 +561,8 @@ def unit_name(entry: Entry, operation: str, types: tuple[str, ...], predicate: s
         return f"{types[0]}_{entry.stem}"
     if predicate:
         return f"{types[0]}_{entry.stem}_{predicate}"
+    if operation == "hwlib.paired_dot":
+        return f"{types[0]}_{types[-2]}_{entry.stem}"
     if entry.stem == "to":
         return f"{types[0]}_to_{types[-1]}"
     return f"{types[0]}_{entry.stem}_{types[-1]}"

@@ -40,7 +40,8 @@ def kind_of(node: Bits) -> tuple[str, float]:
             return "add", node.width
         case "mul" | "muls":
             short, long = sorted(operand.width for operand in node.operands)
-            return "join", short * (ceil(long / DSP_BITS[1]) * ceil(short / DSP_BITS[0]) - 1)
+            sign = 1 if node.op == "muls" else 0
+            return "join", short * (ceil(long / (DSP_BITS[1] + sign)) * ceil(short / (DSP_BITS[0] + sign)) - 1)
         case "ult" | "slt":
             return "compare", node.operands[0].width
         case "eq" | "any" | "all":

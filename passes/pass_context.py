@@ -50,6 +50,10 @@ class PassOptions(Protocol):
         """Whether operations may get iterative units."""
 
     @property
+    def paired_products(self) -> bool:
+        """Whether two products of codes may share a multiplier."""
+
+    @property
     def fast_math(self) -> bool:
         """Whether results may differ from PyTorch's by more than the order of sums makes them."""
 

@@ -97,6 +97,9 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
         "--no-iterative-units", action="store_true", help="static: dividers and square roots are pipelined"
     )
     parser.add_argument(
+        "--no-paired-products", action="store_true", help="static: a multiplier for each product of codes"
+    )
+    parser.add_argument(
         "--fast-math",
         action="store_true",
         help="x / c is x * (1/c) for a constant c: smaller, up to 1 ulp off, and floor or == of it may differ",
@@ -151,6 +154,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
         share_memories=not parsed.no_shared_memories,
         fuse_loops=not parsed.no_fused_loops,
         iterative_units=not parsed.no_iterative_units,
+        paired_products=not parsed.no_paired_products,
         fast_math=parsed.fast_math,
         quantize=parsed.quantize,
         calibrate=parsed.calibrate,
