@@ -18,6 +18,8 @@ UNDIVIDED_WORDS = 1024
 """Up to here the tools choose well by themselves, distributed RAM included."""
 MAX_PIECES = 4
 """A multiplexer of four is one LUT6 for each bit, like one of two."""
+LOGIC_WORDS, LUT_WORDS = 256, 64
+"""What Yosys keeps in LUTs of a read-only memory, and the words that a LUT6 holds a bit of."""
 BLOCK_LUTS = 100
 """What a BRAM36 may cost in LUTs: less than a device has for each of them (650 on a U50), for both must fit."""
 
@@ -40,6 +42,17 @@ def half_blocks(depth: int, width_bits: int) -> int:
     return depth // SHAPES[-1][0] * width_bits
 
 
+def side_by_side(depth: int, width_bits: int, count: int) -> bool:
+    """Whether `count` read-only memories with one address take less as one memory of words side by side, in block RAM,
+    than apart. Apart, synthesis keeps those of up to LOGIC_WORDS words in LUTs.
+    """
+    apart = _cost(pieces(depth, width_bits), width_bits)
+    if depth <= LOGIC_WORDS:
+        apart = -(-depth // LUT_WORDS) * width_bits
+    together = count * width_bits
+    return count > 1 and _cost(pieces(depth, together), together) < count * apart
+
+
 def _choices(depth: int, most: int) -> Iterator[tuple[int, ...]]:
     whole = max(SHORTEST_WORDS, 1 << (depth - 1).bit_length())
     yield (whole,)
@@ -48,5 +61,6 @@ def _choices(depth: int, most: int) -> Iterator[tuple[int, ...]]:
 
 
 def _cost(sizes: tuple[int, ...], width_bits: int) -> float:
+    """In LUTs, of memories in block RAM."""
     multiplexer = width_bits if len(sizes) > 1 else 0
     return sum(half_blocks(size, width_bits) for size in sizes) * BLOCK_LUTS / 2 + multiplexer

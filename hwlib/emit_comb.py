@@ -164,9 +164,17 @@ def registered_rom(
     ]
 
 
-def initialised_memory(memory: str, width: int, depth: int, hint: str, contents: str) -> list[str]:
+BLOCK = ' {sv.attributes = [#sv.attribute<"rom_style" = "\\"block\\"">]}'
+
+
+def initialised_memory(memory: str, width: int, depth: int, hint: str, contents: str, block: bool = False) -> list[str]:
     """Lines that declare an array of `depth` cells. `contents` is the operation that gives the first of them their
-    words: `words_inside` or a `reference` (contents.py).
+    words: `words_inside` or a `reference` (contents.py). `block` asks for block RAM.
     """
     kind = f"!hw.inout<uarray<{depth}xi{width}>>"
-    return [f'{memory} = sv.reg name "{hint}" : {kind}', "sv.initial {", f"  {contents} ({memory}) : {kind}", "}"]
+    return [
+        f'{memory} = sv.reg name "{hint}"{BLOCK if block else ""} : {kind}',
+        "sv.initial {",
+        f"  {contents} ({memory}) : {kind}",
+        "}",
+    ]

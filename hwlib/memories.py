@@ -61,8 +61,11 @@ def delay(width_bits: int, depth: int) -> Memory:
     return Memory(name, (Port("in", w),), Port("out", w), depth, text)
 
 
-def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic]) -> Memory:
-    """words[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once."""
+def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], block: bool = False) -> Memory:
+    """words[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once.
+
+    `block`: it is to be in block RAM, whatever synthesis would choose.
+    """
     stored = contents(width_bits, words).words
     depth = stored.size
     bits = address_bits(depth)
@@ -78,7 +81,7 @@ def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic]) 
     base, sizes = 0, pieces(stored.size, len(columns))
     for number, size in enumerate(sizes):
         hint = "memory" if len(sizes) == 1 else f"memory{number}"
-        lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"))
+        lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"), block)
         held[f"{name}.{hint}"] = Contents(w, stored[base : base + size])
         base += size
     lines += _read("%addr", bits, w, sizes, "")

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from torch2hw.analysis.joined_tables import memory_name, side_by_side
 from torch2hw.analysis.port_accesses import Access, accesses, run_time
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.interface import CONTROL
@@ -44,10 +45,11 @@ def port_checks(scheduled: Program, core: str = "") -> str:
     stored = [buffer for buffer in scheduled.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
     outside, read = {*scheduled.inputs, *scheduled.outputs} if core else set(), _read(scheduled)
+    joined = {each: memory_name(tables) for tables in side_by_side(scheduled) for each in tables}
     ports: dict[str, str] = {}
     for buffer, bank in built:
         is_read = (buffer, bank) in read
-        ports |= _core_ports(buffer, bank, is_read) if buffer in outside else _ports(buffer, bank)
+        ports |= _core_ports(buffer, bank, is_read) if buffer in outside else _ports(buffer, bank, joined.get(buffer))
     written = [bank_ports(buffer, bank).stem for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
     for placed in scheduled.placed:
@@ -102,9 +104,10 @@ def _read(scheduled: Program) -> set[tuple[Buffer, int]]:
     }
 
 
-def _ports(buffer: Buffer, bank: int) -> dict[str, str]:
-    """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1."""
-    stem, memory = bank_ports(buffer, bank).stem, bank_ports(buffer, bank).memory
+def _ports(buffer: Buffer, bank: int, memory: str | None) -> dict[str, str]:
+    """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1. `memory` is that of a
+    constant."""
+    stem, memory = bank_ports(buffer, bank).stem, memory or bank_ports(buffer, bank).memory
     found = {f"{stem}_read": f"int'({memory}.{'addr' if buffer.storage.is_read_only else 'read_addr'})"}
     if buffer.storage.kernels_write:
         found[f"{stem}_write"] = f"int'({memory}.write_addr)"

@@ -11,12 +11,13 @@ its core, with ports for their banks (dialects/bank_ports.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
 
 from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.calyx_builder import ComponentBuilder, ModuleBuilder, Wire
@@ -134,11 +135,13 @@ class _Top:
             control += enables
         self.connect_units()
         idle = top.negation(busy["out"])
+        tables = {each[0]: each for each in side_by_side(program)}
         for buffer in program.buffers():
             if buffer.storage.in_kernel:
                 continue
             if buffer.storage.is_read_only:
-                self.table(buffer)
+                if buffer in tables:
+                    self.tables(tables[buffer])
             elif self.interface.surrounds and (buffer.storage.host_writes or buffer.storage.host_reads):
                 self.bank_ports(buffer)
             else:
@@ -292,12 +295,20 @@ class _Top:
         }
         return surroundings(self.interface, program, self.top, reads, names)
 
-    def table(self, buffer: Buffer) -> None:
-        """Adds a constant that several kernels read, at different times."""
-        assert buffer.data is not None
-        record = rom(f"{self.program.name}_{buffer.name}", number_type(buffer.dtype).bits, buffer.data)
-        cell = self.top.instance(primitive(record), bank_ports(buffer, 0).memory, {}, buffer.source)
-        self.top.assign(cell["addr"], self.selected(self.readers(buffer, 0, cell["out"], record.latency_cycles)))
+    def tables(self, tables: Sequence[Buffer]) -> None:
+        """Adds constants that several kernels read, at different times: side by side in one memory."""
+        first, top = tables[0], self.top
+        width, name = number_type(first.dtype).bits, memory_name(tables)
+        stem = f"{self.program.name}_{name.removesuffix('_memory')}"
+        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1)
+        cell = top.instance(primitive(record), name, {}, first.source)
+        for number, buffer in enumerate(tables):
+            word = cell["out"]
+            if number:
+                word = top.operator("rsh", word, top.constant(number * width, word.width))
+            readers = self.readers(buffer, 0, top.resize(word, width), record.latency_cycles)
+            if not number:
+                top.assign(cell["addr"], self.selected(readers))
 
     def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
         """For each kernel that reads a bank, its select flag and its address. All of them get `data`, which the

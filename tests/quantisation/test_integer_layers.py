@@ -14,7 +14,7 @@ import torch2hw
 from tests.quantisation.models import Codes, Computed, Layer, Weights, compiled, distance, operations, outputs
 from torch2hw.analysis.stored_arrays import from_torch
 
-PRODUCT, REQUANTISE = "hwlib.product", "hwlib.requantise"
+PRODUCT, PAIRED, REQUANTISE = "hwlib.product", "hwlib.paired_dot", "hwlib.requantise"
 SIGNED, UNSIGNED = Codes(1 / 40, 3), Codes(1 / 60, 131, torch.uint8)
 
 
@@ -67,7 +67,7 @@ def test_layers(number: int, name: str) -> None:
     partition = 1 + 2 * (number % 2)
     make, shape = LAYERS[name]
     apart, used = distance(make(), torch.randn(shape), partition=partition)
-    assert {PRODUCT, REQUANTISE} <= used
+    assert REQUANTISE in used and used & {PRODUCT, PAIRED}
     assert apart.most <= 1 and apart.different <= max(1, apart.of // 8), apart
 
 
@@ -82,7 +82,7 @@ def test_products_of_activations() -> None:
     left, right, out = Codes(1 / 40, 7), Codes(1 / 50, -20), Codes(1 / 12, 1)
     model = Computed(lambda a, b: out(left(a) @ right(b)))
     apart, used = distance(model, torch.randn(5, 9), torch.randn(9, 4), partition=2)
-    assert {PRODUCT, REQUANTISE} <= used and apart.most <= 1
+    assert REQUANTISE in used and used & {PRODUCT, PAIRED} and apart.most <= 1
 
 
 def test_codes_that_come_in_are_read_where_they_are() -> None:

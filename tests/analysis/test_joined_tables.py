@@ -1,0 +1,51 @@
+"""Weights that lanes read at the same address lie side by side in block RAM, where that takes less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+import torch2hw
+from tests.quantisation.models import Codes, Computed, Weights
+from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.storage import SHARED_ROM
+from torch2hw.hwlib import block_plan
+
+
+@pytest.mark.parametrize(
+    ("depth", "bits", "count", "together"),
+    [(204, 8, 8, True), (204, 8, 1, False), (64, 8, 8, False), (65, 8, 8, True), (600, 8, 2, True), (204, 8, 2, True)],
+)
+def test_where_block_ram_takes_less(depth: int, bits: int, count: int, together: bool) -> None:
+    assert block_plan.side_by_side(depth, bits, count) == together
+
+
+def test_words_side_by_side() -> None:
+    tables = [
+        Buffer(name, (3,), "i8", SHARED_ROM, np.array(data, np.uint8))
+        for name, data in (("t0", [1, 2, 255]), ("t1", [3, 128, 0]))
+    ]
+    assert joined_words(tables).tolist() == [0x301, 0x8002, 0xFF]
+    assert (memory_name(tables), memory_name(tables[:1])) == ("t0_to_t1_memory", "t0_memory")
+
+
+@pytest.mark.simulation
+@pytest.mark.slow
+def test_in_hardware() -> None:
+    torch.manual_seed(0)
+    first, second, y = Weights(48, 32), Weights(8, 48), Codes(1 / 30, 2)
+
+    def network(x: torch.Tensor) -> torch.Tensor:
+        hidden = Codes(1 / 40, -20)(functional.relu(functional.linear(Codes(1 / 32, 3)(x), first())))
+        return y(functional.linear(hidden, second()))
+
+    x = torch.randn(4, 32)
+    design = torch2hw.compile(Computed(network), (x,), partition=4)
+    tables = side_by_side(design.compiled.at("scheduled"))
+    assert [len(each) for each in tables if len(each) > 1] == [8, 8]
+    assert design.compiled.verilog().count('rom_style = "block"') == 2
+    result = design.simulate(x)
+    assert result.bit_exact and set(result.cycles) == {result.predicted_cycles}
