@@ -114,7 +114,7 @@ class Entry:
     | stages      | of a pipeline at least: two or more where kernels are to take turns with the unit               |
     | each        | of an operation on any number of operands: how many each lane has; 0 of others                 |
     | iteration   | an iterative unit of the same bits (iterative.py), if there is one                             |
-    | saved_luts  | what that saves: LUTs by the square of the significand's bits                                  |
+    | saved_luts  | what that saves: LUTs, of floats by the square of the significand's bits                       |
     | luts        | LUTs that Yosys measured (`hwlib.measure`), by the last operand's type; luts.py estimates others |
     | exact       | the exact result of x as a C expression in double, for `hwlib.survey`                          |
     """
@@ -129,12 +129,14 @@ class Entry:
     fits: Callable[[tuple[str, ...]], bool] | None = None
     stages: int = 0
     each: int = 0
-    iteration: Callable[[Format, bool], Iteration] | None = None
+    iteration: Callable[[Request], Iteration] | None = None
     saved_luts: float = 0.0
     luts: Mapping[str, int] = field(default_factory=dict)
     exact: str = ""
 
 
+SAVED_DSP_LUTS = 100.0
+"""What a DSP is worth, less the LUTs of an adder in its place: a U50 has 146 LUTs for each."""
 PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", "b", "c")}
 
 
@@ -275,6 +277,14 @@ def _requantise(r: Request) -> Bits:
     return requantise.requantise(total, multiplier, zero, low, high, shift, r.result_width)
 
 
+def _requantisation(r: Request) -> Iteration:
+    total, multiplier, level = (type_width(r.operand_types[k]) for k in range(3))
+    shift = int(r.predicate or "0")
+    if shift not in requantise.SHIFTS:
+        raise KeyError(r.predicate)
+    return requantise.Requantisation(total, multiplier, level, shift, r.result_width)
+
+
 def _selects(types: tuple[str, ...]) -> bool:
     return len(types) == 4 and types[0] == "i1" and len(set(types[1:])) == 1
 
@@ -314,7 +324,7 @@ def _entries() -> dict[str, Entry]:
             True,
             error_ulp=0.5,
             luts={"f32": 796},
-            iteration=float_iterative.Division,
+            iteration=lambda r: float_iterative.Division(r.target, r.flush),
             saved_luts=1.0,
         ),
         "arith.remf": Entry(
@@ -330,7 +340,7 @@ def _entries() -> dict[str, Entry]:
             True,
             error_ulp=0.5,
             luts={"f32": 446},
-            iteration=float_iterative.SquareRoot,
+            iteration=lambda r: float_iterative.SquareRoot(r.target, r.flush),
             saved_luts=0.55,
         ),
         "math.rsqrt": Entry(
@@ -494,6 +504,8 @@ def _entries() -> dict[str, Entry]:
             same=False,
             ports=("total", "multiplier", "zero", "low", "high"),
             fits=_requantises,
+            iteration=_requantisation,
+            saved_luts=SAVED_DSP_LUTS,
         ),
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
         "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),

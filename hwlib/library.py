@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .bits import Bits, Graph
 from .delay_model import DelayModel
-from .entries import ENTRIES, PORTS, Request, entry_for, format_of, unit_name
+from .entries import ENTRIES, PORTS, Request, entry_for, unit_name
 from .formats import integer_width, type_width
 from .iterative import IterativeUnit, Parts, joined, state_inputs, unrolled
 from .pipeliner import Pipeline, pipeline
@@ -63,19 +63,25 @@ class Library:
             if shape == "pipelined":
                 self._units[key] = self._make(operation, operand_types, result_type, predicate, depth)
             else:
-                self._units[key] = self._make_iterative(operation, operand_types, result_type)
+                self._units[key] = self._make_iterative(operation, operand_types, result_type, predicate)
         return self._units[key]
 
-    def _make_iterative(self, operation: str, operand_types: tuple[str, ...], result_type: str) -> IterativeUnit:
+    def _make_iterative(
+        self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None
+    ) -> IterativeUnit:
+        missing = NoUnit(operation, operand_types, result_type, predicate)
         types = (*operand_types, result_type)
         entry = entry_for(operation, types)
         if entry is None or entry.iteration is None:
-            raise NoUnit(operation, operand_types, result_type)
-        iteration = entry.iteration(format_of(result_type), self.subnormals == "flush")
+            raise missing
         graph = Graph()
-        operands = tuple(
-            graph.input(n, type_width(t)) for n, t in zip(PORTS[len(operand_types)], operand_types, strict=True)
-        )
+        names = entry.ports or PORTS[len(operand_types)]
+        operands = tuple(graph.input(n, type_width(t)) for n, t in zip(names, operand_types, strict=True))
+        try:
+            flush = self.subnormals == "flush"
+            iteration = entry.iteration(Request(operation, operand_types, result_type, predicate, flush, operands))
+        except KeyError:
+            raise missing from None
         whole = unrolled(iteration, operands)
         state = state_inputs(graph, iteration)
         load, loaded = joined(iteration.load(operands))
@@ -89,7 +95,7 @@ class Library:
             pipeline(iteration.result(state), self.clock_ns, self.delays),
             iteration.steps,
         )
-        name = f"{unit_name(entry, operation, types, None)}_iterative"
+        name = f"{unit_name(entry, operation, types, predicate)}_iterative"
         native = entry.native and all(t in NATIVE_FORMATS for t in types)
         whole_schedule = Pipeline(whole, 0, {}, False)
         return IterativeUnit(

@@ -4,12 +4,16 @@
 
 rounds to nearest even and is exact before that. `shift` is fixed for a unit, all else are operands, of which a kernel
 mostly has constants; synthesis then makes little of the comparisons. With a total of at most 27 bits and a multiplier
-of 18 (both signed) the product is one DSP block.
+of 18 (both signed) the product is one DSP block. A `Requantisation` multiplies by two bits a cycle, on an adder.
 """
 
 from __future__ import annotations
 
-from .bits import Bits, muls, mux
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .bits import Bits, add_carry, cat, muls, mux
+from .iterative import State
 
 MULTIPLIER = "i18"
 LEVEL = "i10"  # of the zero point and the bounds: codes of int8 and of uint8
@@ -24,7 +28,11 @@ def product(left: Bits, right: Bits, width: int) -> Bits:
 
 def requantise(total: Bits, multiplier: Bits, zero: Bits, low: Bits, high: Bits, shift: int, width: int) -> Bits:
     """The low `width` bits of the result; `low` ≤ `high`."""
-    exact = muls(total, multiplier)
+    return rounded(muls(total, multiplier), zero, low, high, shift, width)
+
+
+def rounded(exact: Bits, zero: Bits, low: Bits, high: Bits, shift: int, width: int) -> Bits:
+    """The result from the product."""
     if exact.width <= shift:
         exact = exact.sext(shift + 1)
     floor = exact.drop(shift)
@@ -39,3 +47,52 @@ def requantise(total: Bits, multiplier: Bits, zero: Bits, low: Bits, high: Bits,
 def _any_below(value: Bits, count: int) -> Bits:
     """Whether one of the `count` lowest bits is set."""
     return value.bits(0, count).any() if count else value.graph.const(0, 1)
+
+
+@dataclass(frozen=True)
+class Requantisation:
+    """The iterative unit: Booth's recoding, two bits of the multiplier in each step, the lowest first.
+
+    The state: `sum` above the bits of the product that are settled, which take the places in `rest` that the bits of
+    the multiplier leave. A digit of -2 to 2 is that of three bits; the lowest of the first three is a 0 below.
+    """
+
+    total_bits: int
+    multiplier_bits: int
+    level_bits: int
+    shift: int
+    result_bits: int
+
+    @property
+    def steps(self) -> int:
+        """A digit of the multiplier each."""
+        return (self.multiplier_bits + 1) // 2
+
+    def widths(self) -> Mapping[str, int]:
+        """The sum is less than three totals."""
+        level = self.level_bits
+        return {"sum": self.total_bits + 2, "rest": 2 * self.steps + 1, "total": self.total_bits,
+                "zero": level, "low": level, "high": level}  # fmt: skip
+
+    def load(self, operands: tuple[Bits, ...]) -> State:
+        """Nothing is summed up yet."""
+        total, multiplier, zero, low, high = operands
+        nothing = total.graph.const(0, self.total_bits + 2)
+        rest = multiplier.sext(2 * self.steps).shl(1)
+        return {"sum": nothing, "rest": rest, "total": total, "zero": zero, "low": low, "high": high}
+
+    def step(self, state: State) -> State:
+        """One digit's multiple of the total is added; two more bits of the product are settled."""
+        total, rest, width = state["total"], state["rest"], self.total_bits + 2
+        below, one, negative = (rest.bit(place) for place in range(3))
+        odd, two = below ^ one, (one & below & ~negative) | (~one & ~below & negative)
+        nothing = total.graph.const(0, width)
+        multiple = mux(two, total.shl(1).sext(width), mux(odd, total.sext(width), nothing))
+        added = add_carry(state["sum"], multiple ^ negative.rep(width), negative)
+        settled = cat(added.bits(0, 2), rest.drop(2))
+        return {"sum": added.drop(2).sext(width), "rest": settled}
+
+    def result(self, state: State) -> Bits:
+        """The lowest bit of `rest` is no bit of the product."""
+        exact = cat(state["sum"], state["rest"].drop(1)).bits(0, self.total_bits + self.multiplier_bits)
+        return rounded(exact, state["zero"], state["low"], state["high"], self.shift, self.result_bits)

@@ -1,4 +1,4 @@
-"""choose-units: divisions and square roots that are needed rarely get iterative units.
+"""choose-units: divisions, square roots and requantisations that are needed rarely get iterative units.
 
 Before:  %q = arith.divf %x, %sum : f32, on a divider that takes operands in every cycle
 After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
@@ -8,7 +8,8 @@ leaves: operations marked `iterative`: all of one name and type, or none, for on
     The values are the same, because both kinds of unit round correctly.
 refuses: nothing.
 why: a softmax over ten classes or a mean over 49 elements divides a few times in a run, and a pipelined divider is as
-    large as multiplier and adder together. The added cycles are weighed against the saved LUTs (`time_and_area`).
+    large as multiplier and adder together. A sum that ends every tenth iteration needs no DSP for its code. The added
+    cycles are weighed against the saved LUTs (`time_and_area`).
 source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup).
 """
 
@@ -17,15 +18,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch2hw.analysis.scheduling import planned
+from torch2hw.analysis.scheduling import planned, scheduled
+from torch2hw.analysis.start_times import overlapped
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
-from torch2hw.hwlib.entries import ENTRIES
+from torch2hw.hwlib.entries import ENTRIES, entry_for
 from torch2hw.hwlib.formats import float_format
 from torch2hw.passes.bind_units import only_inverses
 from torch2hw.passes.pass_context import PassContext
+from torch2hw.passes.requantise_sums import REQUANTISE
 
 INVERSE_LUTS = 0.2  # where every division is one of 1, which has a smaller unit (`bind-units`), likewise
 Key = tuple[str, str]  # an operation's name and type
@@ -46,7 +49,7 @@ class ChooseUnits:
         report: dict[str, Any] = {}
         for key in sorted({key_of(each) for kernel in program.kernels for each in candidates(kernel)}):
             changed = program.with_kernels([with_iterative(kernel, key) for kernel in program.kernels])
-            cycles = added_cycles(program, changed, context.library)
+            cycles = added_cycles(program, changed, context)
             if cycles * cycle_luts(program) < saved_luts(program, key, context):
                 program = changed
                 report[" ".join(key)] = f"iterative, {cycles} cycles more at most"
@@ -56,11 +59,17 @@ class ChooseUnits:
 def candidates(kernel: Kernel) -> list[Operation]:
     """The operations that the library has iterative units for."""
     operations = (each for each in kernel.statements() if isinstance(each, Operation))
-    return [each for each in operations if saved_factor(each.name) and float_format(each.type) is not None]
+    return [each for each in operations if saved_factor(each.name) and entry_for(each.name, types_of(each)) is not None]
+
+
+def types_of(operation: Operation) -> tuple[str, ...]:
+    """Of the operands and, last, the result."""
+    return (*operation.operand_types, operation.type)
 
 
 def saved_factor(operation: str) -> float:
-    """LUTs that an iterative unit saves, divided by the square of the significand's bits; 0 if the library has none."""
+    """LUTs that an iterative unit saves, of floats divided by the square of the significand's bits; 0 if the library
+    has none."""
     entry = ENTRIES.get(operation)
     return 0.0 if entry is None else entry.saved_luts
 
@@ -88,9 +97,14 @@ def with_iterative(kernel: Kernel, key: Key) -> Kernel:
     return replace(kernel, stages=stages)
 
 
-def added_cycles(before: Program, after: Program, library: Library) -> int:
-    """Cycles that the changed kernels take more, summed as if they ran one after the other."""
+def added_cycles(before: Program, after: Program, context: PassContext) -> int:
+    """Cycles that the program takes more. Of divisions and roots it is an upper bound: those of the changed kernels,
+    summed as if they ran one after the other."""
+    library, options = context.library, context.options
     pairs = [(old, new) for old, new in zip(before.kernels, after.kernels, strict=True) if old is not new]
+    if options.overlap and any(s.name == REQUANTISE for _, new in pairs for s in candidates(new)):
+        plans = [overlapped(scheduled(each, library, options.share_units), library) for each in (before, after)]
+        return plans[1].latency_cycles - plans[0].latency_cycles
     return sum(latency_cycles(new, library) - latency_cycles(old, library) for old, new in pairs)
 
 
@@ -110,9 +124,8 @@ def saved_luts(program: Program, key: Key, context: PassContext) -> float:
     the sum over kernels."""
     name, type_name = key
     form = float_format(type_name)
-    assert form is not None
     counts = [sum(1 for each in candidates(kernel) if key_of(each) == key) for kernel in program.kernels]
     units = max(counts) if context.options.share_units else sum(counts)
     inverts = name == "arith.divf" and type_name in only_inverses(program)
     each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else saved_factor(name)
-    return each * form.significand_bits**2 * units
+    return each * units * (1 if form is None else form.significand_bits**2)

@@ -17,8 +17,8 @@ from .running import as_c, as_hardware
 LEVELS = ("i10", "i10", "i10")
 
 
-def requantise_unit(total: str, shift: int) -> Unit:
-    return Library().unit("hwlib.requantise", (total, "i18", *LEVELS), "i8", str(shift))
+def requantise_unit(total: str, shift: int, shape: str = "pipelined") -> Unit:
+    return Library().unit("hwlib.requantise", (total, "i18", *LEVELS), "i8", str(shift), shape=shape)
 
 
 def expected(total: int, multiplier: int, zero: int, low: int, high: int, shift: int) -> int:
@@ -46,11 +46,12 @@ def operands(width: int, shift: int, count: int) -> list[list[int]]:
     return rows
 
 
+@pytest.mark.parametrize("shape", ["pipelined", "iterative"])
 @pytest.mark.parametrize(("width", "shift"), [(8, 1), (12, 9), (19, 23), (27, 31), (32, 47), (2, 1), (3, 47)])
-def test_requantise(width: int, shift: int, tmp_path: Path) -> None:
+def test_requantise(width: int, shift: int, shape: str, tmp_path: Path) -> None:
     rows = operands(width, shift, 4000)
     wanted = [expected(*row, shift) for row in rows]  # type: ignore[misc]
-    unit = requantise_unit(f"i{width}", shift)
+    unit = requantise_unit(f"i{width}", shift, shape)
     words = [np.array(column, np.int64).astype(np.uint64) for column in zip(*rows, strict=True)]
     words = [word & np.uint64((1 << o.width) - 1) for word, o in zip(words, unit.operands, strict=True)]
     np.testing.assert_array_equal(as_c(unit, words, tmp_path), wanted)
@@ -86,6 +87,18 @@ def test_every_product_of_codes(tmp_path: Path) -> None:
     words = [each.astype(np.int64).astype(np.uint64) & np.uint64(255) for each in (left, right)]
     wanted = (left * right).astype(np.int64).astype(np.uint64) & np.uint64(0xFFFF)
     np.testing.assert_array_equal(as_c(unit, words, tmp_path), wanted)
+
+
+def test_every_multiplier_two_bits_a_cycle(tmp_path: Path) -> None:
+    """All 2^18 of them, negative ones too, on totals at the ends of their range."""
+    unit = requantise_unit("i9", 17, "iterative")
+    assert (unit.interval_cycles, unit.name) == (10, "i9_requantise_17_iterative")
+    multiplier = np.arange(-(1 << 17), 1 << 17)
+    for total in (-256, 255, -1, 85):
+        rows = [np.full_like(multiplier, total), multiplier, *(np.full_like(multiplier, k) for k in (3, -512, 511))]
+        words = [r.astype(np.uint64) & np.uint64((1 << o.width) - 1) for r, o in zip(rows, unit.operands, strict=True)]
+        wanted = (np.round(total * multiplier / 2.0**17).astype(np.int64) + 3) & 255
+        np.testing.assert_array_equal(as_c(unit, words, tmp_path), wanted)
 
 
 def test_what_there_is_no_unit_for() -> None:
