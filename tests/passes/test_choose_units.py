@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
+from torch.nn import functional
 
+import torch2hw
 from tests.passes.compiled import LIBRARY, context, started, starts_of
+from tests.quantisation.models import Layer, Weights
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
@@ -105,3 +109,17 @@ def test_kernels_leave_each_other_the_unit() -> None:
     assert not list(faults(program, LIBRARY))
     early = started(program, 0, starts_of(program)[1] - 1)
     assert any("f32_div_iterative" in text for text in faults(early, LIBRARY))
+
+
+@pytest.mark.simulation
+@pytest.mark.slow
+def test_codes_that_are_rare_need_no_multiplier() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(20, 12)
+    model = Layer(functional.linear, Weights(5, 12), returns="codes")
+    design = torch2hw.compile(model, (x,))
+    kernels = design.compiled.at("scheduled").kernels
+    every = [s for kernel in kernels for s in kernel.statements() if isinstance(s, Operation)]
+    assert [s.iterative for s in every if s.name == "hwlib.requantise"].count(True) == 1
+    result = design.simulate(x)
+    assert result.bit_exact and set(result.cycles) == {result.predicted_cycles}
