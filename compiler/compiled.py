@@ -111,11 +111,13 @@ def compile_model(
     with answering_for("import-torch", partial(Dumps(None, passes, context).reproducer, 0, None), None):
         found = quantised(loaded, options)
         loaded = in_format(loaded, options.dtype) if found is None else found.loaded
-        imported = import_torch(loaded)
+        with loaded.naming_nodes():
+            imported = import_torch(loaded)
         if found is not None:
             imported = imported.with_codes(found.inputs, found.outputs)
     made = None if checker is None else checker(loaded, imported, options)
     driver = Driver(passes, dump, stop_at, stop_after, watch, None if made is None else made.check)
-    steps = driver.run(imported, "torch", context, loaded.sources)
+    with loaded.naming_nodes():
+        steps = driver.run(imported, "torch", context, loaded.sources)
     checked = () if made is None else tuple(made.checked)
     return Compiled(loaded, options, top, context.library, imported, tuple(steps), time.monotonic() - started, checked)

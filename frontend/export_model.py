@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+import torch.fx.traceback
+from torch import fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from torch2hw.dialects.names import UniqueNames, escaped
@@ -87,8 +88,15 @@ class _Flat(nn.Module):
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given = [tensor.clone() if i in self.copies else tensor for i, tensor in enumerate(tensors)]
         with unchanged(self.model) if torch.compiler.is_compiling() else contextlib.nullcontext():
-            self.returned, results = Structure.of(self.model(*self.arguments.build(given)))
+            self.returned, results = Structure.of(self._run(self.arguments.build(given)))
         return tuple(results)
+
+    def _run(self, arguments: Sequence[Any]) -> Any:
+        """The model's result. Of a graph one node after the other, so that each keeps the place it came from."""
+        if not isinstance(self.model, fx.GraphModule):
+            return self.model(*arguments)
+        with fx.traceback.preserve_node_meta():
+            return fx.Interpreter(self.model).run(*arguments)
 
 
 def export_model(loaded: LoadedModel) -> ExportedModel:

@@ -20,8 +20,8 @@ import contextlib
 import math
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from torch2hw.dialects.number_types import ELEMENT_TYPES
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.model_definitions import Definitions
 from torch2hw.frontend.model_file import check_exists, execute, user_code
-from torch2hw.tools.errors import UsageError
+from torch2hw.tools.errors import SeveralErrors, Torch2HWError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 INPUT_DTYPES = {kind.name: kind.torch for kind in ELEMENT_TYPES if kind.torch is not None}
 """The type names of --input, and PyTorch's name for each."""
 
+GRAPH_FILES = (".pt2", ".onnx")
+"""The files that hold a graph: of torch.export (`exported_file`), of ONNX (`onnx_file`)."""
+
 MAX_INPUT_ELEMENTS = 1 << 28
 
 
@@ -46,8 +49,9 @@ MAX_INPUT_ELEMENTS = 1 << 28
 class LoadedModel:
     """A model in eval mode and the positional arguments that it is compiled for.
 
-    `source_file` is the file as the user wrote it; `top` a legal name made from its stem;
-    `inputs_place` where the example inputs stand; `kept_in_float` the layers that `get_precision_spec()` names.
+    `source_file` is the file as the user wrote it; `top` a legal name made from its stem; `inputs_place` where the
+    example inputs stand; `kept_in_float` the layers that `get_precision_spec()` names. `oracle` computes what results
+    are compared with, if that is not PyTorch; `nodes` describe a graph's nodes, whose numbers stand for lines.
     """
 
     model: nn.Module
@@ -57,11 +61,32 @@ class LoadedModel:
     sources: Sources
     inputs_place: tuple[str, int] | None = None
     kept_in_float: tuple[str, ...] = ()
+    oracle: nn.Module | None = None
+    nodes: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def oracle_name(self) -> str:
+        """What results are compared with."""
+        return "pytorch" if self.oracle is None else str(self.oracle.name)
+
+    @contextlib.contextmanager
+    def naming_nodes(self) -> Iterator[None]:
+        """Errors at a node of the file, by number, name the node."""
+        try:
+            yield
+        except Torch2HWError as error:
+            for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+                file, number = one.location or (None, 0)
+                if number in self.nodes and file in ("", self.source_file):
+                    one.what, one.location = f"{self.nodes[number]} {one.what}", (self.source_file, 0)
+            raise
 
 
 def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> LoadedModel:
     """The model that MODEL, --model and --input mean."""
-    check_exists(spec)
+    suffix = check_exists(spec)
+    if suffix in GRAPH_FILES:
+        return _from_graph(spec, suffix, name, inputs)
     import torch
 
     given_inputs = tuple(_example(text) for text in inputs)
@@ -75,6 +100,19 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> Load
             kept = file.kept_in_float()
     top = top_name(Path(shown).stem)
     return LoadedModel(in_eval_mode(model), example_inputs, shown, top, sources, file.inputs_place(), kept)
+
+
+def _from_graph(spec: str, suffix: str, name: str | None, inputs: Sequence[str]) -> LoadedModel:
+    """The model of a file that holds a graph instead of Python code."""
+    if name is not None:
+        raise UsageError(f"--model {name}: {spec} holds one model", fix="leave --model out")
+    if suffix == ".onnx":
+        from torch2hw.frontend.onnx_file import load_onnx
+
+        return load_onnx(spec, inputs)
+    from torch2hw.frontend.exported_file import load_exported
+
+    return load_exported(spec, inputs)
 
 
 def in_eval_mode(model: nn.Module) -> nn.Module:

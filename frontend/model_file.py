@@ -27,19 +27,25 @@ def _dotted(spec: str) -> re.Match[str] | None:
     return None if Path(spec).exists() else re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", spec)
 
 
-def check_exists(spec: str) -> None:
-    """Refuse what is not there before PyTorch is imported."""
+SUFFIXES = {".py": "a Python file", ".pt2": "a program that torch.export saved (.pt2)", ".onnx": "an ONNX file"}
+"""The files that MODEL may be."""
+
+
+def check_exists(spec: str) -> str:
+    """The file's suffix, `.py` for `package.module:attribute`; what is not there is refused before PyTorch is
+    imported."""
     if _dotted(spec) is not None:
-        return
-    path = Path(spec)
+        return ".py"
+    path, kinds = Path(spec), ", ".join(SUFFIXES.values())
     if not path.exists():
-        raise UsageError(f"{spec}: no such file", fix="MODEL is a Python file, or package.module:attribute")
-    if path.suffix != ".py" or not path.is_file():
+        raise UsageError(f"{spec}: no such file", fix=f"MODEL is {kinds}, or package.module:attribute")
+    if path.suffix not in SUFFIXES or not path.is_file():
         raise UsageError(
-            f"{spec}: not a Python file",
-            why="torch2hw compiles an nn.Module, which only Python code can make",
+            f"{spec}: not a file that holds a model",
+            why=f"MODEL is {kinds}, or package.module:attribute",
             fix="write a .py file that loads it into a global `model` and sets `example_inputs`",
         )
+    return path.suffix
 
 
 def execute(spec: str) -> tuple[ModuleType, str | None, Sources, str]:

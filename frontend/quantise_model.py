@@ -11,11 +11,8 @@ a layer that is not there, and where torchao is not installed.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import logging
 import sys
-import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +25,7 @@ from torch import fx
 
 from torch2hw.dialects.loops import PortCodes
 from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.quiet import quiet
 from torch2hw.frontend.refusals import QuantisationFailed
 from torch2hw.frontend.signature import Structure, argument_names
 from torch2hw.tools.errors import UsageError, reason
@@ -86,7 +84,7 @@ def _converted(loaded: LoadedModel, options: QuantiseOptions) -> LoadedModel:
     kept = (*options.keep_float, *loaded.kept_in_float)
     _check_layers(loaded, kept)
     sets = calibration_sets(loaded, options)
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
         from torch2hw.frontend.quantizer import Int8Quantizer
@@ -244,16 +242,3 @@ def _codes_of(nodes: Sequence[fx.Node], name: str = "quantize_per_tensor") -> tu
         return None
     arguments: tuple[Any, ...] = found.pop()
     return PortCodes(float(arguments[0]), int(arguments[1])), arguments
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the warnings of PyTorch and torchao, and what they print and log."""
-    level = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -29,6 +29,9 @@ from torch2hw.sim.simulation import Conditions
 from torch2hw.sim.timeline import Timeline
 from torch2hw.tools.errors import CheckError, UsageError
 
+ORACLES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime"}
+"""What results are compared with, as `--json` and the text call it."""
+
 
 @dataclass(frozen=True)
 class SimulationResult:
@@ -77,7 +80,7 @@ class SimulationResult:
             )
         if self.unexplained is not None:
             raise CheckError(
-                f"the design computes something else than PyTorch: {self.unexplained}",
+                f"{self.unexplained.what}: {self.unexplained}",
                 why="rounding in other places does not explain it (sim/explained.py)",
                 fix="this is a fault in torch2hw, unless the model reads or changes something outside its inputs; "
                 "report it with your model",
@@ -115,8 +118,8 @@ class SimulationResult:
                 else [f"  from result to result: {self._interval:,} cycles ({self.predicted_interval:,} predicted)"]
             ),
             f"  multiply-accumulates: {facts['macs']:,}, lanes: {facts['mac_lanes']}{use}",
-            f"  from PyTorch: max abs {torch_distance.max_abs:.3g}, max rel {torch_distance.max_rel:.3g}, "
-            f"{torch_distance.max_ulp:.0f} ulp{pcc}",
+            f"  from {ORACLES[facts['oracle']]}: max abs {torch_distance.max_abs:.3g}, "
+            f"max rel {torch_distance.max_rel:.3g}, {torch_distance.max_ulp:.0f} ulp{pcc}",
         ]
         if self.steps is not None:
             apart = f", by at most {self.steps.most}" if self.steps.different else ""
@@ -189,27 +192,31 @@ def simulate_sets(
     steps: list[Steps] = []
     for run, stored in enumerate(sets):
         inputs = execution.arguments(compiled.imported, stored)
-        expected = [from_torch(tensor) for tensor in pytorch.run(compiled.loaded.model, inputs)]
-        wide = pytorch.run_float64(compiled.loaded.model, inputs)
+        model, oracle = compiled.loaded.model, compiled.loaded.oracle
+        of_torch = [from_torch(tensor) for tensor in pytorch.run(model, inputs)]
+        expected = of_torch if oracle is None else [from_torch(tensor) for tensor in pytorch.run(oracle, inputs)]
+        wide = pytorch.run_float64(model, inputs) if oracle is None else None
         for k, port in enumerate(outputs):
             exact = None if wide is None else wide[k].double().numpy()
             hardware, reference = simulation.outputs[run][k], answers[run][k]
             results.append(Result(port.name, port.dtype, hardware, reference, expected[k], exact))
         names, dtypes = [port.name for port in outputs], [port.dtype for port in outputs]
         results_of_run = simulation.outputs[run]
-        sizes = output_steps(compiled.loaded.model, inputs) or []
+        sizes = output_steps(model, inputs) or []
         steps += [
             steps_apart(results_of_run[k], expected[k], dtypes[k], size)
             for k, size in enumerate(sizes)
             if size is not None
         ]
-        far = far or unexplained(
-            compiled.loaded.model, inputs, names, dtypes, expected, results_of_run, compiled.options
-        )
+        far = far or unexplained(model, inputs, names, dtypes, of_torch, results_of_run, compiled.options)
+        if oracle is not None and far is None:
+            misread = unexplained(model, inputs, names, dtypes, of_torch, expected, compiled.options)
+            far = None if misread is None else replace(misread, by=compiled.loaded.oracle_name)
     tensors_out = [to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], outputs, strict=True)]
     facts: dict[str, Any] = {
         "model": compiled.loaded.source_file,
         "top": compiled.top,
+        "oracle": compiled.loaded.oracle_name,
         "partition": compiled.options.partition,
         "dtype": compiled.options.dtype,
         "macs": manifest["macs"],

@@ -168,9 +168,17 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True)
 class Unexplained:
-    """An element whose distance to PyTorch no rounding explains."""
+    """An element whose distance to PyTorch no rounding explains: the design's, or that of the oracle `by`."""
 
     mismatch: Mismatch
+    by: str | None = None
+
+    @property
+    def what(self) -> str:
+        """What is wrong."""
+        if self.by is None:
+            return "the design computes something else than PyTorch"
+        return f"torch2hw reads the file as another model than {self.by} does, whose result is the first"
 
     def __str__(self) -> str:
         found = self.mismatch

@@ -1,0 +1,194 @@
+"""An ONNX file as a model.
+
+Its inputs are the graph's inputs that are no initialisers, in order, its outputs the graph's; names are made legal.
+Sizes of open dimensions come from --input (`graph_inputs`). A place in the file is the number of a node; messages name
+the node, or its outputs if it has no name.
+
+What the model computes is what onnxruntime computes, with its own optimisations off; results are compared with that.
+torch-mlir converts operators of version 17 best: other files are converted first, where ONNX's own converter can.
+
+Refuses: `model-file` (no valid ONNX file), `unsupported-operation` (`onnx_graph`), and what `graph_inputs` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from torch2hw.dialects.names import UniqueNames
+from torch2hw.frontend.graph_inputs import GraphInput, example_values, shapes
+from torch2hw.frontend.load_model import LoadedModel, top_name
+from torch2hw.frontend.locations import Sources
+from torch2hw.frontend.quiet import quiet
+from torch2hw.frontend.refusals import ModelFileError, UnsupportedDtype
+from torch2hw.tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+OPSET = 17
+INSTALL = "pip install onnx==1.23.2 onnxruntime==1.32.0"
+
+
+class OnnxRuntime(nn.Module):
+    """What onnxruntime computes, as a function of the inputs in order; outputs by their legal names."""
+
+    name = "onnxruntime"
+
+    def __init__(self, serialised: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        super().__init__()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        self.session = onnxruntime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+
+    def forward(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The outputs."""
+        given = {name: tensor.detach().numpy() for name, tensor in zip(self.inputs, tensors, strict=True)}
+        return dict(zip(self.outputs, map(torch.as_tensor, self.session.run(None, given)), strict=True))
+
+
+def check_installed(what: str) -> None:
+    """UsageError where the packages that read ONNX are missing."""
+    if importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxruntime") is None:
+        raise UsageError(f"{what}: onnx and onnxruntime are not installed", why="they read ONNX files", fix=INSTALL)
+
+
+def load_onnx(spec: str, given: Sequence[str] = ()) -> LoadedModel:
+    """The model of an `.onnx` file."""
+    check_installed(spec)
+    import onnx
+
+    try:
+        model = onnx.load(spec)
+        onnx.checker.check_model(model)
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever protobuf raises of a file
+        raise ModelFileError(
+            "not a valid ONNX file",
+            location=(spec, 0),
+            why=(str(error).strip() or type(error).__name__).splitlines()[0],
+            fix="write it with torch.onnx.export or onnx.save, and try onnx.checker.check_model on it",
+        ) from None
+    path = Path(spec)
+    return of_model(model, spec, top_name(path.stem), Sources(path.absolute().parent, path.parent), given)
+
+
+def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: Sequence[str] = ()) -> LoadedModel:
+    """The model of a graph in memory; `shown` is what messages call its file."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.ModelProto.FromString(model.SerializeToString())  # the caller's stays as it is
+    held = {each.name for each in model.graph.initializer}
+    wanted = [each for each in model.graph.input if each.name not in held]
+    inputs = [_input(each, shown) for each in wanted]
+    sizes = shapes(shown, inputs, given)
+    for each, size in zip(wanted, sizes, strict=True):
+        _set_shape(each, size)
+    names = UniqueNames()
+    ports = [names.take(each.name) for each in inputs]
+    results = [names.take(each.name) for each in model.graph.output]
+    converted = _at_opset(model)
+    oracle = _oracle((model, converted), [each.name for each in inputs], results)
+    nodes = list(converted.graph.node)
+    file = str(sources.folder / Path(shown).name)
+
+    def place(number: int) -> dict[str, Any]:
+        if number == 0:
+            return {}
+        path = nodes[number - 1].name or "_".join(nodes[number - 1].output)
+        return {
+            "stack_trace": f'File "{file}", line {number}, in forward',
+            "nn_module_stack": {path: (f"model.{path}", "onnx")},
+        }
+
+    from torch2hw.frontend.onnx_graph import graph_of
+
+    tensors = {each.name: _torch(numpy_helper.to_array(each)) for each in converted.graph.initializer}
+    for node in nodes:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value":
+                tensors[node.output[0]] = _torch(numpy_helper.to_array(attribute.t))
+    shown_nodes = {number: _described(node) for number, node in enumerate(nodes, 1)}
+    loaded = LoadedModel(nn.Identity(), (), shown, top, sources, (shown, 0), oracle=oracle, nodes=shown_nodes)
+    with loaded.naming_nodes():
+        graph = graph_of(converted.SerializeToString(), ports, results, tensors, place)
+    values = example_values(graph, [GraphInput(p, i.dtype, i.shape) for p, i in zip(ports, inputs, strict=True)], sizes)
+    return LoadedModel(graph, tuple(values), shown, top, sources, (shown, 0), oracle=oracle, nodes=shown_nodes)
+
+
+def _oracle(models: Sequence[ModelProto], inputs: Sequence[str], outputs: Sequence[str]) -> OnnxRuntime | None:
+    """onnxruntime on the first of these models that it takes: it has lost operators of the oldest versions."""
+    for model in models:
+        with contextlib.suppress(Exception):
+            return OnnxRuntime(model.SerializeToString(), inputs, outputs)
+    return None
+
+
+def _torch(array: Any) -> torch.Tensor:
+    return torch.from_numpy(array.copy())
+
+
+def _described(node: NodeProto) -> str:
+    name = f"'{node.name}'" if node.name else f"of {', '.join(each for each in node.output if each)}"
+    return f"node {name} ({node.op_type})"
+
+
+def _input(value: Any, shown: str) -> GraphInput:
+    import onnx
+
+    kind = value.type.tensor_type
+    if value.type.WhichOneof("value") != "tensor_type" or not kind.HasField("shape"):
+        raise UnsupportedDtype(
+            f"input {value.name} is no tensor of a known rank",
+            location=(shown, 0),
+            fix="give the graph inputs that are tensors",
+        )
+    try:
+        dtype = _torch(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).type([0])).dtype
+    except (TypeError, KeyError):
+        dtype = {onnx.TensorProto.BFLOAT16: torch.bfloat16}.get(kind.elem_type)  # type: ignore[assignment]
+    if dtype is None:
+        raise UnsupportedDtype(
+            f"input {value.name} has elements of type {onnx.TensorProto.DataType.Name(kind.elem_type)}",
+            location=(shown, 0),
+            fix="use numbers",
+        )
+    return GraphInput(
+        value.name,
+        dtype,
+        tuple(each.dim_value if each.HasField("dim_value") else each.dim_param for each in kind.shape.dim),
+    )
+
+
+def _set_shape(value: Any, size: Sequence[int]) -> None:
+    for dimension, given in zip(value.type.tensor_type.shape.dim, size, strict=True):
+        dimension.dim_value = given
+
+
+def _at_opset(model: ModelProto) -> ModelProto:
+    """The model with the operators of version `OPSET` where it can be converted, and with the shapes of all results."""
+    import onnx
+    from onnx import version_converter
+
+    for output in model.graph.output:
+        if output.type.WhichOneof("value") == "tensor_type":
+            output.type.tensor_type.ClearField("shape")  # of open dimensions; it is inferred
+    del model.graph.value_info[:]
+    version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), OPSET)
+    with quiet():
+        if version != OPSET:
+            with contextlib.suppress(Exception):  # what it cannot convert, torch-mlir may take as it is
+                model = version_converter.convert_version(model, OPSET)
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
