@@ -44,12 +44,22 @@ class GraphInput:
     @property
     def type_name(self) -> str:
         """The type as --input calls it."""
-        return TYPES.get(str(self.dtype).removeprefix("torch."), str(self.dtype))
+        return type_name(self.dtype)
 
     def __str__(self) -> str:
         """As --input is written, open dimensions by name."""
         sizes = ",".join(str(size) or "?" for size in self.shape)
         return f"{self.name}={self.type_name}[{sizes}]"
+
+
+def type_name(dtype: torch.dtype) -> str:
+    """PyTorch's type as --input calls it."""
+    return TYPES.get(str(dtype).removeprefix("torch."), str(dtype))
+
+
+def input_text(dtype: torch.dtype, shape: Sequence[int]) -> str:
+    """What --input is given for a tensor."""
+    return f"{type_name(dtype)}[{','.join(map(str, shape))}]"
 
 
 def shapes(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> list[tuple[int, ...]]:

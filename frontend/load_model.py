@@ -51,7 +51,8 @@ class LoadedModel:
 
     `source_file` is the file as the user wrote it; `top` a legal name made from its stem; `inputs_place` where the
     example inputs stand; `kept_in_float` the layers that `get_precision_spec()` names. `oracle` computes what results
-    are compared with, if that is not PyTorch; `nodes` describe a graph's nodes, whose numbers stand for lines.
+    are compared with, if that is not PyTorch; `nodes` describe a graph's nodes, whose numbers stand for lines; `ports`
+    are the legal names of inputs that the file calls otherwise.
     """
 
     model: nn.Module
@@ -63,6 +64,7 @@ class LoadedModel:
     kept_in_float: tuple[str, ...] = ()
     oracle: nn.Module | None = None
     nodes: Mapping[int, str] = field(default_factory=dict)
+    ports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def oracle_name(self) -> str:
@@ -76,8 +78,8 @@ class LoadedModel:
             yield
         except Torch2HWError as error:
             for one in error.errors if isinstance(error, SeveralErrors) else (error,):
-                file, number = one.location or (None, 0)
-                if number in self.nodes and file in ("", self.source_file):
+                file, number = one.location or ("", 0)
+                if number in self.nodes and Path(file).name in ("", Path(self.source_file).name):
                     one.what, one.location = f"{self.nodes[number]} {one.what}", (self.source_file, 0)
             raise
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,8 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
     with loaded.naming_nodes():
         graph = graph_of(converted.SerializeToString(), ports, results, tensors, place)
     values = example_values(graph, [GraphInput(p, i.dtype, i.shape) for p, i in zip(ports, inputs, strict=True)], sizes)
-    return LoadedModel(graph, tuple(values), shown, top, sources, (shown, 0), oracle=oracle, nodes=shown_nodes)
+    renamed = {each.name: port for each, port in zip(inputs, ports, strict=True) if each.name != port}
+    return replace(loaded, model=graph, example_inputs=tuple(values), ports=renamed)
 
 
 def _oracle(models: Sequence[ModelProto], inputs: Sequence[str], outputs: Sequence[str]) -> OnnxRuntime | None:

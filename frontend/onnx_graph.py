@@ -35,7 +35,7 @@ from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.tools.errors import Torch2HWError, raise_all
 from torch2hw.tools.isolate import run_native
 
-TO_TORCH = "builtin.module(func.func(convert-torch-onnx-to-torch),canonicalize,cse)"
+TO_TORCH = "builtin.module(inline,symbol-dce,func.func(convert-torch-onnx-to-torch),canonicalize,cse)"
 MIN_NAMED_ELEMENTS = 33
 """Tensors of fewer elements are written in the text: they may be shapes, axes, scales that are looked into."""
 

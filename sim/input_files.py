@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from torch2hw.sim.execution import arguments
 from torch2hw.tools.errors import UsageError, reason
 
 
-def read_inputs(path: Path, imported: TorchProgram) -> Any:
-    """The arguments of `forward` in `path`. Raises UsageError where names, shapes or dtypes are not the design's."""
+def read_inputs(path: Path, imported: TorchProgram, ports: Mapping[str, str]) -> Any:
+    """The arguments of `forward` in `path`; `ports` are the names of inputs that the model's file calls otherwise, both
+    of which may stand there. Raises UsageError where names, shapes or dtypes are not the design's."""
     try:
         held = np.load(path, allow_pickle=False)
         arrays = None
         if isinstance(held, np.lib.npyio.NpzFile):
             with held:
-                arrays = dict(held)
+                arrays = {ports.get(name, name): array for name, array in held.items()}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         what = "it is not an archive of arrays" if "pickle" in str(error) else reason(error)
         raise UsageError(f"--inputs {path}: cannot be read: {what}", fix="write it with numpy.savez") from None

@@ -87,7 +87,7 @@ def run(parsed: argparse.Namespace) -> int:
         if parsed.inputs is not None:
             from torch2hw.sim.input_files import read_inputs
 
-            arguments = read_inputs(parsed.inputs, compiled.imported)
+            arguments = read_inputs(parsed.inputs, compiled.imported, compiled.loaded.ports)
         progress.step("synthesise" if parsed.netlist else "build the simulation")
         result = simulate_design(
             compiled,

@@ -1,0 +1,153 @@
+"""Programs of torch.export and ONNX files as models: ports, dynamic dimensions, places, what they are compared with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+import torch2hw
+from torch2hw.cli import main
+from torch2hw.compiler.compiled import compile_model
+from torch2hw.compiler.options import Options
+from torch2hw.frontend import onnx_file
+from torch2hw.frontend.load_model import load
+from torch2hw.frontend.locations import Sources
+from torch2hw.sim.check import references
+from torch2hw.tools.errors import CheckError, Torch2HWError, UsageError
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+class Looked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.layer = nn.Embedding(7, 4), nn.Linear(4, 3)
+        self.register_buffer("offset", torch.tensor([0.5]), persistent=False)
+
+    def forward(self, x: torch.Tensor, ids: torch.Tensor, scale: float = 2.0) -> dict[str, torch.Tensor]:
+        rows = x + self.table(ids)
+        return {"rows": torch.relu(self.layer(rows)) * scale + self.offset, "largest": ids.max()}
+
+
+def saved(folder: Path) -> Path:
+    torch.manual_seed(1)
+    size = torch.export.Dim("size")
+    inputs = (torch.randn(2, 4), torch.tensor([1, 6]))
+    program = torch.export.export(Looked(), inputs, dynamic_shapes={"x": {0: size}, "ids": {0: size}})
+    torch.export.save(program, folder / "looked.pt2")
+    return folder / "looked.pt2"
+
+
+def network(operator: str = "Relu", version: int = 13, **attributes: Any) -> onnx.ModelProto:
+    """A layer of open batch size, its result through `operator`, and rows of a table."""
+    rng = np.random.default_rng(1)
+    weights = {"w": rng.normal(size=(8, 5)), "b": rng.normal(size=8), "table": rng.normal(size=(6, 8))}
+    held = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    nodes = [
+        helper.make_node("Gemm", ["input.1", "w", "b"], ["sums"], name="layer", transB=1),
+        helper.make_node(operator, ["sums"], ["active"], name="after", **attributes),
+        helper.make_node("Gather", ["table", "places"], ["rows"], axis=0),
+        helper.make_node("Mul", ["active", "rows"], ["output.1"], name="product"),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("input.1", TensorProto.FLOAT, ["batch", 5]),
+        helper.make_tensor_value_info("places", TensorProto.INT64, ["batch"]),
+    ]
+    outputs = [helper.make_tensor_value_info("output.1", TensorProto.FLOAT, ["batch", 8])]
+    graph = helper.make_graph(nodes, "network", inputs, outputs, held)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+
+
+def written(folder: Path, model: onnx.ModelProto) -> Path:
+    onnx.save(model, folder / "network.onnx")
+    return folder / "network.onnx"
+
+
+SOURCES = Sources(Path(__file__).parent, Path(__file__).parent)
+SIZES = ["input.1=f32[3,5]", "places=i64[3]"]
+
+
+def test_an_exported_program_has_the_ports_and_lines_of_its_model(tmp_path: Path) -> None:
+    loaded = load(str(saved(tmp_path)), inputs=["f32[3,4]", "ids=i64[3]"])
+    design = compile_model(loaded, Options(), stop_at="calyx")
+    assert [info.name for info in design.imported.inputs] == ["x", "ids"]
+    assert [info.name for info in design.imported.outputs] == ["rows", "largest"]
+    assert {kernel.source.file for kernel in design.at("scheduled").kernels if kernel.source} == {Path(__file__).name}
+    x, ids = loaded.example_inputs
+    assert x.shape == (3, 4) and int(ids.min()) >= 0 and int(ids.max()) < 7
+    ((rows, largest),) = references(design, [[x.numpy(), ids.numpy()]])
+    expected = loaded.model(x, ids)
+    torch.testing.assert_close(torch.from_numpy(rows), expected["rows"])
+    assert largest == expected["largest"]
+
+
+def test_open_dimensions_are_asked_for(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    with pytest.raises(Torch2HWError) as open_dimensions:
+        load(str(path))
+    text = str(open_dimensions.value)
+    assert "looked.pt2: error[dynamic-shape]: input x has no size in dimension 0" in text
+    assert "--input x=f32[1,4]" in text and "--input ids=i64[1]" in text
+    for wrong in (["x=f32[3,5]"], ["f32[3]"], ["x=f16[3,4]"], ["y=f32[3,4]"], ["x=f32[3,4]", "x=f32[3,4]"]):
+        with pytest.raises(UsageError):
+            load(str(path), inputs=wrong)
+
+
+def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, status in (("m.pt2", 1), ("m.onnx", 1), ("m.tflite", 2)):
+        (tmp_path / name).write_text("nothing")
+        assert main([str(tmp_path / name), "-o", str(tmp_path / "out.sv")]) == status
+        assert name in capsys.readouterr().err
+    assert not (tmp_path / "out.sv").exists()
+
+
+@pytest.mark.parametrize("version", [6, 13, 21])
+def test_an_onnx_graph_is_what_onnxruntime_computes(version: int) -> None:
+    loaded = onnx_file.of_model(network(version=version), "network.onnx", "network", SOURCES, SIZES)
+    design = compile_model(loaded, Options(partition=2), stop_at="calyx")
+    assert [info.name for info in (*design.imported.inputs, *design.imported.outputs)] == [
+        "input_1",
+        "places",
+        "output_1",
+    ]
+    assert loaded.oracle is not None and loaded.oracle_name == "onnxruntime"
+    ((got,),) = references(design, [[tensor.numpy() for tensor in loaded.example_inputs]])
+    torch.testing.assert_close(torch.from_numpy(got), loaded.oracle(*loaded.example_inputs)["output_1"])
+    names = [kernel.source for kernel in design.at("scheduled").kernels]
+    assert {str(each) for each in names} <= {f"network.onnx:{number}" for number in range(1, 5)}
+
+
+def test_an_unknown_operator_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, network("Swish", 24))
+    status = main([str(path), *(word for size in SIZES for word in ("--input", size)), "-o", str(tmp_path / "o.sv")])
+    assert status == 1
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == f"{path}: error[unsupported-operation]: node 'after' (Swish) is unsupported"
+
+
+@pytest.mark.simulation
+def test_both_names_of_an_input_and_what_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, inputs = written(tmp_path, network()), tmp_path / "inputs.npz"
+    arrays = {"input.1": np.ones((3, 5), np.float32), "places": np.array([5, 0, 1])}
+    np.savez(inputs, **arrays)  # type: ignore[arg-type]
+    words = ["--inputs", str(inputs), *(word for size in SIZES for word in ("--input", size))]
+    assert main(["simulate", str(path), *words, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["oracle"] == "onnxruntime" and result["pcc"] > 0.999999 and "torch_float64" not in result
+    design = torch2hw.compile(network(), (torch.ones(3, 5), torch.tensor([5, 0, 1])))
+    loaded = design.compiled.loaded
+    assert loaded.oracle is not None
+    other = network("Sigmoid")
+    object.__setattr__(
+        loaded, "oracle", onnx_file.OnnxRuntime(other.SerializeToString(), ["input.1", "places"], ["output_1"])
+    )
+    with pytest.raises(CheckError, match="reads the file as another model than onnxruntime"):
+        design.simulate().check()
