@@ -8,7 +8,7 @@ PyTorch cannot run the model on those. All runs follow each other without a rese
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch

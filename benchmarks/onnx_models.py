@@ -1,0 +1,121 @@
+"""What becomes of the ONNX package's own test models.
+
+    python -m torch2hw.benchmarks.onnx_models [--simulate] [--seconds S] [NAME ...]
+
+Each model is imported up to linalg; with `--simulate`, those of at most `MAX_ELEMENTS` elements are simulated at
+N = 2 on the inputs that the package has for them, and compared with onnxruntime. Answers are kept in
+`benchmarks/onnx_models.json` and go on from there; the table is `benchmarks/onnx_models.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RECORD, TABLE = HERE / "onnx_models.json", HERE / "onnx_models.md"
+GROUPS = ("light", "pytorch-operator", "pytorch-converted")
+IMPORTED = "imported"
+MAX_ELEMENTS = 4096
+
+
+def models() -> Iterator[tuple[str, Path]]:
+    """Names and files."""
+    import onnx
+
+    data = Path(onnx.__file__).parent / "backend" / "test" / "data"
+    for group in GROUPS:
+        for path in sorted((data / group).rglob("*.onnx")):
+            name = path.parent.name if path.stem == "model" else path.stem
+            yield f"{group}: {name.removeprefix('test_')}", path
+
+
+def tried(path: Path, simulate: bool) -> str:
+    """`imported`, `bit-exact in C cycles`, or the refusal."""
+    from torch2hw.compiler.compiled import compile_model
+    from torch2hw.compiler.options import Options
+    from torch2hw.frontend.load_model import load
+    from torch2hw.sim.check import simulate_design
+    from torch2hw.tools.errors import SeveralErrors, Torch2HWError
+
+    try:
+        loaded = load(str(path))
+        compiled = compile_model(loaded, Options(partition=2), stop_at=None if simulate else "linalg")
+        ports = (*compiled.imported.inputs, *compiled.imported.outputs)
+        if not simulate or sum(_elements(port.shape) for port in ports) > MAX_ELEMENTS:
+            return IMPORTED
+        result = simulate_design(compiled, loaded.example_inputs)
+        result.check()
+    except Torch2HWError as error:
+        first = error.errors[0] if isinstance(error, SeveralErrors) else error
+        return f"{first.code}: {first.what}"
+    return f"bit-exact in {result.cycles[0]:,} cycles"
+
+
+def _elements(shape: Sequence[int]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def read() -> dict[str, str]:
+    """The record."""
+    found: dict[str, str] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    return found
+
+
+def write(record: dict[str, str]) -> None:
+    """The record and its table."""
+    RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    lines = [
+        "# ONNX's test models",
+        "",
+        "`python -m torch2hw.benchmarks.onnx_models --simulate` makes this: N = 2, compared with onnxruntime.",
+        "",
+        "| group | models | simulated, bit-exact | imported only | refused |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for group in GROUPS:
+        answers = [answer for name, answer in record.items() if name.startswith(f"{group}: ")]
+        kinds = Counter(
+            "exact" if each.startswith("bit-exact") else IMPORTED if each == IMPORTED else "refused" for each in answers
+        )
+        counts = " | ".join(str(kinds[kind]) for kind in ("exact", IMPORTED, "refused"))
+        lines.append(f"| {group} | {len(answers)} | {counts} |")
+    lines += ["", "| model | |", "| --- | --- |"]
+    lines += [f"| {name} | {answer} |" for name, answer in sorted(record.items())]
+    TABLE.write_text("\n".join(lines) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 3 if the answer for a model that was imported or simulated is a refusal now."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only models whose names hold one of these")
+    parser.add_argument("--simulate", action="store_true", help="simulate the small ones")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further model after so long")
+    parsed = parser.parse_args(arguments)
+    started, worse = time.monotonic(), 0
+    for name, path in models():
+        record = read()
+        held = record.get(name, "")
+        done = held.startswith("bit-exact") or (held == IMPORTED and not parsed.simulate)
+        if time.monotonic() - started > parsed.seconds:
+            break
+        if (done and not parsed.names) or (parsed.names and not any(each in name for each in parsed.names)):
+            continue
+        record[name] = tried(path, parsed.simulate)
+        good = record[name] == IMPORTED or record[name].startswith("bit-exact")
+        worse += bool(held == IMPORTED or held.startswith("bit-exact")) and not good
+        write(record)
+        print(f"{name}: {record[name]}", flush=True)
+    return 3 if worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
