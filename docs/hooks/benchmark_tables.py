@@ -25,6 +25,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "netlists.md": "Netlists and unknown state",
     "testbenches.md": "Test benches",
     "replays.md": "Replays of dumps",
+    "onnx_models.md": "ONNX models",
     "fuzz.md": "Fuzzer",
     "mutations.md": "Planted faults",
 }
