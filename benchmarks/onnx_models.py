@@ -2,9 +2,9 @@
 
     python -m torch2hw.benchmarks.onnx_models [--simulate] [--seconds S] [NAME ...]
 
-Each model is imported up to linalg; with `--simulate`, those with inputs of at most `MAX_ELEMENTS` elements are simulated at
-N = 2 and compared with onnxruntime. Answers are kept in
-`benchmarks/onnx_models.json` and go on from there; the table is `benchmarks/onnx_models.md`.
+Each model is imported up to linalg; with `--simulate`, those whose inputs have at most `MAX_ELEMENTS` elements are
+simulated at N = 2 and compared with onnxruntime. Answers are kept in `benchmarks/onnx_models.json`, and a further run
+goes on from there; the table is `benchmarks/onnx_models.md`.
 """
 
 from __future__ import annotations
