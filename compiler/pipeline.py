@@ -157,6 +157,7 @@ STATIC: tuple[Step, ...] = (
     *SIMPLIFY,
     Rewrite("divide-by-constants"),  # of what is no product by now
     *CHECKED,
+    Rewrite("tabulate-codes"),  # of arithmetic as it stays, on units that there are
     Rewrite("fuse-windows"),
     Rewrite("narrow-storage"),  # once kernels are fused: what is not stored is not rounded
     Rewrite("narrow-products"),
