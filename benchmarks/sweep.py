@@ -84,8 +84,12 @@ def sweep(
     synthesis: bool = True,
     fmax: bool = False,
     watch: Callable[[str], None] = lambda step: None,
+    counted: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Point]:
-    """Measure every point and write `folder`. A refused point stays, with its error; equal stems are numbered."""
+    """Measure every point and write `folder`. A refused point stays, with its error; equal stems are numbered.
+
+    `counted` is told how many points are measured, and of how many.
+    """
     check_free(folder)
     if find_spec("matplotlib") is None:
         raise MissingTool(
@@ -93,10 +97,11 @@ def sweep(
         )
     stems = [readable(escaped(Path(spec).stem)) for spec in specs]
     names = [stem if stems.count(stem) == 1 else f"{stem} {k}" for k, stem in enumerate(stems, 1)]
-    points = []
+    points: list[Point] = []
     for spec, name in zip(specs, names, strict=True):
         for factor in factors:
             at = replace(options, partition=factor)
+            counted(len(points), len(specs) * len(factors))
             points.append(
                 measure(spec, at, name=name, model=model, inputs=inputs, synthesis=synthesis, fmax=fmax, watch=watch)
             )

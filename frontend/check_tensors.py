@@ -36,6 +36,10 @@ FACTORISING = frozenset(
     | {f"aten.linalg_{name}" for name in "qr svd svdvals eig eigh eigvals eigvalsh lu lu_factor matrix_rank".split()}
 )
 
+TRANSPARENT = frozenset(["wrap_with_autocast", "wrap_with_set_grad_enabled"])
+"""What torch.export makes of `with torch.autocast(…)` and the like: a graph of its own, which becomes part of the one
+around it when operations are decomposed."""
+
 
 def check_tensor(
     tensor: torch.Tensor, what: str, place: Place, operation: str | None = None
@@ -134,9 +138,14 @@ def check_graph(graph: fx.Graph, place_of: Callable[[fx.Node], Place]) -> Iterat
         if not refused.isdisjoint(node.all_input_nodes):
             refused.add(node)
         elif node.op == "call_function":
+            errors: list[Torch2HWError] = []
             name, place = operation_name(node.target), place_of(node)
-            if isinstance(node.target, torch._ops.HigherOrderOperator):
-                errors: list[Torch2HWError] = [
+            if name in TRANSPARENT:
+                inside = [each for each in node.all_input_nodes if each.op == "get_attr"]
+                modules = [getattr(graph.owning_module, str(each.target)) for each in inside]
+                errors = [each for module in modules for each in check_graph(module.graph, place_of)]
+            elif isinstance(node.target, torch._ops.HigherOrderOperator):
+                errors = [
                     DataDependentControlFlow(
                         f"control flow that depends on values: torch.{name}",
                         location=place,

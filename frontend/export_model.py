@@ -127,14 +127,14 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
         _note_operations(program, sources)
         raise_all(list(check_graph(program.graph, lambda node: _place(node, sources))))
         raise_all(list(_check_results(returned, results, place)))
-        program = _decompose(program)
+        program = _decompose(program, place)
         changed = list(program.graph_signature.user_inputs_to_mutate.values())
         if changed:
             copies = [program.graph_signature.user_inputs.index(name) for name in changed]
             flat = _Flat(loaded.model, arguments, copies)
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
-            program = _decompose(program)
+            program = _decompose(program, place)
         refused = [*check_decomposed(program.graph, lambda node: _place(node, sources)), *_check_state(program, place)]
         refused = refused or [*repeats(loaded.model, run, tensors, results, place)]
     states = bool(refused) and all(isinstance(each, StatefulModel) for each in refused)
@@ -250,10 +250,20 @@ def _export(flat: _Flat, tensors: Sequence[torch.Tensor], sources: Sources, plac
         ) from None
 
 
-def _decompose(program: Any) -> Any:
+def _decompose(program: Any, place: tuple[str, int]) -> Any:
     from torch2hw.frontend.decompositions import decompositions
 
-    program = program.run_decompositions(decompositions())
+    try:
+        program = program.run_decompositions(decompositions())
+    except RuntimeError as error:
+        if "torch.ops.higher_order." not in str(error):
+            raise
+        raise NotExportable(
+            "torch.export cannot write out what the model computes inside torch.func or with gradients",
+            location=place,
+            why="it must become a graph of plain tensor operations",
+            fix="write the derivative out as a formula",
+        ) from None
     for name in program.graph_signature.inputs_to_buffers.values():
         if name not in program.state_dict:  # not persistent: torch-mlir's importer looks for all of them there
             program.state_dict[name] = program.constants[name]
@@ -295,7 +305,7 @@ def _check_state(program: Any, place: tuple[str, int]) -> Iterator[Torch2HWError
 def _locate(program: Any, model: nn.Module, sources: Sources) -> None:
     """Rewrite each node's stack trace as the module docstring says."""
     sites = {path: module.__dict__.get(SITE) for path, module in model.named_modules()}
-    for node in program.graph.nodes:
+    for node in _all_nodes(program):
         frames = [(file, line) for file, line in _frames(node) if sources.owns(file)]
         stack = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
         layer = (stack[-1] if stack else "").removeprefix("model").removeprefix(".")
@@ -307,10 +317,17 @@ def _locate(program: Any, model: nn.Module, sources: Sources) -> None:
         node.meta["stack_trace"] = "\n".join(lines)
 
 
+def _all_nodes(program: Any) -> Iterator[Any]:
+    """Those of the program's graph, and of the graphs in it."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            yield from module.graph.nodes
+
+
 def _note_operations(program: Any, sources: Sources) -> None:
     """Which operations each line has, for messages."""
     found: dict[tuple[str, int], dict[str, None]] = {}
-    for node in program.graph.nodes:
+    for node in _all_nodes(program):
         frames = [frame for frame in _frames(node) if not frame[0].startswith(LAYER_FRAME)]
         if node.op == "call_function" and frames and "." in str(node.target):
             found.setdefault(frames[-1], {})[operation_name(node.target)] = None

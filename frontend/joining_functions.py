@@ -12,12 +12,14 @@ from torch import Tensor
 
 
 def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of several types, in the type that holds them all; torch-mlir extends unsigned ones by their sign."""
-    kinds = [each.dtype for each in tensors]
-    if len(set(kinds)) == 1:
+    """Tensors of several types, in the type that holds them all; torch-mlir extends unsigned ones by their sign. Empty
+    ones, such as a cache before its first entry, add nothing but their type."""
+    kinds = {each.dtype for each in tensors}
+    parts = [each for each in tensors if each.numel()] or list(tensors)
+    if len(kinds) == 1 and len(parts) == len(tensors):
         return NotImplemented  # type: ignore[no-any-return]
     kind = functools.reduce(torch.promote_types, kinds)
-    return torch.cat([each.to(kind) for each in tensors], dim)
+    return torch.cat([each.to(kind) for each in parts], dim)
 
 
 def _common_type(tensors: Sequence[Tensor]) -> torch.dtype:

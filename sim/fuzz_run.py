@@ -68,8 +68,12 @@ def fuzz(
     task: Callable[[int], Outcome] = run_seed,
     seconds: float | None = None,
     tell: Callable[[str], None] = print,
+    counted: Callable[[int], None] = lambda done: None,
 ) -> Summary:
-    """Run seeds, `width` at a time, starting none after `seconds`; tell of those that did not pass, write failures."""
+    """Run seeds, `width` at a time, starting none after `seconds`; tell of those that did not pass, write failures.
+
+    `counted` is told how many models are done.
+    """
     summary, started = Summary(), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -85,6 +89,7 @@ def fuzz(
             table.writerow(COLUMNS)
         for outcome in outcomes(until_time_is_up(), executor, width, task):
             summary.add(outcome)
+            counted(summary.verdicts.total())
             layers = " + ".join(outcome.kinds)
             row = (outcome.seed, outcome.verdict, f"{outcome.seconds:.1f}", outcome.options, layers, outcome.detail)
             table.writerow(row)

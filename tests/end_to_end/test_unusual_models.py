@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 import torch2hw
 from torch2hw.analysis.stored_arrays import from_torch, to_torch
 from torch2hw.cli import main
-from torch2hw.frontend.refusals import NotExportable, StatefulModel, UnsupportedOperation
+from torch2hw.frontend.refusals import NotExportable, StatefulModel, UnsupportedDtype, UnsupportedOperation
 from torch2hw.sim.check import references
 
 RANDOM = torch.Generator().manual_seed(1)
@@ -172,6 +172,36 @@ def test_factorisations_are_refused_by_name(function: Callable[..., object]) -> 
     with pytest.raises(UnsupportedOperation, match=r"aten.linalg_\w+ is unsupported") as refusal:
         torch2hw.compile(Computed(lambda x: function(x)), (r(3, 3),))
     assert "write out the formula" in (refusal.value.fix or "")
+
+
+class Contexts(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = x @ x.t()
+            with torch.inference_mode():
+                z = y.softmax(-1)
+        with torch.enable_grad():
+            w = torch.cat([torch.zeros(0, 2), x[:, :2]]) * 2
+        return z, w.sum(), torch.cat([torch.zeros(2, 0, dtype=torch.int32), y.float()], 1)
+
+
+def test_contexts_and_empty_parts() -> None:
+    """`with torch.autocast` rounds what it says; grad modes change nothing; an empty part adds nothing."""
+    check(Contexts(), r(2, 4))
+
+
+class InContext(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return torch.fft.rfft(x).abs()
+
+
+def test_what_is_refused_in_a_context() -> None:
+    with pytest.raises(UnsupportedDtype, match="is complex") as caught:
+        torch2hw.compile(InContext(), (r(2, 4),))
+    assert (
+        caught.value.location is not None and caught.value.location[1] == InContext.forward.__code__.co_firstlineno + 2
+    )
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")

@@ -114,10 +114,9 @@ def test_rounds(tmp_path: Path) -> None:
     [
         (["--schedule", "sequential"], "--schedule sequential"),
         (["--stop-after", "fuse-epilogues"], "--stop-after"),
+        (["--sums", "block"], "--sums block"),
     ],
 )
-def test_what_has_no_scheduled_level_is_refused(
-    other: list[str], named: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_has_no_cpp_is_refused(other: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(EXAMPLES / "ffnn.py"), "--emit", "hls", *other]) == 2
     assert f"error[usage]: --emit hls: unsupported with {named}\n" in capsys.readouterr().err

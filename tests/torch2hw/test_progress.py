@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.progress import PERIOD_SECONDS, Progress
+from torch2hw.progress import PERIOD_SECONDS, Progress, shown_left
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, terminal: bool, tmp_path: Path, quiet: bool = False) -> str:
@@ -38,3 +38,29 @@ def test_a_terminal_sees_the_step_and_the_cycles_a_second(monkeypatch: pytest.Mo
 def test_a_file_and_a_quiet_run_see_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert shown(monkeypatch, False, tmp_path) == "end"
     assert shown(monkeypatch, True, tmp_path, quiet=True) == "end"
+
+
+def test_how_far_and_how_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "w", closefd=False) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        with Progress() as progress:
+            progress.part(0, 4, "points")
+            progress.step("synthesise", 240)
+            time.sleep(2 * PERIOD_SECONDS)
+            monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 60)
+            progress.part(1, 4, "points")
+            time.sleep(2 * PERIOD_SECONDS)
+            progress.tell("seed 3: failed")
+    text = os.read(reader, 4096).decode()
+    assert "0.2 s  0 of 4 points: synthesise, about 4 min left" in text
+    assert " s  1 of 4 points, about 3 min left: synthesise, about 3 min left" in text
+    assert "\r\033[Kseed 3: failed\r\n" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "about 5 s left"), (42, "about 40 s left"), (100, "about 2 min left"), (9000, "about 2.5 h left")],
+)
+def test_time_left_is_as_coarse_as_it_is_sure(seconds: float, text: str) -> None:
+    assert shown_left(seconds) == text

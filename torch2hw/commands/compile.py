@@ -38,8 +38,9 @@ def run(parsed: argparse.Namespace) -> int:
         check_writable(parsed.output)
     if parsed.stop_after is not None:
         pass_named(parsed.stop_after)
-    if parsed.emit == "hls" and (parsed.schedule == "sequential" or parsed.stop_after is not None):
-        other = "--stop-after" if parsed.stop_after is not None else "--schedule sequential"
+    if parsed.emit == "hls" and (parsed.schedule == "sequential" or parsed.sums == "block" or parsed.stop_after):
+        other = "--schedule sequential" if parsed.schedule == "sequential" else "--sums block"
+        other = "--stop-after" if parsed.stop_after else other
         raise UsageError(f"--emit hls: unsupported with {other}", fix="leave one of the two out")
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress, stop_level(parsed, parsed.schedule), parsed.stop_after)

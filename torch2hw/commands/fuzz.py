@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +50,7 @@ def run(parsed: argparse.Namespace) -> int:
     seeds = range(int(span[1]), int(span[2] or span[1]) + 1) if span else range(0)
     if not seeds:
         raise UsageError(f"--seeds {parsed.seeds}: not a range of whole numbers", fix="use --seeds 0..99")
+    from torch2hw.progress import Progress
     from torch2hw.sim import fuzz_run
     from torch2hw.sim.fuzz import run_seed
 
@@ -59,11 +59,18 @@ def run(parsed: argparse.Namespace) -> int:
         executor, width = fuzz_run.dask_cluster(parsed.dask)
         task = fuzz_run.in_a_process
 
-    def tell(text: str) -> None:
-        if not parsed.quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    summary = fuzz_run.fuzz(seeds, executor, width, parsed.output, task=task, seconds=parsed.seconds, tell=tell)
+    with Progress(parsed.quiet) as progress:
+        progress.step("compile and simulate random models", parsed.seconds)
+        summary = fuzz_run.fuzz(
+            seeds,
+            executor,
+            width,
+            parsed.output,
+            task=task,
+            seconds=parsed.seconds,
+            tell=lambda text: None if parsed.quiet else progress.tell(text),
+            counted=lambda done: progress.part(done, len(seeds), "models"),
+        )
     if parsed.json:
         import json
 

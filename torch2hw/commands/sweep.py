@@ -44,6 +44,7 @@ def run(parsed: argparse.Namespace) -> int:
             synthesis=not parsed.no_synthesis,
             fmax=parsed.fmax,
             watch=progress.step,
+            counted=lambda done, total: progress.part(done, total, "points"),
         )
     if parsed.json:
         print(json_text(points), end="")
