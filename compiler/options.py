@@ -23,7 +23,7 @@ CONTROLS = ("shared", "arms")
 QUANTISATIONS = ("int8", "int8:per-tensor")
 PORTS = ("float", "int8")
 SUMS = ("float", "block")
-INTERFACES = {"mem": None, "axis": 32}
+INTERFACES = {"mem": None, "axis": 32, "axi": 64}
 """How a host reaches a design, with the default width of a beat."""
 MAX_BANKS = 64
 
@@ -55,8 +55,9 @@ class Options:
     `keep_float`: names of layers that stay in floats.
     `io`: what the ports of a quantised model hold: `float`, or `int8`, codes; None: codes where it is quantised here.
     `sums`: how lanes add to one sum: `float`, with a tree of adders, or `block`, in a dot product unit, rounded once.
-    `interface`: `mem`, memories in the design; `axis`, a stream for each input and output.
-    `data_bits`: bits of a beat of `axis`, 32, 64, 128, 256 or 512; None: 32.
+    `interface`: `mem`, memories in the design; `axis`, a stream for each input and output; `axi`, a master that fetches
+    inputs and writes outputs, with registers.
+    `data_bits`: bits of a beat, 32, 64, 128, 256 or 512; None: 32 for `axis`, 64 for `axi`.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     `paired_products`: two products of codes that share an operand use one multiplier of 27 by 18 bits.
     """
@@ -160,7 +161,7 @@ class Options:
                 raise UsageError(
                     f"--data-bits {self.data_bits}: not for --interface mem",
                     why="its ports have the width of an element",
-                    fix="leave it out, or add --interface axis",
+                    fix="leave it out, or add --interface axis or axi",
                 )
             return
         if self.data_bits is not None and self.data_bits not in DATA_BITS:
@@ -180,9 +181,11 @@ class Options:
         """The interface, with its width."""
         if self.interface == "mem":
             return MEMORY
-        from torch2hw.dialects.stream_interface import StreamInterface  # with it comes NumPy
+        from torch2hw.dialects.bus_interface import BusInterface  # with it comes NumPy
+        from torch2hw.dialects.stream_interface import StreamInterface
 
-        return StreamInterface(self.data_bits or INTERFACES[self.interface] or 0)
+        made = StreamInterface if self.interface == "axis" else BusInterface
+        return made(self.data_bits or INTERFACES[self.interface] or 0)
 
     @staticmethod
     def given(options: Mapping[str, Any]) -> Options:

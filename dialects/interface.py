@@ -68,6 +68,10 @@ class Interface(ABC):
     def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
         """The manifest's entries about how the host reaches an input or output."""
 
+    def numbered_entries(self, number: int) -> dict[str, Any]:
+        """The manifest's entries about a tensor that follow from its number, inputs first, then outputs."""
+        return {}
+
     @abstractmethod
     def run_entries(self, tensors: Sequence[Buffer], latency_cycles: int) -> dict[str, Any]:
         """The manifest's entries about the runs of a design of this latency, with all its inputs and outputs."""

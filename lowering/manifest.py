@@ -14,8 +14,8 @@ from torch2hw.lowering.static.scheduled_to_calyx import CalyxProgram
 VERSION = 1
 
 
-def tensor(buffer: Buffer, interface: Interface) -> dict[str, Any]:
-    """The entry of an input or output."""
+def tensor(buffer: Buffer, interface: Interface, number: int) -> dict[str, Any]:
+    """The entry of an input or output; `number` counts inputs first, then outputs."""
     return {
         "name": buffer.name,
         "shape": list(buffer.shape),
@@ -23,6 +23,7 @@ def tensor(buffer: Buffer, interface: Interface) -> dict[str, Any]:
         "width": buffer.width_bits,
         **({} if buffer.codes is None else asdict(buffer.codes)),
         **interface.tensor_entries(buffer),
+        **interface.numbered_entries(number),
     }
 
 
@@ -46,8 +47,8 @@ def manifest(
         "macs": sum(kernel.macs for kernel in program.kernels),
         "mac_lanes": mac_lanes(design),
         **interface.run_entries((*program.inputs, *program.outputs), design.latency_cycles),
-        "inputs": [tensor(buffer, interface) for buffer in program.inputs],
-        "outputs": [tensor(buffer, interface) for buffer in program.outputs],
+        "inputs": [tensor(buffer, interface, number) for number, buffer in enumerate(program.inputs)],
+        "outputs": [tensor(buffer, interface, len(program.inputs) + k) for k, buffer in enumerate(program.outputs)],
         "components": [
             {
                 "name": circuit.component.name,
@@ -81,8 +82,8 @@ def sequential_manifest(
         "macs": macs,
         "mac_lanes": max(lanes, default=0),
         **interface.run_entries((*program.inputs, *program.outputs), design.latency_cycles),
-        "inputs": [tensor(buffer, interface) for buffer in program.inputs],
-        "outputs": [tensor(buffer, interface) for buffer in program.outputs],
+        "inputs": [tensor(buffer, interface, number) for number, buffer in enumerate(program.inputs)],
+        "outputs": [tensor(buffer, interface, len(program.inputs) + k) for k, buffer in enumerate(program.outputs)],
         "components": [],
     }
 

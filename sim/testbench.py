@@ -39,8 +39,11 @@ BENCH_FILES = (
     "cocotest_unit.py",
     "test_design.py",
 )
-MEMORY_FILES = ("cocotest_top.py",)
-STREAM_FILES = ("stream_interface.py", "cocotest_streams.py")
+INTERFACE_FILES = {
+    "mem": ("cocotest_top.py",),
+    "axis": ("stream_interface.py", "cocotest_streams.py"),
+    "axi": ("stream_interface.py", "bus_interface.py", "cocotest_bus.py"),
+}
 
 
 def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: Path, seed: int = 1) -> None:
@@ -49,7 +52,6 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     _, tensors = Structure.of(arguments)
     random = np.random.default_rng(seed)
     design = design_texts(compiled, f"{compiled.top}.sv")
-    streams = compiled.options.interface == "axis"
     inputs = compiled.reference.inputs
     example = [from_torch(tensor) for tensor in tensors]
     sets = input_sets(inputs, example, random, free_inputs(compiled.reference))
@@ -66,7 +68,7 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
         "vectors/units.json": _json(units),
         **{f"vectors/{name}": text for name, text in vectors.items()},
     }
-    for name in (*BENCH_FILES, *(STREAM_FILES if streams else MEMORY_FILES)):
+    for name in (*BENCH_FILES, *INTERFACE_FILES[compiled.options.interface]):
         texts[name] = (files("torch2hw.sim") / "testbench_files" / name).read_text()
     write_folder(directory, texts, last=True)
 

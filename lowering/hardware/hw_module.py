@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from torch2hw.dialects.interface import HostPort
 from torch2hw.lowering.hardware.hw_text import HwBody
 
 CLOCK = "!seq.clock"
@@ -32,6 +33,11 @@ def entering(name: str, width_bits: int = 1) -> ModulePort:
 def leaving(name: str, width_bits: int = 1) -> ModulePort:
     """An output."""
     return ModulePort(name, width_bits, False)
+
+
+def host_ports(ports: Sequence[HostPort]) -> list[ModulePort]:
+    """A host's ports, the first of which is the clock."""
+    return [ModulePort(port.name, port.width_bits if number else 0, port.is_input) for number, port in enumerate(ports)]
 
 
 CLOCK_AND_RESET = (ModulePort("clk", 0, True), entering("reset"))

@@ -10,6 +10,7 @@ why:    the options avoid what some tools do not accept: local variables in alwa
 from __future__ import annotations
 
 import io
+import re
 
 from torch2hw.tools.circt_bindings import export_verilog, ir, passmanager, register_dialects
 
@@ -38,6 +39,11 @@ HEADER = """\
 // verilator lint_off PINCONNECTEMPTY
 
 """
+INTERRUPT_HEADER = """\
+// Vitis calls the port so, and C++ code a type.
+// verilator lint_off SYMRSVDWORD
+
+"""
 
 
 def export(hw_text: str) -> str:
@@ -54,7 +60,8 @@ def export(hw_text: str) -> str:
     text = "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))  # CIRCT leaves blanks at ends
     # Our arrays are packed and their elements sized: the pattern '{a, b} is the concatenation {a, b}, which Icarus 11
     # reads. CIRCT has no option for that, and no quoted text of ours has these characters.
-    return HEADER + text.replace("'{", "{") + "\n"
+    header = HEADER + (INTERRUPT_HEADER if re.search(r"\binterrupt\b", text) else "")
+    return header + text.replace("'{", "{") + "\n"
 
 
 def _forget_own_lines(module: ir.Module) -> None:

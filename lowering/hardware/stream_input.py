@@ -41,13 +41,14 @@ def page_memory(layout: StreamLayout, read_enable: bool = False) -> Memory:
     return ram(layout.buffer.width_bits, 2 * layout.buffer.bank_elements, read_enable)
 
 
-def stream_input(name: str, layout: StreamLayout, read: list[int], counts_dropped: bool = True) -> Module:
-    """The module. `read` are the banks that the core reads; the others have no memory. Without `counts_dropped`, there
-    is no port `dropped`."""
+def stream_input(name: str, layout: StreamLayout, read: list[int], judged: bool = True) -> Module:
+    """The module. `read` are the banks that the core reads; the others have no memory. With `judged` false, every
+    packet is right: there are no ports tlast and dropped, but `accepted`, high in the last cycle of a packet, and
+    `room`, high while a page is free."""
     buffer, bits = layout.buffer, layout.data_bits
-    ports = [*CLOCK_AND_RESET, entering("tdata", bits), entering("tlast"), entering("tvalid"), leaving("tready")]
+    ports = [*CLOCK_AND_RESET, entering("tdata", bits), entering("tvalid"), leaving("tready")]
     ports += [leaving("available"), entering("finish")]
-    ports += [leaving("dropped", DROPPED_BITS)] if counts_dropped else []
+    ports += [entering("tlast"), leaving("dropped", DROPPED_BITS)] if judged else [leaving("accepted"), leaving("room")]
     for bank in read:
         names = bank_ports(buffer, bank)
         ports += [entering(names.address, address_bits(buffer.bank_elements)), leaving(names.data, buffer.width_bits)]
@@ -60,20 +61,20 @@ def stream_input(name: str, layout: StreamLayout, read: list[int], counts_droppe
 
     walk = Walk(body, layout, moving, restart)
     words, whole, taken = _elements(body, layout, moving, restart, walk.last, offered)
-    over = body.name("over")
+    over = body.name("over") if judged else body.zero
     taken = body.any_of(taken, over)
     beat = body.all_of(offered, taken)
     body.define(moving, f"hw.wire {body.all_of(offered, whole, body.invert(over))} : i1")
     ends = body.all_of(moving, walk.last)  # in this beat, the last of a tensor
-    body.define(restart, f"hw.wire {body.any_of(ends, body.all_of(beat, '%tlast'))} : i1")
-    body.define(accepted, f"hw.wire {body.all_of(ends, '%tlast')} : i1")
-    following = body.any_of(body.all_of(ends, body.invert("%tlast")), body.all_of(over, body.invert("%tlast")))
-    body.register(over, following, 1, enable=body.any_of(ends, beat))
-
-    outputs = {"tready": body.all_of(room, taken), "available": both.any_full}
-    if counts_dropped:
-        wrong = body.all_of(beat, "%tlast", body.invert(ends))
+    tlast = "%tlast" if judged else ends
+    body.define(restart, f"hw.wire {body.any_of(ends, body.all_of(beat, tlast))} : i1")
+    body.define(accepted, f"hw.wire {body.all_of(ends, tlast)} : i1")
+    outputs = {"tready": body.all_of(room, taken), "available": both.any_full, "accepted": accepted, "room": room}
+    if judged:
+        wrong = body.all_of(beat, tlast, body.invert(ends))
         outputs["dropped"] = _saturating(body, wrong)
+        longer = body.all_of(body.any_of(ends, over), body.invert(tlast))
+        body.register(over, longer, 1, enable=body.any_of(ends, beat))
     for bank, lane, turn in layout.banks():
         if bank in read:
             here = body.all_of(moving, walk.is_at(body, turn))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from torch2hw.dialects.bus_interface import BusInterface
 from torch2hw.dialects.calyx_builder import CONTROL_INPUTS, ComponentBuilder
 from torch2hw.dialects.interface import CONTROL, Interface
 from torch2hw.dialects.loops import Buffer
@@ -11,6 +12,7 @@ from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.stream_interface import StreamInterface
 from torch2hw.frontend.refusals import CollidingPorts
+from torch2hw.lowering.hardware.axi_wrapper import axi_wrapper
 from torch2hw.lowering.hardware.axis_wrapper import axis_wrapper
 from torch2hw.lowering.hardware.hw_module import Module, ModulePort
 
@@ -23,8 +25,10 @@ def surroundings(
     names: UniqueNames,
 ) -> dict[str, str]:
     """The definitions around `core`. `reads`: the banks of each input that it reads; `names` gives free ones."""
-    assert isinstance(interface, StreamInterface), f"nothing surrounds a design with the interface {interface.name}"
     _check_names(interface, program)
+    if isinstance(interface, BusInterface):
+        return axi_wrapper(interface, program, core_module(core), reads, names)
+    assert isinstance(interface, StreamInterface), f"nothing surrounds a design with the interface {interface.name}"
     return axis_wrapper(interface, program, core_module(core), reads, names)
 
 

@@ -90,7 +90,7 @@ def test_a_simulator_is_installed():
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_top(simulator):
     """The design through its host interface."""
-    bench = "cocotest_streams" if DESIGN.get("interface") == "axis" else "cocotest_top"
+    bench = {"axis": "cocotest_streams", "axi": "cocotest_bus"}.get(DESIGN.get("interface"), "cocotest_top")
     run(simulator, bench, DESIGN["top"], "top", {}, DESIGN["latency_cycles"])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.commands.argument_types import number
-from torch2hw.compiler.options import BANKINGS, CONTROLS, DTYPES, INTERFACES, SCHEDULES, SUBNORMALS, Options
+from torch2hw.compiler.options import BANKINGS, CONTROLS, DTYPES, SCHEDULES, SUBNORMALS, Options
 from torch2hw.tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,9 +128,12 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
         "--interface",
         default="mem",
         metavar="HOW",
-        help=f"{' or '.join(INTERFACES)}: memories inside, or AXI4-Stream around double buffers (default mem)",
+        help="mem, memories inside; axis, AXI4-Stream, or axi, AXI4 master and AXI4-Lite, around double buffers "
+        "(default mem)",
     )
-    parser.add_argument("--data-bits", metavar="W", help="bits of a beat: 32, 64, 128, 256 or 512 (default axis 32)")
+    parser.add_argument(
+        "--data-bits", metavar="W", help="bits of a beat: 32, 64, 128, 256 or 512 (default axis 32, axi 64)"
+    )
     parser.add_argument("--top", metavar="NAME", help="name of the top module (default: the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")

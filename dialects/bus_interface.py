@@ -1,0 +1,152 @@
+"""The interface `axi`: an AXI4 master that fetches inputs and writes outputs, and AXI4-Lite registers that start runs.
+
+port               width  direction  of
+ap_clk, ap_rst_n   1      input      the design: rising edge; synchronous, active low
+interrupt          1      output     the design: high while an interrupt is enabled and pending
+s_axi_control_…           both       registers: AXI4-Lite, 32 bits (LITE)
+m_axi_gmem_…              both       memory: AXI4, 64-bit addresses (MASTER)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch2hw.dialects.interface import HostPort, Interface
+from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.stream_interface import CLOCK, RESET
+from torch2hw.dialects.stream_layout import StreamLayout, interval_cycles
+
+LITE_PREFIX, MASTER_PREFIX = "s_axi_control", "m_axi_gmem"
+INTERRUPT = HostPort("interrupt", 1, False)
+LITE_ADDRESS_BITS = 12
+ADDRESS_BITS = 64
+VERSION = 1
+FIRST_ADDRESS, ADDRESS_STEP = 0x10, 12
+CONTROL_REGISTERS = (("ctrl", 0x00, 8, "rw"), ("gie", 0x04, 1, "rw"), ("ier", 0x08, 2, "rw"), ("isr", 0x0C, 2, "rw"))
+STATUS_REGISTERS = (
+    ("version", 0x800, 32, "r"),
+    ("error", 0x804, 3, "r"),
+    ("runs", 0x808, 32, "r"),
+    ("cycles", 0x80C, 32, "r"),
+    ("cycles_high", 0x810, 32, "r"),
+    ("read_errors", 0x814, 32, "r"),
+    ("write_errors", 0x818, 32, "r"),
+)
+MAX_TENSORS = (0x800 - FIRST_ADDRESS) // ADDRESS_STEP
+
+LITE = tuple(
+    HostPort(f"{LITE_PREFIX}_{name}", width, is_input)
+    for name, width, is_input in (
+        ("awaddr", LITE_ADDRESS_BITS, True),
+        ("awvalid", 1, True),
+        ("awready", 1, False),
+        ("wdata", 32, True),
+        ("wstrb", 4, True),
+        ("wvalid", 1, True),
+        ("wready", 1, False),
+        ("bresp", 2, False),
+        ("bvalid", 1, False),
+        ("bready", 1, True),
+        ("araddr", LITE_ADDRESS_BITS, True),
+        ("arvalid", 1, True),
+        ("arready", 1, False),
+        ("rdata", 32, False),
+        ("rresp", 2, False),
+        ("rvalid", 1, False),
+        ("rready", 1, True),
+    )
+)
+
+
+def master_ports(data_bits: int) -> tuple[HostPort, ...]:
+    """The ports of the master."""
+    request = (
+        ("id", 1),
+        ("addr", ADDRESS_BITS),
+        ("len", 8),
+        ("size", 3),
+        ("burst", 2),
+        ("lock", 1),
+        ("cache", 4),
+        ("prot", 3),
+        ("qos", 4),
+        ("region", 4),
+    )
+    found = []
+    for channel in ("aw", "ar"):
+        found += [(f"{channel}{name}", width, False) for name, width in request]
+        found += [(f"{channel}valid", 1, False), (f"{channel}ready", 1, True)]
+    found += [("wdata", data_bits, False), ("wstrb", data_bits // 8, False), ("wlast", 1, False)]
+    found += [("wvalid", 1, False), ("wready", 1, True)]
+    found += [("bid", 1, True), ("bresp", 2, True), ("bvalid", 1, True), ("bready", 1, False)]
+    found += [("rid", 1, True), ("rdata", data_bits, True), ("rresp", 2, True), ("rlast", 1, True)]
+    found += [("rvalid", 1, True), ("rready", 1, False)]
+    return tuple(HostPort(f"{MASTER_PREFIX}_{name}", width, is_input) for name, width, is_input in found)
+
+
+@dataclass(frozen=True)
+class BusInterface(Interface):
+    """A master whose beats have `data_bits`."""
+
+    data_bits: int
+    name: ClassVar[str] = "axi"
+    surrounds: ClassVar[bool] = True
+
+    def layout(self, buffer: Buffer) -> StreamLayout:
+        """How a tensor lies in beats."""
+        return StreamLayout(buffer, self.data_bits)
+
+    def control_ports(self) -> tuple[HostPort, ...]:
+        """All ports: none belongs to one tensor."""
+        return (CLOCK, RESET, INTERRUPT, *LITE, *master_ports(self.data_bits))
+
+    def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
+        """None."""
+        return ()
+
+    def control_entries(self) -> dict[str, Any]:
+        """Clock and reset, and the width of a beat."""
+        return {
+            "interface": self.name,
+            "data_bits": self.data_bits,
+            "clock": CLOCK.name,
+            "reset": RESET.name,
+            "reset_active": "low",
+        }
+
+    def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
+        """The bytes."""
+        return {"bytes": self.layout(buffer).bytes}
+
+    def numbered_entries(self, number: int) -> dict[str, Any]:
+        """The register of its address."""
+        return {"address_register": address_register(number)}
+
+    def run_entries(self, tensors: Sequence[Buffer], latency_cycles: int) -> dict[str, Any]:
+        """Cycles from run to run with a memory that answers at once; and the registers."""
+        return {"interval_cycles": self.interval(tensors, latency_cycles), "registers": registers(tensors)}
+
+    def interval(self, tensors: Sequence[Buffer], latency_cycles: int) -> int:
+        """All inputs share the read channel, and all outputs the write channel."""
+        sides = ([b for b in tensors if b.storage.host_writes], [b for b in tensors if not b.storage.host_writes])
+        transfers = [sum(self.layout(buffer).cycles for buffer in side) for side in sides]
+        return max(interval_cycles(latency_cycles, ()), *transfers)
+
+
+def address_register(number: int) -> int:
+    """The offset of the low half of a tensor's address; inputs are numbered first, then outputs."""
+    return FIRST_ADDRESS + ADDRESS_STEP * number
+
+
+def registers(tensors: Sequence[Buffer]) -> list[dict[str, Any]]:
+    """Every register, for the manifest."""
+    found = list(CONTROL_REGISTERS)
+    for number, buffer in enumerate(tensors):
+        offset = address_register(number)
+        found += [(f"{buffer.name}_address", offset, 32, "rw"), (f"{buffer.name}_address_high", offset + 4, 32, "rw")]
+    return [
+        {"name": name, "offset": offset, "bits": bits, "access": access}
+        for name, offset, bits, access in (*found, *STATUS_REGISTERS)
+    ]
