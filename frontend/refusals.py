@@ -83,6 +83,12 @@ class CollidingPorts(Torch2HWError):
     code = "colliding-ports"
 
 
+class TooManyTensors(Torch2HWError):
+    """The model has more inputs and outputs than the interface has registers for their addresses."""
+
+    code = "too-many-tensors"
+
+
 class UnsupportedOperation(Torch2HWError):
     """An operation that is not supported."""
 

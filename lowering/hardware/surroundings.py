@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from torch2hw.dialects.bus_interface import BusInterface
+from torch2hw.dialects.bus_interface import MAX_TENSORS, BusInterface
 from torch2hw.dialects.calyx_builder import CONTROL_INPUTS, ComponentBuilder
 from torch2hw.dialects.interface import CONTROL, Interface
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.stream_interface import StreamInterface
-from torch2hw.frontend.refusals import CollidingPorts
+from torch2hw.frontend.refusals import CollidingPorts, TooManyTensors
 from torch2hw.lowering.hardware.axi_wrapper import axi_wrapper
 from torch2hw.lowering.hardware.axis_wrapper import axis_wrapper
 from torch2hw.lowering.hardware.hw_module import Module, ModulePort
@@ -27,6 +27,7 @@ def surroundings(
     """The definitions around `core`. `reads`: the banks of each input that it reads; `names` gives free ones."""
     _check_names(interface, program)
     if isinstance(interface, BusInterface):
+        _check_tensors(program)
         return axi_wrapper(interface, program, core_module(core), reads, names)
     assert isinstance(interface, StreamInterface), f"nothing surrounds a design with the interface {interface.name}"
     return axis_wrapper(interface, program, core_module(core), reads, names)
@@ -35,8 +36,6 @@ def surroundings(
 def _check_names(interface: Interface, program: Program) -> None:
     """Refuses ports that differ in case alone, and a top module that is called like a port: VHDL, block designs and
     test benches ignore case."""
-    files = [kernel.source.file for kernel in program.kernels if kernel.source is not None]
-    location = (files[0], 0) if files else None
     taken = {program.name.lower(): f"the top module {program.name}"}
     for buffer in (*program.inputs, *program.outputs):
         what = f"the {'input' if buffer.storage.host_writes else 'output'} {buffer.name}"
@@ -45,10 +44,27 @@ def _check_names(interface: Interface, program: Program) -> None:
             if other != what:
                 raise CollidingPorts(
                     f"{what} and {other} give --interface {interface.name} one name: {port.name}",
-                    location=location,
+                    location=_location(program),
                     why="VHDL, block designs and test benches do not tell upper from lower case",
                     fix="choose another --top" if "module" in other else "rename one of them in the model",
                 )
+
+
+def _check_tensors(program: Program) -> None:
+    """Refuses more tensors than there are address registers."""
+    tensors = len(program.inputs) + len(program.outputs)
+    if tensors > MAX_TENSORS:
+        raise TooManyTensors(
+            f"{tensors} inputs and outputs, --interface axi has registers for {MAX_TENSORS}",
+            location=_location(program),
+            why="their addresses are below 0x800, where the other registers begin",
+            fix="join some of them, or use --interface axis",
+        )
+
+
+def _location(program: Program) -> tuple[str, int] | None:
+    files = [kernel.source.file for kernel in program.kernels if kernel.source is not None]
+    return (files[0], 0) if files else None
 
 
 def core_module(core: ComponentBuilder) -> Module:

@@ -112,13 +112,19 @@ class Layers(torch.nn.Module):
 
 
 @pytest.mark.simulation
-def test_cocotbext_axi_drives_the_streams(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("interface", "data_bits"), [("axis", 32), ("axi", 64)])  # 32: half an i64
+def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_path: Path) -> None:
     torch.manual_seed(5)
     inputs = (torch.randn(5, 4), torch.rand(5) > 0.5, torch.tensor([-3, 1 << 40]))
-    design = torch2hw.compile(Layers(), inputs, partition=2, interface="axis")  # of 32 bits: half an i64
+    design = torch2hw.compile(Layers(), inputs, partition=2, interface=interface, data_bits=data_bits)
+    design.write(tmp_path / "layers.sv")
+    assert not lint([tmp_path / "layers.sv"], design.manifest["top"])
     write_testbench(design.compiled, inputs, tmp_path / "bench")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
-    environment |= {"TRANSACTIONS": "100", "MAKEFLAGS": "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"}
+    environment |= {
+        "TRANSACTIONS": "100" if interface == "axis" else "20",
+        "MAKEFLAGS": "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0",
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "top and verilator"]
     ran = subprocess.run(
         command, cwd=tmp_path / "bench", env=environment, capture_output=True, text=True, timeout=600, check=False
