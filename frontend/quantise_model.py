@@ -152,9 +152,8 @@ def _from_file(
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: np.asarray(held[name]) for name in held.files}
     except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"--calibrate {path}: cannot be read: {reason(error)}", fix="write it with numpy.savez"
-        ) from None
+        what = "it is not an archive of arrays" if "pickle" in str(error) else reason(error)
+        raise UsageError(f"--calibrate {path}: cannot be read: {what}", fix="write it with numpy.savez") from None
     if set(arrays) != set(names):
         raise UsageError(
             f"--calibrate {path}: holds {', '.join(sorted(arrays)) or 'nothing'}, the inputs are {', '.join(names)}",

@@ -131,6 +131,10 @@ class SimulationResult:
         return "\n".join(lines)
 
 
+MAX_BYTES_OF_INPUTS = 1 << 31
+BYTES_OF_A_SET = 2048  # what Python adds
+
+
 def simulate_design(
     compiled: Compiled,
     arguments: tuple[Any, ...],
@@ -146,6 +150,7 @@ def simulate_design(
     loaded = compiled.loaded
     structure, tensors = Structure.of(rounded(arguments, compiled.options.dtype))
     check_shapes(compiled.imported.inputs, tensors)
+    _check_runs(runs, tensors)
     with torch.no_grad():
         run_model(lambda *given: loaded.model(*structure.build(given)), tensors, loaded, "these inputs")
     generator = torch.Generator().manual_seed(seed)
@@ -156,6 +161,14 @@ def simulate_design(
     return simulate_sets(
         compiled, stored, conditions=conditions, progress=progress, monitored=monitored, netlist=netlist
     )
+
+
+def _check_runs(runs: int, tensors: Sequence[torch.Tensor]) -> None:
+    """Refuse runs whose inputs, all drawn at the start, memory does not hold."""
+    most = MAX_BYTES_OF_INPUTS // (BYTES_OF_A_SET + sum(tensor.nbytes for tensor in tensors))
+    if runs > max(1, most):
+        why = "the inputs of all runs are in memory at once"
+        raise UsageError(f"{runs:,} runs: more than {most:,} for inputs of this size", why=why, fix="run fewer")
 
 
 def check_shapes(ports: Sequence[TensorInfo], tensors: Sequence[torch.Tensor]) -> None:

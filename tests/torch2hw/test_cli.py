@@ -185,6 +185,11 @@ def test_testbench(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["-o", "."], "-o .: not an empty directory\n  fix: name a new one"),
         (["-o", "net.py"], "-o net.py: not an empty directory\n  fix: name a new one"),
         (["-o", "a/b"], "-o a/b: there is no directory a\n  fix: make it with mkdir -p a"),
+        (
+            ["-o", "b", "--seed", "-1"],
+            "argument --seed: -1: not a whole number of 0 or more\n"
+            "  fix: see torch2hw --help, or torch2hw COMMAND --help",
+        ),
     ],
 )
 def test_testbench_is_refused_before_any_work(

@@ -11,6 +11,7 @@ from torch import nn
 
 import torch2hw
 from torch2hw.cli import main
+from torch2hw.sim.check import simulate_design
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -76,6 +77,8 @@ def test_inputs_of_another_shape_are_refused_by_simulate() -> None:
         design.simulate(torch.randn(1, 3))
     with pytest.raises(torch2hw.UsageError, match="2 inputs, the design takes 1"):
         design.simulate(torch.randn(1, 2), torch.randn(1, 2))
+    with pytest.raises(torch2hw.UsageError, match="1,000,000,000 runs: more than"):
+        simulate_design(design.compiled, (torch.randn(1, 2),), runs=10**9)
 
 
 def test_products_with_a_vector_are_multiply_accumulates() -> None:

@@ -14,6 +14,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number of 0 or more; ArgumentTypeError otherwise."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text}: not a whole number of 0 or more")
+    return int(text)
+
+
 def number(text: str, kind: Callable[[str], Any]) -> Any:
     """What is no number is given on as it is, for its user to refuse."""
     try:

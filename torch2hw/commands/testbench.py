@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from torch2hw.commands.argument_types import whole
 from torch2hw.commands.model_arguments import compile_given, model_command
 
 
@@ -13,7 +14,7 @@ def add(commands: Any) -> None:
     """The command's arguments."""
     parser = model_command(commands, "testbench", "write cocotb testbenches for the design, its kernels and its units")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the random stimulus (default 1)")
+    parser.add_argument("--seed", type=whole, default=1, metavar="N", help="seed of the random stimulus (default 1)")
 
 
 def run(parsed: argparse.Namespace) -> int:
