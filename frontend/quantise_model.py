@@ -13,22 +13,21 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import fx
 
 from torch2hw.dialects.loops import PortCodes
+from torch2hw.frontend.input_sets import read_sets
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.quiet import quiet
 from torch2hw.frontend.refusals import QuantisationFailed
-from torch2hw.frontend.signature import Structure, argument_names
-from torch2hw.tools.errors import UsageError, reason
+from torch2hw.frontend.signature import Structure
+from torch2hw.tools.errors import UsageError
 
 INSTALL = "pip install --no-deps torchao==0.18.0"
 RANDOM_SETS = 8
@@ -121,7 +120,7 @@ def calibration_sets(loaded: LoadedModel, options: QuantiseOptions) -> list[tupl
     """The arguments to watch the model on: those of the file, or the example inputs and random ones like them."""
     structure, tensors = Structure.of(loaded.example_inputs)
     if options.calibrate is not None:
-        return [structure.build(each) for each in _from_file(Path(options.calibrate), loaded, structure, tensors)]
+        return [structure.build(each) for each in read_sets("--calibrate", Path(options.calibrate), loaded)[0]]
     print(
         "warning: no calibration data: the ranges of int8 codes are those of the example inputs and of random ones; "
         "give real inputs with --calibrate data.npz",
@@ -140,54 +139,6 @@ def _like(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return tensor
     deviation = float(tensor.std()) if tensor.numel() > 1 else 1.0
     return torch.randn(tensor.shape, generator=generator).to(tensor.dtype) * deviation + tensor.mean()
-
-
-def _from_file(
-    path: Path, loaded: LoadedModel, structure: Structure, tensors: Sequence[torch.Tensor]
-) -> Iterator[list[torch.Tensor]]:
-    """Sets of inputs from an archive of arrays, named like the arguments: each an input, or many of them, one after the
-    other or along a first dimension of its own."""
-    names = input_names(loaded, structure, tensors)
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {name: np.asarray(held[name]) for name in held.files}
-    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        what = "it is not an archive of arrays" if "pickle" in str(error) else reason(error)
-        raise UsageError(f"--calibrate {path}: cannot be read: {what}", fix="write it with numpy.savez") from None
-    if set(arrays) != set(names):
-        raise UsageError(
-            f"--calibrate {path}: holds {', '.join(sorted(arrays)) or 'nothing'}, the inputs are {', '.join(names)}",
-            fix=f"numpy.savez({path.name!r}, {', '.join(f'{name}=…' for name in names)})",
-        )
-    columns = []
-    for name, tensor in zip(names, tensors, strict=True):
-        shape, array = tuple(tensor.shape), torch.from_numpy(arrays[name]).to(tensor.dtype)
-        if array.shape[1:] == shape:
-            columns.append(list(array))
-        elif shape and array.shape[1:] == shape[1:] and array.shape[0] >= shape[0]:
-            columns.append([array[k : k + shape[0]] for k in range(0, array.shape[0] - shape[0] + 1, shape[0])])
-        else:
-            raise UsageError(
-                f"--calibrate {path}: {name} has shape {tuple(array.shape)}, the model takes {shape}",
-                fix="give arrays of that shape, with as many rows as you like, or with another dimension in front",
-            )
-    counts = {len(column) for column in columns}
-    if len(counts) > 1 or not columns:
-        raise UsageError(
-            f"--calibrate {path}: as many of each input are needed, there are {sorted(counts)}",
-            fix="give arrays of as many rows for each input",
-        )
-    return iter([list(each) for each in zip(*columns, strict=True)])
-
-
-def input_names(loaded: LoadedModel, structure: Structure, tensors: Sequence[torch.Tensor]) -> list[str]:
-    """The names of the tensors among the arguments."""
-    arguments = argument_names(loaded.model, structure.build(tensors))
-    names = []
-    for path in structure.tensor_paths():
-        index, _, rest = path.partition("_")
-        names.append("_".join(filter(None, [arguments[int(index)], rest])))
-    return names
 
 
 def _plain(model: fx.GraphModule, loaded: LoadedModel) -> fx.GraphModule:

@@ -27,6 +27,7 @@ from torch2hw.sim.quantised import Steps, output_steps, steps_apart, total
 from torch2hw.sim.simulate_compiled import simulate_compiled
 from torch2hw.sim.simulation import Conditions
 from torch2hw.sim.timeline import Timeline
+from torch2hw.sim.top1 import Top1, top1
 from torch2hw.tools.errors import CheckError, UsageError
 
 ORACLES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime"}
@@ -39,7 +40,8 @@ class SimulationResult:
 
     `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault;
     `unexplained` where a result is further from PyTorch's than rounding explains; `steps`, of a quantised model, the
-    distance in codes. `intervals`, where results are streams: the cycles from one result of each output to the next.
+    distance in codes; `top1`, over a data set, how often classes are PyTorch's and right; `results` are all outputs of
+    all runs. `intervals`, where results are streams: the cycles from one result of each output to the next.
     """
 
     outputs: Any
@@ -54,6 +56,8 @@ class SimulationResult:
     steps: Steps | None = None
     intervals: tuple[int, ...] = ()
     predicted_interval: int | None = None
+    top1: Top1 | None = None
+    results: tuple[Result, ...] = ()
 
     @property
     def bit_exact(self) -> bool:
@@ -68,6 +72,8 @@ class SimulationResult:
             facts |= {"interval_cycles": self._interval, "predicted_interval_cycles": self.predicted_interval}
         if self.steps is not None:
             facts["codes"] = {"different": self.steps.different, "of": self.steps.of, "max_steps": self.steps.most}
+        if self.top1 is not None:
+            facts["top1"] = self.top1.to_json()
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
 
     def check(self) -> None:
@@ -124,6 +130,8 @@ class SimulationResult:
         if self.steps is not None:
             apart = f", by at most {self.steps.most}" if self.steps.different else ""
             lines.append(f"  codes other than PyTorch's: {self.steps.different:,} of {self.steps.of:,}{apart}")
+        if self.top1 is not None:
+            lines.append(f"  {self.top1}")
         hardware, software = self.comparison.hardware_float64_max_abs, self.comparison.torch_float64_max_abs
         if hardware is not None and software is not None:
             lines.append(f"  from PyTorch in float64: max abs {hardware:.3g}; PyTorch's own distance is {software:.3g}")
@@ -169,6 +177,24 @@ def _check_runs(runs: int, tensors: Sequence[torch.Tensor]) -> None:
     if runs > max(1, most):
         why = "the inputs of all runs are in memory at once"
         raise UsageError(f"{runs:,} runs: more than {most:,} for inputs of this size", why=why, fix="run fewer")
+
+
+def simulate_dataset(
+    compiled: Compiled,
+    sets: Sequence[Sequence[torch.Tensor]],
+    labels: Any = None,
+    conditions: Conditions | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> SimulationResult:
+    """Run the design on every set of input tensors, and compare the classes of its first output, too; `labels` are
+    those of its rows in order."""
+    stored = [[from_torch(tensor) for tensor in rounded(tuple(each), compiled.options.dtype)] for each in sets]
+    for each in sets:
+        check_shapes(compiled.imported.inputs, each)
+    result = simulate_sets(compiled, stored, conditions=conditions, progress=progress)
+    first = result.results[:: len(compiled.imported.outputs)]
+    classes = top1([each.hardware for each in first], [each.torch for each in first], first[0].dtype, labels)
+    return replace(result, top1=classes)
 
 
 def check_shapes(ports: Sequence[TensorInfo], tensors: Sequence[torch.Tensor]) -> None:
@@ -259,6 +285,7 @@ def simulate_sets(
         total(steps),
         simulation.intervals,
         manifest.get("interval_cycles"),
+        results=tuple(results),
     )
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch2hw.commands.argument_types import count
 from torch2hw.commands.checking import CHECK_HELP, check_hardware, print_checked
 from torch2hw.commands.model_arguments import compile_given, model_command
 from torch2hw.tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch2hw.compiler.compiled import Compiled
+    from torch2hw.sim.check import SimulationResult
 
 
 def add(commands: Any) -> None:
@@ -37,6 +41,10 @@ def add(commands: Any) -> None:
         "--inputs", type=Path, metavar="FILE.npz", help="the inputs of the first run, by the names in the manifest"
     )
     parser.add_argument(
+        "--dataset", type=Path, metavar="FILE.npz", help="run on all rows of these arrays, and compare top-1 classes"
+    )
+    parser.add_argument("--labels", metavar="NAME", help="the array of the data set that holds the right classes")
+    parser.add_argument(
         "--timeline",
         type=Path,
         metavar="FILE.json",
@@ -53,11 +61,17 @@ def add(commands: Any) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Simulate, and print how the results compare."""
     from torch2hw.progress import Progress
-    from torch2hw.tools.output import check_writable, write_files
+    from torch2hw.tools.output import check_writable
 
     written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
     for path in filter(None, (*written, parsed.trace)):
         check_writable(path)
+    others = [name for name in ("inputs", "netlist", "timeline", "profile") if getattr(parsed, name)]
+    if parsed.dataset is not None and (others or parsed.runs != 1):
+        named = ", ".join(f"--{name}" for name in (others or ["runs"]))
+        raise UsageError(f"--dataset with {named}", why="a data set gives the runs", fix=f"leave {named} out")
+    if parsed.labels is not None and parsed.dataset is None:
+        raise UsageError("--labels without --dataset", fix="name the data set's file with --dataset")
     if parsed.trace_depth and not parsed.trace:
         raise UsageError("--trace-depth without --trace", fix="name the waveforms' file with --trace")
     if written and parsed.netlist:
@@ -89,6 +103,17 @@ def run(parsed: argparse.Namespace) -> int:
         if parsed.check:
             check_hardware(compiled, progress)
 
+        conditions = Conditions(
+            state="unknown" if icarus else "random", trace=parsed.trace, trace_depth=parsed.trace_depth or 0
+        )
+        if parsed.dataset is not None:
+            from torch2hw.frontend.input_sets import read_sets
+            from torch2hw.sim.check import simulate_dataset
+
+            codes = [port.codes for port in compiled.imported.inputs]
+            sets, labels = read_sets("--dataset", parsed.dataset, compiled.loaded, parsed.labels, codes)
+            progress.step("build the simulation")
+            return _finish(parsed, compiled, simulate_dataset(compiled, sets, labels, conditions, progress.cycles))
         arguments = compiled.loaded.example_inputs
         if parsed.inputs is not None:
             from torch2hw.sim.input_files import read_inputs
@@ -99,13 +124,18 @@ def run(parsed: argparse.Namespace) -> int:
             compiled,
             arguments,
             runs=parsed.runs,
-            conditions=Conditions(
-                state="unknown" if icarus else "random", trace=parsed.trace, trace_depth=parsed.trace_depth or 0
-            ),
+            conditions=conditions,
             progress=progress.cycles,
             monitored=bool(written),
             netlist=parsed.netlist,
         )
+    return _finish(parsed, compiled, result)
+
+
+def _finish(parsed: argparse.Namespace, compiled: Compiled, result: SimulationResult) -> int:
+    """Print the result, raise what is wrong with it, and write its files."""
+    from torch2hw.tools.output import write_files
+
     if parsed.check and not parsed.quiet:
         print_checked(compiled.checked, True)
     if parsed.json:

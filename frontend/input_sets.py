@@ -1,0 +1,85 @@
+"""Many sets of inputs from one file: for calibration, and to simulate a design over a data set."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from torch2hw.dialects.loops import PortCodes
+from torch2hw.frontend.signature import Structure, argument_names
+from torch2hw.tools.errors import UsageError, reason
+
+if TYPE_CHECKING:
+    from torch2hw.frontend.load_model import LoadedModel
+
+
+def read_sets(
+    option: str,
+    path: Path,
+    loaded: LoadedModel,
+    beside: str | None = None,
+    codes: Sequence[PortCodes | None] = (),
+) -> tuple[list[list[torch.Tensor]], Any]:
+    """Sets of inputs from an archive of arrays, named like the arguments: each an input, or many of them, one after the
+    other or along a first dimension of its own. The array called `beside` is no input; it is given back.
+
+    `option` is what the file was given with, for messages. Floats for an input of `codes` are quantised. Raises
+    UsageError where the file has other arrays.
+    """
+    structure, tensors = Structure.of(loaded.example_inputs)
+    names = input_names(loaded, structure, tensors)
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {name: np.asarray(held[name]) for name in held.files}
+    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{option} {path}: cannot be read: {reason(error)}", fix="write it with numpy.savez") from None
+    arrays = {loaded.ports.get(name, name): array for name, array in arrays.items()}
+    if beside is not None and beside not in arrays:
+        raise UsageError(f"{option} {path}: holds no {beside}", fix=f"it holds {', '.join(sorted(arrays))}")
+    extra = None if beside is None else arrays.pop(beside)
+    if set(arrays) != set(names):
+        raise UsageError(
+            f"{option} {path}: holds {', '.join(sorted(arrays)) or 'nothing'}, the inputs are {', '.join(names)}",
+            fix=f"numpy.savez({path.name!r}, {', '.join(f'{name}=…' for name in names)})",
+        )
+    columns = []
+    for name, tensor, port in zip(names, tensors, codes or [None] * len(names), strict=True):
+        shape, array = tuple(tensor.shape), _in_type(torch.from_numpy(arrays[name]), tensor.dtype, port)
+        if array.shape[1:] == shape:
+            columns.append(list(array))
+        elif shape and array.shape[1:] == shape[1:] and array.shape[0] >= shape[0]:
+            columns.append([array[k : k + shape[0]] for k in range(0, array.shape[0] - shape[0] + 1, shape[0])])
+        else:
+            raise UsageError(
+                f"{option} {path}: {name} has shape {tuple(array.shape)}, the model takes {shape}",
+                fix="give arrays of that shape, with as many rows as you like, or with another dimension in front",
+            )
+    counts = {len(column) for column in columns}
+    if len(counts) > 1 or not columns:
+        raise UsageError(
+            f"{option} {path}: as many of each input are needed, there are {sorted(counts)}",
+            fix="give arrays of as many rows for each input",
+        )
+    return [list(each) for each in zip(*columns, strict=True)], extra
+
+
+def input_names(loaded: LoadedModel, structure: Structure, tensors: Sequence[torch.Tensor]) -> list[str]:
+    """The names of the tensors among the arguments."""
+    arguments = argument_names(loaded.model, structure.build(tensors))
+    names = []
+    for path in structure.tensor_paths():
+        index, _, rest = path.partition("_")
+        names.append("_".join(filter(None, [arguments[int(index)], rest])))
+    return names
+
+
+def _in_type(array: torch.Tensor, dtype: torch.dtype, codes: PortCodes | None) -> torch.Tensor:
+    if codes is None or not array.is_floating_point():
+        return array.to(dtype)
+    limits = torch.iinfo(dtype)
+    return (torch.round(array / codes.scale) + codes.zero_point).clamp(limits.min, limits.max).to(dtype)
