@@ -97,8 +97,8 @@ async def overlapping_runs(dut):
     """A run is asked for as soon as the one before it has its inputs: results come nearly every interval_cycles."""
     bus = await started(dut)
     runs = []
-    for vector in random.choices(VECTORS, k=6):
-        runs.append(await begin(bus, vector))
+    for number, vector in enumerate(random.choices(VECTORS, k=6), start=1):
+        runs.append(await begin(bus, vector, bus.free_addresses(0x100000 * number)))  # apart from each other
         await bus.wait(START, 0, WATCHDOG)
     await bus.wait(IDLE, 1, WATCHDOG)
     for run in runs:
