@@ -33,6 +33,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.quiet import quiet
+from torch2hw.tools.cache import digest
 from torch2hw.tools.errors import Torch2HWError, UsageError
 
 MODES = ("reference", "simulate")
@@ -127,7 +128,7 @@ class _Runner:
                 self._gradients(inputs, wanted, cotangents), self.options, self.mode, "backward"
             )
         given = [each for each in (*inputs, *cotangents) if isinstance(each, torch.Tensor)]
-        results = self.backwards[key].run("backward", [each.detach() for each in given])
+        results = self.backwards[key].run("backward", _copies(given))  # the forward's changes in place happen once
         found: list[Any] = [None] * len(inputs)
         for k, gradient in zip(wanted, results, strict=True):
             found[k] = gradient
@@ -155,7 +156,7 @@ class _Runner:
                 torch.zeros_like(start) if each is None else each for each, start in zip(found, starts, strict=True)
             )
 
-        tensors = [each.detach() for each in (*inputs, *cotangents) if isinstance(each, torch.Tensor)]
+        tensors = _copies([each for each in (*inputs, *cotangents) if isinstance(each, torch.Tensor)])
         with quiet(), torch.random.fork_rng(devices=[]):
             made: fx.GraphModule = make_fx(gradients)(*tensors)
         return made
@@ -253,20 +254,22 @@ class _Part:
             k for k, each in enumerate(inputs) if not isinstance(each, torch.Tensor) or id(each) in parameters
         }
         self.versions: dict[int, tuple[int, int]] = {}
+        self.held: list[Any] = []  # so that no other tensor gets the memory of a constant
         self.compiled: Compiled | None = None
         self._compile(inputs)
 
     def _compile(self, inputs: Sequence[Any]) -> None:
         self.compiled, self.report.design, self.report.cycles, self.report.where = None, None, None, "pytorch"
         self.versions = {k: _version(inputs[k]) for k in self.constant if isinstance(inputs[k], torch.Tensor)}
+        self.held = [inputs[k] for k in self.versions]
         given = [each.detach() for k, each in enumerate(inputs) if k not in self.constant]
-        if not given:
-            self.report.why = "it has no input"
+        if not given or _changes(self.graph, inputs):
+            self.report.why = "it changes a tensor in place" if given else "it has no input"
             return
         model = _with_constants(self.graph, inputs, self.constant)
         loaded = LoadedModel(model, tuple(given), "<torch.compile>", "graph", Sources(Path.cwd(), Path.cwd()))
         try:
-            self.compiled = _compiled(loaded, self.options, tuple(self.versions.values()))
+            self.compiled = _compiled(loaded, self.options)
         except Torch2HWError as error:
             self.report.why = str(error).splitlines()[0]
             return
@@ -301,19 +304,32 @@ MAX_COMPILED = 64
 _cache: dict[Any, Compiled] = {}
 
 
-def _compiled(loaded: LoadedModel, options: Options, constants: tuple[tuple[int, int], ...]) -> Compiled:
+def _compiled(loaded: LoadedModel, options: Options) -> Compiled:
     """The design of a graph; the same one for what Dynamo hands over twice, once with sizes as inputs."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         with quiet(), torch.no_grad():
             code = make_fx(loaded.model)(*loaded.example_inputs).code
+        constants = digest([from_torch(each).tobytes() for each in loaded.model.state_dict().values()])
         key = (code, tuple(map(_looks, loaded.example_inputs)), constants, options)
         if key not in _cache:
             while len(_cache) >= MAX_COMPILED:
                 _cache.pop(next(iter(_cache)))
             _cache[key] = compile_model(loaded, options)
     return _cache[key]
+
+
+def _changes(graph: fx.GraphModule, inputs: Sequence[Any]) -> bool:
+    """Whether the graph changes one of its inputs in place, as batch norm does in training."""
+    copies = _copies(inputs)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        graph(*copies)
+    return any(each._version for each in copies if isinstance(each, torch.Tensor))
+
+
+def _copies(inputs: Sequence[Any]) -> list[Any]:
+    return [each.detach().clone() if isinstance(each, torch.Tensor) else each for each in inputs]
 
 
 def _version(value: Any) -> tuple[int, int]:
@@ -358,19 +374,13 @@ def _operation(node: fx.Node) -> str:
     return str(getattr(node.target, "__name__", node.target))
 
 
-class _Values(fx.Interpreter):
-    """Keeps what every node gives."""
-
-    def __init__(self, graph: fx.GraphModule) -> None:
-        super().__init__(graph, garbage_collect_values=False)
-
-
 def _values(graph: fx.GraphModule, inputs: Sequence[Any]) -> dict[fx.Node, Any]:
-    """What every node gives in PyTorch, whose random generator stays as it is; parameters keep their identity."""
-    interpreter = _Values(graph)
+    """What every node gives in PyTorch, whose random generator stays as it is, as do the inputs."""
+    interpreter = fx.Interpreter(graph, garbage_collect_values=False)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        interpreter.run(*inputs)
-    return dict(interpreter.env)
+        interpreter.run(*_copies(inputs))
+    placeholders = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    return dict(interpreter.env) | dict(zip(placeholders, inputs, strict=True))
 
 
 class _Supported(OperatorSupportBase):
@@ -413,6 +423,8 @@ class _Supported(OperatorSupportBase):
         root = node.graph.owning_module
         assert root is not None
         model = fx.GraphModule(root, graph)
+        if _changes(model, given):
+            return False
         loaded = LoadedModel(model, tuple(given), "<torch.compile>", "node", Sources(Path.cwd(), Path.cwd()))
         try:
             with torch.random.fork_rng(devices=[]):

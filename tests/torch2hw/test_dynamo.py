@@ -102,6 +102,26 @@ def test_training_steps_are_those_of_pytorch() -> None:
         assert {part.where for part in report.parts} == {"torch2hw", "pytorch"}
 
 
+@pytest.mark.slow
+def test_what_changes_a_tensor_stays_in_pytorch_and_equal_graphs_have_their_own_constants() -> None:
+    x = torch.randn(6, 3)
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()).train()
+    other = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()).train()
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(model)(x), other(x))
+        assert {part.where for part in dynamo.last_report().parts} == {"torch2hw", "pytorch"}
+    run = compiled(model)
+    for each in (run, other):
+        each(x).square().sum().backward()
+    for got, wanted in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(got.grad, wanted.grad)
+    torch.testing.assert_close(model.state_dict(), other.state_dict())
+    for _ in range(2):
+        layer = nn.Linear(3, 2).eval()
+        with torch.no_grad():
+            torch.testing.assert_close(compiled(layer)(x), layer(x))
+
+
 def test_wrong_options_are_refused() -> None:
     graph = torch.fx.symbolic_trace(nn.ReLU())
     with pytest.raises(UsageError, match="mode 'hardware'"):
