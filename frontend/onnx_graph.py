@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.ao.quantization.fx._decomposed  # quantized_decomposed
 from torch import fx
 from torch_mlir import ir
 from torch_mlir.dialects import torch as torch_dialect
@@ -67,6 +68,18 @@ ATEN = {
 """What torch.export takes in the place of `prims`."""
 POOLS = (aten.avg_pool1d.default, aten.avg_pool2d.default, aten.avg_pool3d.default)
 
+quantized = torch.ops.quantized_decomposed
+QUANTISED = (
+    "aten.quantize_per_tensor",
+    "aten.int_repr",
+    "aten._make_per_tensor_quantized_tensor",
+    "aten._make_per_channel_quantized_tensor",
+    "aten.dequantize.self",
+)
+QUANTISED_TYPES = {torch.qint8: "qint8", torch.quint8: "quint8", torch.qint32: "qint32"}
+INTEGERS = {"qint8": torch.int8, "quint8": torch.uint8, "qint32": torch.int32}
+"""Of the Torch dialect's names for quantised types."""
+
 Value = Any
 """Of the FX graph: a node, a Python constant, or a list of them."""
 
@@ -81,6 +94,8 @@ class Step:
     attribute: Any
     node: int
     """The ONNX node that it comes from, counted from 1; 0 if none."""
+    kind: str = ""
+    """The type of its first result."""
     regions: tuple[Region, ...] = ()
 
 
@@ -90,6 +105,17 @@ class Region:
 
     arguments: tuple[int, ...]
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A quantised tensor: its integers, and the scale and zero point of all, or of each index of dimension `axis`."""
+
+    integers: Value
+    scale: Value
+    zero_point: Value
+    dtype: torch.dtype
+    axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +196,7 @@ def _region(block: Any, numbers: dict[Any, int]) -> Region:
                 tuple(number(result) for result in operation.results),
                 _attribute(operation),
                 int(place.group(1)) if place else 0,
+                str(operation.results[0].type) if len(operation.results) else "",
                 tuple(_region(each.blocks[0], numbers) for each in operation.regions),
             )
         )
@@ -249,9 +276,44 @@ class _Builder:
             return self._loop(step, given, values)
         if name == "prim.If" and not isinstance(given[0], fx.Node):
             return self.run(step.regions[0 if given[0] else 1], values)
+        if name in QUANTISED:
+            return [self._quantised(step, name, given)]
+        if any(isinstance(each, Codes) for each in given):
+            raise _unconverted(step.node)
         if name in ON_CONSTANTS and not any(isinstance(each, fx.Node) for each in _leaves(given)):
             return [ON_CONSTANTS[name](*given)]
         return self._call(step, name, given)
+
+    def _quantised(self, step: Step, name: str, given: list[Value]) -> Value:
+        """Quantised tensors as integers, with the operations that models of PT2E have."""
+        if name == "aten.quantize_per_tensor":
+            x, scale, zero, number = given
+            dtype = INTEGERS[QUANTISED_TYPES[SCALAR_TYPES[number]]]
+            integers = self._node(step, quantized.quantize_per_tensor.default, (x, scale, zero, *_limits(dtype), dtype))
+            return Codes(integers, scale, zero, dtype)
+        if name.startswith("aten._make_per"):
+            match = re.search(r"qu?int\d+", step.kind)
+            assert match is not None, step.kind
+            integers, scale, zero, *axis = given
+            return Codes(integers, scale, zero, INTEGERS[match.group(0)], axis[0] if axis else None)
+        codes = given[0]
+        if not isinstance(codes, Codes):
+            raise _unconverted(step.node)
+        if name == "aten.int_repr":
+            return codes.integers
+        if isinstance(codes.integers, torch.Tensor) and codes.dtype == torch.int32:  # biases, whose sums are floats
+            return _floats(codes)
+        arguments = (codes.integers, codes.scale, codes.zero_point)
+        if codes.axis is None:
+            target = quantized.dequantize_per_tensor.default
+            return self._node(step, target, (*arguments, *_limits(codes.dtype), codes.dtype))
+        target = quantized.dequantize_per_channel.default
+        return self._node(step, target, (*arguments, codes.axis, *_limits(codes.dtype), codes.dtype))
+
+    def _node(self, step: Step, target: Any, arguments: Sequence[Value]) -> fx.Node:
+        node = self.graph.call_function(target, tuple(self.in_graph(each) for each in arguments))
+        node.meta.update(self.place(step.node))
+        return node
 
     def _loop(self, step: Step, given: list[Value], values: dict[int, Value]) -> list[Value]:
         rounds, going, *carried = given
@@ -293,6 +355,22 @@ class _Builder:
             part.meta.update(self.place(step.node))
             parts.append(part)
         return parts
+
+
+def _limits(dtype: torch.dtype) -> tuple[int, int]:
+    return torch.iinfo(dtype).min, torch.iinfo(dtype).max
+
+
+def _floats(codes: Codes) -> torch.Tensor:
+    """What constant codes stand for."""
+    shape = [1] * codes.integers.dim()
+    if codes.axis is not None:
+        shape[codes.axis] = -1
+    scale, zero = (torch.as_tensor(each) for each in (codes.scale, codes.zero_point))
+    if codes.axis is not None:
+        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    found: torch.Tensor = (codes.integers - zero).to(torch.float32) * scale.to(torch.float32)
+    return found
 
 
 def _leaves(values: Sequence[Value]) -> Iterator[Value]:

@@ -125,6 +125,53 @@ def test_an_onnx_graph_is_what_onnxruntime_computes(version: int) -> None:
     assert {str(each) for each in names} <= {f"network.onnx:{number}" for number in range(1, 5)}
 
 
+def quantised(channels: bool) -> onnx.ModelProto:
+    """A layer of int8 codes, as QDQ files have it; one scale for the weights, or one for each row."""
+    rng, scale = np.random.default_rng(1), np.float32(0.01)
+    scales = (rng.random(6) * 0.01 + 0.005).astype(np.float32) if channels else scale
+    held = {
+        "w": rng.integers(-127, 128, (6, 5)).astype(np.int8),
+        "b": rng.integers(-1000, 1000, 6).astype(np.int32),
+        "w_scale": np.asarray(scales),
+        "w_zero": np.zeros_like(scales, np.int8),
+        "b_scale": np.asarray(scales * np.float32(0.05)),
+        "b_zero": np.zeros_like(scales, np.int32),
+        "x_scale": np.float32(0.05),
+        "x_zero": np.int8(3),
+        "y_scale": np.float32(0.1),
+        "y_zero": np.int8(-5),
+    }
+    axis = {"axis": 0} if channels else {}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "x_scale", "x_zero"], ["x_codes"]),
+        helper.make_node("DequantizeLinear", ["x_codes", "x_scale", "x_zero"], ["x_back"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["w_back"], **axis),
+        helper.make_node("DequantizeLinear", ["b", "b_scale", "b_zero"], ["b_back"], **axis),
+        helper.make_node("Gemm", ["x_back", "w_back", "b_back"], ["sums"], transB=1),
+        helper.make_node("Relu", ["sums"], ["active"]),
+        helper.make_node("QuantizeLinear", ["active", "y_scale", "y_zero"], ["codes"]),
+        helper.make_node("DequantizeLinear", ["codes", "y_scale", "y_zero"], ["y"]),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 5])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 6])]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in held.items()]
+    graph = helper.make_graph(nodes, "quantised", inputs, outputs, tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+@pytest.mark.parametrize("channels", [False, True])
+def test_codes_of_an_onnx_file_are_summed_as_integers(channels: bool) -> None:
+    loaded = onnx_file.of_model(quantised(channels), "quantised.onnx", "quantised", SOURCES)
+    design = compile_model(loaded, Options(), stop_at="calyx")
+    models = {getattr(s, "name", "") for kernel in design.at("scheduled").kernels for s in kernel.statements()}
+    assert "hwlib.requantise" in models and "arith.mulf" in models, "the ports are floats, the sums are not"
+    ((got,),) = references(design, [[loaded.example_inputs[0].numpy()]])
+    assert loaded.oracle is not None
+    expected = loaded.oracle(*loaded.example_inputs)["y"].numpy()
+    assert np.abs(got - expected).max() <= 0.1001, "one step"
+    assert (got == expected).mean() > 0.9
+
+
 def test_an_unknown_operator_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, network("Swish", 24))
     status = main([str(path), *(word for size in SIZES for word in ("--input", size)), "-o", str(tmp_path / "o.sv")])
