@@ -305,10 +305,11 @@ def test_a_program_that_was_edited_is_no_fault_of_ours(
     found = list(re.finditer(line, text))[-1]
     path = Path("steps", "edited.mlir")
     path.write_text(text[: found.start()] + becomes.format(*found.groups()) + text[found.end() :])
+    before = set(lasting_folder().glob("torch2hw-*"))  # other tests' reproducers
     assert main(["replay", str(path), "-q", "-o", "refused.sv"]) == 1
     place, _, message = capsys.readouterr().err.partition(": error[not-replayable]: ")
     assert said in message and "\n  fix: " in message
-    assert not list(lasting_folder().glob("torch2hw-*"))
+    assert set(lasting_folder().glob("torch2hw-*")) <= before
     if "fails on" not in said:
         assert place == f"steps/edited.mlir:{text[: found.start()].count(chr(10)) + 1}"
     path.unlink()

@@ -112,12 +112,12 @@ def test_inputs_from_a_file(model: Path, tmp_path: Path, capsys: pytest.CaptureF
             "x is float64, the design takes float32\n  fix: x.astype(numpy.float32)",
         ),
         (lambda path: path.write_text("no"), "cannot be read: it is not an archive of arrays"),
-        (lambda path: path.touch(), "cannot be read: No data left in file"),
+        (lambda path: path.touch(), "cannot be read: no data left in file"),
         (
             lambda path: path.write_bytes(numpy_file(np.zeros((4, 6), np.float32))),
             "holds one array without a name, the inputs are x",
         ),
-        (lambda path: None, "cannot be read: [Errno 2] No such file or directory"),
+        (lambda path: None, "cannot be read: no such file or directory"),
     ],
     ids=["names", "shape", "dtype", "format", "empty", "one array", "missing"],
 )
