@@ -45,7 +45,7 @@ class PairProducts:
         """The program; and how many multipliers there are of how many."""
         if not context.options.paired_products:
             return program, {}
-        found = {kernel.name: pairs_of(kernel) for kernel in program.kernels}
+        found = {kernel.name: pairs_of(kernel) if _inside(kernel) else [] for kernel in program.kernels}
         terms = min((terms_of(pair) for pairs in found.values() for pair in pairs), default=0)
         if not terms:
             return program, {}
@@ -77,6 +77,16 @@ class Pair:
     terms: tuple[tuple[str, str, str], ...]
     packed: str
     shared: str
+
+
+def _inside(kernel: Kernel) -> bool:
+    """Whether no lane loads past the end of a buffer: a product of what it finds there would stand beside one that
+    counts."""
+    return all(
+        index.bounds()[0] >= 0 and index.bounds()[1] < size
+        for load in kernel.loads()
+        for index, size in zip(load.indices, load.buffer.shape, strict=True)
+    )
 
 
 def pairs_of(kernel: Kernel) -> list[Pair]:
