@@ -6,7 +6,8 @@ After:   %both = hwlib.paired_dot %a, %b, %x ; %low = trunci %both ; %high = hwl
 needs: affine programs whose lanes are written out (`choose-lanes`).
 leaves: the same values. A unit multiplies (a·2^18 + b) by x and adds such products of lanes that add to one sum: as
     many in all kernels, so that kernels take turns with the units (`hwlib/paired_dot.py`).
-refuses: nothing. Products stay as they are where lanes share no operand, where an operand is too wide, and where other
+refuses: nothing. Products stay as they are where lanes share no operand or can be past the end of a buffer, where an
+    operand is too wide, and where other
     kernels need as many multipliers anyway. `--no-paired-products` turns it off, for devices with smaller multipliers.
 why: a DSP48E2 multiplies 27 by 18 bits, and a product of codes needs 8 by 8 (9 by 8 of unsigned ones).
 """
@@ -20,10 +21,11 @@ from itertools import combinations
 from typing import Any
 
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import Kernel, Operation, Source, Stage, Statement, operand_names
+from torch2hw.dialects.loops import Kernel, Load, Operation, Source, Stage, Statement, operand_names
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
+from torch2hw.dialects.verify.kernel_accesses import can_leave
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.paired_dot import FIELD, RESULT_BITS, most_terms
 from torch2hw.passes.integer_sums import PRODUCT
@@ -45,7 +47,7 @@ class PairProducts:
         """The program; and how many multipliers there are of how many."""
         if not context.options.paired_products:
             return program, {}
-        found = {kernel.name: pairs_of(kernel) if _inside(kernel) else [] for kernel in program.kernels}
+        found = {kernel.name: pairs_of(kernel) for kernel in program.kernels}
         terms = min((terms_of(pair) for pairs in found.values() for pair in pairs), default=0)
         if not terms:
             return program, {}
@@ -79,16 +81,6 @@ class Pair:
     shared: str
 
 
-def _inside(kernel: Kernel) -> bool:
-    """Whether no lane loads past the end of a buffer: a product of what it finds there would stand beside one that
-    counts."""
-    return all(
-        index.bounds()[0] >= 0 and index.bounds()[1] < size
-        for load in kernel.loads()
-        for index, size in zip(load.indices, load.buffer.shape, strict=True)
-    )
-
-
 def pairs_of(kernel: Kernel) -> list[Pair]:
     """Pairs of sums of the first stage, each sum in one at most: the first that fit in the order of the lanes."""
     pairs: list[Pair] = []
@@ -104,8 +96,9 @@ def pairs_of(kernel: Kernel) -> list[Pair]:
 
 
 def sums_of(kernel: Kernel) -> list[Sum]:
-    """The sums of products that are added to the carried values of the first stage."""
-    stage = kernel.stages[0]
+    """The sums of products that are added to the carried values of the first stage, without those of lanes that can be
+    past the end of a buffer: what they find there would be in one product with what counts."""
+    stage, past = kernel.stages[0], _past_the_end(kernel)
     made = {s.result: s for s in stage.statements if isinstance(s, Operation)}
     uses = Counter(name for part in kernel.stages for s in part.statements for name in operand_names(s))
     uses.update(store.value for part in kernel.stages for store in part.stores)
@@ -117,9 +110,22 @@ def sums_of(kernel: Kernel) -> list[Sum]:
         (root,) = (name for name in step.operands if name != carried.name)
         inside: set[str] = set()
         products = _products(root, made, uses, inside)
-        if products is not None:
+        if products is not None and root not in past:
             found.append(Sum(made[root], tuple(products), frozenset(inside)))
     return found
+
+
+def _past_the_end(kernel: Kernel) -> set[str]:
+    """The values of the first stage that depend on a load that can leave its buffer."""
+    past: set[str] = set()
+    for statement in kernel.stages[0].statements:
+        if isinstance(statement, Load):
+            found = can_leave(kernel, statement, 0)
+        else:
+            found = not past.isdisjoint(operand_names(statement))
+        if found:
+            past.add(statement.result)
+    return past
 
 
 def _products(name: str, made: Mapping[str, Operation], uses: Counter[str], inside: set[str]) -> list[Operation] | None:

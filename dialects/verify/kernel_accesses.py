@@ -66,6 +66,13 @@ def _load_faults(kernel: Kernel, beyond: Sequence[tuple[Load, int]]) -> Iterator
                 break
 
 
+def can_leave(kernel: Kernel, load: Load, stage: int) -> bool:
+    """Whether a load of this stage can leave its buffer in an iteration of the kernel, whoever needs its value."""
+    own = _conditions(kernel, stage, (*kernel.domain, *load.guard))
+    outsides = [outside for _, outside in _leaves(load.buffer, load.indices)]
+    return any(possible(_conditions(kernel, stage, (outside,)) + own) for outside in outsides)
+
+
 def _lane_step(outside: Index) -> int:
     """How far a lane can be past the end: less than one step of the loop that was divided among the lanes. Partial sums
     of such lanes are stored without a condition, and nobody reads them (`interleave-reductions`)."""
