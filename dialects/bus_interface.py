@@ -10,13 +10,12 @@ m_axi_gmem_…              both       memory: AXI4, 64-bit addresses (MASTER)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from torch2hw.dialects.interface import HostPort, Interface
+from torch2hw.dialects.interface import HostPort
 from torch2hw.dialects.loops import Buffer
-from torch2hw.dialects.stream_interface import CLOCK, RESET
-from torch2hw.dialects.stream_layout import StreamLayout, interval_cycles
+from torch2hw.dialects.stream_interface import CLOCK, RESET, BeatInterface
+from torch2hw.dialects.stream_layout import interval_cycles
 
 LITE_PREFIX, MASTER_PREFIX = "s_axi_control", "m_axi_gmem"
 INTERRUPT = HostPort("interrupt", 1, False)
@@ -86,17 +85,10 @@ def master_ports(data_bits: int) -> tuple[HostPort, ...]:
     return tuple(HostPort(f"{MASTER_PREFIX}_{name}", width, is_input) for name, width, is_input in found)
 
 
-@dataclass(frozen=True)
-class BusInterface(Interface):
-    """A master whose beats have `data_bits`."""
+class BusInterface(BeatInterface):
+    """A master, and registers."""
 
-    data_bits: int
     name: ClassVar[str] = "axi"
-    surrounds: ClassVar[bool] = True
-
-    def layout(self, buffer: Buffer) -> StreamLayout:
-        """How a tensor lies in beats."""
-        return StreamLayout(buffer, self.data_bits)
 
     def control_ports(self) -> tuple[HostPort, ...]:
         """All ports: none belongs to one tensor."""
@@ -105,16 +97,6 @@ class BusInterface(Interface):
     def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
         """None."""
         return ()
-
-    def control_entries(self) -> dict[str, Any]:
-        """Clock and reset, and the width of a beat."""
-        return {
-            "interface": self.name,
-            "data_bits": self.data_bits,
-            "clock": CLOCK.name,
-            "reset": RESET.name,
-            "reset_active": "low",
-        }
 
     def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
         """The bytes."""

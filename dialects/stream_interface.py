@@ -45,16 +45,31 @@ class StreamPorts:
 
 
 @dataclass(frozen=True)
-class StreamInterface(Interface):
-    """Streams whose beats have `data_bits`."""
+class BeatInterface(Interface):
+    """What stands around a design and moves tensors in beats of `data_bits`."""
 
     data_bits: int
-    name: ClassVar[str] = "axis"
     surrounds: ClassVar[bool] = True
 
     def layout(self, buffer: Buffer) -> StreamLayout:
         """How a tensor lies in beats."""
         return StreamLayout(buffer, self.data_bits)
+
+    def control_entries(self) -> dict[str, Any]:
+        """Clock and reset, and the width of a beat."""
+        return {
+            "interface": self.name,
+            "data_bits": self.data_bits,
+            "clock": CLOCK.name,
+            "reset": RESET.name,
+            "reset_active": "low",
+        }
+
+
+class StreamInterface(BeatInterface):
+    """A stream for each input and output."""
+
+    name: ClassVar[str] = "axis"
 
     def stream(self, buffer: Buffer) -> StreamPorts:
         """The ports of an input or output."""
@@ -69,16 +84,6 @@ class StreamInterface(Interface):
         """The signals of the stream, and the count of an input's dropped packets."""
         stream = self.stream(buffer)
         return tuple(stream.port(signal) for signal in stream.signals)
-
-    def control_entries(self) -> dict[str, Any]:
-        """Clock and reset, and the width of a beat."""
-        return {
-            "interface": self.name,
-            "data_bits": self.data_bits,
-            "clock": CLOCK.name,
-            "reset": RESET.name,
-            "reset_active": "low",
-        }
 
     def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
         """The stream; an output drops nothing."""
