@@ -29,27 +29,35 @@ def ports_of(header: str) -> dict[str, HostPort]:
     return ports
 
 
-def design_header(header: str, manifest: Manifest) -> str:
-    """The text of design.h, given Verilator's header of the top. Raises InternalError where the manifest is wrong."""
-    ports = ports_of(header)
+class Members:
+    """The C++ members of the top's ports, given Verilator's header of it."""
 
-    def member(name: str, width_bits: int) -> str:
-        port = ports.get(name)
+    def __init__(self, header: str, top: str) -> None:
+        self.ports, self.top = ports_of(header), top
+
+    def __call__(self, name: str, width_bits: int) -> str:
+        """A port of the manifest, in C++. Raises InternalError where the design has none of that width."""
+        port = self.ports.get(name)
         if port is None or port.width_bits != width_bits:
             found = "no such port" if port is None else f"{port.width_bits} bits"
-            raise InternalError(
-                f"the manifest of {manifest.top} has a {width_bits}-bit port {name}, the design {found}"
-            )
+            raise InternalError(f"the manifest of {self.top} has a {width_bits}-bit port {name}, the design {found}")
         return f"dut.{port.member}"
+
+
+def cases(bodies: list[str]) -> str:
+    """The cases of a switch, by number; each body ends itself."""
+    return "\n".join(f"    case {index}: {body}" for index, body in enumerate(bodies))
+
+
+def design_header(header: str, manifest: Manifest) -> str:
+    """The text of design.h, given Verilator's header of the top. Raises InternalError where the manifest is wrong."""
+    member = Members(header, manifest.top)
 
     def drive(port: TensorPort, data: bool) -> str:
         lines = [f"{member(port.address_port, port.address_bits)} = address & {_mask(port.address_bits)};"]
         if data:
             lines.append(f"{member(port.data_port, port.width_bits)} = data & {_mask(port.width_bits)};")
-        return " ".join([*lines, f"{member(port.enable_port, 1)} = 1;"])
-
-    def cases(bodies: list[str]) -> str:
-        return "\n".join(f"    case {index}: {body} break;" for index, body in enumerate(bodies))
+        return " ".join([*lines, f"{member(port.enable_port, 1)} = 1; break;"])
 
     outputs = [f"return {member(port.data_port, port.width_bits)};" for port in manifest.outputs]
     return f"""\

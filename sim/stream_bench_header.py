@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from torch2hw.dialects.stream_interface import StreamPorts
-from torch2hw.sim.bench_header import ports_of
+from torch2hw.sim.bench_header import Members, cases
 from torch2hw.sim.streams import StreamManifest
-from torch2hw.tools.errors import InternalError
 
 
 def stream_header(header: str, manifest: StreamManifest) -> str:
     """The text of design.h, given Verilator's header of the top. Raises InternalError where the manifest is wrong."""
-    ports = ports_of(header)
-
-    def member(name: str, width_bits: int) -> str:
-        port = ports.get(name)
-        if port is None or port.width_bits != width_bits:
-            found = "no such port" if port is None else f"{port.width_bits} bits"
-            raise InternalError(
-                f"the manifest of {manifest.top} has a {width_bits}-bit port {name}, the design {found}"
-            )
-        return f"dut.{port.member}"
+    member = Members(header, manifest.top)
 
     def signals(prefix: str, is_input: bool) -> dict[str, str]:
         stream = StreamPorts(prefix, manifest.data_bits, is_input)
         found = (stream.port(signal) for signal in stream.signals)
         return {port.name.removeprefix(f"{prefix}_"): member(port.name, port.width_bits) for port in found}
-
-    def cases(bodies: list[str]) -> str:
-        return "\n".join(f"    case {index}: {body}" for index, body in enumerate(bodies))
 
     inputs = [signals(port.prefix, True) for port in manifest.inputs]
     outputs = [signals(port.prefix, False) for port in manifest.outputs]
