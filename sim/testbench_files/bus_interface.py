@@ -13,10 +13,10 @@ import random
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
 from cocotbext.axi.sparse_memory import SparseMemory
-from stream_interface import PERIOD_NS, pauses, tensor_bytes, words_of_bytes
+from stream_interface import PERIOD_NS, count_cycles, elements, pauses, tensor_bytes, watch, words_of_bytes
 
 REQUEST = ("addr", "len", "size", "burst", "id")
 
@@ -74,10 +74,10 @@ class Bus:
         for side in (self.host.write_if, self.host.read_if, self.slave.write_if, self.slave.read_if):
             side.log.setLevel("ERROR")
         cocotb.start_soon(Clock(self.clock, PERIOD_NS, unit="ns").start())
-        cocotb.start_soon(self._count())
+        cocotb.start_soon(count_cycles(self))
         for channel in ("aw", "ar"):
-            cocotb.start_soon(self._watch(channel, [f"{channel}{name}" for name in REQUEST]))
-        cocotb.start_soon(self._watch("w", ["wdata", "wstrb", "wlast"]))
+            self._watch(channel, REQUEST)
+        self._watch("w", ("data", "strb", "last"))
         await self.reset(3)
 
     async def reset(self, cycles=2):
@@ -161,35 +161,10 @@ class Bus:
         return words_of_bytes(data[64:-64], tensor, self._element_bits(tensor))
 
     def _element_bits(self, tensor):
-        count = 1
-        for extent in tensor["shape"]:
-            count *= extent
-        return tensor["bytes"] * 8 // count
+        return tensor["bytes"] * 8 // elements(tensor)
 
-    # -- monitors
-    async def _count(self):
-        while True:
-            await FallingEdge(self.clock)
-            self.cycle += 1
-
-    async def _watch(self, channel, names):
-        """In every cycle: what a channel offers stays until it is taken, and nothing is offered after a reset."""
-
-        def port(name):
-            return getattr(self.dut, f"m_axi_gmem_{name}")
-
-        offered, in_reset = None, False
-        while True:
-            await FallingEdge(self.clock)
-            valid, now = port(f"{channel}valid").value, self.reset_port.value == 0
-            if in_reset:
-                assert valid == 0, f"{channel}valid in reset"
-            if offered is not None:
-                assert valid == 1, f"{channel}valid fell before {channel}ready"
-            if valid == 1 and not now:
-                beat = [str(port(name).value) for name in names]
-                assert offered in (None, beat), f"{channel} changed before {channel}ready"
-                offered = None if port(f"{channel}ready").value == 1 else beat
-            else:
-                offered = None
-            in_reset = now
+    def _watch(self, channel, names):
+        valid, ready, *signals = (
+            getattr(self.dut, f"m_axi_gmem_{channel}{name}") for name in ("valid", "ready", *names)
+        )
+        cocotb.start_soon(watch(self, channel, valid, ready, signals))

@@ -7,6 +7,7 @@ manifest, bytes of tensors, and a monitor of what the design promises in every c
     words = await streams.receive("y")
 """
 
+import math
 import random
 
 import cocotb
@@ -45,6 +46,39 @@ def pauses(share, longest=8):
         yield from [random.random() < share] * random.randint(1, longest)
 
 
+def elements(tensor):
+    """How many a tensor of the manifest has."""
+    return math.prod(tensor["shape"])
+
+
+async def watch(host, name, valid, ready, signals, taken=lambda: None):
+    """In every cycle of `host`: what a channel offers stays until it is taken, and nothing is offered after a reset."""
+    offered, in_reset = None, False
+    while True:
+        await FallingEdge(host.clock)
+        offers, now = valid.value, host.reset_port.value == 0
+        if in_reset:
+            assert offers == 0, f"{name}: valid in reset"
+        if offered is not None:
+            assert offers == 1, f"{name}: valid fell before ready"
+        if offers == 1 and not now:
+            beat = [str(signal.value) for signal in signals]
+            assert offered in (None, beat), f"{name}: the beat changed before ready"
+            offered = None if ready.value == 1 else beat
+            if offered is None:
+                taken()
+        else:
+            offered = None
+        in_reset = now
+
+
+async def count_cycles(host):
+    """`host.cycle` counts from now on."""
+    while True:
+        await FallingEdge(host.clock)
+        host.cycle += 1
+
+
 class Streams:
     """Sources, sinks and monitors of all streams of `dut`. `last_beats[NAME]` has the cycles of the beats with tlast;
     `cycle` counts from the first reset."""
@@ -70,9 +104,9 @@ class Streams:
         for side in [*self.sources.values(), *self.sinks.values()]:
             side.log.setLevel("ERROR")
         cocotb.start_soon(Clock(self.clock, PERIOD_NS, unit="ns").start())
-        cocotb.start_soon(self._count())
+        cocotb.start_soon(count_cycles(self))
         for name in self.sinks:
-            cocotb.start_soon(self._watch(name))
+            self._watch(name)
         await self.reset(3)
 
     async def reset(self, cycles=2):
@@ -115,43 +149,18 @@ class Streams:
         """The words of an output's next packet. The watchdog fails the test after so many cycles."""
         tensor = self.tensors[name]
         frame = await with_timeout(self.sinks[name].recv(compact=False), within_cycles * PERIOD_NS, "ns")
-        size = self._bytes(tensor)
+        size = elements(tensor) * tensor["stream"]["element_bits"] // 8
         assert len(frame.tdata) == tensor["stream"]["beats"] * self.bytes_per_beat, f"{name}: {len(frame.tdata)} bytes"
         keep = frame.tkeep or [1] * len(frame.tdata)
         assert keep == [1] * size + [0] * (len(frame.tdata) - size), f"{name}: tkeep {keep}"
         assert not any(frame.tdata[size:]), f"{name}: the padding is not zero"
         return words_of_bytes(frame.tdata[:size], tensor, tensor["stream"]["element_bits"])
 
-    def _bytes(self, tensor):
-        size = tensor["stream"]["element_bits"] // 8
-        for extent in tensor["shape"]:
-            size *= extent
-        return size
-
-    async def _count(self):
-        while True:
-            await FallingEdge(self.clock)
-            self.cycle += 1
-
-    async def _watch(self, name):
-        """In every cycle: what is offered stays until it is taken, and nothing is offered after a reset."""
+    def _watch(self, name):
         bus = self.sinks[name].bus
-        offered, in_reset = None, False
-        while True:
-            await FallingEdge(self.clock)
-            valid = bus.tvalid.value
-            now = self.reset_port.value == 0
-            if in_reset:
-                assert valid == 0, f"{name}: tvalid in reset"
-            if offered is not None:
-                assert valid == 1, f"{name}: tvalid fell before tready"
-            if valid == 1 and not now:
-                beat = [str(signal.value) for signal in (bus.tdata, bus.tkeep, bus.tlast)]
-                assert offered in (None, beat), f"{name}: the beat changed before tready"
-                taken = bus.tready.value == 1
-                offered = None if taken else beat
-                if taken and bus.tlast.value == 1:
-                    self.last_beats[name].append(self.cycle)
-            else:
-                offered = None
-            in_reset = now
+
+        def taken():
+            if bus.tlast.value == 1:
+                self.last_beats[name].append(self.cycle)
+
+        cocotb.start_soon(watch(self, name, bus.tvalid, bus.tready, (bus.tdata, bus.tkeep, bus.tlast), taken))
