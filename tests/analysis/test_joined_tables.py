@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 import torch2hw
-from tests.quantisation.models import Codes, Computed, Weights
+from tests.quantisation.models import Weights, two_layers
 from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.storage import SHARED_ROM
@@ -36,14 +35,8 @@ def test_words_side_by_side() -> None:
 @pytest.mark.slow
 def test_in_hardware() -> None:
     torch.manual_seed(0)
-    first, second, y = Weights(48, 32), Weights(8, 48), Codes(1 / 30, 2)
-
-    def network(x: torch.Tensor) -> torch.Tensor:
-        hidden = Codes(1 / 40, -20)(functional.relu(functional.linear(Codes(1 / 32, 3)(x), first())))
-        return y(functional.linear(hidden, second()))
-
     x = torch.randn(4, 32)
-    design = torch2hw.compile(Computed(network), (x,), partition=4)
+    design = torch2hw.compile(two_layers(Weights(48, 32), Weights(8, 48)), (x,), partition=4)
     tables = side_by_side(design.compiled.at("scheduled"))
     assert [len(each) for each in tables if len(each) > 1] == [8, 8]
     assert design.compiled.verilog().count('rom_style = "block"') == 2

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 import torch2hw
-from tests.quantisation.models import Codes, Computed, Layer, Weights, compiled, outputs
+from tests.quantisation.models import Codes, Computed, Layer, Weights, compiled, outputs, two_layers
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.loops import Constant, Operation
 from torch2hw.passes.pair_products import in_order
@@ -72,14 +72,8 @@ def test_statements_come_after_their_operands() -> None:
 @pytest.mark.slow
 def test_in_hardware() -> None:
     torch.manual_seed(1)
-    first, second, y = Weights(6, 9), Weights(4, 6), Codes(1 / 30, 2)
-
-    def network(x: torch.Tensor) -> torch.Tensor:
-        hidden = Codes(1 / 40, -20)(functional.relu(functional.linear(Codes(1 / 32, 3)(x), first())))
-        return y(functional.linear(hidden, second()))
-
     x = torch.randn(5, 9)
-    design = torch2hw.compile(Computed(network), (x,), partition=3)
+    design = torch2hw.compile(two_layers(Weights(6, 9), Weights(4, 6)), (x,), partition=3)
     assert any("paired" in name for name in units(design.compiled))
     result = design.simulate(x)
     assert result.bit_exact and set(result.cycles) == {result.predicted_cycles}

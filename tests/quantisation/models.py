@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.ao.quantization.fx._decomposed  # registers the operations
 from torch import Tensor, nn
+from torch.nn import functional
 
 import torch2hw
 from torch2hw.analysis.stored_arrays import Array, from_torch
@@ -116,3 +117,14 @@ def distance(model: nn.Module, *inputs: Tensor, **options: Any) -> tuple[Steps, 
     assert sizes is not None and sizes[0] is not None
     expected = from_torch(model(*inputs))
     return steps_apart(got, expected, design.imported.outputs[0].dtype, sizes[0]), operations(design)
+
+
+def two_layers(first: Weights, second: Weights) -> Computed:
+    """A layer with ReLU, and another on its codes."""
+    y = Codes(1 / 30, 2)
+
+    def network(x: Tensor) -> Tensor:
+        hidden = Codes(1 / 40, -20)(functional.relu(functional.linear(Codes(1 / 32, 3)(x), first())))
+        return y(functional.linear(hidden, second()))
+
+    return Computed(network)
