@@ -192,11 +192,10 @@ class _Plan:
         _reports.append(self.report)
         self.parts: dict[str, _Part] = {}
         copy = fx.GraphModule(graph, _copied(graph))
-        whole = _Part(copy, inputs, options, mode, _parameters(inputs))
-        if whole.compiled is not None or not _calls(copy):
-            self.split = copy
-            self.whole: _Part | None = whole
-            self.report.parts.append(whole.report)
+        self.left: PartReport | None = None
+        self.whole: _Part | None = _Part(copy, inputs, options, mode, _parameters(inputs))
+        if self.whole.compiled is not None or not _calls(copy):
+            self.report.parts.append(self.whole.report)
             return
         self.whole = None
         values = _values(copy, inputs)
@@ -215,16 +214,17 @@ class _Plan:
                 made = _Part(part, given, options, mode, parameters)  # type: ignore[arg-type]
                 self.parts[str(node.target)] = made
                 self.report.parts.append(made.report)
-            elif node.op in ("call_function", "call_method", "call_module") and node.target is not operator.getitem:
+            elif _is_call(node):
                 left.append(_operation(node))
         if left:
-            self.report.parts.append(PartReport("pytorch", tuple(left), "no hardware for these"))
+            self.left = PartReport("pytorch", tuple(left), "no hardware for these")
+            self.report.parts.append(self.left)
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         if self.whole is not None:
             return self.whole.run(inputs)
-        for part in self.report.parts:
-            part.runs += part.where == "pytorch" and part.design is None
+        if self.left is not None:
+            self.left.runs += 1
         return _Parts(self.split, self.parts).run(*inputs)
 
 
@@ -367,7 +367,11 @@ def _with_constants(graph: fx.GraphModule, inputs: Sequence[Any], constant: set[
 
 
 def _calls(graph: fx.GraphModule) -> list[fx.Node]:
-    return [node for node in graph.graph.nodes if node.op.startswith("call_") and node.target is not operator.getitem]
+    return [node for node in graph.graph.nodes if _is_call(node)]
+
+
+def _is_call(node: fx.Node) -> bool:
+    return node.op.startswith("call_") and node.target is not operator.getitem
 
 
 def _operation(node: fx.Node) -> str:
