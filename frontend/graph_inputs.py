@@ -10,21 +10,19 @@ they index nothing, like booleans.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from torch2hw.dialects.number_types import ELEMENT_TYPES
+from torch2hw.dialects.names import identifier
+from torch2hw.frontend.load_model import type_and_shape
 from torch2hw.frontend.refusals import DynamicShape
+from torch2hw.frontend.signature import type_name
 from torch2hw.tools.errors import Torch2HWError, UsageError, raise_all
 
 if TYPE_CHECKING:
     import torch
     from torch import fx
-
-TYPES = {kind.torch: kind.name for kind in ELEMENT_TYPES if kind.torch is not None}
-"""How --input calls PyTorch's types."""
 
 PASSED_ON = frozenset(
     "view reshape flatten unsqueeze squeeze expand permute transpose t clone contiguous alias detach to _to_copy slice "
@@ -52,11 +50,6 @@ class GraphInput:
         return f"{self.name}={self.type_name}[{sizes}]"
 
 
-def type_name(dtype: torch.dtype) -> str:
-    """PyTorch's type as --input calls it."""
-    return TYPES.get(str(dtype).removeprefix("torch."), str(dtype))
-
-
 def input_text(dtype: torch.dtype, shape: Sequence[int]) -> str:
     """What --input is given for a tensor."""
     return f"{type_name(dtype)}[{','.join(map(str, shape))}]"
@@ -71,7 +64,7 @@ def shapes(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> lis
     positions = iter(inputs)
     for text in given:
         named, _, rest = text.rpartition("=")
-        found = next((each for each in inputs if named and named in (each.name, _port(each.name))), None)
+        found = next((each for each in inputs if named and named in (each.name, identifier(each.name))), None)
         if not named:
             found = next(positions, None)
         if found is None or found.name in texts:
@@ -85,21 +78,12 @@ def shapes(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> lis
     return [tuple(int(size) for size in shape) for shape in sizes]
 
 
-def _port(name: str) -> str:
-    from torch2hw.dialects.names import identifier
-
-    return identifier(name)
-
-
 def _sizes(file: str, wanted: GraphInput, text: str) -> tuple[int | str, ...]:
-    match = re.fullmatch(r"(\w+)\[([\d,\s]*)\]", text.strip())
-    if match is None:
-        raise UsageError(f"--input {text}: not a type and shape", fix=f"{file} has input {wanted}")
-    sizes = tuple(int(size) for size in match.group(2).split(",") if size.strip())
+    given_type, sizes = type_and_shape(text)
     fits = len(sizes) == len(wanted.shape) and all(
         isinstance(size, str) or size == given for size, given in zip(wanted.shape, sizes, strict=True)
     )
-    if match.group(1) != wanted.type_name or not fits:
+    if given_type != wanted.type_name or not fits:
         raise UsageError(
             f"--input {text}: contradicts {file}",
             why=f"the file has input {wanted}",

@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.ao.quantization.fx._decomposed  # quantized_decomposed
+from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import PortCodes
-from torch2hw.frontend.signature import Structure, argument_names
+from torch2hw.frontend.signature import Structure, input_names
 from torch2hw.tools.errors import UsageError, reason
 
 if TYPE_CHECKING:
     from torch2hw.frontend.load_model import LoadedModel
+
+
+def read_arrays(option: str, path: Path, ports: Mapping[str, str]) -> dict[str, NDArray[Any]] | None:
+    """The arrays of an archive by the names of ports, of which `ports` gives those that the model's file calls
+    otherwise; None where the file is one array without a name. `option` is what the file was given with, for messages.
+
+    Raises UsageError where the file cannot be read.
+    """
+    try:
+        held = np.load(path, allow_pickle=False)
+        if not isinstance(held, np.lib.npyio.NpzFile):
+            return None
+        with held:
+            return {ports.get(name, name): array for name, array in held.items()}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        what = "it is not an archive of arrays" if "pickle" in str(error) else reason(error)
+        raise UsageError(f"{option} {path}: cannot be read: {what}", fix="write it with numpy.savez") from None
+
+
+def unlike(option: str, path: Path, held: Iterable[str] | None, names: Sequence[str]) -> UsageError:
+    """The refusal of a file whose arrays (None: one without a name) are not the inputs."""
+    found = "one array without a name" if held is None else ", ".join(sorted(held)) or "nothing"
+    return UsageError(
+        f"{option} {path}: holds {found}, the inputs are {', '.join(names)}",
+        fix=f"numpy.savez({path.name!r}, {', '.join(f'{name}=…' for name in names)})",
+    )
 
 
 def read_sets(
@@ -32,21 +60,15 @@ def read_sets(
     UsageError where the file has other arrays.
     """
     structure, tensors = Structure.of(loaded.example_inputs)
-    names = input_names(loaded, structure, tensors)
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {name: np.asarray(held[name]) for name in held.files}
-    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{option} {path}: cannot be read: {reason(error)}", fix="write it with numpy.savez") from None
-    arrays = {loaded.ports.get(name, name): array for name, array in arrays.items()}
+    names = input_names(loaded.model, structure, tensors)
+    arrays = read_arrays(option, path, loaded.ports)
+    if arrays is None:
+        raise unlike(option, path, None, names)
     if beside is not None and beside not in arrays:
         raise UsageError(f"{option} {path}: holds no {beside}", fix=f"it holds {', '.join(sorted(arrays))}")
     extra = None if beside is None else arrays.pop(beside)
     if set(arrays) != set(names):
-        raise UsageError(
-            f"{option} {path}: holds {', '.join(sorted(arrays)) or 'nothing'}, the inputs are {', '.join(names)}",
-            fix=f"numpy.savez({path.name!r}, {', '.join(f'{name}=…' for name in names)})",
-        )
+        raise unlike(option, path, arrays, names)
     columns = []
     for name, tensor, port in zip(names, tensors, codes or [None] * len(names), strict=True):
         shape, array = tuple(tensor.shape), _in_type(torch.from_numpy(arrays[name]), tensor.dtype, port)
@@ -68,18 +90,10 @@ def read_sets(
     return [list(each) for each in zip(*columns, strict=True)], extra
 
 
-def input_names(loaded: LoadedModel, structure: Structure, tensors: Sequence[torch.Tensor]) -> list[str]:
-    """The names of the tensors among the arguments."""
-    arguments = argument_names(loaded.model, structure.build(tensors))
-    names = []
-    for path in structure.tensor_paths():
-        index, _, rest = path.partition("_")
-        names.append("_".join(filter(None, [arguments[int(index)], rest])))
-    return names
-
-
 def _in_type(array: torch.Tensor, dtype: torch.dtype, codes: PortCodes | None) -> torch.Tensor:
     if codes is None or not array.is_floating_point():
         return array.to(dtype)
-    limits = torch.iinfo(dtype)
-    return (torch.round(array / codes.scale) + codes.zero_point).clamp(limits.min, limits.max).to(dtype)
+    limits, quantized = torch.iinfo(dtype), torch.ops.quantized_decomposed
+    scale, zero = codes.scale, codes.zero_point
+    found: torch.Tensor = quantized.quantize_per_tensor(array.float(), scale, zero, limits.min, limits.max, dtype)
+    return found

@@ -136,24 +136,31 @@ def top_name(stem: str) -> str:
     return f"{top}_top" if top in KEYWORDS | CONTROL_PORTS else top
 
 
-def _example(text: str) -> torch.Tensor:
-    """The example of `f32[1,64]`: normally distributed numbers with seed 0; zeros where the type is not a float."""
-    import torch
-
+def type_and_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """`f32` and (1, 64) of `f32[1,64]`, as --input has it. Raises UsageError for other text, and for shapes that no
+    design can hold."""
     match = re.fullmatch(r"(\w+)\[([\d,\s]*)\]", text.strip())
     if match is None or match.group(1) not in INPUT_DTYPES:
         raise UsageError(
             f"--input {text}: not a type and shape",
             fix=f"write f32[1,64], or f32[] for a scalar; the types are {' '.join(INPUT_DTYPES)}",
         )
-    dtype: torch.dtype = getattr(torch, INPUT_DTYPES[match.group(1)])
-    shape = [int(size) for size in match.group(2).split(",") if size.strip()]
+    shape = tuple(int(size) for size in match.group(2).split(",") if size.strip())
     if math.prod(shape) > MAX_INPUT_ELEMENTS:
         raise UsageError(
             f"--input {text}: {math.prod(shape):,} elements",
             why=f"an input of more than {MAX_INPUT_ELEMENTS:,} elements fits into no memory of a design",
             fix="give a smaller shape",
         )
+    return match.group(1), shape
+
+
+def _example(text: str) -> torch.Tensor:
+    """The example of `f32[1,64]`: normally distributed numbers with seed 0; zeros where the type is not a float."""
+    import torch
+
+    name, shape = type_and_shape(text)
+    dtype: torch.dtype = getattr(torch, INPUT_DTYPES[name])
     generator = torch.Generator().manual_seed(0)
     return (
         torch.randn(shape, generator=generator).to(dtype)

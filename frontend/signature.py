@@ -27,6 +27,12 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+def type_name(dtype: torch.dtype) -> str:
+    """The number type, or PyTorch's name of a type that hardware cannot hold."""
+    kind = torch_number_type(dtype_name(dtype))
+    return dtype_name(dtype) if kind is None else kind.name
+
+
 @dataclass(frozen=True)
 class TensorInfo:
     """A tensor at the border of the design. `dtype` names its number type, or is PyTorch's name of a type that hardware
@@ -94,16 +100,19 @@ def argument_names(model: nn.Module, arguments: Sequence[Any]) -> list[str]:
     return [names[i] if i < len(names) else f"arg_{i}" for i in range(len(arguments))]
 
 
+def input_names(model: nn.Module, structure: Structure, tensors: Sequence[torch.Tensor]) -> list[str]:
+    """The name of each tensor among the arguments; `structure` is that of the tuple of arguments."""
+    arguments = argument_names(model, structure.build(tensors))
+    steps = [path.partition("_") for path in structure.tensor_paths()]
+    return ["_".join(filter(None, [arguments[int(index)], rest])) for index, _, rest in steps]
+
+
 def input_infos(
     model: nn.Module, structure: Structure, tensors: Sequence[torch.Tensor], names: UniqueNames
 ) -> list[TensorInfo]:
     """Names and types of the inputs; `structure` is that of the tuple of arguments."""
-    arguments = argument_names(model, structure.build(tensors))
-    infos = []
-    for path, tensor in zip(structure.tensor_paths(), tensors, strict=True):
-        index, _, rest = path.partition("_")
-        infos.append(_info(names.take("_".join(filter(None, [arguments[int(index)], rest]))), tensor))
-    return infos
+    pairs = zip(input_names(model, structure, tensors), tensors, strict=True)
+    return [_info(names.take(name), tensor) for name, tensor in pairs]
 
 
 def output_infos(structure: Structure, tensors: Sequence[torch.Tensor], names: UniqueNames) -> list[TensorInfo]:
@@ -115,5 +124,4 @@ def output_infos(structure: Structure, tensors: Sequence[torch.Tensor], names: U
 
 
 def _info(name: str, tensor: torch.Tensor) -> TensorInfo:
-    kind = torch_number_type(dtype_name(tensor.dtype))
-    return TensorInfo(name, tuple(tensor.shape), dtype_name(tensor.dtype) if kind is None else kind.name)
+    return TensorInfo(name, tuple(tensor.shape), type_name(tensor.dtype))
