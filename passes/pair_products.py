@@ -7,8 +7,8 @@ needs: affine programs whose lanes are written out (`choose-lanes`).
 leaves: the same values. A unit multiplies (a·2^18 + b) by x and adds such products of lanes that add to one sum: as
     many in all kernels, so that kernels take turns with the units (`hwlib/paired_dot.py`).
 refuses: nothing. Products stay as they are where lanes share no operand or can be past the end of a buffer, where an
-    operand is too wide, and where other
-    kernels need as many multipliers anyway. `--no-paired-products` turns it off, for devices with smaller multipliers.
+    operand is too wide, and where other kernels need as many multipliers anyway. `--no-paired-products` turns it off,
+    for devices with smaller multipliers.
 why: a DSP48E2 multiplies 27 by 18 bits, and a product of codes needs 8 by 8 (9 by 8 of unsigned ones).
 """
 
