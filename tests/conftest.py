@@ -58,9 +58,10 @@ def checked(report: Report, expected_failure: str | None) -> Report:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A simulation is slow: what it simulates is compiled as C++ first."""
+    """A simulation is slow, since what it simulates is compiled as C++ first; a long test is slow as well."""
     for item in items:
-        if item.get_closest_marker("simulation") and not item.get_closest_marker("quick"):
+        simulation = item.get_closest_marker("simulation") and not item.get_closest_marker("quick")
+        if simulation or item.get_closest_marker("long"):
             item.add_marker("slow")
 
 

@@ -44,7 +44,7 @@ example_inputs = torch.ones(4, 6)
 """
 MODELS = Path(__file__).parents[2] / "examples"
 SLICE = [
-    *((MODELS / f"{name}.py", "static") for name in ("ffnn", "cnn", "mha16", "lstm")),
+    *((MODELS / f"{name}.py", "static") for name in ("ffnn", "cnn")),
     (MODELS / "ffnn_batch1.py", "sequential"),
 ]
 

@@ -163,18 +163,23 @@ def test_random_programs(seed: int) -> None:
     assert difference(plan, back(plan)) is None
 
 
+LONG = {"lstm", "mha100", "transformer_layer"}
 EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").glob("*.py") if path.stem != "__init__")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(path, marks=pytest.mark.long if path.stem in LONG else ()) for path in EXAMPLES],
+    ids=lambda path: path.stem,
+)
 def test_examples(example: Path) -> None:
     for schedule in ("static", "sequential"):
         every_loop_program(example, Options(partition=2, schedule=schedule))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 20))])
 def test_fuzz_models(seed: int, tmp_path: Path) -> None:
     from torch2hw.sim.fuzz import options_of
     from torch2hw.sim.fuzz_models import source

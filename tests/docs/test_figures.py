@@ -72,18 +72,27 @@ EXAMPLE = re.compile(r"^\| `(\w+)`[^|]* \| [\d,]+ \| ([\d,]+) \| ([\d,]+) \|$", 
 ROWS = EXAMPLE.findall((ROOT / "benchmarks" / "examples.md").read_text())
 
 
+COLUMNS = [(name, *each) for name, *cycles in ROWS for each in zip(("static", "sequential"), cycles, strict=True)]
+LONG = {"lstm", "transformer_layer", "mha100", "mha16"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "static", "sequential"), ROWS, ids=[row[0] for row in ROWS])
-def test_cycles_of_the_examples(name: str, static: str, sequential: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "schedule", "cycles"),
+    [
+        pytest.param(*each, marks=pytest.mark.long if each[0] in LONG and each[1] == "sequential" else ())
+        for each in COLUMNS
+    ],
+)
+def test_cycles_of_the_examples(name: str, schedule: str, cycles: str) -> None:
     """What is predicted now; that a run takes it is the simulation's business."""
     from torch2hw.compiler.compiled import compile_model
     from torch2hw.compiler.options import Options
     from torch2hw.frontend.load_model import load
 
-    for schedule, cycles in (("static", static), ("sequential", sequential)):
-        loaded = load(str(ROOT / "examples" / f"{name}.py"), None, [])
-        compiled = compile_model(loaded, Options(schedule=schedule), stop_at="calyx")
-        assert f"{compiled.at('calyx').latency_cycles:,}" == cycles, schedule
+    loaded = load(str(ROOT / "examples" / f"{name}.py"), None, [])
+    compiled = compile_model(loaded, Options(schedule=schedule), stop_at="calyx")
+    assert f"{compiled.at('calyx').latency_cycles:,}" == cycles
 
 
 def test_every_example_is_in_the_table() -> None:

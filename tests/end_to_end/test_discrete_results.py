@@ -52,12 +52,23 @@ SUMS = {
 }
 
 
-SLOW = pytest.mark.slow
-OTHERS = [pytest.param(o, marks=SLOW) for o in ({"partition": 3}, {"schedule": "sequential"}, {"subnormals": "keep"})]
+OPTIONS: list[dict[str, object]] = [{}, {"partition": 3}, {"schedule": "sequential"}, {"subnormals": "keep"}]
+SLICE = {("floats by numbers", 1), ("truncated", 2), ("whole means", 3), ("integers by numbers", 1)}
 
 
-@pytest.mark.parametrize("options", [{}, *OTHERS])
-@pytest.mark.parametrize("name", list(DIVISIONS))
+def mark(name: str, number: int) -> pytest.MarkDecorator | tuple[()]:
+    """Without options in the fast group; of the others a slice, and the rest by hand."""
+    return () if number == 0 else pytest.mark.slow if (name, number) in SLICE else pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        pytest.param(name, options, marks=mark(name, number), id=f"{name}-{number}")
+        for name in DIVISIONS
+        for number, options in enumerate(OPTIONS)
+    ],
+)
 def test_divisions(name: str, options: dict[str, object]) -> None:
     model = Computed(DIVISIONS[name])
     for got, expected in zip(hardware_values(model, WHOLE, **options), model(WHOLE), strict=True):  # type: ignore[call-overload]

@@ -56,7 +56,9 @@ def made(name: str) -> tuple[nn.Module, torch.Tensor]:
 @pytest.mark.slow
 @pytest.mark.simulation
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
-@pytest.mark.parametrize(("name", "partition"), [("block", 1), ("block", 3), ("images", 2)])
+@pytest.mark.parametrize(
+    ("name", "partition"), [pytest.param("block", 1, marks=pytest.mark.long), ("block", 3), ("images", 2)]
+)
 def test_simulation(name: str, partition: int, dtype: str) -> None:
     model, x = made(name)
     result = torch2hw.compile(model, (x,), partition=partition, dtype=dtype).simulate(x, runs=2)

@@ -101,7 +101,7 @@ class LargeIntegers(nn.Module):
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("partition", [1, 3])
+@pytest.mark.parametrize("partition", [pytest.param(1, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize(
     "kind",
     [
@@ -269,7 +269,7 @@ class TwoChainsOfRows(nn.Module):
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("partition", [2, 3])
+@pytest.mark.parametrize("partition", [pytest.param(2, marks=pytest.mark.long), 3])
 def test_rows_are_handed_on(partition: int) -> None:
     torch.manual_seed(1)
     model, x = TwoChainsOfRows(), torch.randn(60, 6)
@@ -296,7 +296,7 @@ class Recurrent(nn.Module):
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("partition", [1, 3])
+@pytest.mark.parametrize("partition", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_a_recurrence_has_the_kernels_of_a_few_steps(partition: int) -> None:
     torch.manual_seed(1)
     model, x = Recurrent(), torch.randn(2, 9, 5)

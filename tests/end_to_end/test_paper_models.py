@@ -42,6 +42,7 @@ MAX_CYCLES = {
     ("mha100", 2): 440_000,
     ("mha100", 4): 125_000,
 }
+LONG = {("mha100", 1), ("mha100", 4), ("cnn", 1)}
 SPECIAL = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e-40, -1e-45, 3.4e38, 1.1754944e-38], np.float32)
 
 
@@ -69,7 +70,10 @@ def check(design: Compiled, sets: Sequence[Sequence[Array]], conditions: Conditi
 
 @pytest.mark.simulation
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "partition"), sorted(MAX_CYCLES))
+@pytest.mark.parametrize(
+    ("name", "partition"),
+    [pytest.param(*each, marks=pytest.mark.long if each in LONG else ()) for each in sorted(MAX_CYCLES)],
+)
 def test_bit_exact_and_as_fast_as_it_has_to_be(name: str, partition: int, tmp_path: Path) -> None:
     design = compiled(name, partition)
     latency = design.at("calyx").latency_cycles

@@ -141,7 +141,7 @@ def maps(process: int) -> str:
 @pytest.mark.simulation
 @pytest.mark.timeout(7200)  # two minutes on an idle machine
 @pytest.mark.parametrize("number", list(SAID))
-@pytest.mark.parametrize("command", ["compile"])
+@pytest.mark.parametrize("command", ["compile", pytest.param("simulate", marks=pytest.mark.long)])
 def test_any_moment(command: str, number: signal.Signals, folder: Path) -> None:
     began = time.monotonic()
     whole = ended(started(command, folder), folder)
