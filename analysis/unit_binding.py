@@ -20,9 +20,9 @@ def unit_of(operation: Operation, library: Library) -> Unit:
     """The unit of an operation, iterative if the operation says so. An operation without one is refused at its source
     line.
     """
-    shape = "iterative" if operation.iterative else "pipelined"
+    types, shape = operation.operand_types, operation.shape
     try:
-        return library.unit(operation.name, operation.operand_types, operation.type, operation.predicate, shape=shape)
+        return library.unit(operation.name, types, operation.type, operation.predicate, shape=shape)
     except NoUnit as problem:
         raise unsupported(operation.name, operation.source) from problem
 

@@ -149,7 +149,7 @@ class KernelParser:
             found["predicate"],
             found["model"],
             self.cursor.source(found),
-            found["iterative"] is not None,
+            int(found["digits"] or 1) if found["iterative"] else 0,
         )
 
     def _store(self, line: str) -> Store:

@@ -112,10 +112,15 @@ class Buffer:
         return int(np.prod(self.bank_shape, dtype=np.int64))
 
 
+SHAPES = ("pipelined", "iterative", "iterative_2")
+"""Of units, by the digits that they make in a cycle."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """`result = name(operands)`: an arith or math operation on scalars. `callee` names its software model, if any.
-    `iterative`: its unit takes operands only once in several cycles (`choose-units`)."""
+    `iterative`: the digits that its unit makes in a cycle, if that takes operands only once in several cycles
+    (`choose-units`); 0 of a pipelined unit."""
 
     result: str
     type: str
@@ -125,7 +130,12 @@ class Operation:
     predicate: str | None = None
     callee: str | None = None
     source: Source | None = None
-    iterative: bool = False
+    iterative: int = 0
+
+    @property
+    def shape(self) -> str:
+        """Of its unit, as the library names it."""
+        return SHAPES[self.iterative]
 
 
 @dataclass(frozen=True)

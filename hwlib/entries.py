@@ -45,7 +45,8 @@ from .iterative import Iteration
 
 @dataclass(frozen=True)
 class Request:
-    """What a builder is asked for; `operands` are the unit's inputs."""
+    """What a builder is asked for; `operands` are the unit's inputs, `digits` those that an iterative unit makes in a
+    cycle."""
 
     operation: str
     operand_types: tuple[str, ...]
@@ -53,6 +54,7 @@ class Request:
     predicate: str | None
     flush: bool
     operands: tuple[Bits, ...]
+    digits: int = 1
 
     @property
     def one(self) -> Bits:
@@ -114,7 +116,9 @@ class Entry:
     | stages      | of a pipeline at least: two or more where kernels are to take turns with the unit               |
     | each        | of an operation on any number of operands: how many each lane has; 0 of others                 |
     | iteration   | an iterative unit of the same bits (iterative.py), if there is one                             |
-    | saved_luts  | what that saves: LUTs, of floats by the square of the significand's bits                       |
+    | digits      | what it makes in a cycle at most                                                               |
+    | digit_luts  | LUTs of every further digit                                                                    |
+    | saved_luts  | what that saves with one: LUTs, of floats by the square of the significand's bits              |
     | luts        | LUTs that Yosys measured (`hwlib.measure`), by the last operand's type; luts.py estimates others |
     | exact       | the exact result of x as a C expression in double, for `hwlib.survey`                          |
     """
@@ -130,6 +134,8 @@ class Entry:
     stages: int = 0
     each: int = 0
     iteration: Callable[[Request], Iteration] | None = None
+    digits: int = 1
+    digit_luts: float = 0.0
     saved_luts: float = 0.0
     luts: Mapping[str, int] = field(default_factory=dict)
     exact: str = ""
@@ -137,6 +143,8 @@ class Entry:
 
 SAVED_DSP_LUTS = 100.0
 """What a DSP is worth, less the LUTs of an adder in its place: a U50 has 146 LUTs for each."""
+DIGIT_LUTS = 25.0
+"""Of the second digit that a requantiser makes in a cycle."""
 PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", "b", "c")}
 
 
@@ -282,7 +290,7 @@ def _requantisation(r: Request) -> Iteration:
     shift = int(r.predicate or "0")
     if shift not in requantise.SHIFTS:
         raise KeyError(r.predicate)
-    return requantise.Requantisation(total, multiplier, level, shift, r.result_width)
+    return requantise.Requantisation(total, multiplier, level, shift, r.result_width, r.digits)
 
 
 def _selects(types: tuple[str, ...]) -> bool:
@@ -505,6 +513,8 @@ def _entries() -> dict[str, Entry]:
             ports=("total", "multiplier", "zero", "low", "high"),
             fits=_requantises,
             iteration=_requantisation,
+            digits=2,
+            digit_luts=DIGIT_LUTS,
             saved_luts=SAVED_DSP_LUTS,
         ),
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),

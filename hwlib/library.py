@@ -31,7 +31,8 @@ class NoUnit(KeyError):
 
 INVERTIBLE = ("f32", "f16", "bf16")  # as float_reciprocal's tables are
 NATIVE_FORMATS = ("f32", "f64")
-SHAPES = ("pipelined", "iterative")
+SHAPES = ("pipelined", "iterative", "iterative_2")
+"""A pipeline; and iterative units of one digit or two a cycle."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +64,25 @@ class Library:
             if shape == "pipelined":
                 self._units[key] = self._make(operation, operand_types, result_type, predicate, depth)
             else:
-                self._units[key] = self._make_iterative(operation, operand_types, result_type, predicate)
+                self._units[key] = self._make_iterative(operation, operand_types, result_type, predicate, shape)
         return self._units[key]
 
     def _make_iterative(
-        self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None
+        self, operation: str, operand_types: tuple[str, ...], result_type: str, predicate: str | None, shape: str
     ) -> IterativeUnit:
         missing = NoUnit(operation, operand_types, result_type, predicate)
         types = (*operand_types, result_type)
         entry = entry_for(operation, types)
-        if entry is None or entry.iteration is None:
+        digits = SHAPES.index(shape)
+        if entry is None or entry.iteration is None or digits > entry.digits:
             raise missing
         graph = Graph()
         names = entry.ports or PORTS[len(operand_types)]
         operands = tuple(graph.input(n, type_width(t)) for n, t in zip(names, operand_types, strict=True))
         try:
             flush = self.subnormals == "flush"
-            iteration = entry.iteration(Request(operation, operand_types, result_type, predicate, flush, operands))
+            request = Request(operation, operand_types, result_type, predicate, flush, operands, digits)
+            iteration = entry.iteration(request)
         except KeyError:
             raise missing from None
         whole = unrolled(iteration, operands)
@@ -95,7 +98,7 @@ class Library:
             pipeline(iteration.result(state), self.clock_ns, self.delays),
             iteration.steps,
         )
-        name = f"{unit_name(entry, operation, types, predicate)}_iterative"
+        name = f"{unit_name(entry, operation, types, predicate)}_{shape}"
         native = entry.native and all(t in NATIVE_FORMATS for t in types)
         whole_schedule = Pipeline(whole, 0, {}, False)
         return IterativeUnit(

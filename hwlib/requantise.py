@@ -51,7 +51,8 @@ def _any_below(value: Bits, count: int) -> Bits:
 
 @dataclass(frozen=True)
 class Requantisation:
-    """The iterative unit: Booth's recoding, two bits of the multiplier in each step, the lowest first.
+    """The iterative unit: Booth's recoding, one or more digits of two bits of the multiplier in each step, the lowest
+    first.
 
     The state: `sum` above the bits of the product that are settled, which take the places in `rest` that the bits of
     the multiplier leave. A digit of -2 to 2 is that of three bits; the lowest of the first three is a 0 below.
@@ -62,26 +63,38 @@ class Requantisation:
     level_bits: int
     shift: int
     result_bits: int
+    digits: int = 1
 
     @property
     def steps(self) -> int:
-        """A digit of the multiplier each."""
-        return (self.multiplier_bits + 1) // 2
+        """`digits` of the multiplier each."""
+        return -(-self.multiplier_bits // (2 * self.digits))
+
+    @property
+    def places(self) -> int:
+        """Bits of the product that are settled in the end: those of the digits."""
+        return 2 * self.digits * self.steps
 
     def widths(self) -> Mapping[str, int]:
         """The sum is less than three totals."""
         level = self.level_bits
-        return {"sum": self.total_bits + 2, "rest": 2 * self.steps + 1, "total": self.total_bits,
+        return {"sum": self.total_bits + 2, "rest": self.places + 1, "total": self.total_bits,
                 "zero": level, "low": level, "high": level}  # fmt: skip
 
     def load(self, operands: tuple[Bits, ...]) -> State:
         """Nothing is summed up yet."""
         total, multiplier, zero, low, high = operands
         nothing = total.graph.const(0, self.total_bits + 2)
-        rest = multiplier.sext(2 * self.steps).shl(1)
+        rest = multiplier.sext(self.places).shl(1)
         return {"sum": nothing, "rest": rest, "total": total, "zero": zero, "low": low, "high": high}
 
     def step(self, state: State) -> State:
+        """The digits' multiples of the total are added, one after the other."""
+        for _ in range(self.digits):
+            state = {**state, **self._digit(state)}
+        return {name: state[name] for name in ("sum", "rest")}
+
+    def _digit(self, state: State) -> State:
         """One digit's multiple of the total is added; two more bits of the product are settled."""
         total, rest, width = state["total"], state["rest"], self.total_bits + 2
         below, one, negative = (rest.bit(place) for place in range(3))

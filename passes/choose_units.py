@@ -5,11 +5,12 @@ After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
 
 needs: loops in execution order, banks and memories fixed: later passes do not change a kernel's timing.
 leaves: operations marked `iterative`: all of one name and type, or none, for one pipelined unit would undo the saving.
+    Requantisations of two digits a cycle are marked `iterative 2`.
     The values are the same, because both kinds of unit round correctly.
 refuses: nothing.
 why: a softmax over ten classes or a mean over 49 elements divides a few times in a run, and a pipelined divider is as
-    large as multiplier and adder together. A sum that ends every tenth iteration needs no DSP for its code. The added
-    cycles are weighed against the saved LUTs (`time_and_area`).
+    large as multiplier and adder together. A sum that ends every tenth iteration, or every sixth with two digits a
+    cycle, needs no DSP for its code. The added cycles are weighed against the saved LUTs (`time_and_area`).
 source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup).
 """
 
@@ -20,13 +21,15 @@ from typing import Any
 
 from torch2hw.analysis.scheduling import planned, scheduled
 from torch2hw.analysis.start_times import overlapped
-from torch2hw.analysis.time_and_area import luts_of_all_time
+from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.entries import ENTRIES, entry_for
 from torch2hw.hwlib.formats import float_format
 from torch2hw.passes.bind_units import only_inverses
+from torch2hw.passes.integer_sums import PRODUCT
+from torch2hw.passes.pair_products import PAIRED
 from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.requantise_sums import REQUANTISE
 
@@ -48,11 +51,17 @@ class ChooseUnits:
             return program, {}
         report: dict[str, Any] = {}
         for key in sorted({key_of(each) for kernel in program.kernels for each in candidates(kernel)}):
-            changed = program.with_kernels([with_iterative(kernel, key) for kernel in program.kernels])
-            cycles = added_cycles(program, changed, context)
-            if cycles * cycle_luts(program) < saved_luts(program, key, context):
-                program = changed
-                report[" ".join(key)] = f"iterative, {cycles} cycles more at most"
+            most, best, text = 0.0, program, ""
+            for digits in range(1, ENTRIES[key[0]].digits + 1):
+                changed = program.with_kernels([with_iterative(kernel, key, digits) for kernel in program.kernels])
+                cycles = added_cycles(program, changed, context)
+                gain = saved_luts(program, key, digits, context) - cycles * cycle_luts(program)
+                if gain > most:
+                    a_cycle = "" if digits == 1 else f" of {digits} digits a cycle"
+                    most, best, text = gain, changed, f"iterative{a_cycle}, {cycles} cycles more at most"
+            if text:
+                program = best
+                report[" ".join(key)] = text
         return program, report
 
 
@@ -79,8 +88,8 @@ def key_of(operation: Operation) -> Key:
     return operation.name, operation.type
 
 
-def with_iterative(kernel: Kernel, key: Key) -> Kernel:
-    """`kernel` with all operations of this key on iterative units."""
+def with_iterative(kernel: Kernel, key: Key, digits: int = 1) -> Kernel:
+    """`kernel` with all operations of this key on iterative units of so many digits a cycle."""
     chosen = {each.result for each in candidates(kernel) if key_of(each) == key}
     if not chosen:
         return kernel
@@ -88,7 +97,7 @@ def with_iterative(kernel: Kernel, key: Key) -> Kernel:
         replace(
             stage,
             statements=tuple(
-                replace(each, iterative=True) if isinstance(each, Operation) and each.result in chosen else each
+                replace(each, iterative=digits) if isinstance(each, Operation) and each.result in chosen else each
                 for each in stage.statements
             ),
         )
@@ -116,16 +125,19 @@ def latency_cycles(kernel: Kernel, library: Library) -> int:
 def cycle_luts(program: Program) -> float:
     """LUTs that one cycle is worth."""
     cycles = sum(kernel.trip_count for kernel in program.kernels)
-    return luts_of_all_time(max(kernel.lanes for kernel in program.kernels)) / cycles
+    widest = max(program.kernels, key=lambda kernel: kernel.lanes)
+    codes = any(isinstance(s, Operation) and s.name in (PRODUCT, PAIRED) for s in widest.statements())
+    return luts_of_all_time(widest.lanes, CODE_LANE_LUTS if codes else LANE_LUTS) / cycles
 
 
-def saved_luts(program: Program, key: Key, context: PassContext) -> float:
-    """LUTs that iterative units save: the number of units is the maximum over kernels if units are shared, otherwise
-    the sum over kernels."""
+def saved_luts(program: Program, key: Key, digits: int, context: PassContext) -> float:
+    """LUTs that iterative units of so many digits a cycle save: the number of units is the maximum over kernels if
+    units are shared, otherwise the sum over kernels."""
     name, type_name = key
     form = float_format(type_name)
     counts = [sum(1 for each in candidates(kernel) if key_of(each) == key) for kernel in program.kernels]
     units = max(counts) if context.options.share_units else sum(counts)
     inverts = name == "arith.divf" and type_name in only_inverses(program)
     each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else saved_factor(name)
+    each -= (digits - 1) * ENTRIES[name].digit_luts
     return each * units * (1 if form is None else form.significand_bits**2)

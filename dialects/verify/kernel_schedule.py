@@ -63,8 +63,8 @@ def _cycles(statement: Statement, library: Library) -> tuple[int, int]:
         return statement.buffer.storage.read_latency_cycles, 1
     if not isinstance(statement, Operation):
         return 0, 1
-    shape = "iterative" if statement.iterative else "pipelined"
-    unit = library.unit(statement.name, statement.operand_types, statement.type, statement.predicate, shape=shape)
+    types, shape = statement.operand_types, statement.shape
+    unit = library.unit(statement.name, types, statement.type, statement.predicate, shape=shape)
     return unit.latency_cycles + (unit.latency_cycles > 1), unit.interval_cycles
 
 

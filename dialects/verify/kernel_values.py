@@ -141,3 +141,5 @@ def _agrees(operation: Operation) -> Iterator[str]:
         yield f"{operation.result}: {name} does not take ({', '.join(types[:-1])}) -> {types[-1]}"
     if operation.iterative and (name not in ENTRIES or ENTRIES[name].iteration is None):
         yield f"{operation.result}: {name} has no iterative unit"
+    elif operation.iterative and operation.iterative > ENTRIES[name].digits:
+        yield f"{operation.result}: {name} has no unit of {operation.iterative} digits a cycle"

@@ -79,9 +79,7 @@ def _pipelines(kernel: Kernel, library: Library) -> Counter[str]:
     found: Counter[str] = Counter()
     for operation in kernel.statements():
         if isinstance(operation, Operation):
-            shape = "iterative" if operation.iterative else "pipelined"
-            unit = library.unit(
-                operation.name, operation.operand_types, operation.type, operation.predicate, shape=shape
-            )
+            types, shape = operation.operand_types, operation.shape
+            unit = library.unit(operation.name, types, operation.type, operation.predicate, shape=shape)
             found[unit.name] += unit.latency_cycles > 1
     return found

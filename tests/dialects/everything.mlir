@@ -27,7 +27,7 @@ program @everything level scheduled {
           %n = index ((%i * 4 + %k) floordiv 3) * -2 + (%row:9) mod 3 + 7 : index {cycle = 1, ready = 1}
           %b = load @many[%n:4, 0] : f32 {cycle = 2, ready = 4}
           %c = arith.cmpf ugt %a, %b : (f32, f32) -> i1 {cycle = 4, ready = 5}
-          %d = arith.divf %a, %b : f32 model @f32_div iterative {cycle = 4, ready = 9} loc("net.py":10)
+          %d = arith.divf %a, %b : f32 model @f32_div iterative 2 {cycle = 4, ready = 9} loc("net.py":10)
           %sum = arith.select %c, %acc, %d : (i1, f32, f32) -> f32 {cycle = 9, ready = 9}
           store %sum to @t[%i] where (%j - 1) {cycle = 9} loc("net.py":9)
         }

@@ -46,7 +46,7 @@ def operands(width: int, shift: int, count: int) -> list[list[int]]:
     return rows
 
 
-@pytest.mark.parametrize("shape", ["pipelined", "iterative"])
+@pytest.mark.parametrize("shape", ["pipelined", "iterative", "iterative_2"])
 @pytest.mark.parametrize(("width", "shift"), [(8, 1), (12, 9), (19, 23), (27, 31), (32, 47), (2, 1), (3, 47)])
 def test_requantise(width: int, shift: int, shape: str, tmp_path: Path) -> None:
     rows = operands(width, shift, 4000)
@@ -89,10 +89,11 @@ def test_every_product_of_codes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(as_c(unit, words, tmp_path), wanted)
 
 
-def test_every_multiplier_two_bits_a_cycle(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shape", "interval"), [("iterative", 10), ("iterative_2", 6)])
+def test_every_multiplier_some_bits_a_cycle(shape: str, interval: int, tmp_path: Path) -> None:
     """All 2^18 of them, negative ones too, on totals at the ends of their range."""
-    unit = requantise_unit("i9", 17, "iterative")
-    assert (unit.interval_cycles, unit.name) == (10, "i9_requantise_17_iterative")
+    unit = requantise_unit("i9", 17, shape)
+    assert (unit.interval_cycles, unit.name) == (interval, f"i9_requantise_17_{shape}")
     multiplier = np.arange(-(1 << 17), 1 << 17)
     for total in (-256, 255, -1, 85):
         rows = [np.full_like(multiplier, total), multiplier, *(np.full_like(multiplier, k) for k in (3, -512, 511))]
