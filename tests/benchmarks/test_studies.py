@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from torch2hw.benchmarks import ablation, area, compile_time, kernels, replays, testbenches
+import pytest
+
+from torch2hw.benchmarks import ablation, area, compile_time, kernels, networks, replays, testbenches
+from torch2hw.benchmarks.models import tiny
 
 
 def test_ablation_compares_with_the_same_model_without_arms() -> None:
@@ -111,3 +114,26 @@ def test_replays_name_the_files_that_gave_other_bytes() -> None:
     text = replays.markdown([{**point, **rest}, {**point, **rest, "partition": 4, "different": []}])
     assert "| ffnn | static | 2 | 15 | 1,234 | 56 | 13-choose-lanes.mlir | 9 |" in text
     assert "| ffnn | static | 4 | 15 | 1,234 | 56 | none | 9 |" in text
+
+
+def test_networks_say_what_was_simulated_and_what_was_refused() -> None:
+    point = {"model": "ResNet-8", "format": "int8", "partition": 4, "macs": 9000, "mac_lanes": 16, "cycles": 600}
+    point |= {"mac_utilization": 0.9, "pcc_floats": 0.99, "pcc_format": 1.0}
+    text = networks.markdown(
+        [
+            point | {"simulated": 600, "bit_exact": True, "lut": 5000, "ff": 10, "dsp": 8, "bram36": 2.5},
+            point | {"partition": 8},
+            point | {"format": "bf16", "error": "too large"},
+        ]
+    )
+    assert "| 600 | 90.0% | bit-exact | 0.9900 | 1.0000 | 5,000 | 10 | 8 | 2.5 |" in text
+    assert "| 600 | 90.0% | – | 0.9900 | 1.0000 | – | – | – | – |" in text
+    assert "- ResNet-8, bf16, N = 4: too large" in text
+
+
+@pytest.mark.slow
+def test_a_network_is_measured_on_inputs_that_calibrated_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = networks.Network(lambda: tiny.Autoencoder(12, 8, 1, 2), (1, 12))
+    monkeypatch.setitem(networks.NETWORKS, "small", small)
+    point = networks.measured("small", "int8", 1, cycles=0, lanes=0)
+    assert point["pcc_format"] > 0.999 and 0.9 < point["pcc_floats"] < 1 and "simulated" not in point
