@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch2hw.compiler import memory_files
+from torch2hw.hwlib.contents import Contents, fill_verilog
 from torch2hw.tools.errors import UsageError
 from torch2hw.tools.output import check_writable, write_files
 from torch2hw.tools.unfinished import unfinished
@@ -49,13 +51,15 @@ class DesignTexts:
 def design_texts(compiled: Finished, name: str) -> DesignTexts:
     """The files of a design whose SystemVerilog is called `name`, each by its path beside it."""
     program = compiled.at("sv")
-    verilog, table = program.text(weights=False), program.contents
-    files: dict[str, str] = {}
-    if memory_files.contents_bytes(verilog, table) > memory_files.LIMIT_BYTES:
-        verilog, files = memory_files.move_contents(verilog, table, f"{Path(name).stem}.mem")
-    else:
-        verilog = program.text()
+    verilog, files = with_contents(program.text(weights=False), program.contents, f"{Path(name).stem}.mem")
     return DesignTexts(compiled.manifest([name], sorted(files)), {**files, name: verilog})
+
+
+def with_contents(verilog: str, table: Mapping[str, Contents], folder: str) -> tuple[str, dict[str, str]]:
+    """SystemVerilog with the contents of its memories: inside, or in files of `folder`, by their path."""
+    if memory_files.contents_bytes(verilog, table) > memory_files.LIMIT_BYTES:
+        return memory_files.move_contents(verilog, table, folder)
+    return fill_verilog(verilog, table), {}
 
 
 def write_design(compiled: Finished, path: Path, last: bool = False) -> dict[str, Any]:
@@ -64,24 +68,34 @@ def write_design(compiled: Finished, path: Path, last: bool = False) -> dict[str
     `last`: the command writes nothing after it.
     """
     design = design_texts(compiled, path.name)
-    files = {path.parent / name: text for name, text in design.files.items()}
-    folder = path.with_suffix(".mem")
-    if design.manifest["memory_files"] and not set(path.stem).isdisjoint(UNQUOTABLE):
+    files = {**design.files, manifest_path(path).name: design.manifest_text}
+    write_with_memories(path, files, bool(design.manifest["memory_files"]), last)
+    return design.manifest
+
+
+def check_quotable(path: Path, what: str, why: str) -> None:
+    """Refuse `path` where its stem cannot stand between quotes, in which `why` says what names it."""
+    if not set(path.stem).isdisjoint(UNQUOTABLE):
         raise UsageError(
-            f"-o {path}: weights go to files whose names begin with that one, and it holds a quote or a backslash",
-            why="SystemVerilog names them between quotes",
+            f"-o {path}: {what}, and it holds a quote or a backslash",
+            why=f"{why} between quotes",
             fix="choose a file name without",
         )
-    new = bool(design.manifest["memory_files"]) and not folder.exists()
+
+
+def write_with_memories(path: Path, files: Mapping[str, str], has_memories: bool, last: bool) -> None:
+    """Write files by their names beside `path`, all or nothing; some are in the folder OUT.mem if it `has_memories`."""
+    folder = path.with_suffix(".mem")
+    if has_memories:
+        check_quotable(path, "weights go to files whose names begin with that one", "SystemVerilog names them")
     check_writable(path)
-    made = [folder] if new else []
+    made = [folder] if has_memories and not folder.exists() else []
     with unfinished(*made):
         try:
             for each in made:
                 each.mkdir()
-            write_files({**files, manifest_path(path): design.manifest_text}, last)
+            write_files({path.parent / name: text for name, text in files.items()}, last)
         except BaseException:
             for each in made:
                 shutil.rmtree(each)
             raise
-    return design.manifest

@@ -1,4 +1,4 @@
-"""CIRCT's Calyx dialect: a context in which its text parses, a verifier, and the native Calyx text.
+"""CIRCT's Calyx dialect: a context in which its text parses, and a verifier.
 
 No binding loads the dialect by name. A pass that depends on it does, when it runs; so each context runs such passes
 once on small modules.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch2hw.tools.circt_bindings import ir, passmanager, register_dialects
-from torch2hw.tools.workarounds import native_calyx, spare_module_searches
+from torch2hw.tools.workarounds import spare_module_searches
 
 # The last pass refuses an empty function, after it has loaded calyx.
 _LOADERS = ("builtin.module(flatten-memref)", "builtin.module(lower-scf-to-calyx{top-level-function=main})")
@@ -39,11 +39,3 @@ def parse(text: str, inside: Any) -> Any:
 def verify(text: str) -> None:
     """Raises pycde.circt.ir.MLIRError if CIRCT's Calyx verifier refuses `text`."""
     parse(text, context())
-
-
-def futil(text: str) -> str:
-    """The native Calyx text of a Calyx-dialect module, by CIRCT's own exporter."""
-    module = parse(text, context())
-    with module.context:
-        exporter = passmanager.PassManager.parse("builtin.module(calyx-native)")
-        return native_calyx(lambda: exporter.run(module.operation), ir.MLIRError)

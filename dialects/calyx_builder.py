@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from torch2hw.dialects.calyx_primitives import Primitive, primitive
+from torch2hw.dialects.calyx_primitives import Primitive, forward, primitive
 from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Source
 from torch2hw.hwlib.memories import delay
@@ -53,7 +53,9 @@ class ModuleBuilder:
         for kind in self.primitives.values():
             ports = [f"in %{name}: i{width}" for name, width in kind.inputs]
             ports += ["in %clk: i1 {calyx.clk}"] if kind.clocked else []
-            ports += [f"out {name}: i{width}" for name, width in kind.outputs]
+            # what a clocked primitive puts out does not follow its inputs within a cycle
+            stable = " {calyx.stable}" if kind.clocked else ""
+            ports += [f"out {name}: i{width}{stable}" for name, width in kind.outputs]
             lines.append(f'  hw.module.extern @{kind.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}')
         return "\n".join([*lines, *self.components, "}", ""])
 
@@ -130,6 +132,10 @@ class ComponentBuilder:
             source,
         )
         return Register(ports["in"], ports["write_en"], ports["out"])
+
+    def wire(self, hint: str, width: int) -> dict[str, Wire]:
+        """Adds a wire, ports `in` and `out`: it is 0 while nothing drives it."""
+        return self.instance(forward(width), hint, {})
 
     def operator(self, kind: str, left: Wire, right: Wire, out_width: int | None = None) -> Wire:
         """A binary std_ cell (std_add, std_eq, …) on two wires, one for each distinct pair of operands."""

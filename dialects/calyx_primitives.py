@@ -65,6 +65,25 @@ class Primitive:
     contents: Mapping[str, Contents] = field(default_factory=dict, compare=False, repr=False)
 
 
+def forward(width_bits: int) -> Primitive:
+    """A wire: `out` is `in`, and 0 while nothing drives `in`.
+
+    Calyx promises that of a primitive's input, and not of a std_wire's, which carries data: undriven data may be
+    anything, and the native compiler makes use of that.
+    """
+    name, kind = f"{_FORWARD}{width_bits}", f"i{width_bits}"
+    text = f"hw.module @{name}(in %in: {kind}, out out: {kind}) {{\n  hw.output %in : {kind}\n}}\n"
+    return Primitive(name, (("in", width_bits),), (("out", width_bits),), False, text)
+
+
+def is_forward(name: str) -> bool:
+    """Whether a primitive of that name is a wire (`forward`)."""
+    return name.startswith(_FORWARD)
+
+
+_FORWARD = "forward_"
+
+
 def primitive(hardware: Hardware) -> Primitive:
     """A record of the hardware library as a Calyx primitive; it has a clock if it has latency."""
     return Primitive(

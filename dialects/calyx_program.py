@@ -79,12 +79,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Port:
-    """A port of a cell, component or primitive."""
+    """A port of a cell, component or primitive. `is_stable`: an output that follows no input within a cycle."""
 
     name: str
     width_bits: int
     is_input: bool
     role: str = ""  # "go", "done", "clk", "reset" or ""
+    is_stable: bool = False
 
 
 @dataclass(frozen=True)

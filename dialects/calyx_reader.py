@@ -117,7 +117,8 @@ def _primitive(op: Any) -> ExternModule:
     roles = list(op.attributes["per_port_attrs"]) if "per_port_attrs" in op.attributes else []
     found = re.findall(r"(input|output) ([\w$]+)\s*: i(\d+)", str(op.attributes["module_type"]))
     for (direction, name, width), role in zip(found, roles or [{}] * len(found), strict=True):
-        ports.append(Port(name, int(width), direction == "input", "clk" if "calyx.clk" in role else ""))
+        clock = "clk" if "calyx.clk" in role else ""
+        ports.append(Port(name, int(width), direction == "input", clock, "calyx.stable" in role))
     return ExternModule(_text(op, "sym_name"), tuple(ports))
 
 

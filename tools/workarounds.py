@@ -4,7 +4,6 @@
 |-------------------------|------------------------------------------------------
 | `forget_llvm_threads`   | lower-seq-to-sv waits for ever in a forked child, where LLVM's thread pool has no threads
 | `spare_module_searches` | the bindings look for a dialect's module on disk for every operation: 40,000 times
-| `native_calyx`          | CIRCT's exporter runs a program called `calyx` on PATH, on a file that it leaves behind
 | `take_any_attribute_name` | torch.fx writes the name of an attribute into Python code as it is: `self.class`, `"a"b"`
 """
 
@@ -12,17 +11,12 @@ from __future__ import annotations
 
 import ctypes
 import keyword
-import os
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 # Dialects without generated Python classes.
 _WITHOUT_CLASSES = ("pycde.circt.dialects.builtin", "pycde.circt.dialects.calyx")
-# What calyx-native runs in place of the native compiler: it keeps the file and fails, which ends the pass.
-_KEEP_FILE = '#!/bin/sh\nmv "$1" "${0%/*}/kept.futil"\nexit 1\n'
 
 
 def forget_llvm_threads() -> None:
@@ -54,32 +48,3 @@ def _attribute(base: str, target: str) -> str:
         plain = name.isidentifier() and not keyword.iskeyword(name)
         base = f"{base}.{name}" if plain else f"getattr({base}, {name!r})"
     return base
-
-
-def native_calyx(export: Callable[[], object], refusal: type[Exception]) -> str:
-    """The file that `export`, a run of calyx-native, gives to the program called `calyx`; what else makes it raise a
-    `refusal` is raised.
-
-    PATH and TMPDIR of this process are changed meanwhile: not for use beside other threads that read them.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "calyx")
-        program.write_text(_KEEP_FILE)
-        program.chmod(0o700)
-        before = {name: os.environ.get(name) for name in ("PATH", "TMPDIR")}
-        os.environ["PATH"] = f"{folder}{os.pathsep}{before['PATH'] or os.defpath}"
-        os.environ["TMPDIR"] = folder
-        try:
-            export()
-        except refusal:
-            kept = Path(folder, "kept.futil")
-            if kept.exists():
-                return kept.read_text()
-            raise
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-    raise AssertionError("calyx-native did not run the program named calyx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from torch2hw.dialects.calyx_primitives import is_forward
 from torch2hw.dialects.calyx_program import Cell, Component, PortOf
 from torch2hw.lowering.hardware.calyx_modules import LibraryModule
 from torch2hw.lowering.hardware.calyx_wires import Wires
@@ -105,7 +106,7 @@ class Cells:
         elif kind == "std_mux":
             operands = ", ".join(self._in(cell, port) for port in ("cond", "tru", "fal"))
             self.body.define(out, f"comb.mux {operands} {hint} : i{width['out']}", location)
-        elif kind == "std_wire":
+        elif kind == "std_wire" or is_forward(cell.of):
             self.body.define(out, f"hw.wire {self._in(cell, 'in')} : i{width['out']}", location)
         elif kind in ("std_not", "std_pad", "std_slice", "std_signext"):
             self._unary(cell, out, hint)

@@ -1,7 +1,7 @@
 """The drivers of ports: the assignments of a component become one value for each input port.
 
-Control ports (`go`, `write_en`, `content_en`, `read_en`, `*_en`, and the input of a one-bit std_wire) are 0 unless an
-active assignment drives them. Every other port carries data and may have any value then: a single source is connected
+Control ports (`go`, `write_en`, `content_en`, `read_en`, `*_en`, and the input of `forward_1`) are 0 unless an active
+assignment drives them. Every other port carries data and may have any value then: a single source is connected
 without a gate, and only different sources need a multiplexer.
 """
 
@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from torch2hw.dialects.calyx_primitives import is_forward
 from torch2hw.dialects.calyx_program import (
     Assign,
     Cell,
@@ -165,7 +166,7 @@ class Wires:
         """Whether `target` is a one-bit wire: 0 while nothing drives it, but not part of a handshake, whose done may
         depend on it."""
         cell = self.component.cells.get(target.cell)
-        return cell is not None and cell.kind == "std_wire" and self.widths[target] == 1
+        return cell is not None and is_forward(cell.of) and self.widths[target] == 1
 
     def driven(self, target: PortOf) -> str:
         """The signal at an input port of a cell or an output port of the component; 0 where nothing drives it."""

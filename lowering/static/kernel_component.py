@@ -92,7 +92,7 @@ class KernelComponent(KernelPipeline):
         group = component.static_group("issue", interval)
         step = component.cycle(group, interval - 1) if interval > 1 else None
         start = component.cycle(group, 0) if interval > 1 else None
-        issue = component.cell("std_wire", "valid", [("in", 1), ("out", 1)])
+        issue = component.wire("valid", 1)
         component.assign(issue["in"], component.constant(1, 1), group, start)
         self.valids = [issue["out"]]
         self.indices = IndexStreams(component, self.kernel.loops, group, step)
@@ -268,7 +268,7 @@ class KernelComponent(KernelPipeline):
         """Makes a carried value a multiplexer of its initial value and its state; `close_state` drives the state once
         `next` exists."""
         width = number_type(carried.type).bits
-        state = self.component.cell("std_wire", f"{carried.name}_state", [("in", width), ("out", width)])
+        state = self.component.wire(f"{carried.name}_state", width)
         self.states.append((number, carried, state["in"]))
         self.values[carried.name] = state["out"], self.schedule.start[carried.name]
         read = self.schedule.start[carried.name]

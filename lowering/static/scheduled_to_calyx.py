@@ -98,7 +98,7 @@ class _Top:
             assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
         tensors = () if self.interface.surrounds else (*program.inputs, *program.outputs)
         host = {buffer: HostWires(top, buffer) for buffer in tensors}
-        busy = top.cell("std_wire", "busy", [("in", 1), ("out", 1)])
+        busy = top.wire("busy", 1)
         if self.interface.surrounds:
             top.always.add("busy")  # no host asks for it, and a group of nothing else would be empty
         phases = self.phases()

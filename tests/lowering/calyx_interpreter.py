@@ -262,7 +262,7 @@ class Machine:
             "std_sub": lambda: given("left") - given("right"),
             "std_lt": lambda: int(given("left") < given("right")),
             "std_neq": lambda: int(given("left") != given("right")),
-            "std_wire": lambda: given("in"),
+            "primitive": lambda: given("in"),  # a wire: there is no other here
             "std_slice": lambda: given("in"),
             "constant": lambda: cell.value,
         }

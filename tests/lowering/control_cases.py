@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-HEADER = 'module attributes {calyx.entrypoint = "main"} {\n'
+HEADER = """module attributes {calyx.entrypoint = "main"} {
+  hw.module.extern @forward_1(in %in: i1, out out: i1) attributes {filename = "units.sv"}
+"""
 SIGNATURE = "(%go: i1 {go}, %clk: i1 {clk}, %reset: i1 {reset}, %x: i8) -> (%a: i8, %b: i8, %lit: i1, %done: i1 {done})"
 
 # Two counting registers, a condition on %x, and static and dynamic groups over them.
@@ -21,7 +23,7 @@ BODY = """
   %inc.left, %inc.right, %inc.out = calyx.std_add @inc : i8, i8, i8
   %lt.left, %lt.right, %lt.out = calyx.std_lt @lt : i8, i8, i1
   %low.in, %low.out = calyx.std_slice @low : i8, i1
-  %on.in, %on.out = calyx.std_wire @on : i1, i1
+  %on.in, %on.out = calyx.primitive @on of @forward_1 : i1, i1
   CELLS
   calyx.wires {
     calyx.assign %a = %ra.out : i8

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from torch2hw.analysis.reference import Reference
-from torch2hw.dialects import calyx
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
@@ -128,10 +127,3 @@ def test_plain_loops_compute_what_the_program_does() -> None:
     assert "affine.if" not in text
     inputs = [np.random.default_rng(2).standard_normal((1, 2, 4, 9)).astype(np.float32)]
     assert np.array_equal(Reference(text).run(inputs)[0], Reference(program.text()).run(inputs)[0])
-
-
-def test_native_calyx_of_the_sequential_schedule() -> None:
-    core = affine_to_scf.lower(program_of(nn.Linear(2, 2), (1, 2), "tiny"), Library())
-    sequential = scf_to_calyx.lower(core, Library())
-    calyx.verify(sequential.calyx)
-    assert "invoke run[" in calyx.futil(sequential.calyx)

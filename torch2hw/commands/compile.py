@@ -38,6 +38,8 @@ def run(parsed: argparse.Namespace) -> int:
         check_writable(parsed.output)
     if parsed.stop_after is not None:
         pass_named(parsed.stop_after)
+    if parsed.emit == "futil" and parsed.stop_after:
+        raise UsageError("--emit futil: unsupported with --stop-after", fix="leave one of the two out")
     if parsed.emit == "hls" and (parsed.schedule == "sequential" or parsed.sums == "block" or parsed.stop_after):
         other = "--schedule sequential" if parsed.schedule == "sequential" else "--sums block"
         other = "--stop-after" if parsed.stop_after else other
@@ -88,16 +90,20 @@ def write_emitted(parsed: argparse.Namespace, design: Any) -> None:
     """Write the program at the level of `--emit`, or after the pass of `--stop-after`; without -o, print it."""
     from torch2hw.tools.output import write_files
 
+    if parsed.emit == "futil":
+        from torch2hw.compiler.native_calyx import native_texts, write_native
+
+        if parsed.output is None:
+            sys.stdout.write(native_texts(design, f"{design.top}.futil").futil)
+        else:
+            write_native(design, parsed.output, last=True)
+        return
     if parsed.emit == "scf" and design.options.schedule == "static" and parsed.stop_after is None:
         from torch2hw.lowering.static import scheduled_to_scf
 
         text = scheduled_to_scf.emit(design.at("scheduled"))
     else:
         text = design.result.text()
-    if parsed.emit == "futil":
-        from torch2hw.dialects import calyx
-
-        text = calyx.futil(text)
     if parsed.emit == "hls":
         from torch2hw.lowering.static import affine_to_hls
 
