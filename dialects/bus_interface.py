@@ -12,28 +12,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from torch2hw.dialects.bus_registers import address_register, bus_registers
+from torch2hw.dialects.bus_timing import run_cycles, run_interval
 from torch2hw.dialects.interface import HostPort
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.stream_interface import CLOCK, RESET, BeatInterface
-from torch2hw.dialects.stream_layout import interval_cycles
+from torch2hw.dialects.stream_layout import StreamLayout
 
 LITE_PREFIX, MASTER_PREFIX = "s_axi_control", "m_axi_gmem"
 INTERRUPT = HostPort("interrupt", 1, False)
 LITE_ADDRESS_BITS = 12
 ADDRESS_BITS = 64
-VERSION = 1
-FIRST_ADDRESS, ADDRESS_STEP = 0x10, 12
-CONTROL_REGISTERS = (("ctrl", 0x00, 8, "rw"), ("gie", 0x04, 1, "rw"), ("ier", 0x08, 2, "rw"), ("isr", 0x0C, 2, "rw"))
-STATUS_REGISTERS = (
-    ("version", 0x800, 32, "r"),
-    ("error", 0x804, 3, "r"),
-    ("runs", 0x808, 32, "r"),
-    ("cycles", 0x80C, 32, "r"),
-    ("cycles_high", 0x810, 32, "r"),
-    ("read_errors", 0x814, 32, "r"),
-    ("write_errors", 0x818, 32, "r"),
-)
-MAX_TENSORS = (0x800 - FIRST_ADDRESS) // ADDRESS_STEP
 
 LITE = tuple(
     HostPort(f"{LITE_PREFIX}_{name}", width, is_input)
@@ -107,28 +96,23 @@ class BusInterface(BeatInterface):
         return {"address_register": address_register(number)}
 
     def run_entries(self, tensors: Sequence[Buffer], latency_cycles: int) -> dict[str, Any]:
-        """Cycles from run to run with a memory that answers at once; and the registers."""
-        return {"interval_cycles": self.interval(tensors, latency_cycles), "registers": registers(tensors)}
+        """Cycles of a run that is alone, and from run to run, with a memory that answers at once; and the registers."""
+        inputs, outputs = self._sides(tensors)
+        return {
+            "run_cycles": run_cycles(latency_cycles, inputs, outputs),
+            "interval_cycles": run_interval(latency_cycles, inputs, outputs),
+            "registers": registers(tensors),
+        }
 
-    def interval(self, tensors: Sequence[Buffer], latency_cycles: int) -> int:
-        """All inputs share the read channel, and all outputs the write channel."""
-        sides = ([b for b in tensors if b.storage.host_writes], [b for b in tensors if not b.storage.host_writes])
-        transfers = [sum(self.layout(buffer).cycles for buffer in side) for side in sides]
-        return max(interval_cycles(latency_cycles, ()), *transfers)
-
-
-def address_register(number: int) -> int:
-    """The offset of the low half of a tensor's address; inputs are numbered first, then outputs."""
-    return FIRST_ADDRESS + ADDRESS_STEP * number
+    def _sides(self, tensors: Sequence[Buffer]) -> tuple[list[StreamLayout], list[StreamLayout]]:
+        """The inputs, which share the read channel, and the outputs, which share the write channel."""
+        inputs, outputs = ([b for b in tensors if b.storage.host_writes == side] for side in (True, False))
+        return list(map(self.layout, inputs)), list(map(self.layout, outputs))
 
 
 def registers(tensors: Sequence[Buffer]) -> list[dict[str, Any]]:
     """Every register, for the manifest."""
-    found = list(CONTROL_REGISTERS)
-    for number, buffer in enumerate(tensors):
-        offset = address_register(number)
-        found += [(f"{buffer.name}_address", offset, 32, "rw"), (f"{buffer.name}_address_high", offset + 4, 32, "rw")]
     return [
-        {"name": name, "offset": offset, "bits": bits, "access": access}
-        for name, offset, bits, access in (*found, *STATUS_REGISTERS)
+        {"name": each.name, "offset": each.offset, "bits": each.bits, "access": each.access}
+        for each in bus_registers([buffer.name for buffer in tensors])
     ]

@@ -15,6 +15,7 @@ import torch
 
 from torch2hw.analysis.stored_arrays import Array, from_torch, to_torch
 from torch2hw.compiler.compiled import Compiled
+from torch2hw.dialects.bus_timing import MEMORY_LATENCY_CYCLES
 from torch2hw.frontend.export_model import run_model
 from torch2hw.frontend.in_format import rounded
 from torch2hw.frontend.signature import Structure, TensorInfo
@@ -41,7 +42,8 @@ class SimulationResult:
     `timeline` is there where it was asked for; `wrong_kernel` where a result is wrong: the first kernel at fault;
     `unexplained` where a result is further from PyTorch's than rounding explains; `steps`, of a quantised model, the
     distance in codes; `top1`, over a data set, how often classes are PyTorch's and right; `results` are all outputs of
-    all runs. `intervals`, where results are streams: the cycles from one result of each output to the next.
+    all runs. `intervals`, of a design with beats: the cycles from one result of each output to the next. `facts` are
+    what `--json` adds; of a design with a bus, the cycles of a run with its transfers among them.
     """
 
     outputs: Any
@@ -93,6 +95,9 @@ class SimulationResult:
             )
         if self._mispredicted:
             raise CheckError(f"a run took {self._mispredicted[0]} cycles, {self.predicted_cycles} were predicted")
+        alone, predicted = self.facts.get("run_cycles"), self.facts.get("predicted_run_cycles")
+        if alone != predicted:
+            raise CheckError(f"a run with its transfers took {alone} cycles, {predicted} were predicted")
         if self._interval != self.predicted_interval:
             raise CheckError(
                 f"results came every {self._interval} cycles, every {self.predicted_interval} were predicted"
@@ -111,13 +116,15 @@ class SimulationResult:
 
     def __str__(self) -> str:
         facts, torch_distance = self.facts, self.comparison.torch
-        runs = f"{len(self.cycles)} run{'s' if len(self.cycles) > 1 else ''}"
+        number = max(len(self.cycles), sum(each.name == self.results[0].name for each in self.results))
+        runs = f"{number} run{'s' if number > 1 else ''}"
         exact = "bit-exact with its reference" if self.bit_exact else f"WRONG: {self.comparison.first_mismatch}"
         use = "" if "mac_utilization" not in facts else f", {facts['mac_utilization']:.1%} used"
         pcc = "" if torch_distance.pcc is None else f", correlation {torch_distance.pcc:.9f}"
         lines = [
             f"{facts['top']}: {exact} ({runs})",
             f"  cycles: {', '.join(f'{n:,}' for n in sorted(set(self.cycles)))} ({self.predicted_cycles:,} predicted)",
+            *self._of_the_bus(),
             *(
                 []
                 if self.predicted_interval is None
@@ -137,6 +144,14 @@ class SimulationResult:
             lines.append(f"  from PyTorch in float64: max abs {hardware:.3g}; PyTorch's own distance is {software:.3g}")
         lines.append("  seconds: " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in self.seconds.items()))
         return "\n".join(lines)
+
+    def _of_the_bus(self) -> list[str]:
+        """The line about runs with their transfers, of a design with a bus."""
+        if "run_cycles" not in self.facts:
+            return []
+        measured, predicted = self.facts["run_cycles"], self.facts["predicted_run_cycles"]
+        latency = f"memory latency {self.facts['memory_latency_cycles']}"
+        return [f"  with transfers: {measured:,} cycles ({predicted:,} predicted), {latency}"]
 
 
 MAX_BYTES_OF_INPUTS = 1 << 31
@@ -269,6 +284,9 @@ def simulate_sets(
     comparison = compare(results)
     if comparison.first_mismatch is not None and compiled.options.schedule == "static":
         wrong = wrong_kernel(compiled, sets[first_wrong(results) // len(outputs)])
+    if simulation.run_cycles is not None:
+        facts |= {"run_cycles": simulation.run_cycles, "predicted_run_cycles": manifest["run_cycles"]}
+        facts["memory_latency_cycles"] = MEMORY_LATENCY_CYCLES
     if facts["macs"] and facts["mac_lanes"]:
         facts["mac_utilization"] = facts["macs"] / (cycles[0] * facts["mac_lanes"])
     seconds = {"compile": compiled.seconds, "build": simulation.build_seconds, "run": simulation.run_seconds}

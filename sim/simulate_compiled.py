@@ -14,6 +14,8 @@ from torch2hw.analysis.stored_arrays import Array
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.compiler.design_files import write_design
 from torch2hw.dialects.stream_layout import StreamLayout
+from torch2hw.sim.bus_simulation import simulate_bus
+from torch2hw.sim.buses import BusManifest, BusTensor
 from torch2hw.sim.manifest import Manifest, TensorPort
 from torch2hw.sim.monitors import Watched, monitor_text
 from torch2hw.sim.netlist import replace_by_netlist
@@ -22,7 +24,7 @@ from torch2hw.sim.simulation import Conditions, Simulation, simulate
 from torch2hw.sim.stream_simulation import simulate_streams
 from torch2hw.sim.streams import StreamManifest, StreamPort
 
-Ran = tuple[dict[str, Any], Sequence[TensorPort | StreamPort], Simulation]
+Ran = tuple[dict[str, Any], Sequence[TensorPort | StreamPort | BusTensor], Simulation]
 """The manifest, its outputs, and what came of it."""
 
 
@@ -46,6 +48,12 @@ def simulate_compiled(
             design = with_port_checks(compiled, streams, folder) if checked else streams
             found = simulate_streams(folder, design, sets, first_groups(compiled), conditions, progress)
             return written, streams.outputs, found
+        if compiled.options.interface == "axi":
+            assert not (netlist or unknown or watched), "a bus is simulated by Verilator alone"
+            bus = BusManifest.from_json(written)
+            beside_bus = with_port_checks(compiled, bus, folder) if checked else bus
+            found = simulate_bus(folder, beside_bus, sets, first_groups(compiled), conditions, progress)
+            return written, bus.outputs, found
         manifest = Manifest.from_json(written)
         if netlist:
             replace_by_netlist(folder, manifest)
@@ -54,7 +62,7 @@ def simulate_compiled(
         return written, manifest.outputs, simulate(folder, beside, sets, conditions, progress, monitors)
 
 
-AnyManifest = TypeVar("AnyManifest", Manifest, StreamManifest)
+AnyManifest = TypeVar("AnyManifest", Manifest, StreamManifest, BusManifest)
 
 
 def with_port_checks(compiled: Compiled, manifest: AnyManifest, folder: Path) -> AnyManifest:

@@ -102,7 +102,8 @@ class Conditions:
 class Simulation:
     """`outputs[set][tensor]` in stored form; `cycles[set][repeat]` measured from go to done.
 
-    `intervals`, where results are streams: the cycles from one result of each output to the next, in the steady state.
+    `intervals`, of a design with beats: the cycles from one result of each output to the next, in the steady state;
+    `run_cycles`, of one with a bus: those of a run that is alone, with its transfers.
     `runs` are the cycles of the simulation in which runs began; `seen` is what monitors told.
     """
 
@@ -113,6 +114,7 @@ class Simulation:
     runs: tuple[int, ...] = ()
     seen: Seen = field(default_factory=Seen)
     intervals: tuple[int, ...] = ()
+    run_cycles: int | None = None
 
 
 @dataclass

@@ -18,9 +18,8 @@ import numpy as np
 from torch2hw.analysis.stored_arrays import Array, Words
 from torch2hw.sim.simulation import RESET_MODES, Conditions, Simulation, play
 from torch2hw.sim.stream_bench_header import stream_header
-from torch2hw.sim.streams import Beats, StreamManifest, StreamPort
+from torch2hw.sim.streams import StreamManifest, StreamPort, beat_words, tensor_of, wrong_beats
 from torch2hw.sim.verilator import HERE, BenchKind, build
-from torch2hw.tools.errors import CheckError
 
 BENCH = BenchKind(HERE / "stream_bench.cpp", stream_header, (HERE / "stream_bench_header.py",))
 MIN_PACKETS = 5  # for a steady state
@@ -45,7 +44,7 @@ def simulate_streams(
     packets = max(MIN_PACKETS, len(input_sets))
     script = [np.array([packets, _budget(manifest)], np.uint64)]
     for number, port in enumerate(manifest.inputs):
-        script += [_words(port.to_beats(input_sets[k % len(input_sets)][number])) for k in range(packets)]
+        script += [beat_words(port.to_beats(input_sets[k % len(input_sets)][number])) for k in range(packets)]
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         work, started = Path(folder), time.monotonic()
         fast = conditions.builds_fast(manifest, packets)
@@ -74,27 +73,12 @@ def _budget(manifest: StreamManifest) -> int:
     return 4 * (manifest.latency_cycles + manifest.interval_cycles) + 1000
 
 
-def _words(beats: Beats) -> Words:
-    """The bench's words of beats."""
-    count, size = beats.shape
-    padded = np.zeros((count, -(-size // 8) * 8), np.uint8)
-    padded[:, :size] = beats
-    return padded.reshape(-1).view("<u8").astype(np.uint64)
-
-
 def _tensor(port: StreamPort, answers: Words) -> Array:
     """The tensor of an output's packet. Raises CheckError where the packet is not as the manifest says."""
     rows = answers.reshape(port.beats, -1)
-    beats = np.ascontiguousarray(rows[:, :-2]).astype("<u8").view(np.uint8)[:, : port.bytes_per_beat]
     bits = np.unpackbits(np.ascontiguousarray(rows[:, -2:-1]).astype("<u8").view(np.uint8), axis=1, bitorder="little")
-    keep, last = bits[:, : port.bytes_per_beat], rows[:, -1]
-    found = port.from_beats(beats)
-    faults = {
-        "tlast is not in its last beat alone": not np.array_equal(last, np.arange(port.beats) == port.beats - 1),
-        "tkeep is not that of its bytes": not np.array_equal(keep, port.keep()),
-        "its padding is not zero": bool((beats * (1 - port.keep())).any()),
-        "its elements are not extended as they should be": not np.array_equal(port.to_beats(found), beats),
-    }
-    if wrong := [what for what, holds in faults.items() if holds]:
-        raise CheckError(f"a packet of {port.name} is wrong: {wrong[0]}", why="docs/interfaces.md says how it must be")
-    return found
+    if not np.array_equal(rows[:, -1], np.arange(port.beats) == port.beats - 1):
+        raise wrong_beats(port, "tlast is not in its last beat alone")
+    if not np.array_equal(bits[:, : port.bytes_per_beat], port.keep()):
+        raise wrong_beats(port, "tkeep is not that of its bytes")
+    return tensor_of(port, rows[:, :-2])

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from torch2hw.analysis.stored_arrays import Array, from_words, to_words
+from torch2hw.analysis.stored_arrays import Array, Words, from_words, to_words
 from torch2hw.dialects.number_types import number_type
+from torch2hw.tools.errors import CheckError
 
 Beats = npt.NDArray[np.uint8]
 
@@ -59,6 +60,31 @@ class StreamPort:
         data = np.ascontiguousarray(beats.reshape(-1)[: self.bytes])
         words = data.view(np.dtype(f"<u{self.element_bits // 8}")).astype(np.uint64)
         return from_words(words, self.dtype, self.shape)
+
+
+def beat_words(beats: Beats) -> Words:
+    """The words of beats in which the benches read and write them: 64 bits each, whole ones for every beat."""
+    count, size = beats.shape
+    padded = np.zeros((count, -(-size // 8) * 8), np.uint8)
+    padded[:, :size] = beats
+    return padded.reshape(-1).view("<u8").astype(np.uint64)
+
+
+def tensor_of(port: StreamPort, rows: Words) -> Array:
+    """The tensor of an output's beats, a row of words each. Raises CheckError where its padding is not zero, or its
+    elements are not extended as they should be."""
+    beats = np.ascontiguousarray(rows).astype("<u8").view(np.uint8)[:, : port.bytes_per_beat]
+    found = port.from_beats(beats)
+    if (beats * (1 - port.keep())).any():
+        raise wrong_beats(port, "its padding is not zero")
+    if not np.array_equal(port.to_beats(found), beats):
+        raise wrong_beats(port, "its elements are not extended as they should be")
+    return found
+
+
+def wrong_beats(port: StreamPort, what: str) -> CheckError:
+    """What is raised where an output's beats break a rule."""
+    return CheckError(f"a result of {port.name} is wrong: {what}", why="docs/interfaces.md says how it must be")
 
 
 def _in_beats(data: Beats, port: StreamPort) -> Beats:

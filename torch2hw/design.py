@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.compiler.options import Options
-from torch2hw.tools.errors import UsageError
 
 if TYPE_CHECKING:
     from torch2hw.compiler.compiled import Compiled
@@ -43,8 +42,6 @@ class Design:
         """Build the RTL with Verilator and run it on `inputs`, or on the example inputs; then on random ones."""
         from torch2hw.sim.check import simulate_design
 
-        if self.compiled.options.interface == "axi":
-            raise UsageError("simulate: unsupported with interface='axi'", fix="use torch2hw testbench")
         return simulate_design(self.compiled, inputs or self.compiled.loaded.example_inputs, runs=runs)
 
     def report(self, synthesis: bool = True, fmax: bool = False) -> Report:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch2hw.dialects.bus_interface import ADDRESS_BITS
+from torch2hw.dialects.bus_timing import window_beats
 from torch2hw.lowering.hardware.hw_module import bits_for, chosen, counter, joined, plus
 from torch2hw.lowering.hardware.hw_text import HwBody
-
-PAGE_BYTES = 4096
-MAX_BEATS = 256
 
 
 class Bursts:
@@ -26,7 +24,7 @@ class Bursts:
     ) -> None:
         beat_bytes = data_bits // 8
         self.low_bits = (beat_bytes - 1).bit_length()
-        window = bits_for(min(MAX_BEATS, PAGE_BYTES // beat_bytes))
+        window = bits_for(window_beats(data_bits))
         width = ADDRESS_BITS - self.low_bits
         left_bits = max(window + 1, bits_for(max(beats)))
         places = [body.name(f"place{k}") for k in range(len(beats))]

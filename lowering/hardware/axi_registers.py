@@ -18,7 +18,8 @@ interrupt            1      output     an enabled interrupt is pending
 
 from __future__ import annotations
 
-from torch2hw.dialects.bus_interface import ADDRESS_BITS, LITE, LITE_PREFIX, VERSION, address_register
+from torch2hw.dialects.bus_interface import ADDRESS_BITS, LITE, LITE_PREFIX
+from torch2hw.dialects.bus_registers import CTRL, ERROR, GIE, IER, ISR, STATUS, VERSION, address_register
 from torch2hw.lowering.hardware.hw_module import (
     CLOCK_AND_RESET,
     Module,
@@ -127,52 +128,60 @@ class _Registers:
 def _control(files: _Registers) -> tuple[str, dict[str, str]]:
     """CTRL, GIE, IER and ISR: ap_start, and the output `interrupt`."""
     body = files.body
-    restart = files.flag("auto_restart", 0x00, 7)
+    restart = files.flag("auto_restart", CTRL.offset, CTRL.bit("auto_restart"))
     start = body.name("ap_start")
-    asked = body.all_of(files.written(0x00, 0), files.given(0))
-    body.register(start, body.any_of(asked, body.choose("%fetched", restart, start, 1)), 1)
-    read = files.is_read(0x00)
+    asked = body.all_of(files.written(CTRL.offset, 0), files.given(CTRL.bit("ap_start")))
+    begun, again = (
+        body.name("begun"),
+        body.name("again"),
+    )  # begun: the run of ap_start is under way, and may be followed
+    following = body.any_of(restart, again, asked)
+    body.register(begun, body.any_of("%taken", body.all_of(begun, body.invert("%fetched"))), 1)
+    later = body.all_of(begun, asked)
+    body.register(again, body.all_of(body.any_of(again, later), body.invert("%fetched")), 1)
+    body.register(start, body.choose("%fetched", following, body.any_of(asked, start), 1), 1)
+    read = files.is_read(CTRL.offset)
     seen = {}
     for hint, event in (("ap_done", "%finished"), ("ap_ready", "%fetched")):
         seen[hint] = body.name(hint)
         body.register(seen[hint], body.any_of(event, body.all_of(seen[hint], body.invert(read))), 1)
     idle = body.all_of("%idle", body.invert(start))
-    bits = [(0, start, 1), (1, seen["ap_done"], 1), (2, idle, 1), (3, seen["ap_ready"], 1), (7, restart, 1)]
-    files.show(0x00, bits)
-    enable = files.flag("gie", 0x04, 0)
-    files.show(0x04, [(0, enable, 1)])
-    enables = [files.flag(f"ier{bit}", 0x08, bit) for bit in range(2)]
-    files.show(0x08, [(bit, flag, 1) for bit, flag in enumerate(enables)])
+    shown = {"ap_start": start, **seen, "ap_idle": idle, "auto_restart": restart}
+    files.show(CTRL.offset, [(field.low, shown[field.name], 1) for field in CTRL.fields])
+    enable = files.flag("gie", GIE.offset, 0)
+    files.show(GIE.offset, [(0, enable, 1)])
+    enables = [files.flag(f"ier{bit}", IER.offset, bit) for bit in range(2)]
+    files.show(IER.offset, [(bit, flag, 1) for bit, flag in enumerate(enables)])
     pending = []
     for bit, event in enumerate(("%finished", "%fetched")):
         flag = body.name(f"isr{bit}")
-        toggled = body.all_of(files.written(0x0C, 0), files.given(bit))
+        toggled = body.all_of(files.written(ISR.offset, 0), files.given(bit))
         changed = body.shared("changed", f"comb.xor {flag}, {toggled} : i1")
         pending.append(body.register(flag, body.any_of(body.all_of(event, enables[bit]), changed), 1))
-    files.show(0x0C, [(bit, flag, 1) for bit, flag in enumerate(pending)])
+    files.show(ISR.offset, [(bit, flag, 1) for bit, flag in enumerate(pending)])
     return start, {"interrupt": body.all_of(enable, body.any_of(*pending))}
 
 
 def _status(files: _Registers) -> None:
     """What software reads of the runs: cycles count from the cycle in which a run is taken, or the one before it ends
     if that is later."""
-    body = files.body
-    files.show(0x800, [(0, body.constant(VERSION, 32), 32)])
+    body, at = files.body, {register.name: register.offset for register in STATUS}
+    files.show(at["version"], [(0, body.constant(VERSION, 32), 32)])
     error = body.name("errors")
     cleared = body.choose("%taken", body.constant(0, 3), error, 3)
     body.register(error, body.choose("%finished", "%error", cleared, 3), 3)
-    files.show(0x804, [(0, error, 3)])
-    for hint, offset, event in (
-        ("runs", 0x808, "%finished"),
-        ("read_errors", 0x814, "%read_error"),
-        ("write_errors", 0x818, "%write_error"),
+    files.show(ERROR.offset, [(0, error, 3)])
+    for hint, event in (
+        ("runs", "%finished"),
+        ("read_errors", "%read_error"),
+        ("write_errors", "%write_error"),
     ):
         count = body.name(hint)
         body.register(count, plus(body, count, 1, 32), 32, enable=event)
-        files.words[offset] = count
+        files.words[at[hint]] = count
     now = body.name("now")
     first = body.any_of("%idle", "%finished")
     body.register(now, body.choose(first, body.constant(1, 64), plus(body, now, 1, 64), 64), 64)
     cycles = body.register(body.name("cycles"), now, 64, enable="%finished")
-    files.words[0x80C] = body.extract(cycles, 0, 32, 64)
-    files.words[0x810] = body.extract(cycles, 32, 32, 64)
+    files.words[at["cycles"]] = body.extract(cycles, 0, 32, 64)
+    files.words[at["cycles_high"]] = body.extract(cycles, 32, 32, 64)

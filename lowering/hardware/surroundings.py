@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from torch2hw.dialects.bus_interface import MAX_TENSORS, BusInterface
+from torch2hw.dialects.bus_interface import BusInterface
+from torch2hw.dialects.bus_registers import MAX_TENSORS
 from torch2hw.dialects.calyx_builder import CONTROL_INPUTS, ComponentBuilder
 from torch2hw.dialects.interface import CONTROL, Interface
 from torch2hw.dialects.loops import Buffer

@@ -44,8 +44,6 @@ def run(parsed: argparse.Namespace) -> int:
         other = "--schedule sequential" if parsed.schedule == "sequential" else "--sums block"
         other = "--stop-after" if parsed.stop_after else other
         raise UsageError(f"--emit hls: unsupported with {other}", fix="leave one of the two out")
-    if parsed.check and parsed.interface == "axi":
-        raise UsageError("--check: unsupported with --interface axi", fix="check with --interface axis or mem")
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress, stop_level(parsed, parsed.schedule), parsed.stop_after)
         if whole and parsed.check:

@@ -84,12 +84,6 @@ def run(parsed: argparse.Namespace) -> int:
             "--simulator icarus has no --trace, --timeline, --profile and --netlist",
             fix="leave them out, or --simulator verilator",
         )
-    if parsed.interface == "axi":
-        raise UsageError(
-            "simulate: unsupported with --interface axi",
-            why="a memory on the bus decides how long a run takes",
-            fix="torch2hw testbench writes a bench with one, or simulate with --interface axis",
-        )
     if parsed.interface != "mem" and (icarus or written or parsed.netlist):
         raise UsageError(
             f"--interface {parsed.interface} has no --timeline, --profile, --netlist and --simulator icarus",
