@@ -9,7 +9,8 @@ refuses: nothing.
 why: a kernel is a component that goes over whole memories; an epilogue is only a few pipeline stages. An epilogue stays
     apart if it reads other elements of a buffer that the reduction reads: it would need that read port in every second
     cycle, which makes the II 2 for all iterations. The consumer's access is inverted as a mixed-radix number, so
-    reshapes between the two kernels do not prevent fusion.
+    reshapes between the two kernels do not prevent fusion. Of a producer's other results it may read the element that
+    is made in that iteration: x · sigmoid(x) is one kernel.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _producer_for(kernels: list[Kernel], position: int) -> tuple[int, Kernel] | 
             continue
         where = writers[0]
         others = [other for other in read if other is not buffer]
-        late = any(store.buffer in others for kernel in kernels[where:position] for store in kernel.stores())
+        late = any(store.buffer in others for kernel in kernels[where + 1 : position] for store in kernel.stores())
         target = next(iter(consumer.stores())).buffer
         between = kernels[where:position]
         clash = target in {load.buffer for kernel in between for load in kernel.loads()} | {
@@ -97,14 +98,21 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
     if any(loop.reduced_by is not None for loop in consumer.loops):
         return None
     rename = {s.result: f"{consumer.name}_{s.result}" for s in consumer.statements()}
-    rename |= {s.result: stores[0].value for s in consumer.loads() if s.buffer is buffer}
     stage = consumer.stages[0]
     existing = _loads_by_element(producer.stages[-1])
+    stored = {(store.buffer, linearise(store.indices, store.buffer.shape)): store for store in producer.stores()}
     statements: list[Statement] = []
     for statement in stage.statements:
         if isinstance(statement, Load) and statement.buffer is buffer:
+            rename[statement.result] = stores[0].value
             continue
         moved = substitute_statement(statement, indices, rename)
+        if isinstance(moved, Load) and any(moved.buffer is written for written, _ in stored):
+            store = stored.get((moved.buffer, linearise(moved.indices, moved.buffer.shape)))
+            if store is None or store.guard or moved.guard or store not in producer.stages[-1].stores:
+                return None
+            rename[statement.result] = store.value
+            continue
         if isinstance(moved, Load) and (moved.buffer, moved.indices, moved.guard) in existing:
             rename[statement.result] = existing[moved.buffer, moved.indices, moved.guard]
             continue

@@ -6,7 +6,7 @@ After:   p = table[q], of the 8 bits of q as an unsigned number
 needs: affine programs, their arithmetic simplified; a unit in the library for every operation (`check-units`).
 leaves: the same codes, bit for bit: the contents are what the library's units compute for the 256 values.
 refuses: nothing. What depends on anything but one code and constants stays (a scale for each channel is no constant),
-    and so does what takes fewer LUTs than a table, and what another kernel computes a part of (SiLU, GELU, hardswish).
+    and so does what takes fewer LUTs than a table.
 why: dequantising, a sigmoid and quantising are 3,000 LUTs and several DSPs for each lane; a table of 256 words of 8
     bits is 32 LUTs.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,5 +39,40 @@ def test_an_epilogue_reads_other_memories_than_the_reduction(same: bool) -> None
     fused, _ = FuseEpilogues().run(program, context(1))
     assert len(fused.kernels) == (2 if same else 1)
     inputs = [np.arange(16, dtype=np.float32).reshape(4, 4), np.ones((4, 4), np.float32)]
+    for got, wanted in zip(program_values(fused, inputs), program_values(program, inputs), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_an_epilogue_may_read_what_else_its_producer_makes(same: bool) -> None:
+    """y = t + f(t), where f(t) is in t's kernel already: of another element of t it is not."""
+    x, out = buffer("x", 4, 4, INPUT), buffer("y", 4, 4, OUTPUT)
+    middle, function = buffer("m", 4, 4), buffer("f", 4, 4)
+    row, column = Variable("r", 4), Variable("c", 4)
+    at, turned = (variable(row), variable(column)), (variable(column), variable(row))
+    made = Kernel(
+        "f",
+        (Loop(row), Loop(column)),
+        (
+            Stage(
+                (),
+                (
+                    Load("a", "f32", middle, at),
+                    Operation("n", "f32", "arith.negf", ("a",), ("f32",)),
+                    Operation("s", "f32", "arith.mulf", ("n", "n"), ("f32", "f32")),
+                ),
+                (Store(function, at, "s"),),
+            ),
+        ),
+    )
+    last = added(middle, function, out)
+    if not same:
+        (stage,) = last.stages
+        loads = (Load("a", "f32", middle, turned), *stage.statements[1:])
+        last = replace(last, stages=(replace(stage, statements=loads),))
+    program = Program.of("p", (x,), (out,), (added(x, x, middle), made, last))
+    fused, _ = FuseEpilogues().run(program, context(1))
+    assert len(fused.kernels) == (1 if same else 2)
+    inputs = [np.arange(16, dtype=np.float32).reshape(4, 4)]
     for got, wanted in zip(program_values(fused, inputs), program_values(program, inputs), strict=True):
         np.testing.assert_array_equal(got, wanted)
