@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from torch2hw.benchmarks.area import unit_names, without_bodies
-from torch2hw.benchmarks.measure import Point, json_text, read_points
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.options import Options

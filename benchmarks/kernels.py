@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.benchmarks.measure import Point, json_text, measure, read_points
+from torch2hw.explore.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options

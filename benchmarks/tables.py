@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch2hw.benchmarks.paper import BENCHMARKS, Area, Benchmark
+from torch2hw.explore.paper import BENCHMARKS, Area, Benchmark
 
 FIGURES = (("LUT", "lut"), ("FF", "ff"), ("DSP", "dsp"), ("BRAM36", "bram36"))
 

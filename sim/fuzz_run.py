@@ -168,22 +168,23 @@ def processes(jobs: int) -> Callable[[], Executor]:
     return lambda: ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=SEEDS_PER_PROCESS)
 
 
-def dask_cluster(address: str) -> tuple[Callable[[], Executor], int]:
-    """The workers of a Dask cluster, which must have torch2hw installed, and how many seeds they can run at a time."""
+def dask_cluster(address: str, option: str = "--dask") -> tuple[Callable[[], Executor], int]:
+    """The workers of a Dask cluster, which must have torch2hw installed, and how many tasks they can hold at a time."""
     try:
         from distributed import Client
     except ImportError:
         raise MissingTool(
-            "--dask needs the package distributed, which is not installed", fix='pip install "torch2hw[fuzz]"'
+            f"{option} needs the package distributed, which is not installed",
+            fix='pip install "torch2hw[cluster]"',
         ) from None
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"--dask {address}: no scheduler answers ({error})",
+            f"{option} {address}: no scheduler answers ({error})",
             fix="start one with `dask scheduler`, workers with `dask worker ADDRESS`, and give its tcp:// address",
         ) from None
     threads = sum(client.nthreads().values())
     if not threads:
-        raise UsageError(f"--dask {address}: the cluster has no workers", fix=f"dask worker {address}")
+        raise UsageError(f"{option} {address}: the cluster has no workers", fix=f"dask worker {address}")
     return lambda: client.get_executor(pure=False), 2 * threads

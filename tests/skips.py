@@ -5,7 +5,10 @@ from __future__ import annotations
 NO_HARDFLOAT = "no copy of HardFloat: set TORCH2HW_HARDFLOAT to its directory"
 NO_CALYX = "calyx is not on PATH: cargo install calyx --version 0.7.1 --locked"
 
+NO_CHROMIUM = "no Chromium: apt-get install chromium"
+
 SKIPS = {
     NO_HARDFLOAT: "this repository holds no code of others, and pip has none",
     NO_CALYX: "the native Calyx compiler is a crate, and cargo is not everywhere",
+    NO_CHROMIUM: "a browser is no Python package",
 }

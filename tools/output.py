@@ -91,7 +91,7 @@ def check_folder(option: str, folder: Path) -> None:
             raise UsageError(f"{option} {folder}: permission denied", fix="name another directory")
 
 
-def write_files(files: Mapping[Path, str], last: bool = False) -> None:
+def write_files(files: Mapping[Path, str | bytes], last: bool = False) -> None:
     """Write all of `files`, or none."""
     for path in files:
         with refusing(path):
@@ -135,9 +135,9 @@ def write_folder(folder: Path, files: Mapping[str, str], last: bool = False) -> 
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_flushed(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+def _write_flushed(path: Path, text: str | bytes) -> None:
+    with path.open("wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
         file.flush()
         os.fsync(file.fileno())
 

@@ -152,19 +152,25 @@ def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[KernelFig
     return tuple(kernels)
 
 
-def _limit(macs: int, lanes: int, trips: int, interval: int, cycles: int) -> str:
-    """Where the slots of the kernel's lanes go that do no multiply-accumulate; the most expensive cause first."""
-    slots = cycles * lanes
+def losses(macs: int, lanes: int, trips: int, interval: int, cycles: int) -> dict[str, int]:
+    """Where the slots (cycles × lanes) of a kernel go that do no multiply-accumulate; the largest loss first."""
     lost = {
         f"II {interval}": trips * (interval - 1) * lanes,
         "filling and draining the pipeline": (cycles - trips * interval) * lanes,
     }
     if macs:
         lost["iterations without a multiply-accumulate in every lane"] = trips * lanes - macs
-    causes = sorted(((share, cause) for cause, share in lost.items() if share > 0), reverse=True)
+    ordered = sorted(lost.items(), key=lambda item: (-item[1], item[0]))
+    return {cause: share for cause, share in ordered if share > 0}
+
+
+def _limit(macs: int, lanes: int, trips: int, interval: int, cycles: int) -> str:
+    """The causes, as text."""
+    slots = cycles * lanes
+    causes = losses(macs, lanes, trips, interval, cycles)
     if not causes:
         return "nothing is lost"
-    return "lost: " + ", ".join(f"{share / slots:.1%} to {cause}" for share, cause in causes)
+    return "lost: " + ", ".join(f"{share / slots:.1%} to {cause}" for cause, share in causes.items())
 
 
 def _utilization(macs: int, cycles: int, lanes: int) -> float | None:

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from torch2hw.benchmarks.paper import BENCHMARKS
+from torch2hw.explore.paper import BENCHMARKS
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 FILES = {  # in the order of the page; each begins with a heading

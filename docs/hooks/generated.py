@@ -6,7 +6,7 @@
 | options       | the fields and the docstring of `torch2hw.compiler.options.Options`          |
 | operators     | the rows of `tests/operators/`                                      |
 | refusals      | the subclasses of `Torch2HWError`, and the goldens of their tests   |
-| comparison    | `benchmarks/results.json` and `benchmarks/paper.py`                 |
+| comparison    | `benchmarks/results.json` and `explore/paper.py`                 |
 | benchmarks    | `benchmarks/*.md`                                                   |
 
 A name that is not known is an error, and so the build fails.

@@ -17,7 +17,7 @@ MODULES = (
     "torch2hw.compiler.stored_text",
     "torch2hw.tools.nextpnr",
     "torch2hw.fpga.flows",
-    "torch2hw.benchmarks.sweep",
+    "torch2hw.explore.sweep",
 )
 
 GOLDENS = Path(__file__).parents[2] / "tests" / "frontend" / "refusals"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.benchmarks.measure import read_points
+from torch2hw.explore.measure import read_points
 from torch2hw.benchmarks.mutations import (
     FAST,
     HERE,

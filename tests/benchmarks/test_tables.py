@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from torch2hw.benchmarks import __main__ as benchmarks
-from torch2hw.benchmarks.paper import BENCHMARKS
+from torch2hw.explore.paper import BENCHMARKS
 from torch2hw.benchmarks.tables import markdown
 from torch2hw.compiler.options import Options
 

@@ -61,7 +61,7 @@ def test_named_passes_exist() -> None:
 
 
 def test_every_code_is_on_the_page() -> None:
-    rooms = ("tools", "hwlib", "frontend", "analysis", "compiler", "sim", "fpga", "torch2hw", "benchmarks")
+    rooms = ("tools", "hwlib", "frontend", "analysis", "compiler", "sim", "fpga", "torch2hw", "benchmarks", "explore")
     files = [file for room in rooms for file in (ROOT / room).glob("*.py")]
     code = re.compile(r"^    code(?:: ClassVar\[str\])? = \"([\w-]+)\"", re.MULTILINE)
     written = {found for file in files for found in code.findall(file.read_text())}

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = "analysis compiler dialects fpga frontend hwlib lowering passes sim tools benchmarks".split()
+FOLDERS = "analysis compiler dialects fpga frontend hwlib lowering passes sim tools benchmarks explore".split()
 REFUSALS = (
     "UsageError MissingTool NotReplayable StatefulModel NotExportable BadInputs DynamicShape UnsupportedOperation "
     "UnsupportedDtype ModelRaised ModelFileError ShapeMismatch DataDependentControlFlow NothingMeasured".split()

@@ -142,31 +142,36 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
 
 def options_of(parsed: argparse.Namespace) -> Options:
     """The common options."""
-    return Options(
-        partition=number(parsed.partition, int),
-        dtype=parsed.dtype,
-        clock_ns=number(parsed.clock_ns, float),
-        subnormals=parsed.subnormals,
-        top=parsed.top,
-        schedule=parsed.schedule,
-        sequential_banking=parsed.sequential_banking,
-        sequential_control=parsed.sequential_control,
-        float_lib=parsed.float_lib,
-        overlap=not parsed.no_overlap,
-        share_units=not parsed.no_shared_units,
-        share_memories=not parsed.no_shared_memories,
-        fuse_loops=not parsed.no_fused_loops,
-        iterative_units=not parsed.no_iterative_units,
-        paired_products=not parsed.no_paired_products,
-        fast_math=parsed.fast_math,
-        quantize=parsed.quantize,
-        calibrate=parsed.calibrate,
-        keep_float=tuple(parsed.keep_float),
-        io=parsed.io,
-        sums=parsed.sums,
-        interface=parsed.interface,
-        data_bits=None if parsed.data_bits is None else number(parsed.data_bits, int),
-    )
+    return Options(**option_fields(parsed))
+
+
+def option_fields(parsed: argparse.Namespace) -> dict[str, Any]:
+    """The fields of the common options, unchecked."""
+    return {
+        "partition": number(parsed.partition, int),
+        "dtype": parsed.dtype,
+        "clock_ns": number(parsed.clock_ns, float),
+        "subnormals": parsed.subnormals,
+        "top": parsed.top,
+        "schedule": parsed.schedule,
+        "sequential_banking": parsed.sequential_banking,
+        "sequential_control": parsed.sequential_control,
+        "float_lib": parsed.float_lib,
+        "overlap": not parsed.no_overlap,
+        "share_units": not parsed.no_shared_units,
+        "share_memories": not parsed.no_shared_memories,
+        "fuse_loops": not parsed.no_fused_loops,
+        "iterative_units": not parsed.no_iterative_units,
+        "paired_products": not parsed.no_paired_products,
+        "fast_math": parsed.fast_math,
+        "quantize": parsed.quantize,
+        "calibrate": parsed.calibrate,
+        "keep_float": tuple(parsed.keep_float),
+        "io": parsed.io,
+        "sums": parsed.sums,
+        "interface": parsed.interface,
+        "data_bits": None if parsed.data_bits is None else number(parsed.data_bits, int),
+    }
 
 
 def _check_outputs(parsed: argparse.Namespace) -> None:

@@ -1,0 +1,77 @@
+"""Requests to `explore.worker`, answered in processes of this machine, or of the workers of a Dask cluster.
+
+A process that ends without an answer (killed, as happens where memory runs out, or a fault of native code) answers
+{"died": its last words}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch2hw.explore.grid import Job
+from torch2hw.tools.processes import run_all
+
+Answer = dict[str, Any]
+Asked = Callable[[str, Job], Answer]
+
+
+def ask(task: str, job: Job) -> Answer:
+    """The answer to one request, from a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="torch2hw-") as name:
+        folder = Path(name)
+        request, reply = folder / "request.json", folder / "answer.json"
+        request.write_text(json.dumps({"task": task, "job": job.to_json()}))
+        command = [sys.executable, "-m", "torch2hw.explore.worker", request, reply]
+        ((status, said),) = run_all([command], folder, 1)
+        if reply.is_file() and status == 0:
+            answer: Answer = json.loads(reply.read_text())
+            return answer
+        return {"died": last_words(status, said)}
+
+
+def last_words(status: int, said: str) -> str:
+    """Why a process ended without an answer."""
+    if status == -9:
+        return "the process was killed, as happens where memory runs out"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return f"the process ended with status {status}" + (f": {lines[-1]}" if lines else "")
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where requests are answered: `executor` makes what runs them, `asked` answers one."""
+
+    executor: Callable[[], Executor]
+    asked: Asked = ask
+
+    def answers(self, task: str, jobs: Sequence[Job]) -> Iterator[tuple[int, Answer]]:
+        """The number of each job and its answer, as they come."""
+        pool = self.executor()
+        try:
+            running: Mapping[Future[Answer], int] = {
+                pool.submit(self.asked, task, job): number for number, job in enumerate(jobs)
+            }
+            for future in as_completed(running):
+                yield running[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def here(jobs: int) -> Workers:
+    """So many processes at a time on this machine."""
+    return Workers(lambda: ThreadPoolExecutor(jobs))
+
+
+def cluster(address: str) -> Workers:
+    """The workers of a Dask cluster, which need this version of torch2hw and the models in the same folders."""
+    from torch2hw.sim.fuzz_run import dask_cluster
+
+    executor, _ = dask_cluster(address, "--scheduler")
+    return Workers(executor)
