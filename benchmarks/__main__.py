@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from torch2hw.explore.measure import csv_text, json_text, measure, read_points
-from torch2hw.explore.paper import BENCHMARKS
 from torch2hw.benchmarks.tables import markdown
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import csv_text, json_text, measure, read_points
+from torch2hw.explore.paper import BENCHMARKS
 from torch2hw.tools import yosys
 from torch2hw.tools.output import write_files
 

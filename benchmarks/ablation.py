@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch2hw.explore.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text, measure, read_points
 from torch2hw.tools import yosys
 from torch2hw.tools.output import write_files
 

@@ -17,11 +17,11 @@ from statistics import linear_regression
 from typing import Any
 
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.loops import Operation
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.frontend.load_model import load
 from torch2hw.tools import yosys
 from torch2hw.tools.output import write_files

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.benchmarks.command_times import Case, time_cases
-from torch2hw.explore.measure import Point
 from torch2hw.benchmarks.tables import table
+from torch2hw.explore.measure import Point
 
 SLOWEST = 6  # passes of a model that are shown
 SAMPLE_SECONDS = 0.1

@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from torch2hw.benchmarks.area import unit_names, without_bodies
-from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.frontend.load_model import LoadedModel, load
 from torch2hw.frontend.locations import Sources
 from torch2hw.tools import yosys

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch2hw.explore.measure import Point, json_text, measure, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text, measure, read_points
 from torch2hw.frontend.load_model import load
 from torch2hw.report import Report
 from torch2hw.tools.errors import Torch2HWError

@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import table
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent

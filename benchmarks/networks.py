@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch2hw.benchmarks.measure import Point, json_text, read_points
 
 from torch2hw.analysis.stored_arrays import from_torch, to_float64
-from torch2hw.benchmarks.measure import Point, json_text, read_points
 from torch2hw.benchmarks.models import tiny
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import Compiled, compile_model

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.benchmarks.command_times import Case, time_cases
-from torch2hw.explore.measure import Point
 from torch2hw.benchmarks.tables import table
+from torch2hw.explore.measure import Point
 
 TITLES = ("model", "N", "CPU s", "before", "wall s", "before", "wanted")
 

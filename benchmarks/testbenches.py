@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.frontend.load_model import load
 from torch2hw.sim.testbench import write_testbench
 from torch2hw.tools.output import write_files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 NO_HARDFLOAT = "no copy of HardFloat: set TORCH2HW_HARDFLOAT to its directory"
 NO_CALYX = "calyx is not on PATH: cargo install calyx --version 0.7.1 --locked"
-
 NO_CHROMIUM = "no Chromium: apt-get install chromium"
 
 SKIPS = {

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.explore.measure import read_points
 from torch2hw.benchmarks.mutations import (
     FAST,
     HERE,
@@ -20,6 +19,7 @@ from torch2hw.benchmarks.mutations import (
     stages_for,
     text_of,
 )
+from torch2hw.explore.measure import read_points
 
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.kind)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from torch2hw.benchmarks import __main__ as benchmarks
-from torch2hw.explore.paper import BENCHMARKS
 from torch2hw.benchmarks.tables import markdown
 from torch2hw.compiler.options import Options
+from torch2hw.explore.paper import BENCHMARKS
 
 POINT = {"model": "CNN", "partition": 1, "macs": 2_564_544, "mac_lanes": 1, "cycles": 2_700_000}
 POINT |= {"predicted_cycles": 2_700_000, "bit_exact": True, "lut": 1166, "ff": 1900, "dsp": 3, "bram36": 30.5}
