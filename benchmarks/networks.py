@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch2hw.benchmarks.measure import Point, json_text, read_points
 
 from torch2hw.analysis.stored_arrays import from_torch, to_float64
 from torch2hw.benchmarks.models import tiny
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.signature import TensorInfo

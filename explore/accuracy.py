@@ -31,4 +31,5 @@ def output_error(loaded: LoadedModel, ports: Sequence[Mapping[str, Any]], output
 
 
 def _values(port: Mapping[str, Any], tensor: torch.Tensor) -> torch.Tensor:
-    return (tensor.double() - port.get("zero_point", 0)) * port.get("scale", 1.0)
+    values: torch.Tensor = (tensor.double() - port.get("zero_point", 0)) * port.get("scale", 1.0)
+    return values

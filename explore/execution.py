@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from torch2hw.explore.grid import Job
-from torch2hw.tools.processes import run_all
+from torch2hw.tools.processes import Command, run_all
 
 Answer = dict[str, Any]
 Asked = Callable[[str, Job], Answer]
@@ -28,7 +28,7 @@ def ask(task: str, job: Job) -> Answer:
         folder = Path(name)
         request, reply = folder / "request.json", folder / "answer.json"
         request.write_text(json.dumps({"task": task, "job": job.to_json()}))
-        command = [sys.executable, "-m", "torch2hw.explore.worker", request, reply]
+        command: Command = [sys.executable, "-m", "torch2hw.explore.worker", request, reply]
         ((status, said),) = run_all([command], folder, 1)
         if reply.is_file() and status == 0:
             answer: Answer = json.loads(reply.read_text())
