@@ -87,7 +87,7 @@ def factor_of(name: str, made: Made) -> Factor | None:
     statement = made.get(name)
     if isinstance(statement, Constant) and statement.type == "f32":
         return statement
-    if isinstance(statement, Load) and statement.buffer.data is not None and statement.type == "f32":
+    if isinstance(statement, Load) and statement.buffer.constant is not None and statement.type == "f32":
         return None if statement.guard else statement
     return None
 

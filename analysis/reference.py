@@ -1,9 +1,10 @@
 """The CPU as a bit-exact reference: a loop program, JIT-compiled and run in program order.
 
 The program is upstream MLIR text (affine, scf, memref, arith, math, func; constants as `memref.global`) whose function
-`main` takes memrefs, inputs first, then results as out-params. Arithmetic is IEEE 754, round to nearest even; multiply
-and add are never contracted and sums never reordered. With `subnormals="flush"` it runs with x86's FTZ|DAZ set, which
-is what the hardware does (contract section 6). NaNs are left as the CPU makes them; `compare` makes them canonical.
+`main` takes memrefs, inputs first, then results as out-params, then states, which it reads and writes. Arithmetic is
+IEEE 754, round to nearest even; multiply and add are never contracted and sums never reordered. With
+`subnormals="flush"` it runs with x86's FTZ|DAZ set, which is what the hardware does (contract section 6). NaNs are left
+as the CPU makes them; `compare` makes them canonical.
 """
 
 from __future__ import annotations
@@ -87,8 +88,9 @@ class Reference:
                     operation.operation.attributes["no_inline"] = ir.UnitAttr.get()
         self._engine = ExecutionEngine(module, opt_level=2)
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The results for one set of inputs, each in its stored form (`formats`), shapes exactly `main`'s."""
+    def run(self, inputs: Sequence[Array], states: Sequence[Array] = ()) -> list[Array]:
+        """The results for one set of inputs, then the states as the run leaves them, each in its stored form
+        (`formats`), shapes exactly `main`'s. The arrays that are given stay as they are."""
         assert len(inputs) <= len(self.arguments), f"{len(inputs)} inputs for {len(self.arguments)} arguments"
         arrays: list[Array] = []
         for array, (shape, dtype) in zip(inputs, self.arguments, strict=False):
@@ -98,7 +100,11 @@ class Reference:
                 array = array.view(stored)
             assert array.dtype == stored, f"input {len(arrays)} is {array.dtype}, the program wants {dtype}"
             arrays.append(np.array(array, order="C"))
-        results = [np.zeros(shape, number_type(dtype).stored) for shape, dtype in self.arguments[len(inputs) :]]
+        end = len(self.arguments) - len(states)
+        results = [np.zeros(shape, number_type(dtype).stored) for shape, dtype in self.arguments[len(inputs) : end]]
+        results += [np.array(array, order="C") for array in states]
+        for array, (shape, dtype) in zip(results, self.arguments[len(inputs) :], strict=True):
+            assert array.shape == shape and array.dtype.itemsize == number_type(dtype).stored.itemsize, (shape, dtype)
         descriptors = [_descriptor(array) for array in arrays + results]
         with flushing_subnormals(self._flush):
             self._engine.invoke("main", *descriptors)

@@ -28,6 +28,12 @@ def from_words(words: Words, dtype: str, shape: tuple[int, ...]) -> Array:
     return (words & np.uint64(kind.mask)).astype(kind.patterns).view(kind.stored).reshape(shape)
 
 
+def from_bits(bits: Array, dtype: str) -> Array:
+    """The stored form of raw bits, unsigned integers of the type's width."""
+    kind = number_type(dtype)
+    return np.ascontiguousarray(bits, kind.patterns).view(kind.stored).reshape(bits.shape)
+
+
 def as_stored(array: Array, dtype: str) -> Array:
     """The same bits in the type's own form; MLIR's 8-bit integer arrays are signed, also those of u8."""
     return array.view(number_type(dtype).stored)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,11 +21,12 @@ from torch2hw.compiler.text_program import Text
 from torch2hw.dialects import calyx
 from torch2hw.dialects.loop_parser import LoopTextError, parse_loop_text
 from torch2hw.dialects.loops import PortCodes
+from torch2hw.dialects.number_types import find_number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import CLASSES
 from torch2hw.dialects.verify import verify
 from torch2hw.frontend.locations import Sources
-from torch2hw.frontend.signature import Structure, TensorInfo
+from torch2hw.frontend.signature import StateInfo, Structure, TensorInfo
 from torch2hw.frontend.torch_to_linalg import TorchProgram, parse_module
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents, fill, fill_verilog
@@ -193,9 +195,13 @@ class ProgramReader:
         """A program on tensors. Its inputs and outputs are flat: the file does not hold the structure of nested
         arguments."""
         ports: dict[str, list[TensorInfo]] = {"in": [], "out": []}
+        states: list[StateInfo] = []
         for port, line in self.objects("ports"):
             way = "in" if "in" in port else "out"
             try:
+                if "keeps" in port:
+                    states.append(self.state(port, line))
+                    continue
                 codes = PortCodes(**port["codes"]) if "codes" in port else None
                 ports[way].append(TensorInfo(port[way], tuple(port["shape"]), port["dtype"], codes))
             except KeyError as missing:
@@ -206,7 +212,16 @@ class ProgramReader:
         with self.parsing([section], 1):
             module = parse_module(section.text)
         sources = Sources(Path(), Path())
-        return TorchProgram(module, weights, tuple(ports["in"]), tuple(ports["out"]), flat, flat, sources)
+        inputs, outputs = tuple(ports["in"]), tuple(ports["out"])
+        return TorchProgram(module, weights, inputs, outputs, flat, flat, sources, tuple(states))
+
+    def state(self, port: Mapping[str, Any], line: int) -> StateInfo:
+        """A state of a program on tensors. KeyError where a field is missing."""
+        shape, first = tuple(port["shape"]), self.array(port["first"], line)
+        kind = find_number_type(port["dtype"])
+        if kind is None or first.size != prod(shape) or first.dtype != kind.patterns:
+            self.fail(f"the first values of {port['keeps']} do not fit its shape and type", line)
+        return StateInfo(port["keeps"], shape, port["dtype"], label=port["label"], first=first.reshape(shape))
 
     def core(self) -> Core:
         """The core of the sequential schedule."""

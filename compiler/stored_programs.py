@@ -8,7 +8,8 @@
 | calyx             | CalyxProgram | program: Calyx dialect; definition NAME, one for each primitive; contents   |
 | hw, sv            | Text         | program: MLIR or SystemVerilog, which refers to contents by name; contents  |
 
-- ports: a JSON object a line, `{"in": NAME, "shape": […], "dtype": …}`, in order; `out` for results.
+- ports: a JSON object a line, `{"in": NAME, "shape": […], "dtype": …}`, in order; `out` for results, `keeps` for
+  states, with `label`, the model's name, and `first`, the key of the first values.
 - arrays: `NAME KEY` a line: the key of the array that the text calls NAME.
 - contents: `NAME WIDTH_BITS KEY` a line.
 - memories: the fields of a `CoreMemory` as a JSON object a line, with the key of its contents.
@@ -103,6 +104,18 @@ def sections_of(program: LevelProgram, name: Naming) -> list[Section]:
 
 def _torch_sections(program: TorchProgram, name: Naming) -> list[Section]:
     text = program.text(weights=False)
+    states = [
+        json.dumps(
+            {
+                "keeps": info.name,
+                "shape": info.shape,
+                "dtype": info.dtype,
+                "label": info.label,
+                "first": name(info.first.reshape(-1)),
+            }
+        )
+        for info in program.states
+    ]
     ports = [
         json.dumps(
             {
@@ -117,7 +130,7 @@ def _torch_sections(program: TorchProgram, name: Naming) -> list[Section]:
     ]
     used = [each for each in dict.fromkeys(re.findall(r"dense_resource<(\w+)>", text)) if each in program.weights]
     arrays = [f"{each} {name(program.weights[each])}" for each in used]
-    return [Section("program", text), Section("ports", "\n".join(ports)), Section("arrays", "\n".join(arrays))]
+    return [Section("program", text), Section("ports", "\n".join(ports + states)), Section("arrays", "\n".join(arrays))]
 
 
 def _core_sections(core: Core, name: Naming) -> list[Section]:

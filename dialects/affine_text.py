@@ -1,4 +1,5 @@
-"""Prints a `Program` as upstream MLIR: one function `@main` over memrefs, inputs first, then outputs.
+"""Prints a `Program` as upstream MLIR: one function `@main` over memrefs, inputs first, then outputs, then
+states, which it reads and writes.
 
 Before (data): `Kernel(i, j, k; stage 0: acc; stage 1: store)`. After (text):
 
@@ -28,15 +29,15 @@ def affine_text(program: Program, printer: type[KernelPrinter] | None = None, we
     buffers, printer = program.buffers(), printer or KernelPrinter
     lines = ["module {"]
     for buffer in buffers:
-        if buffer.data is not None:
+        if buffer.constant is not None:
             data = dense(buffer) if weights else f"dense_resource<{buffer.name}>"
             lines.append(f'  memref.global "private" constant @{buffer.name} : {memref(buffer)} = {data}')
-    ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in (*program.inputs, *program.outputs))
+    ports = ", ".join(f"%{buffer.name}: {memref(buffer)}" for buffer in program.tensors)
     allocated = [buffer for buffer in buffers if buffer.storage.is_scratch and buffer not in program.outputs]
     schedule = f" attributes {{schedule = {schedule_attribute(program)}}}" if program.level == "scheduled" else ""
     lines.append(f"  func.func @main({ports}){schedule} {{")
     for buffer in buffers:
-        if buffer.data is not None:
+        if buffer.constant is not None:
             lines.append(f"    %{buffer.name} = memref.get_global @{buffer.name} : {memref(buffer)}")
     for buffer in allocated:
         lines.append("    " + printer.allocation(buffer))

@@ -7,11 +7,16 @@ clk       1             input      the design: everything is on its rising edge
 reset     1             input      the design: synchronous, active high
 go        1             input      the design: starts a run
 done      1             output     the design: high in one cycle, at the end of a run
-x_addr    address bits  input      every input and output x
+x_addr    address bits  input      every input, output and state x
 x_data    element bits  input      an input: the element to be written at x_addr while x_we is high
 x_we      1             input      an input
 y_data    element bits  output     an output: the element that was at y_addr in the cycle before, where y_re was high
 y_re      1             input      an output
+s_data    element bits  input      a state s: the element to be written at s_addr while s_we is high
+s_we      1             input      a state
+s_raddr   address bits  input      a state
+s_rdata   element bits  output     a state: the element that was at s_raddr in the cycle before, where s_re was high
+s_re      1             input      a state
 
 An address is `bank · 2^offset_bits + offset`: offset_bits is clog2(elements of a bank), address bits are max(1,
 offset_bits + clog2(banks)).
@@ -25,7 +30,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -64,6 +69,10 @@ class Interface(ABC):
     def control_entries(self) -> dict[str, Any]:
         """The manifest's entries about the control ports."""
 
+    def state_entries(self, buffer: Buffer) -> dict[str, Any]:
+        """The manifest's entries about how the host reaches a state; an interface without states has none."""
+        raise AssertionError(f"{buffer.name}: no states with the interface {self.name}")
+
     @abstractmethod
     def tensor_entries(self, buffer: Buffer) -> dict[str, Any]:
         """The manifest's entries about how the host reaches an input or output."""
@@ -89,7 +98,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Addressed:
-    """The ports of a tensor in a memory; `data` and `enable` are for writing an input, or for reading an output."""
+    """The ports of a tensor in a memory; `data` and `enable` are for writing or for reading it."""
 
     address: HostPort
     data: HostPort
@@ -105,9 +114,9 @@ class MemoryInterface(Interface):
     control = Control()
 
     def addressed(self, buffer: Buffer) -> Addressed:
-        """The ports of an input, which the host writes, or an output, which it reads."""
+        """The ports by which the host writes an input or a state, or reads an output."""
         writes = buffer.storage.host_writes
-        assert writes != buffer.storage.host_reads, f"{buffer.name}: the host either writes or reads it"
+        assert writes or buffer.storage.host_reads, f"{buffer.name}: the host neither writes nor reads it"
         offset_bits = (buffer.bank_elements - 1).bit_length()
         bank_bits = (buffer.banks - 1).bit_length()
         return Addressed(
@@ -118,15 +127,30 @@ class MemoryInterface(Interface):
             bank_bits,
         )
 
+    def read_back(self, buffer: Buffer) -> Addressed:
+        """The ports by which the host reads a state."""
+        assert buffer.storage.host_writes and buffer.storage.host_reads, f"{buffer.name} is no state"
+        ports = self.addressed(buffer)
+        return replace(
+            ports,
+            address=HostPort(f"{buffer.name}_raddr", ports.address.width_bits, True),
+            data=HostPort(f"{buffer.name}_rdata", buffer.width_bits, False),
+            enable=HostPort(f"{buffer.name}_re", 1, True),
+        )
+
     def control_ports(self) -> tuple[HostPort, ...]:
         """Clock, reset, start and finish."""
         control = self.control
         return (control.clock, control.reset, control.start, control.finish)
 
     def tensor_ports(self, buffer: Buffer) -> tuple[HostPort, ...]:
-        """Address, data, enable, in the order of the top component's port list."""
+        """Address, data, enable, in the order of the top component's port list; of a state for both ways."""
         ports = self.addressed(buffer)
-        return (ports.address, ports.data, ports.enable)
+        own = (ports.address, ports.data, ports.enable)
+        if not (buffer.storage.host_writes and buffer.storage.host_reads):
+            return own
+        back = self.read_back(buffer)
+        return (*own, back.address, back.data, back.enable)
 
     def control_entries(self) -> dict[str, Any]:
         """The manifest's clock, reset, start, finish: the names of the ports."""
@@ -147,6 +171,16 @@ class MemoryInterface(Interface):
             "enable_port": ports.enable.name,
             "bank_factors": list(buffer.bank_factors),
             "offset_bits": ports.offset_bits,
+        }
+
+    def state_entries(self, buffer: Buffer) -> dict[str, Any]:
+        """As an input's, and the ports that read."""
+        ports = self.read_back(buffer)
+        return {
+            **self.tensor_entries(buffer),
+            "read_address_port": ports.address.name,
+            "read_data_port": ports.data.name,
+            "read_enable_port": ports.enable.name,
         }
 
     def run_entries(self, tensors: Sequence[Buffer], latency_cycles: int) -> dict[str, Any]:

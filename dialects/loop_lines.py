@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 _LOC = r'(?: loc\((?P<file>"(?:[^"\\]|\\.)*"):(?P<line>\d+)\))?'
+_CALLED = r'(?: called (?P<label>"(?:[^"\\]|\\.)*"))?'
+_KEEPS = r"(?: keeps \((?P<states>[^)]*)\))?"
 _CYCLES = r"(?: \{(?:cycle = (?P<cycle>-?\d+))?(?:, )?(?:ready = (?P<ready>-?\d+))?\})?"
 _START = r"(?: start (?P<start>-?\d+))?"
 _ACCESS = r"@(?P<buffer>\w+)\[(?P<indices>[^\]]*)\](?: where \((?P<guard>.*?)\))?"
@@ -22,9 +24,9 @@ SHARE = _pattern(r"share (\w+): (\d+)")
 BUFFER = _pattern(
     r"buffer @(?P<name>\w+): (?P<shape>(?:\d+x)*)(?P<dtype>\w+) (?P<storage>\w+)(?: banks (?P<factors>\d+(?:x\d+)*))?"
     r"(?: codes (?P<scale>0x[0-9a-f.]+p[+-]\d+) (?P<zero>-?\d+))?"
-    rf'(?: = (?:\[(?P<words>[^\]]*)\]|weights (?P<weights>"[^"]*")))?{_LOC}'
+    rf'(?: = (?:\[(?P<words>[^\]]*)\]|weights (?P<weights>"[^"]*")))?{_CALLED}{_LOC}'
 )
-FUNCTION = _pattern(rf"function @(?P<name>\w+)\((?P<inputs>[^)]*)\) -> \((?P<outputs>[^)]*)\){_START} \{{")
+FUNCTION = _pattern(rf"function @(?P<name>\w+)\((?P<inputs>[^)]*)\) -> \((?P<outputs>[^)]*)\){_KEEPS}{_START} \{{")
 SEQ = _pattern(rf"seq{_START} \{{")
 PAR = _pattern(rf"par @(?P<name>\w+){_START} \{{")
 ROUNDS = _pattern(rf"rounds (?P<count>\d+){_START}(?: period (?P<period>-?\d+))? \{{")

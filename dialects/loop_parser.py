@@ -3,10 +3,11 @@ do not matter, `//` starts a comment line.
 
     program   := "program" @name "level" name "{" share* buffer* function+ model* "}"
     share     := "share" name ":" number
-    buffer    := "buffer" @name ":" [size "x"]* type storage ["banks" factor ["x" factor]*] [codes] ["=" contents] [loc]
+    buffer    := "buffer" @name ":" [size "x"]* type storage ["banks" factor ["x" factor]*] [codes] ["=" contents]
+                 ["called" string] [loc]
     codes     := "codes" scale zero
     contents  := "[" hex ["," hex]* "]" | "weights" string
-    function  := "function" @name "(" [@name ["," @name]*] ")" "->" "(" … ")" [start] "{" node* "}"
+    function  := "function" @name "(" [@name ["," @name]*] ")" "->" "(" … ")" ["keeps" "(" … ")"] [start] "{" node* "}"
     node      := "seq" [start] "{" node* "}"
                | "par" @name [start] "{" node* "}"
                | "rounds" number [start] ["period" number] "{" node* "}"
@@ -118,8 +119,9 @@ class _ProgramParser:
         if factors and len(factors) != len(shape):
             self.cursor.fail(f"@{name} has {len(shape)} dimensions and {len(factors)} bank factors")
         codes = None if found["scale"] is None else PortCodes(float.fromhex(found["scale"]), int(found["zero"]))
+        label = json.loads(found["label"] or '""')
         source = self.cursor.source(found)
-        self.buffers[name] = Buffer(name, shape, kind.name, storage, data, source, factors, codes)
+        self.buffers[name] = Buffer(name, shape, kind.name, storage, data, source, factors, codes, label)
 
     def weights(self, key: str, name: str, shape: tuple[int, ...], kind: NumberType) -> NDArray[np.generic]:
         try:
@@ -139,11 +141,11 @@ class _ProgramParser:
 
     def function(self, line: str) -> Function:
         found = self.cursor.match(loop_lines.FUNCTION, line, "beginning of a function")
-        inputs, outputs = (
-            tuple(buffer_named(self.cursor, self.buffers, name.removeprefix("@")) for name in items(found[ports]))
-            for ports in ("inputs", "outputs")
+        inputs, outputs, states = (
+            tuple(buffer_named(self.cursor, self.buffers, name.removeprefix("@")) for name in items(found[ports] or ""))
+            for ports in ("inputs", "outputs", "states")
         )
-        return Function(found["name"], inputs, outputs, Seq(self.nodes(), int(found["start"] or 0)))
+        return Function(found["name"], inputs, outputs, Seq(self.nodes(), int(found["start"] or 0)), states)
 
     def model(self) -> str:
         lines: list[str] = []

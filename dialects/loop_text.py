@@ -69,7 +69,9 @@ def loop_text(program: Program, weights: Naming) -> str:
     for function in program.functions:
         inputs, outputs = (", ".join(f"@{b.name}" for b in ports) for ports in (function.inputs, function.outputs))
         start = f" start {function.body.start_cycle}" if function.body.start_cycle else ""
-        lines.append(f"  function @{_name(function.name)}({inputs}) -> ({outputs}){start} {{")
+        states = ", ".join(f"@{b.name}" for b in function.states)
+        keeps = f" keeps ({states})" if states else ""
+        lines.append(f"  function @{_name(function.name)}({inputs}) -> ({outputs}){keeps}{start} {{")
         for node in function.body.body:
             _node(node, "    ", lines)
         lines.append("  }")
@@ -94,7 +96,8 @@ def _buffer(buffer: Buffer, weights: Naming) -> str:
     held = "" if buffer.data is None else f" = {_contents(buffer.data, buffer.dtype, weights)}"
     codes = "" if buffer.codes is None else f" codes {buffer.codes.scale.hex()} {buffer.codes.zero_point}"
     kind = f"{shape}{buffer.dtype} {buffer.storage.name}{banks}{codes}"
-    return f"buffer @{_name(buffer.name)}: {kind}{held}{location(buffer.source)}"
+    label = f" called {json.dumps(buffer.label)}" if buffer.label else ""
+    return f"buffer @{_name(buffer.name)}: {kind}{held}{label}{location(buffer.source)}"
 
 
 def _contents(data: NDArray[np.generic], dtype: str, weights: Naming) -> str:

@@ -61,7 +61,8 @@ class Buffer:
     width, so NaNs survive exactly.
     `factors` (one for each dimension, or empty for none) partition the buffer cyclically: the element at index i is in
     the bank whose number is the row-major number of (i mod factor), at the row-major offset of (i div factor) within
-    `bank_shape`. `codes` is what a port's integers stand for, if they are codes; no pass asks for it.
+    `bank_shape`. `codes` is what a port's integers stand for, if they are codes; `label` is the model's own name of a
+    state (`0.weight`). No pass asks for either.
     """
 
     name: str
@@ -72,9 +73,15 @@ class Buffer:
     source: Source | None = None
     factors: tuple[int, ...] = ()
     codes: PortCodes | None = None
+    label: str = ""
 
     def __post_init__(self) -> None:
         assert (self.data is not None) == self.storage.has_contents, f"{self.name}: data do not fit {self.storage.name}"
+
+    @property
+    def constant(self) -> NDArray[np.generic] | None:
+        """`data`, if they never change: None for state, which has first contents."""
+        return self.data if self.storage.is_read_only else None
 
     @property
     def width_bits(self) -> int:

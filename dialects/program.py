@@ -96,12 +96,13 @@ def replaced(node: Node, change: Callable[[Kernel], Sequence[Node]]) -> list[Nod
 
 @dataclass(frozen=True)
 class Function:
-    """`inputs` and `outputs` are its ports in order; `body` is what it does."""
+    """`inputs` and `outputs` are its ports in order; `body` is what it does; `states` keep their values."""
 
     name: str
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
     body: Seq
+    states: tuple[Buffer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,16 @@ class Program:
 
     @staticmethod
     def of(
-        name: str, inputs: Sequence[Buffer], outputs: Sequence[Buffer], nodes: Sequence[Node], level: str = "affine"
+        name: str,
+        inputs: Sequence[Buffer],
+        outputs: Sequence[Buffer],
+        nodes: Sequence[Node],
+        level: str = "affine",
+        states: Sequence[Buffer] = (),
     ) -> Program:
         """A program of one function, whose nodes run in sequence."""
-        return Program(name, (Function(name, tuple(inputs), tuple(outputs), Seq(tuple(nodes))),), level=level)
+        function = Function(name, tuple(inputs), tuple(outputs), Seq(tuple(nodes)), tuple(states))
+        return Program(name, (function,), level=level)
 
     @property
     def inputs(self) -> tuple[Buffer, ...]:
@@ -149,6 +156,21 @@ class Program:
     def outputs(self) -> tuple[Buffer, ...]:
         """Buffers that the host reads."""
         return self.functions[0].outputs
+
+    @property
+    def states(self) -> tuple[Buffer, ...]:
+        """Buffers that keep their values from run to run, and that the host may write and read between runs."""
+        return self.functions[0].states
+
+    @property
+    def results(self) -> tuple[Buffer, ...]:
+        """All that a run leaves behind: outputs, then states."""
+        return (*self.outputs, *self.states)
+
+    @property
+    def tensors(self) -> tuple[Buffer, ...]:
+        """All that the host reaches: inputs, outputs, states."""
+        return (*self.inputs, *self.outputs, *self.states)
 
     @property
     def sequence(self) -> tuple[Node, ...]:
@@ -177,8 +199,8 @@ class Program:
         return end_cycle(self.functions[0].body)
 
     def buffers(self) -> list[Buffer]:
-        """Every buffer once, in order of first appearance, inputs and outputs first."""
-        seen = dict.fromkeys((*self.inputs, *self.outputs))
+        """Every buffer once, in order of first appearance, inputs, outputs and states first."""
+        seen = dict.fromkeys(self.tensors)
         for kernel in self.kernels:
             seen |= kernel.touched
         return list(seen)
@@ -214,11 +236,14 @@ class Program:
         return self.map_kernels(lambda kernel: [kernel] if next(numbers) < count else [])
 
     def with_buffers(self, instead: Mapping[Buffer, Buffer]) -> Program:
-        """The program with buffers replaced, ports included."""
-        return self.with_ports(
-            [instead.get(buffer, buffer) for buffer in self.inputs],
-            [instead.get(buffer, buffer) for buffer in self.outputs],
-        ).map_kernels(lambda kernel: [with_buffers(kernel, instead)])
+        """The program with buffers replaced, ports and states included."""
+        inputs, outputs, states = (
+            tuple(instead.get(buffer, buffer) for buffer in buffers)
+            for buffers in (self.inputs, self.outputs, self.states)
+        )
+        design = replace(self.functions[0], inputs=inputs, outputs=outputs, states=states)
+        changed = replace(self, functions=(design, *self.functions[1:]))
+        return changed.map_kernels(lambda kernel: [with_buffers(kernel, instead)])
 
     def text(self, weights: bool = True) -> str:
         """The program as upstream MLIR, executable in exactly this order; without `weights`, constants are named

@@ -21,8 +21,10 @@ EXTERNAL    outside  0/0         -       -       -         -        yes     yes 
 - A ROM is in the kernel, one for each load of it, in the order in which the kernel reads it: loads never conflict.
   A SHARED_ROM is one memory that several kernels read, one at a time.
 - CARRIED holds a kernel's carried values of later stages; no buffer is in it.
-- STATE, STREAM_IN, STREAM_OUT and EXTERNAL are not in MADE: nothing builds them yet. Kernels have no port to the last
-  three, whose accesses take no constant number of cycles: what moves elements between them and the others is no kernel.
+- STATE keeps its words from run to run, and under a reset. Its first contents are in the design; the host may replace
+  them and read them between runs. Only the static schedule builds it.
+- STREAM_IN, STREAM_OUT and EXTERNAL are not in MADE: nothing builds them yet. Kernels have no port to them, as their
+  accesses take no constant number of cycles: what moves elements between them and the others is no kernel.
 
 Code asks for the property that it needs (`buffer.storage.in_kernel`), not for a class by its name. The cycles are those
 of the static schedule; in the sequential one, every access is a handshake.
@@ -100,8 +102,8 @@ STREAM_IN = Storage("stream_in", Place.PORT, 0, 0, 0, 0, host_writes=True)
 STREAM_OUT = Storage("stream_out", Place.PORT, 0, 0, 0, 0, host_reads=True)
 EXTERNAL = Storage("external", Place.OUTSIDE, 0, 0, 0, 0, host_writes=True, host_reads=True, survives_runs=True)
 
-MADE = (INPUT, OUTPUT, RAM, SHARED_ROM, ROM)
-"""The classes of buffers that both schedules build."""
+MADE = (INPUT, OUTPUT, RAM, STATE, SHARED_ROM, ROM)
+"""The classes of buffers that the static schedule builds; the sequential one builds all of them but STATE."""
 
 CLASSES = {
     storage.name: storage

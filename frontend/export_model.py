@@ -53,7 +53,7 @@ from torch2hw.frontend.refusals import (
     ShapeMismatch,
     StatefulModel,
 )
-from torch2hw.frontend.signature import Structure, TensorInfo, input_infos, output_infos
+from torch2hw.frontend.signature import StateInfo, Structure, TensorInfo, input_infos, output_infos, state_infos
 from torch2hw.tools.errors import Torch2HWError, raise_all
 from torch2hw.tools.workarounds import take_any_attribute_name
 
@@ -73,6 +73,7 @@ class ExportedModel:
     outputs: tuple[TensorInfo, ...]
     input_structure: Structure
     output_structure: Structure
+    states: tuple[StateInfo, ...] = ()
 
 
 class _Flat(nn.Module):
@@ -137,9 +138,14 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _decompose(program, place)
         refused = [*check_decomposed(program.graph, lambda node: _place(node, sources)), *_check_state(program, place)]
         refused = refused or [*repeats(loaded.model, run, tensors, results, place)]
-    states = bool(refused) and all(isinstance(each, StatefulModel) for each in refused)
-    raise_all([observers] if observers and states else refused)
-    return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
+    state = bool(refused) and all(isinstance(each, StatefulModel) for each in refused)
+    raise_all([observers] if observers and state else refused)
+    count = len(loaded.states)
+    if not count:
+        return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)
+    states = state_infos(loaded.states, inputs[-count:], tensors[-count:])
+    outputs = output_infos(returned, results, names)[:-count]
+    return ExportedModel(program, tuple(inputs[:-count]), tuple(outputs), arguments, returned, states)
 
 
 def run_model(

@@ -52,7 +52,8 @@ class LoadedModel:
     `source_file` is the file as the user wrote it; `top` a legal name made from its stem; `inputs_place` where the
     example inputs stand; `kept_in_float` the layers that `get_precision_spec()` names. `oracle` computes what results
     are compared with, if that is not PyTorch; `nodes` describe a graph's nodes, whose numbers stand for lines; `ports`
-    are the legal names of inputs that the file calls otherwise.
+    are the legal names of inputs that the file calls otherwise. `states` are the model's names of its last arguments,
+    which the design keeps from run to run; the model returns their new values last.
     """
 
     model: nn.Module
@@ -65,6 +66,7 @@ class LoadedModel:
     oracle: nn.Module | None = None
     nodes: Mapping[int, str] = field(default_factory=dict)
     ports: Mapping[str, str] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
 
     @property
     def oracle_name(self) -> str:

@@ -111,3 +111,9 @@ class QuantisationFailed(Torch2HWError):
     """PyTorch cannot quantise the model, as --quantize asks."""
 
     code = "quantisation-failed"
+
+
+class UntrainableModel(Torch2HWError):
+    """The model has nothing to train, or its output is none that a loss takes."""
+
+    code = "untrainable-model"

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import PortCodes
 from torch2hw.dialects.names import UniqueNames
-from torch2hw.dialects.number_types import torch_number_type
+from torch2hw.dialects.number_types import number_type, torch_number_type
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +46,16 @@ class TensorInfo:
     shape: tuple[int, ...]
     dtype: str
     codes: PortCodes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StateInfo(TensorInfo):
+    """A tensor that the design keeps from run to run. `label` is the model's name of it (`0.weight`); `first`, of the
+    tensor's shape, holds the raw bits of its first values as unsigned integers of the type's width.
+    """
+
+    label: str = ""
+    first: NDArray[np.generic] = field(default_factory=lambda: np.zeros(0, np.uint32), repr=False)
 
 
 @dataclass(frozen=True)
@@ -121,6 +134,19 @@ def output_infos(structure: Structure, tensors: Sequence[torch.Tensor], names: U
     for path, tensor in zip(structure.tensor_paths(), tensors, strict=True):
         infos.append(_info(names.take(f"out{path}" if path[:1].isdigit() else path or "out", "out"), tensor))
     return infos
+
+
+def state_infos(
+    labels: Sequence[str], infos: Sequence[TensorInfo], tensors: Sequence[torch.Tensor]
+) -> tuple[StateInfo, ...]:
+    """The states of these labels, which these arguments stand for and whose first values these tensors are."""
+    from torch2hw.frontend.weights import bits_of
+
+    made = []
+    for label, info, tensor in zip(labels, infos, tensors, strict=True):
+        bits = bits_of(tensor).astype(number_type(info.dtype).patterns).reshape(info.shape)
+        made.append(StateInfo(info.name, info.shape, info.dtype, label=label, first=bits))
+    return tuple(made)
 
 
 def _info(name: str, tensor: torch.Tensor) -> TensorInfo:

@@ -30,7 +30,7 @@ from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources, source_of
 from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.scans import rewrite_scans
-from torch2hw.frontend.signature import Structure, TensorInfo
+from torch2hw.frontend.signature import StateInfo, Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
 from torch2hw.frontend.unlowered import name_of, unlowered
 from torch2hw.frontend.weights import Weights, WeightsByName, with_weights
@@ -49,7 +49,8 @@ WRONG_PATTERN = "{anonymous}::FoldInsertPadIntoFill"
 
 @dataclass(frozen=True)
 class TorchProgram:
-    """A torch-mlir module with function `main`, and what its arguments and results are, in order.
+    """A torch-mlir module with function `main`, and what its arguments and results are, in order. `main` takes the
+    values of `states` after the inputs, and gives their new values after the outputs.
 
     `input_structure` and `output_structure` rebuild the model's nested arguments and results from flat tensors.
     The module refers to `weights` by name.
@@ -62,6 +63,17 @@ class TorchProgram:
     input_structure: Structure
     output_structure: Structure
     sources: Sources
+    states: tuple[StateInfo, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[TensorInfo, ...]:
+        """What `main` takes: inputs, then states."""
+        return (*self.inputs, *self.states)
+
+    @property
+    def results(self) -> tuple[TensorInfo, ...]:
+        """What `main` gives: outputs, then the new values of states."""
+        return (*self.outputs, *self.states)
 
     def with_codes(self, inputs: Sequence[PortCodes | None], outputs: Sequence[PortCodes | None]) -> TorchProgram:
         """The program with what the integers of its ports stand for; empty where none are codes."""
@@ -105,6 +117,7 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
         exported.input_structure,
         exported.output_structure,
         loaded.sources,
+        exported.states,
     )
 
 

@@ -52,10 +52,11 @@ class WeightsByName(FxImporterHooks):  # type: ignore[misc]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Copies of all tensors met."""
-        return {f"tensor{number}": _bits(tensor) for number, tensor in enumerate(self.tensors)}
+        return {f"tensor{number}": bits_of(tensor) for number, tensor in enumerate(self.tensors)}
 
 
-def _bits(tensor: torch.Tensor) -> NDArray[np.generic]:
+def bits_of(tensor: torch.Tensor) -> NDArray[np.generic]:
+    """The raw bits of the elements in row-major order, one-dimensional; a copy."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().copy().view(f"u{flat.element_size()}")
 

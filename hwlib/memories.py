@@ -1,8 +1,8 @@
-"""Storage: a delay line, a read-only memory and a one-read one-write memory, each as `hw.module` text.
+"""Storage: a delay line, a read-only memory and one-read one-write memories, each as `hw.module` text.
 
 Addresses have max(1, clog2(depth)) bits. Reads take one cycle (registered output); reading the cell that is being
-written gives its old contents. Nothing is reset; contents other than a rom's start unspecified. Beyond `depth`,
-reads are unspecified, and writes change no cell within it.
+written gives its old contents. Nothing is reset; contents other than a rom's and a state's start unspecified. Beyond
+`depth`, reads are unspecified, and writes change no cell within it.
 
 What is longer than 1024 words is stored in the pieces of `block_plan`, each an array of its own, so that synthesis
 finds the block RAMs that fit it.
@@ -101,16 +101,37 @@ def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
 
     With `read_enable` there is a port read_en, and `out` holds while it is low.
     """
-    w, bits, name = width_bits, address_bits(depth), f"ram_{width_bits}x{depth}{'e' if read_enable else ''}"
+    return _ram(f"ram_{width_bits}x{depth}{'e' if read_enable else ''}", width_bits, depth, read_enable, None)
+
+
+def state_ram(
+    name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], read_enable: bool = False
+) -> Memory:
+    """A `ram` that holds these words at first."""
+    stored = contents(width_bits, words).words
+    return _ram(name, width_bits, stored.size, read_enable, stored)
+
+
+def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words | None) -> Memory:
+    """A memory with the first contents `words`, if there are any. A variable that has them is written in `always`:
+    SystemVerilog lets no other process drive one of an `always_ff`."""
+    w, bits = width_bits, address_bits(depth)
     enable = (Port("read_en", 1),) if read_enable else ()
     inputs = (Port("read_addr", bits), *enable, Port("write_addr", bits), Port("write_en", 1), Port("write_data", w))
     ports = ", ".join(f"in %{port.name}: i{port.width_bits}" for port in inputs)
     sizes = pieces(max(2, depth), w)
     lines = ["%edge = seq.from_clock %clk"]
+    held: dict[str, Contents] = {}
+    process = "sv.alwaysff(posedge %edge)" if words is None else "sv.always posedge %edge"
     for number, size in enumerate(sizes):
         kind = f"!hw.inout<uarray<{size}xi{w}>>"
         hint = "memory" if len(sizes) == 1 else f"memory{number}"
-        lines.append(f'%memory{number} = sv.reg {{hw.verilogName = "{hint}"}} : {kind}')
+        if words is None:
+            lines.append(f'%memory{number} = sv.reg {{hw.verilogName = "{hint}"}} : {kind}')
+        else:
+            lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"))
+            part = words[sum(sizes[:number]) : sum(sizes[: number + 1])]
+            held[f"{name}.{hint}"] = Contents(w, np.pad(part, (0, size - part.size)))
         here, enabled = _within("%write_addr", bits, sizes, number), "%write_en"
         if here:
             enabled = f"%write{number}"
@@ -119,11 +140,11 @@ def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
         lines += [
             *cut,
             f"%target{number} = sv.array_index_inout %memory{number}[{address}] : {kind}, i{address_bits(size)}",
-            f"sv.alwaysff(posedge %edge) {{ sv.if {enabled} {{ sv.passign %target{number}, %write_data : i{w} }} }}",
+            f"{process} {{ sv.if {enabled} {{ sv.passign %target{number}, %write_data : i{w} }} }}",
         ]
     lines += _read("%read_addr", bits, w, sizes, "%read_en" if read_enable else "")
     header = f"hw.module @{name}({ports}, in %clk: !seq.clock, out out: i{w})"
-    return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"))
+    return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"), contents=held)
 
 
 def _columns(words: Words, width_bits: int) -> tuple[list[int], list[str]]:

@@ -27,6 +27,17 @@ def tensor(buffer: Buffer, interface: Interface, number: int) -> dict[str, Any]:
     }
 
 
+def state(buffer: Buffer, interface: Interface) -> dict[str, Any]:
+    """The entry of a state."""
+    return {
+        "name": buffer.label or buffer.name,
+        "shape": list(buffer.shape),
+        "dtype": number_type(buffer.dtype).manifest,
+        "width": buffer.width_bits,
+        **interface.state_entries(buffer),
+    }
+
+
 def manifest(
     design: CalyxProgram,
     generator: str,
@@ -49,6 +60,7 @@ def manifest(
         **interface.run_entries((*program.inputs, *program.outputs), design.latency_cycles),
         "inputs": [tensor(buffer, interface, number) for number, buffer in enumerate(program.inputs)],
         "outputs": [tensor(buffer, interface, len(program.inputs) + k) for k, buffer in enumerate(program.outputs)],
+        **({"state": [state(buffer, interface) for buffer in program.states]} if program.states else {}),
         "components": [
             {
                 "name": circuit.component.name,

@@ -65,10 +65,10 @@ def constant_of(kernel: Kernel, program: Program) -> tuple[Buffer, Buffer] | Non
     if len(kernel.stages) != 1 or kernel.domain or len(stores) != 1 or stores[0].guard or kernel.is_in_rounds:
         return None
     store = stores[0]
-    if kernel.stages[0].carried or store.buffer in program.outputs or kernel.trip_count != store.buffer.elements:
+    if kernel.stages[0].carried or not store.buffer.storage.is_scratch or kernel.trip_count != store.buffer.elements:
         return None
     loads = list(kernel.loads())
-    if not loads or any(load.buffer.data is None for load in loads):
+    if not loads or any(load.buffer.constant is None for load in loads):
         return None
     known = {loop.variable for loop in kernel.loops}
     if any(v not in known for load in loads for index in load.indices for v in index.variables()):

@@ -62,7 +62,7 @@ def _producer_for(
     if not consumer.reduction_loops(0) or consumer.domain:
         return None
     for load in consumer.stages[0].statements:
-        if not isinstance(load, Load) or load.guard or load.buffer in program.outputs:
+        if not isinstance(load, Load) or load.guard or not load.buffer.storage.is_scratch:
             continue
         if load in consumer.stages[0].in_order()[0]:  # what the sums begin with
             continue

@@ -136,7 +136,7 @@ def is_known(statement: Statement | None, kernel: Kernel) -> bool:
     """Whether it is a constant, or an element of one that is the same in all of the first stage's reduction."""
     if isinstance(statement, Constant):
         return True
-    if not isinstance(statement, Load) or statement.buffer.data is None or statement.guard:
+    if not isinstance(statement, Load) or statement.buffer.constant is None or statement.guard:
         return False
     parallel = {loop.variable for loop in kernel.loops if loop.reduced_by != 0}
     return all(v in parallel for index in statement.indices for v in index.variables())
@@ -153,7 +153,7 @@ def weights_of(found: Sum, kernel: Kernel) -> int | None:
     constant = []
     for position, term in enumerate(found.terms):
         load = made_by(kernel)[term.code]
-        if not isinstance(load, Load) or load.buffer.data is None or load.guard:
+        if not isinstance(load, Load) or load.buffer.constant is None or load.guard:
             continue
         if all(v in known for index in load.indices for v in index.variables()):
             constant.append(position)

@@ -30,7 +30,7 @@ class NameKernels:
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report is empty: only names change. Numbers count by kind, and skip the names of inputs and outputs."""
         counts: Counter[str] = Counter()
-        taken = {buffer.name for buffer in (*program.inputs, *program.outputs)}
+        taken = {buffer.name for buffer in program.tensors}
         renamed: dict[Buffer, Buffer] = {}
         kernels: list[Kernel] = []
         for kernel in program.kernels:

@@ -170,10 +170,10 @@ def choose(kernels: Sequence[Kernel], name: str, asked: bool) -> tuple[dict[Buff
         loads = [load for kernel in kernels for load in kernel.loads() if load.buffer is buffer]
         if not all(_in_range([load.otherwise_bits], name, exactly=True) for load in loads):
             continue
-        if buffer.data is not None:
-            exact = _in_range(buffer.data, name, exactly=True)
-            if exact or (asked and _in_range(buffer.data, name, exactly=False)):
-                targets[buffer] = replace(buffer, dtype=name, data=_narrowed(buffer.data, name))
+        if buffer.constant is not None:
+            exact = _in_range(buffer.constant, name, exactly=True)
+            if exact or (asked and _in_range(buffer.constant, name, exactly=False)):
+                targets[buffer] = replace(buffer, dtype=name, data=_narrowed(buffer.constant, name))
                 inexact += [] if exact else [buffer.name]
         elif buffer.storage.is_scratch:
             exact = _holds_widened(kernels, buffer, name)

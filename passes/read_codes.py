@@ -78,7 +78,7 @@ def addends(kernel: Kernel) -> list[list[Load]]:
         total = made.get(value)
         if isinstance(total, Operation) and total.name == "arith.addf":
             operands = [made.get(name) for name in total.operands]
-            loads = [s for s in operands if isinstance(s, Load) and s.type == "f32" and s.buffer.data is None]
+            loads = [s for s in operands if isinstance(s, Load) and s.type == "f32" and s.buffer.constant is None]
             if loads and loads not in found:
                 found.append(loads)
     return found

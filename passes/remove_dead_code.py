@@ -3,8 +3,9 @@
 Before:  n0 { t[i] = …; y[i] = … }  with t read by nobody       After:  n0 { y[i] = … }
 
 needs: affine programs.
-leaves: every store goes to an output or to a buffer that is read later. Where several kernels write a buffer of at
-    most `max_elements`, every kernel writes an element that is read. Every value is used; no kernel is empty.
+leaves: every store goes to an output, to a state, or to a buffer that is read later. Where several kernels write a
+    buffer of at most `max_elements`, every kernel writes an element that is read. Every value is used; no kernel is
+    empty.
 refuses: nothing.
 """
 
@@ -38,7 +39,7 @@ class RemoveDeadCode:
         """The report: how many stores were removed."""
         kernels = program.straight_line
         while True:
-            read = {load.buffer for kernel in kernels for load in kernel.loads()} | set(program.outputs)
+            read = {load.buffer for kernel in kernels for load in kernel.loads()} | set(program.results)
             kept = [
                 without_dead_values(
                     replace(
@@ -52,7 +53,7 @@ class RemoveDeadCode:
                 for kernel in kernels
             ]
             kept = without_unread_elements(
-                [kernel for kernel in kept if any(True for _ in kernel.stores())], program.outputs, self.max_elements
+                [kernel for kernel in kept if any(True for _ in kernel.stores())], program.results, self.max_elements
             )
             if kept == kernels:
                 break
@@ -62,11 +63,11 @@ class RemoveDeadCode:
         return program.with_sequence(kernels), {"stores removed": before - after} if before != after else {}
 
 
-def without_unread_elements(kernels: list[Kernel], outputs: Sequence[Buffer], max_elements: int) -> list[Kernel]:
+def without_unread_elements(kernels: list[Kernel], results: Sequence[Buffer], max_elements: int) -> list[Kernel]:
     """`kernels` without those that only write elements (`x[:, 3:5] = …`) that nobody reads."""
     writers = Counter(store.buffer for kernel in kernels for store in kernel.stores())
     parted = {buffer for buffer, count in writers.items() if count > 1 and buffer.elements <= max_elements}
-    parted -= set(outputs)
+    parted -= set(results)
     read: dict[Buffer, NDArray[np.bool_]] = {}
     for kernel in kernels if parted else []:
         for load in kernel.loads():

@@ -229,7 +229,7 @@ def with_start(
     start = made[carried.init]
     if len(users) != 1 or not isinstance(start, Constant | Load):
         return None
-    if isinstance(start, Load) and (start.buffer.data is None or start.guard):
+    if isinstance(start, Load) and (start.buffer.constant is None or start.guard):
         return None
     every = [loop for loop in kernel.loops if loop in loops or loop in loops_of([start], kernel)]
     if any(loop.reduced_by == 0 for loop in every):

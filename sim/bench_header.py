@@ -6,6 +6,7 @@ Driven values are masked to the port's width: Verilator keeps a narrow port in a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch2hw.sim.manifest import Manifest, TensorPort
@@ -59,22 +60,25 @@ def design_header(header: str, manifest: Manifest) -> str:
             lines.append(f"{member(port.data_port, port.width_bits)} = data & {_mask(port.width_bits)};")
         return " ".join([*lines, f"{member(port.enable_port, 1)} = 1; break;"])
 
-    outputs = [f"return {member(port.data_port, port.width_bits)};" for port in manifest.outputs]
+    def low(ports: Sequence[TensorPort]) -> str:
+        return " ".join(f"{member(port.enable_port, 1)} = 0;" for port in ports)
+
+    outputs = [f"return {member(port.data_port, port.width_bits)};" for port in manifest.observed]
     return f"""\
 #pragma once
-constexpr unsigned INPUT_COUNT = {len(manifest.inputs)};
+constexpr unsigned INPUT_COUNT = {len(manifest.driven)};
 inline void set_clock(Vdesign& dut, bool value) {{ {member(manifest.clock, 1)} = value; }}
 inline void set_reset(Vdesign& dut, bool value) {{ {member(manifest.reset, 1)} = value; }}
 inline void set_go(Vdesign& dut, bool value) {{ {member(manifest.start, 1)} = value; }}
 inline bool done(const Vdesign& dut) {{ return {member(manifest.finish, 1)}; }}
 inline void drive_input(Vdesign& dut, uint64_t tensor, uint64_t address, uint64_t data) {{
     switch (tensor) {{
-{cases([drive(port, True) for port in manifest.inputs])}
+{cases([drive(port, True) for port in manifest.driven])}
     }}
 }}
 inline void select_output(Vdesign& dut, uint64_t tensor, uint64_t address) {{
     switch (tensor) {{
-{cases([drive(port, False) for port in manifest.outputs])}
+{cases([drive(port, False) for port in manifest.observed])}
     }}
 }}
 inline uint64_t output_data(const Vdesign& dut, uint64_t tensor) {{
@@ -83,8 +87,8 @@ inline uint64_t output_data(const Vdesign& dut, uint64_t tensor) {{
     }}
     return 0;
 }}
-inline void release_inputs(Vdesign& dut) {{ {" ".join(f"{member(p.enable_port, 1)} = 0;" for p in manifest.inputs)} }}
-inline void release_outputs(Vdesign& dut) {{ {" ".join(f"{member(p.enable_port, 1)} = 0;" for p in manifest.outputs)} }}
+inline void release_inputs(Vdesign& dut) {{ {low(manifest.driven)} }}
+inline void release_outputs(Vdesign& dut) {{ {low(manifest.observed)} }}
 """
 
 

@@ -207,7 +207,7 @@ def simulate_dataset(
     for each in sets:
         check_shapes(compiled.imported.inputs, each)
     result = simulate_sets(compiled, stored, conditions=conditions, progress=progress)
-    first = result.results[:: len(compiled.imported.outputs)]
+    first = result.results[:: len(compiled.imported.results)]
     classes = top1([each.hardware for each in first], [each.torch for each in first], first[0].dtype, labels)
     return replace(result, top1=classes)
 
@@ -233,7 +233,8 @@ def simulate_sets(
     monitored: bool = False,
     netlist: bool = False,
 ) -> SimulationResult:
-    """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline.
+    """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline. PyTorch is
+    given the states that the hardware had before the run, so that distances do not add up over runs.
 
     With `netlist`, what Yosys synthesises of the design is run in its place.
     """
@@ -244,8 +245,10 @@ def simulate_sets(
     results: list[Result] = []
     far: Unexplained | None = None
     steps: list[Steps] = []
+    states = execution.first_values(compiled.imported)
     for run, stored in enumerate(sets):
-        inputs = execution.arguments(compiled.imported, stored)
+        inputs = execution.arguments(compiled.imported, [*stored, *states])
+        states = simulation.outputs[run][len(compiled.imported.outputs) :]
         model, oracle = compiled.loaded.model, compiled.loaded.oracle
         of_torch = [from_torch(tensor) for tensor in pytorch.run(model, inputs)]
         expected = of_torch if oracle is None else [from_torch(tensor) for tensor in pytorch.run(oracle, inputs)]

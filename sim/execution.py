@@ -13,13 +13,14 @@ Other levels are hardware, which `simulation` runs. Subnormals are flushed or ke
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from torch2hw.analysis.reference import Reference
-from torch2hw.analysis.stored_arrays import Array, as_stored, from_torch, to_torch
+from torch2hw.analysis.stored_arrays import Array, as_stored, from_bits, from_torch, to_torch
+from torch2hw.dialects.memref_text import banked_data
 from torch2hw.dialects.plain_loop_text import plain_loop_text
 from torch2hw.dialects.program import Program
 from torch2hw.frontend.torch_to_linalg import TorchProgram
@@ -43,24 +44,31 @@ def runs_on_cpu(program: object, level: str) -> bool:
 
 
 def outputs_of(
-    program: Any, level: str, model: torch.nn.Module, sets: Sequence[Sequence[Array]], subnormals: str
+    program: Any,
+    level: str,
+    model: torch.nn.Module,
+    sets: Sequence[Sequence[Array]],
+    subnormals: str,
+    keeps: bool = True,
 ) -> list[list[Array]]:
-    """The outputs for each set of inputs, in the order of the ports. `model` is what level torch runs."""
+    """The outputs, then the new states, for each set of inputs, in the order of the ports. `model` is what level torch
+    runs. `keeps`: states go from one set to the next; otherwise all sets begin with the first states."""
     if level == "torch":
-        return [torch_outputs(program, model, inputs) for inputs in sets]
+        states, count = first_values(program), len(program.outputs)
+        return threaded(sets, states, count, keeps, lambda each, old: torch_outputs(program, model, [*each, *old]))
     if level == "linalg":
-        answers = run_native(_run_linalg, program.text(), sets, subnormals)
+        answers = run_native(_run_linalg, program.text(), sets, first_values(program), subnormals, keeps)
         return [
             [
                 as_stored(array, info.dtype).reshape(info.shape)
-                for array, info in zip(each, program.outputs, strict=True)
+                for array, info in zip(each, program.results, strict=True)
             ]
             for each in answers
         ]
     if isinstance(program, Core | SequentialProgram):
-        return loop_outputs(program.program, plain_loop_text(program.program), sets, subnormals)
+        return loop_outputs(program.program, plain_loop_text(program.program), sets, subnormals, keeps)
     assert isinstance(program, Program)
-    return loop_outputs(program, program.text(), sets, subnormals)
+    return loop_outputs(program, program.text(), sets, subnormals, keeps)
 
 
 def torch_outputs(program: TorchProgram, model: torch.nn.Module, inputs: Sequence[Array]) -> list[Array]:
@@ -69,28 +77,62 @@ def torch_outputs(program: TorchProgram, model: torch.nn.Module, inputs: Sequenc
 
 
 def arguments(program: TorchProgram, inputs: Sequence[Array]) -> Any:
-    """The arguments of `forward` that stored inputs stand for."""
-    infos = zip(inputs, program.inputs, strict=True)
+    """The arguments of `forward` that stored inputs, and the states before the run, stand for."""
+    infos = zip(inputs, program.arguments, strict=True)
     tensors = [to_torch(array, info.dtype) for array, info in infos]
     return program.input_structure.build(tensors)
 
 
 def accepted(model: torch.nn.Module, program: TorchProgram, sets: Sequence[list[Array]]) -> list[list[Array]]:
     """`sets` of stored inputs; the first one in place of those on which PyTorch itself cannot run the model."""
-    return [each if pytorch.accepts(model, arguments(program, each)) else sets[0] for each in sets]
+    states = first_values(program)
+    return [each if pytorch.accepts(model, arguments(program, [*each, *states])) else sets[0] for each in sets]
 
 
-def loop_outputs(program: Program, text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:
+def first_values(program: TorchProgram) -> list[Array]:
+    """The first values of the states, in stored form."""
+    return [from_bits(state.first, state.dtype) for state in program.states]
+
+
+def threaded(
+    sets: Sequence[Sequence[Array]],
+    states: Sequence[Array],
+    outputs: int,
+    keeps: bool,
+    run: Callable[[Sequence[Array], Sequence[Array]], list[Array]],
+) -> list[list[Array]]:
+    """What `run` gives for each set of inputs and the states: so many outputs, then the new states, which with
+    `keeps` go on to the next set."""
+    answers: list[list[Array]] = []
+    for inputs in sets:
+        answers.append(run(inputs, states))
+        states = answers[-1][outputs:] if keeps else states
+    return answers
+
+
+def loop_outputs(
+    program: Program, text: str, sets: Sequence[Sequence[Array]], subnormals: str, keeps: bool = True
+) -> list[list[Array]]:
     """What the text of a loop program computes."""
     reference = compiled_reference(text, subnormals)
-    answers = []
-    for inputs in sets:
+
+    def run(inputs: Sequence[Array], states: Sequence[Array]) -> list[Array]:
         packed = [pack(array, buffer.bank_factors) for array, buffer in zip(inputs, program.inputs, strict=True)]
-        results = zip(reference.run(packed), program.outputs, strict=True)
-        answers.append(
-            [unpack(as_stored(array, buffer.dtype), buffer.shape, buffer.bank_factors) for array, buffer in results]
-        )
-    return answers
+        return reference.run(packed, states)
+
+    found = threaded(sets, first_states(program), len(program.outputs), keeps, run)
+    return [
+        [
+            unpack(as_stored(array, buffer.dtype), buffer.shape, buffer.bank_factors)
+            for array, buffer in zip(each, program.results, strict=True)
+        ]
+        for each in found
+    ]
+
+
+def first_states(program: Program) -> list[Array]:
+    """The first values of the states, in their banks, in stored form."""
+    return [from_bits(banked_data(buffer), buffer.dtype) for buffer in program.states]
 
 
 @functools.lru_cache(maxsize=2)
@@ -99,7 +141,9 @@ def compiled_reference(text: str, subnormals: str) -> Reference:
     return Reference(text, subnormals)
 
 
-def _run_linalg(text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> list[list[Array]]:
+def _run_linalg(
+    text: str, sets: Sequence[Sequence[Array]], states: Sequence[Array], subnormals: str, keeps: bool
+) -> list[list[Array]]:
     from torch_mlir import ir
     from torch_mlir.passmanager import PassManager
 
@@ -108,4 +152,5 @@ def _run_linalg(text: str, sets: Sequence[Sequence[Array]], subnormals: str) -> 
     with context:
         PassManager.parse(LINALG_TO_LOOPS).run(module.operation)
     reference = Reference(module.operation.get_asm(print_generic_op_form=True), subnormals)
-    return [reference.run(inputs) for inputs in sets]
+    outputs = len(reference.arguments) - len(sets[0]) - 2 * len(states) if sets else 0
+    return threaded(sets, states, outputs, keeps, lambda inputs, old: reference.run([*inputs, *old]))

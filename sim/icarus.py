@@ -52,10 +52,10 @@ def answers(results: Path, manifest: Manifest, repeats: int) -> Words:
 
 def _place(manifest: Manifest, repeats: int, at: int) -> str:
     """Which element of which set of inputs' run an answer is."""
-    sizes = [int(np.prod(port.shape)) for port in manifest.outputs]
+    sizes = [int(np.prod(port.shape)) for port in manifest.observed]
     number, at = divmod(at, repeats + sum(sizes))
     at -= repeats
-    for port, size in zip(manifest.outputs, sizes, strict=True):
+    for port, size in zip(manifest.observed, sizes, strict=True):
         if at < size:
             index = ", ".join(str(int(i)) for i in np.unravel_index(at, port.shape))
             return f"{port.name}[{index}] of run {number}"
@@ -65,7 +65,7 @@ def _place(manifest: Manifest, repeats: int, at: int) -> str:
 
 def bench(manifest: Manifest, script: Path, results: Path) -> str:
     """The text of the bench."""
-    inputs, outputs = manifest.inputs, manifest.outputs
+    inputs, outputs = manifest.driven, manifest.observed
     ports = [f".{name}({ours})" for name, ours in _connections(manifest)]
     drive = [f"i{k}_address = address; i{k}_data = data; i{k}_enable = 1;" for k in range(len(inputs))]
     select = [f"o{k}_address = address; o{k}_enable = 1;" for k in range(len(outputs))]
@@ -225,7 +225,7 @@ endmodule
 def _connections(manifest: Manifest) -> list[tuple[str, str]]:
     """The design's ports and the bench's names of them."""
     pairs = [(manifest.clock, "clk"), (manifest.reset, "reset"), (manifest.start, "go"), (manifest.finish, "done")]
-    for kind, ports in (("i", manifest.inputs), ("o", manifest.outputs)):
+    for kind, ports in (("i", manifest.driven), ("o", manifest.observed)):
         for k, port in enumerate(ports):
             names = (port.address_port, port.data_port, port.enable_port)
             pairs += zip(names, (f"{kind}{k}_address", f"{kind}{k}_data", f"{kind}{k}_enable"), strict=True)

@@ -46,7 +46,8 @@ class TensorPort:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`latency_cycles` is None where the schedule does not fix it (`--schedule sequential`)."""
+    """`latency_cycles` is None where the schedule does not fix it (`--schedule sequential`). `loads` and `reads`
+    are the ports that write and read the states."""
 
     top: str
     files: tuple[str, ...]
@@ -58,6 +59,18 @@ class Manifest:
     latency_cycles: int | None
     inputs: tuple[TensorPort, ...]
     outputs: tuple[TensorPort, ...]
+    loads: tuple[TensorPort, ...] = ()
+    reads: tuple[TensorPort, ...] = ()
+
+    @property
+    def driven(self) -> tuple[TensorPort, ...]:
+        """All that the host can write."""
+        return (*self.inputs, *self.loads)
+
+    @property
+    def observed(self) -> tuple[TensorPort, ...]:
+        """All that the host can read: outputs, then states."""
+        return (*self.outputs, *self.reads)
 
     @staticmethod
     def from_json(manifest: Mapping[str, Any]) -> Manifest:
@@ -74,18 +87,20 @@ class Manifest:
             latency_cycles=manifest.get("latency_cycles"),
             inputs=tuple(_tensor_port(entry) for entry in manifest["inputs"]),
             outputs=tuple(_tensor_port(entry) for entry in manifest["outputs"]),
+            loads=tuple(_tensor_port(entry) for entry in manifest.get("state", ())),
+            reads=tuple(_tensor_port(entry, "read_") for entry in manifest.get("state", ())),
         )
 
 
-def _tensor_port(entry: Mapping[str, Any]) -> TensorPort:
+def _tensor_port(entry: Mapping[str, Any], way: str = "") -> TensorPort:
     return TensorPort(
         name=entry["name"],
         shape=tuple(entry["shape"]),
         dtype=entry["dtype"],
         width_bits=entry["width"],
-        address_port=entry["address_port"],
-        data_port=entry["data_port"],
-        enable_port=entry["enable_port"],
+        address_port=entry[f"{way}address_port"],
+        data_port=entry[f"{way}data_port"],
+        enable_port=entry[f"{way}enable_port"],
         bank_factors=tuple(entry["bank_factors"]),
         offset_bits=entry["offset_bits"],
     )

@@ -30,7 +30,7 @@ from torch2hw.frontend.signature import Structure
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.compare import Mismatch, first_mismatch
-from torch2hw.sim.execution import accepted, arguments, outputs_of, runs_on_cpu
+from torch2hw.sim.execution import accepted, arguments, first_states, first_values, outputs_of, runs_on_cpu
 from torch2hw.sim.explained import unexplained
 from torch2hw.sim.quantised import output_steps
 from torch2hw.sim.rounding import FACTOR, Yardstick
@@ -65,7 +65,7 @@ def sets_for(model: torch.nn.Module, imported: TorchProgram, example: tuple[Any,
 
     The example stands for a set on which PyTorch itself cannot run the model.
     """
-    _, tensors = Structure.of(example)
+    tensors = Structure.of(example)[1][: len(imported.inputs)]  # without states
     sets = input_sets(imported.inputs, [from_torch(tensor) for tensor in tensors], np.random.default_rng(1))
     return accepted(model, imported, sets)
 
@@ -81,7 +81,8 @@ class PassChecker:
         self.program: LevelProgram = imported
         self.outputs = self._run(imported, "torch")
         self.torch_outputs = self.outputs
-        inputs = arguments(imported, self.sets[0])
+        self.first = first_values(imported)
+        inputs = arguments(imported, [*self.sets[0], *self.first])
         self.is_quantised = output_steps(model, inputs) is not None
         self.checked: list[Checked] = []
         self._yardsticks: list[Yardstick] = []
@@ -106,13 +107,13 @@ class PassChecker:
         self.program, self.outputs = program, outputs
 
     def _run(self, program: LevelProgram, level: str) -> Outputs:
-        return outputs_of(program, level, self.model, self.sets, self.subnormals)
+        return outputs_of(program, level, self.model, self.sets, self.subnormals, keeps=False)
 
     def _equal(self, outputs: Outputs) -> bool:
         return all(self._mismatch(outputs, number) is None for number in range(len(self.sets)))
 
     def _mismatch(self, outputs: Outputs, number: int) -> Mismatch | None:
-        for info, before, after in zip(self.imported.outputs, self.outputs[number], outputs[number], strict=True):
+        for info, before, after in zip(self.imported.results, self.outputs[number], outputs[number], strict=True):
             found = first_mismatch(info.name, info.dtype, before, after)
             if found is not None:
                 return found
@@ -133,7 +134,7 @@ class PassChecker:
         for number in range(ORDINARY_SETS):
             yardstick = self._yardstick(number)
             self._certain(name, program, outputs, number)
-            for k, info in enumerate(self.imported.outputs):
+            for k, info in enumerate(self.imported.results):
                 before, after = self.outputs[number][k], outputs[number][k]
                 scales, index = yardstick.scales(k, before, after, info.dtype)
                 worst = max(worst, scales)
@@ -150,10 +151,10 @@ class PassChecker:
 
     def _near(self, name: str, program: LevelProgram, outputs: Outputs) -> None:
         """Raises CheckError where a quantised model's output is too far from PyTorch's (sim/quantised.py)."""
-        infos = self.imported.outputs
+        infos = self.imported.results
         names, dtypes = [info.name for info in infos], [info.dtype for info in infos]
         for number in range(ORDINARY_SETS):
-            inputs = arguments(self.imported, self.sets[number])
+            inputs = arguments(self.imported, [*self.sets[number], *self.first])
             expected = self.torch_outputs[number]
             found = unexplained(self.model, inputs, names, dtypes, expected, outputs[number], self.options)
             if found is not None:
@@ -162,13 +163,13 @@ class PassChecker:
 
     def _certain(self, name: str, program: LevelProgram, outputs: Outputs, number: int) -> None:
         """Raises CheckError where an integer or boolean changed that no rounding explains."""
-        infos = self.imported.outputs
+        infos = self.imported.results
         before = [
             new if number_type(info.dtype).is_float else old
             for info, old, new in zip(infos, self.outputs[number], outputs[number], strict=True)
         ]
         names, dtypes = [info.name for info in infos], [info.dtype for info in infos]
-        inputs = arguments(self.imported, self.sets[number])
+        inputs = arguments(self.imported, [*self.sets[number], *self.first])
         found = unexplained(self.model, inputs, names, dtypes, before, outputs[number], self.options)
         if found is not None:
             place = first_kernel(self.program, program, self.sets[number], self.subnormals, rounds=True)
@@ -177,7 +178,7 @@ class PassChecker:
 
     def _yardstick(self, number: int) -> Yardstick:
         while len(self._yardsticks) <= number:
-            inputs = arguments(self.imported, self.sets[len(self._yardsticks)])
+            inputs = arguments(self.imported, [*self.sets[len(self._yardsticks)], *self.first])
             self._yardsticks.append(Yardstick.of(self.model, inputs, self.options.dtype))
         return self._yardsticks[number]
 
@@ -247,12 +248,12 @@ def written(program: Program, inputs: Sequence[Array], subnormals: str) -> list[
 def contents_after(
     program: Program, nodes: Sequence[Node], packed: Sequence[Array], subnormals: str
 ) -> dict[Buffer, Array]:
-    """Every output and temporary, in its banks, after these nodes of it have run on the inputs in their banks."""
+    """Every output, temporary and state, in its banks, after these nodes have run on the inputs in their banks."""
     part = replace(program.with_sequence(nodes), level="affine")  # a part has no schedule of its own
     inner = [buffer for buffer in part.buffers() if buffer.storage.is_scratch]
-    outputs = (*program.outputs, *inner)
+    outputs = [*program.outputs, *inner]
     reference = Reference(part.with_ports(program.inputs, outputs).text(), subnormals)
-    results = zip(outputs, reference.run(packed), strict=True)
+    results = zip([*outputs, *program.states], reference.run(packed, first_states(program)), strict=True)
     return {buffer: as_stored(array, buffer.dtype) for buffer, array in results}
 
 

@@ -35,7 +35,7 @@ class ReplayChecker:
             for port in ports.inputs
         ]
         self.sets = input_sets(ports.inputs, example, random)
-        self.outputs = ports.outputs
+        self.outputs = ports.results
         self.subnormals = subnormals
         self.program: LevelProgram = program
         self.values = self._run(program, level)
@@ -59,7 +59,7 @@ class ReplayChecker:
         self.program, self.values = program, values
 
     def _run(self, program: LevelProgram, level: str) -> list[list[Array]]:
-        return outputs_of(program, level, torch.nn.Identity(), self.sets, self.subnormals)
+        return outputs_of(program, level, torch.nn.Identity(), self.sets, self.subnormals, keeps=False)
 
     def _mismatch(self, before: Sequence[Array], after: Sequence[Array]) -> Mismatch | None:
         for port, old, new in zip(self.outputs, before, after, strict=True):

@@ -25,7 +25,7 @@ from torch2hw.sim.stream_simulation import simulate_streams
 from torch2hw.sim.streams import StreamManifest, StreamPort
 
 Ran = tuple[dict[str, Any], Sequence[TensorPort | StreamPort | BusTensor], Simulation]
-"""The manifest, its outputs, and what came of it."""
+"""The manifest, its outputs and states, and what came of it."""
 
 
 def simulate_compiled(
@@ -59,7 +59,7 @@ def simulate_compiled(
             replace_by_netlist(folder, manifest)
         monitors = monitor_text(watched, False) if watched else ""
         beside = with_port_checks(compiled, manifest, folder) if checked else manifest
-        return written, manifest.outputs, simulate(folder, beside, sets, conditions, progress, monitors)
+        return written, manifest.observed, simulate(folder, beside, sets, conditions, progress, monitors)
 
 
 AnyManifest = TypeVar("AnyManifest", Manifest, StreamManifest, BusManifest)

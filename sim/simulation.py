@@ -100,7 +100,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Simulation:
-    """`outputs[set][tensor]` in stored form; `cycles[set][repeat]` measured from go to done.
+    """`outputs[set][tensor]` in stored form, states after the outputs; `cycles[set][repeat]` measured from go to done.
 
     `intervals`, of a design with beats: the cycles from one result of each output to the next, in the steady state;
     `run_cycles`, of one with a bus: those of a run that is alone, with its transfers.
@@ -194,7 +194,7 @@ def _script(manifest: Manifest, input_sets: Sequence[Sequence[Array]], condition
         for repeat in range(conditions.repeats):
             meddle_seed = 1 + index * conditions.repeats + repeat if conditions.meddle else 0
             script.add(RUN, latency, budget, conditions.go_mode, meddle_seed)
-        for tensor, port in enumerate(manifest.outputs):
+        for tensor, port in enumerate(manifest.observed):
             addresses = port.addresses()
             script.add(READ, tensor, addresses.size, data=addresses)
     return np.concatenate(script.words)
@@ -255,7 +255,7 @@ def _read_answers(
         cycles.append([int(word) for word in answers[at : at + repeats]])
         at += repeats
         outputs.append([])
-        for port in manifest.outputs:
+        for port in manifest.observed:
             size = int(np.prod(port.shape))
             outputs[-1].append(from_words(answers[at : at + size], port.dtype, port.shape))
             at += size

@@ -10,7 +10,7 @@ from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import find_number_type, number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.storage import MADE
+from torch2hw.dialects.storage import MADE, STATE
 from torch2hw.dialects.verify.kernel_elements import stored
 
 MAX_ELEMENTS = 1 << 20  # of an output that is gone through element by element
@@ -19,7 +19,7 @@ MAX_ELEMENTS = 1 << 20  # of an output that is gone through element by element
 def buffer_faults(program: Program) -> Iterator[str]:
     """What is wrong with the buffers of a program, a sentence each."""
     names: set[str] = set()
-    ports = {*program.inputs, *program.outputs}
+    ports = set(program.tensors)
     for buffer in program.buffers():
         if buffer.name in names:
             yield f"two buffers are called {buffer.name}"
@@ -35,6 +35,9 @@ def buffer_faults(program: Program) -> Iterator[str]:
     for buffer in program.outputs:
         if not buffer.storage.host_reads:
             yield f"the output {buffer.name} is {buffer.storage.name}, which the host does not read"
+    for buffer in program.states:
+        if buffer.storage is not STATE:
+            yield f"the state {buffer.name} is {buffer.storage.name}"
     for kernel in program.kernels:
         for buffer in dict.fromkeys(store.buffer for store in kernel.stores()):
             if not buffer.storage.kernels_write:

@@ -5,7 +5,8 @@ After:   Kernel(loops = the iterators, parallel first; stage 0 carries the reduc
 
 needs: static shapes, results of `main` that are tensors.
 leaves: no copy for reshape, transpose, broadcast, slice, pad, fill (they become index arithmetic, see `tensor_views`);
-    constants folded (`folding`): an elementwise operation on constants is a constant.
+    constants folded (`folding`): an elementwise operation on constants is a constant. States are stored last, or in
+    place where no old value is needed any more (`kept_states`).
 refuses: an operation it does not know, as UnsupportedOperation at the user's line.
 
 This file has the operations on whole tensors; `linalg_generic` has linalg's, and `tensor_values` what each value is.
@@ -25,10 +26,11 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import fold
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import constant
-from torch2hw.dialects.storage import INPUT
+from torch2hw.dialects.storage import INPUT, STATE
 from torch2hw.frontend.torch_to_linalg import TorchProgram
 from torch2hw.frontend.weights import Weights
 from torch2hw.lowering.linalg import tensor_views as views
+from torch2hw.lowering.linalg.kept_states import keep
 from torch2hw.lowering.linalg.linalg_generic import lower_generic
 from torch2hw.lowering.linalg.linalg_region import operand, slice_at_run_time
 from torch2hw.lowering.linalg.mlir_attributes import (
@@ -57,19 +59,26 @@ def lower(torch_program: TorchProgram, name: str) -> Program:
     block = function.operation.regions[0].blocks[0]
     values = TensorValues()
     inputs = []
-    for argument, info in zip(block.arguments, torch_program.inputs, strict=True):
+    for argument, info in zip(block.arguments, torch_program.inputs, strict=not torch_program.states):
         inputs.append(Buffer(info.name, info.shape, info.dtype, INPUT, codes=info.codes))
         assert shape_of(argument.type) == (info.shape, inputs[-1].value_type), info
         values.tensors[argument] = views.of_buffer(inputs[-1])
+    states = [
+        Buffer(info.name, info.shape, info.dtype, STATE, info.first, label=info.label) for info in torch_program.states
+    ]
+    for argument, state in zip(list(block.arguments)[len(inputs) :], states, strict=True):
+        values.tensors[argument] = views.of_buffer(state)
     lowering = _Lowering(values, torch_program.weights)
     outputs: list[Buffer] = []
     for operation in block.operations:
         if operation.operation.name == "func.return":
-            for value, info in zip(operation.operation.operands, torch_program.outputs, strict=True):
+            results = list(operation.operation.operands)
+            for value, info in zip(results, torch_program.outputs, strict=not states):
                 outputs.append(values.output(value, info, operation))
+            keep(results[len(outputs) :], states, values, operation)
         else:
             lowering.operation(operation.operation)
-    return Program.of(name, inputs, outputs, values.kernels)
+    return Program.of(name, inputs, outputs, values.kernels, states=states)
 
 
 class _Lowering:

@@ -31,7 +31,7 @@ class TensorValues:
     kernels: list[Kernel] = field(default_factory=list)
     buffer_count: int = 0
     owned: dict[Any, Buffer] = field(default_factory=dict)
-    became: dict[Buffer, Buffer] = field(default_factory=dict)  # temporaries that are outputs now
+    became: dict[Buffer, Buffer] = field(default_factory=dict)  # temporaries that are outputs or states now
 
     # -- buffers -------------------------------------------------------------------------------------------------------
     def buffer_name(self, stem: str) -> str:
@@ -127,14 +127,18 @@ class TensorValues:
         source = buffer.source if buffer else None
         output = Buffer(info.name, view.shape, info.dtype, OUTPUT, None, source, codes=info.codes)
         if buffer is not None and buffer.storage.is_scratch:
-            self.kernels = [replace_buffer(kernel, buffer, output) for kernel in self.kernels]
-            self.became[buffer] = output
-            for tensor, held in list(self.tensors.items()):
-                if held.reshape_of is buffer:
-                    self.tensors[tensor] = views.reshape(views.of_buffer(output), held.shape)
+            self.replace(buffer, output)
             return output
         self.copy(view, output, list, op)
         return output
+
+    def replace(self, buffer: Buffer, other: Buffer) -> None:
+        """Puts an output or a state in the place of a temporary, everywhere."""
+        self.kernels = [replace_buffer(kernel, buffer, other) for kernel in self.kernels]
+        self.became[buffer] = other
+        for tensor, held in list(self.tensors.items()):
+            if held.reshape_of is buffer:
+                self.tensors[tensor] = views.reshape(views.of_buffer(other), held.shape)
 
 
 def replace_buffer(kernel: Kernel, old: Buffer, new: Buffer) -> Kernel:

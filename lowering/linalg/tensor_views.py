@@ -146,7 +146,7 @@ def evaluate(view: View) -> Array | None:
     found = view.element([Index(((v, 1),), 0) for v in variables])
     if found.buffer is None:
         return np.full(view.shape, found.otherwise_bits, dtype=number_type(view.dtype).patterns)
-    if found.buffer.data is None:
+    if found.buffer.constant is None:
         return None
     grid = dict(zip(variables, np.indices(view.shape), strict=True))
 
@@ -157,7 +157,7 @@ def evaluate(view: View) -> Array | None:
     for index in found.guard:
         inside &= at(index) >= 0
     indices = tuple(np.where(inside, at(index), 0) for index in found.indices)
-    data = found.buffer.data[indices] if indices else np.broadcast_to(found.buffer.data, view.shape)
+    data = found.buffer.constant[indices] if indices else np.broadcast_to(found.buffer.constant, view.shape)
     return np.where(inside, data, np.array(found.otherwise_bits, dtype=data.dtype)).astype(
         number_type(view.dtype).patterns
     )

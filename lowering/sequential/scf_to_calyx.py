@@ -24,7 +24,7 @@ from torch2hw.dialects.calyx_program import Cell, Port, PortOf
 from torch2hw.dialects.interface import MEMORY, Addressed
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.program import Par, Program
-from torch2hw.dialects.storage import MADE
+from torch2hw.dialects.storage import MADE, STATE
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.library import Library
 from torch2hw.hwlib.memories import address_bits
@@ -59,7 +59,9 @@ def lower(core: Core, library: Library) -> SequentialProgram:
     """The Calyx program of a core. Raises DataDependent if the latency is not a constant."""
     program = core.program
     for buffer in program.buffers():
-        assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
+        assert buffer.storage in MADE and buffer.storage is not STATE, (
+            f"{buffer.name}: {buffer.storage.name} is not made yet"
+        )
     has_arms = any(
         isinstance(node, Par) or any(kernel.lanes > 1 for kernel in node.kernels) for node in program.sequence
     )

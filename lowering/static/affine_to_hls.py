@@ -55,7 +55,7 @@ def emit(program: Program) -> str:
     buffers = program.buffers()
     temporaries = [b for b in buffers if b.storage.is_scratch and b not in program.outputs]
     lines = [HEADER]
-    lines += [constant(buffer) for buffer in buffers if buffer.data is not None]
+    lines += [constant(buffer) for buffer in buffers if buffer.constant is not None]
     for kernel in program.kernels:
         lines += [*KernelEmitter(program.name, kernel).lines(), ""]
     ports = [argument(b, True) for b in program.inputs] + [argument(b, False) for b in program.outputs]

@@ -24,13 +24,14 @@ from torch2hw.dialects.calyx_builder import ComponentBuilder, ModuleBuilder, Wir
 from torch2hw.dialects.calyx_primitives import primitive
 from torch2hw.dialects.interface import CONTROL, MEMORY, Interface
 from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.memref_text import banked_data
 from torch2hw.dialects.names import UniqueNames
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents
-from torch2hw.hwlib.memories import address_bits, ram, rom
+from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
@@ -67,21 +68,23 @@ class HostWires:
 
     def __init__(self, top: ComponentBuilder, buffer: Buffer) -> None:
         self.ports = MEMORY.addressed(buffer)
-        self.address, self.data, self.enable = (
+        made = [
             top.input(port.name, port.width_bits) if port.is_input else top.output(port.name, port.width_bits)
             for port in MEMORY.tensor_ports(buffer)
-        )
+        ]
+        self.address, self.data, self.enable = made[:3]
+        self.read_address, self.read_data, self.read_enable = made[-3:]  # others for a state, the same for an output
 
-    def bank(self, top: ComponentBuilder) -> Wire | None:
-        """The number of the bank that the address names, if there are several."""
+    def bank(self, top: ComponentBuilder, address: Wire) -> Wire | None:
+        """The number of the bank that an address names, if there are several."""
         if not self.ports.bank_bits:
             return None
-        shifted = top.operator("rsh", self.address, top.constant(self.ports.offset_bits, self.address.width))
+        shifted = top.operator("rsh", address, top.constant(self.ports.offset_bits, address.width))
         return top.resize(shifted, self.ports.bank_bits)
 
-    def offset(self, top: ComponentBuilder, width: int) -> Wire:
-        """The address within a bank of the word that the host addresses."""
-        return top.resize(self.address, width) if self.ports.offset_bits else top.constant(0, width)
+    def offset(self, top: ComponentBuilder, address: Wire, width: int) -> Wire:
+        """The address within a bank of the word that an address names."""
+        return top.resize(address, width) if self.ports.offset_bits else top.constant(0, width)
 
 
 class _Top:
@@ -96,7 +99,8 @@ class _Top:
         top, program = self.top, self.program
         for buffer in program.buffers():
             assert buffer.storage in MADE, f"{buffer.name}: {buffer.storage.name} is not made yet"
-        tensors = () if self.interface.surrounds else (*program.inputs, *program.outputs)
+        assert not (self.interface.surrounds and program.states), "states are reached by the host alone"
+        tensors = () if self.interface.surrounds else program.tensors
         host = {buffer: HostWires(top, buffer) for buffer in tensors}
         busy = top.wire("busy", 1)
         if self.interface.surrounds:
@@ -237,24 +241,32 @@ class _Top:
 
     def memory(self, buffer: Buffer, host: HostWires | None, idle: Wire) -> None:
         """Adds the banks of a buffer, and connects all that read and write them."""
-        top, number = self.top, host.bank(self.top) if host is not None else None
+        top, storage = self.top, buffer.storage
+        number = named = host.bank(top, host.address) if host is not None else None
+        if host is not None and host.read_address is not host.address:
+            number = host.bank(top, host.read_address)
         words = []
         for bank in range(buffer.banks):
             cell = self.bank(buffer, bank, host)
-            if host is not None and buffer.storage.host_writes:
-                here = [] if number is None else [top.operator("eq", number, top.constant(bank, number.width), 1)]
-                top.assign(cell["write_addr"], host.offset(top, cell["write_addr"].width))
-                top.assign(cell["write_data"], host.data)
-                top.assign(cell["write_en"], top.conjunction(host.enable, idle, *here))
+            if host is not None and storage.host_writes:
+                here = [] if named is None else [top.operator("eq", named, top.constant(bank, named.width), 1)]
+                offset = host.offset(top, host.address, cell["write_addr"].width)
+                given = {"write_addr": offset, "write_data": host.data}
+                given["write_en"] = loads = top.conjunction(host.enable, idle, *here)
+                if storage.kernels_write:  # a state
+                    ours = dict(self.writers(buffer, bank))
+                    given = {port: top.mux(loads, wire, ours[port]) for port, wire in given.items()}
+                for port, wire in given.items():
+                    top.assign(cell[port], wire)
             words.append((bank, cell["out"]))
-        if host is not None and buffer.storage.host_reads:
+        if host is not None and storage.host_reads:
             asked = top.constant(0, 1)
             if number is not None:
                 held = top.register(f"{buffer.name}_bank", number.width)
                 top.assign(held.data, number)
-                top.assign(held.enable, host.enable)
+                top.assign(held.enable, host.read_enable)
                 asked = held.out
-            top.assign(host.data, select(top, asked, words))
+            top.assign(host.read_data, select(top, asked, words))
 
     def bank_ports(self, buffer: Buffer) -> None:
         """Ports in place of the banks of an input or output, whose memories are outside: of each bank of an input that
@@ -325,19 +337,24 @@ class _Top:
     def bank(self, buffer: Buffer, bank: int, host: HostWires | None) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
         top, names = self.top, bank_ports(buffer, bank)
-        record = ram(buffer.width_bits, buffer.bank_elements, host is not None and buffer.storage.host_reads)
+        read = host is not None and buffer.storage.host_reads
+        if buffer.data is None:
+            record = ram(buffer.width_bits, buffer.bank_elements, read)
+        else:
+            words = banked_data(buffer).reshape(buffer.banks, -1)[bank]
+            record = state_ram(f"{self.program.name}_{names.stem}_state", buffer.width_bits, words, read)
         cell = top.instance(primitive(record), names.memory, {}, buffer.source)
         reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
         if host is not None and buffer.storage.host_reads:
-            enable = host.enable
+            enable = host.read_enable
             for flag, _ in reads:
                 assert flag is not None, "every reader of an output says when"
                 enable = top.operator("or", enable, flag)
             top.assign(cell["read_en"], enable)
-            reads.append((None, host.offset(top, cell["read_addr"].width)))
+            reads.append((None, host.offset(top, host.read_address, cell["read_addr"].width)))
         unread = top.constant(0, cell["read_addr"].width)
         top.assign(cell["read_addr"], self.selected(reads) if reads else unread)
-        if buffer.storage.kernels_write:
+        if buffer.storage.kernels_write and not buffer.storage.host_writes:
             for port, wire in self.writers(buffer, bank):
                 top.assign(cell[port], wire)
         return cell

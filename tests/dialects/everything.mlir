@@ -3,10 +3,11 @@ program @everything level scheduled {
   share f32_mul: 1
   buffer @x: 4x6xf32 input banks 2x1 loc("net.py":3)
   buffer @y: f32 output
+  buffer @kept: 2xf32 state = [0x00000000, 0x3f800000] called "0.\"w\""
   buffer @few: 3xu8 rom codes 0x1.8000000000000p-5 7 = [0x00, 0x7f, 0xff] loc("a \"file\".py":4)
   buffer @many: 4x8xf32 shared_rom banks 2x2 = weights "many"
   buffer @t: 5xbf16 ram
-  function @everything(@x) -> (@y) start 1 {
+  function @everything(@x) -> (@y) keeps (@kept) start 1 {
     seq start 3 {
       par @n0 start 4 {
         kernel @arm() start 2 interval 1 depth 9 {

@@ -131,11 +131,17 @@ def test_addresses_fit_their_port(dimensions: list[tuple[int, int]], is_input: b
     assert (port.enable_port, port.data_port) == ("x_we" if is_input else "x_re", "x_data")
 
 
-@pytest.mark.parametrize("storage", [RAM, STATE])
-def test_only_what_the_host_either_writes_or_reads_has_ports(storage: Any) -> None:
-    data = np.zeros(4, np.uint32) if storage.has_contents else None
-    with pytest.raises(AssertionError, match="x: the host either writes or reads it"):
-        MEMORY.addressed(Buffer("x", (4,), "f32", storage, data))
+def test_only_what_the_host_writes_or_reads_has_ports() -> None:
+    with pytest.raises(AssertionError, match="x: the host neither writes nor reads it"):
+        MEMORY.addressed(Buffer("x", (4,), "f32", RAM))
+
+
+def test_a_state_has_ports_both_ways() -> None:
+    state = Buffer("w", (4, 3), "f32", STATE, np.zeros((4, 3), np.uint32), factors=(2, 1))
+    names = ["w_addr", "w_data", "w_we", "w_raddr", "w_rdata", "w_re"]
+    assert [port.name for port in MEMORY.tensor_ports(state)] == names
+    assert [port.is_input for port in MEMORY.tensor_ports(state)] == [True, True, True, True, False, True]
+    assert [port.width_bits for port in MEMORY.tensor_ports(state)] == [4, 32, 1, 4, 32, 1]
 
 
 def test_no_tensor_is_called_like_a_port_or_a_bank() -> None:

@@ -32,7 +32,7 @@ from torch2hw.dialects.storage import (
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import fill_verilog
 from torch2hw.hwlib.export import verilog
-from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
+from torch2hw.hwlib.memories import Memory, address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import manifest
 from torch2hw.lowering.static import affine_to_scheduled, scheduled_to_calyx
@@ -103,6 +103,8 @@ def memory_of(record: Storage, number: int) -> Memory:
     """What hwlib builds for a class: scheduled_to_calyx, kernel_component."""
     if record.is_read_only:
         return rom(f"contents{number}", 32, [100 + word for word in range(WORDS)])
+    if record.has_contents:
+        return state_ram(f"state{number}", 32, [0] * WORDS, record.host_reads)
     return ram(32, WORDS, read_enable=record.host_reads)
 
 
@@ -165,12 +167,18 @@ def program_with(reads: dict[Storage, int]) -> Program:
     middle = Buffer("middle", (WORDS,), "f32", late(RAM))
     own = Buffer("own", (WORDS,), "f32", late(ROM), words)
     table = Buffer("shared", (WORDS,), "f32", late(SHARED_ROM), words)
-    kernels = (copied(0, x, middle, own), copied(1, middle, y, table), copied(2, y, z, table))
-    return Program.of("p", (x,), (y, z), kernels)
+    state = Buffer("state", (WORDS,), "f32", late(STATE), words)
+    kernels = [
+        copied(0, x, middle, own),
+        copied(1, middle, y, table),
+        copied(2, y, z, table),
+        copied(3, x, state, state),
+    ]
+    return Program.of("p", (x,), (y, z), kernels, states=[state])
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("reads", [(1, 2, 3, 4, 5), (5, 4, 3, 2, 1)])
+@pytest.mark.parametrize("reads", [(1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1)])
 def test_hardware_takes_the_cycles_of_the_record(
     reads: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,14 +196,19 @@ def test_hardware_takes_the_cycles_of_the_record(
     x = np.random.default_rng(0).standard_normal(WORDS).astype(np.float32)
     result = simulate(tmp_path, Manifest.from_json(manifest(design, "test", ["p.sv"], [])), [[x], [-x]])
     assert result.cycles == [[design.latency_cycles]] * 2
+    state = program.states[0].data
+    assert state is not None
+    kept = state.view(np.float32)
     for given, outputs in zip((x, -x), result.outputs, strict=True):
-        for got, expected in zip(outputs, Reference(program.text()).run([given]), strict=True):
+        wanted = Reference(program.text()).run([given], [kept])
+        for got, expected in zip(outputs, wanted, strict=True):
             assert got.tobytes() == expected.tobytes()
+        kept = wanted[-1]
 
 
-@pytest.mark.parametrize("record", [STATE, EXTERNAL], ids=lambda record: record.name)
+@pytest.mark.parametrize("record", [EXTERNAL], ids=lambda record: record.name)
 def test_what_is_not_made_is_not_lowered(record: Storage) -> None:
-    given = Buffer("x", (WORDS,), "f32", record, np.zeros(WORDS, np.uint32) if record.has_contents else None)
+    given = Buffer("x", (WORDS,), "f32", record)
     program = Program.of("p", (given,), (y := Buffer("y", (WORDS,), "f32", OUTPUT),), (copied(0, given, y),))
     with pytest.raises(AssertionError, match=f"x: {record.name} is not made yet"):
         scheduled_to_calyx.lower(affine_to_scheduled.lower(program, Library()), Library())

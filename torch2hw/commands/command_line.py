@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn, Protocol
 
-from torch2hw.commands import cache, fpga, fuzz, passes, replay, report, simulate, sweep, testbench, units
+from torch2hw.commands import cache, fpga, fuzz, passes, replay, report, simulate, sweep, testbench, train, units
 from torch2hw.commands import compile as compile_command
 from torch2hw.commands.model_arguments import MODEL_HELP
 from torch2hw.compiler.version import __version__
@@ -29,6 +29,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "compile": compile_command,
     "simulate": simulate,
+    "train": train,
     "report": report,
     "testbench": testbench,
     "fpga": fpga,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from torch2hw.tools.errors import UsageError
 if TYPE_CHECKING:
     from torch2hw.compiler.compiled import Compiled
     from torch2hw.compiler.driver import Step
+    from torch2hw.frontend.load_model import LoadedModel
     from torch2hw.progress import Progress
 
 MODEL_HELP = """\
@@ -190,9 +191,14 @@ def _check_outputs(parsed: argparse.Namespace) -> None:
 
 
 def compile_given(
-    parsed: argparse.Namespace, progress: Progress, stop_at: str | None = None, stop_after: str | None = None
+    parsed: argparse.Namespace,
+    progress: Progress,
+    stop_at: str | None = None,
+    stop_after: str | None = None,
+    change: Callable[[LoadedModel], LoadedModel] = lambda loaded: loaded,
 ) -> Compiled:
-    """Loads and compiles the model that the arguments name, up to a level or a pass if one is given."""
+    """Loads and compiles the model that the arguments name, up to a level or a pass if one is given; `change` makes
+    what is compiled of the loaded model."""
     options = options_of(parsed)
     _check_outputs(parsed)
     if options.float_lib is not None:
@@ -202,7 +208,7 @@ def compile_given(
     progress.step("start PyTorch")
     from torch2hw.frontend.load_model import load
 
-    loaded = load(parsed.spec, parsed.model, parsed.input)
+    loaded = change(load(parsed.spec, parsed.model, parsed.input))
     progress.step("start the compiler")
     from torch2hw.compiler.compiled import compile_model
 
