@@ -210,7 +210,7 @@ def every_loop_program(model: Path, options: Options) -> None:
         ("5xbf16", "5xf8", 9, "f8 is no number type: there are f32, f16, bf16,"),
         ("0x7f, 0xff]", "0x7f]", 7, "@few has 3 elements of uint8, and its contents 2 of uint8"),
         ("0xff]", "0x1ff]", 7, "0x1ff is no bit pattern of u8, such as 0x00"),
-        ('weights "many"', 'weights "few"', 7, 'the weights have no array "few", which @many holds'),
+        ('weights "many"', 'weights "few"', 8, 'the weights have no array "few", which @many holds'),
         ("ram", "rom", 9, "@t is of storage rom, which has contents"),
         ("f32 shared_rom banks 2x2", "f32 shared_rom banks 2", 8, "@many has 2 dimensions and 1 bank factors"),
         ("(@x) -> (@y)", "(@x) -> (@z)", 10, "there is no buffer @z above"),
