@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torch2hw.frontend.joining_functions import col2im, windows
+from torch2hw.frontend.joining_functions import windows
 
 _aten = torch.ops.aten
 _KEPT: ContextVar[bool] = ContextVar("pooling that is left to torch-mlir", default=False)
@@ -124,36 +124,8 @@ def _adaptive(fixed: Any, rank: int) -> Callable[..., Any]:
     return pooled
 
 
-def max_pool2d_backward(
-    gradient: Tensor,
-    x: Tensor,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-    places: Tensor,
-) -> Tensor:
-    """The gradient of each window at its place, added up over windows that overlap."""
-    if x.dim() == 3:
-        above, below, at = (each.unsqueeze(0) for each in (gradient, x, places))
-        return max_pool2d_backward(above, below, kernel, stride, padding, dilation, ceil_mode, at).squeeze(0)
-    size, pad, apart = (_each(each, 2) for each in (kernel, padding, dilation))
-    step = _each(stride, 2) if stride else size
-    rows, columns = x.shape[-2:]
-    along = [_coordinates(*each) for each in zip(gradient.shape[-2:], size, step, pad, apart, strict=True)]
-    hits = places.unsqueeze(2) == _grid((rows, columns), along).movedim(-1, 0)
-    parts = torch.where(hits, gradient.unsqueeze(2), torch.zeros_like(gradient).unsqueeze(2))
-    grown = [
-        max((part - 1) * step[d] - 2 * pad[d] + apart[d] * (size[d] - 1) + 1, x.shape[2 + d])
-        for d, part in enumerate(gradient.shape[-2:])
-    ]
-    image = col2im(parts.reshape(x.shape[0], -1, parts.shape[-2] * parts.shape[-1]), grown, size, apart, pad, step)
-    return image[..., :rows, :columns].clone()
-
-
 def max_pool3d_backward(gradient: Tensor, x: Tensor, *given: Any) -> Tensor:
-    """As `max_pool2d_backward`, by scattering."""
+    """The gradient of each window scattered to its place."""
     places = given[-1].flatten(-3)
     return torch.zeros_like(x).flatten(-3).scatter_add(-1, places, gradient.flatten(-3)).reshape(x.shape)
 
@@ -163,6 +135,5 @@ PLACES: dict[Any, Callable[..., Any]] = {
     _aten.max_pool3d_with_indices.default: _pooling(_aten.max_pool3d_with_indices.default, 3),
     _aten.adaptive_max_pool2d.default: _adaptive(_aten.max_pool2d_with_indices.default, 2),
     _aten.adaptive_max_pool3d.default: _adaptive(_aten.max_pool3d_with_indices.default, 3),
-    _aten.max_pool2d_with_indices_backward.default: max_pool2d_backward,
     _aten.max_pool3d_with_indices_backward.default: max_pool3d_backward,
 }

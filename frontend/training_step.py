@@ -181,8 +181,10 @@ def _run(
 
 def _traced(step: _Step, example: Sequence[Tensor], loaded: LoadedModel) -> fx.GraphModule:
     from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta():
+    plain = sdpa_kernel(SDPBackend.MATH)  # fused attention has no gradient in plain operations
+    with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain:
         graph: fx.GraphModule = make_fx(step, record_stack_traces=True)(*example)
     _locate(graph.graph)
     graph.graph.eliminate_dead_code()
