@@ -33,6 +33,10 @@ TARGET = "y"
 """The input that holds the targets, and their array in a file of data."""
 
 
+HIDDEN_WRITES = (torch.ops.aten.native_batch_norm.default,)
+"""Operations that change arguments without saying so; traced, they are written out."""
+
+
 @dataclass(frozen=True)
 class TrainingStep:
     """`loaded` is the step as a model, its example inputs the flat x, y and first states. `original` is the model in
@@ -170,22 +174,23 @@ def _run(
 ) -> tuple[Any, list[str]]:
     """The model's output, and the names of the buffers that it changes."""
     given = {name: tensor.detach().clone() for name, tensor in flat.items()}
-    held = dict(given)
+    held = dict(given)  # what the model assigns is then here
     with torch.no_grad():
         output = run_model(
             lambda *tensors: torch.func.functional_call(model, held, tuple(arguments.build(tensors))), inputs, loaded
         )
     buffers = dict(model.named_buffers())
-    return output, [name for name in buffers if held[name] is not given[name] or given[name]._version > 0]
+    return output, [name for name in buffers if not torch.equal(held[name], flat[name])]
 
 
 def _traced(step: _Step, example: Sequence[Tensor], loaded: LoadedModel) -> fx.GraphModule:
+    from torch._decomp import get_decompositions
     from torch.fx.experimental.proxy_tensor import make_fx
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     plain = sdpa_kernel(SDPBackend.MATH)  # fused attention has no gradient in plain operations
     with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain:
-        graph: fx.GraphModule = make_fx(step, record_stack_traces=True)(*example)
+        graph: fx.GraphModule = make_fx(step, get_decompositions(HIDDEN_WRITES), record_stack_traces=True)(*example)
     _locate(graph.graph)
     graph.graph.eliminate_dead_code()
     return graph
