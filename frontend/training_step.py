@@ -190,7 +190,8 @@ def _traced(step: _Step, example: Sequence[Tensor], loaded: LoadedModel) -> fx.G
 
     plain = sdpa_kernel(SDPBackend.MATH)  # fused attention has no gradient in plain operations
     with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain:
-        graph: fx.GraphModule = make_fx(step, get_decompositions(HIDDEN_WRITES), record_stack_traces=True)(*example)
+        written_out: Any = get_decompositions(HIDDEN_WRITES)
+        graph: fx.GraphModule = make_fx(step, written_out, record_stack_traces=True)(*example)
     _locate(graph.graph)
     graph.graph.eliminate_dead_code()
     return graph
