@@ -113,7 +113,8 @@ def state_ram(
 
 
 def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words | None) -> Memory:
-    """A memory with the first contents `words`, if there are any. A variable that has them is written in `always`:
+    """A memory with the first contents `words`, if there are any. Then there is a port reset, under which nothing is
+    written: what drives write_en may be in any state before the first reset. The variable is written in `always`, as
     SystemVerilog lets no other process drive one of an `always_ff`."""
     w, bits = width_bits, address_bits(depth)
     enable = (Port("read_en", 1),) if read_enable else ()
@@ -132,10 +133,10 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
             lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"))
             part = words[sum(sizes[:number]) : sum(sizes[: number + 1])]
             held[f"{name}.{hint}"] = Contents(w, np.pad(part, (0, size - part.size)))
-        here, enabled = _within("%write_addr", bits, sizes, number), "%write_en"
+        here, enabled = _within("%write_addr", bits, sizes, number), "%write_en" if words is None else "%writes"
         if here:
+            lines += [*here, f"%write{number} = comb.and {enabled}, %write_addr_in{number} : i1"]
             enabled = f"%write{number}"
-            lines += [*here, f"{enabled} = comb.and %write_en, %write_addr_in{number} : i1"]
         address, cut = _offset("%write_addr", bits, size, number)
         lines += [
             *cut,
@@ -143,7 +144,15 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
             f"{process} {{ sv.if {enabled} {{ sv.passign %target{number}, %write_data : i{w} }} }}",
         ]
     lines += _read("%read_addr", bits, w, sizes, "%read_en" if read_enable else "")
-    header = f"hw.module @{name}({ports}, in %clk: !seq.clock, out out: i{w})"
+    kept = ""
+    if words is not None:
+        kept = ", in %reset: i1"
+        lines[1:1] = [
+            "%one = hw.constant true",
+            "%runs = comb.xor %reset, %one : i1",
+            "%writes = comb.and %write_en, %runs : i1",
+        ]
+    header = f"hw.module @{name}({ports}, in %clk: !seq.clock{kept}, out out: i{w})"
     return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"), contents=held)
 
 

@@ -130,6 +130,7 @@ def test_cycles_of_the_memories(tmp_path: Path) -> None:
     for number, memory in enumerate(memories):
         wires = ", ".join(f".{port.name}({signals.get(port.name, port.name)})" for port in memory.inputs)
         sources += f"module m{number}(input clk, {ports}, output [31:0] out);\n"
+        wires += ", .reset(1'b0)" if "%reset" in memory.definition() else ""
         sources += f"  {memory.name} storage(.clk, .out, {wires});\nendmodule\n"
     stimulus = [{"read_addr": 2, "write_en": cycle in (0, 3), "write_data": 50 + cycle} for cycle in range(12)]
     seen = run(sources, [f"m{k}" for k in range(len(memories))], inputs, {"out": 32}, stimulus, tmp_path)
