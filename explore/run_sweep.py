@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch2hw.explore.against import rows, sequential_jobs
 from torch2hw.explore.execution import Workers
 from torch2hw.explore.files import check_parquet, costs_csv, parquet, sweep_json
 from torch2hw.explore.grid import Grid
@@ -31,6 +32,7 @@ def run_sweep(
     *,
     workers: Workers,
     parquet_too: bool = False,
+    against: Sequence[str] = (),
     tell: Callable[[str], None] = lambda text: None,
     counted: Callable[[int, int], None] = lambda done, total: None,
 ) -> Written:
@@ -42,15 +44,25 @@ def run_sweep(
         check_parquet()
     measured = measure_all(grid.jobs, workers, records, tell=tell, counted=counted)
     points = [each.point for each in measured]
-    text = sweep_json(points, grid.left_out)
-    axes = [job.axes for job in grid.jobs]
+    extra = [each for each in sequential_jobs(grid.jobs) if each not in grid.jobs] if "sequential" in against else []
+    more = measure_all(extra, workers, records, tell=tell, counted=counted) if extra else []
+    measured += more
+    others = rows(against, points, grid.jobs, workers, _sequential(points, [each.point for each in more], against))
+    axes = [job.axes for job in (*grid.jobs, *extra)]
+    text = sweep_json(points, grid.left_out, **({"against": others} if against else {}))
     files: dict[Path, str | bytes] = {
         folder / REPORT: text,
         folder / "sweep.csv": csv_text(points),
-        folder / "index.html": sweep_page(points),
+        folder / "index.html": sweep_page(points, others),
         folder / "times.csv": costs_csv(list(cost_rows(measured, axes))),
     }
     if parquet_too:
         files[folder / "sweep.parquet"] = parquet(points)
     write_files(files, last=True)
     return Written(points, text)
+
+
+def _sequential(points: Sequence[Point], more: Sequence[Point], against: Sequence[str]) -> list[Point]:
+    """The points of the sequential schedule: those of the grid, and those that were measured for the comparison."""
+    mine = [point for point in points if point["schedule"] == "sequential"] if "sequential" in against else []
+    return [point for point in (*mine, *more) if "cycles" in point]

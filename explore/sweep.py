@@ -75,7 +75,7 @@ def measure_all(
         found[missing[number]] = _measured(job, answer)
         counted(done, len(missing))
     points = [found[number] for number in range(len(jobs))]
-    if all("cycles" not in each.point for each in points):
+    if points and all("cycles" not in each.point for each in points):
         said = points[0].point["error"]
         raise NothingMeasured(said, fix="compile the model with torch2hw MODEL, which says more")
     return points

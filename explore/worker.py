@@ -1,10 +1,11 @@
 """A process that measures one point, or tells what a model holds: `python -m torch2hw.explore.worker IN.json OUT.json`.
 
-IN.json holds {"task": "measure" or "content", "job": what `Job.to_json` gives}; OUT.json gets the answer:
+IN.json holds {"task": …, "job": what `Job.to_json` gives}; OUT.json gets the answer:
 
 | task | answer |
 |---|---|
 | content | {"content": a digest of the exported program, its weights and the example inputs}, or {"error": …} |
+| vitis | {"figures": cycles, latency and resources by Vitis HLS, "note"}, or {"error": …} |
 | measure | {"figures": the point, "costs": {"compile_s", "simulate_s", …, "total_s", "peak_mib"}} |
 
 A process for each point: a fault of native code ends that point alone, and the memory is the point's own.
@@ -18,6 +19,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
     request = json.loads(Path(arguments[0]).read_text())
     job = Job.of_json(request["job"])
     os.chdir(job.cwd)
-    answer = content(job) if request["task"] == "content" else measured(job)
+    answer = {"content": content, "measure": measured, "vitis": vitis}[request["task"]](job)
     Path(arguments[1]).write_text(json.dumps(answer))
     return 0
 
@@ -80,6 +82,29 @@ def content(job: Job) -> dict[str, str]:
     arrays = [from_torch(tensor).tobytes() for tensor in tensors]
     calibration = [Path(job.options.calibrate).read_bytes()] if job.options.calibrate else []
     return {"content": digest([loaded.top, program.text(), *arrays, *calibration])}
+
+
+def vitis(job: Job) -> dict[str, Any]:
+    """The same loops by Vitis HLS."""
+    from torch2hw.compiler.compiled import compile_model
+    from torch2hw.fpga.flows import hls_project, run_vitis_hls
+    from torch2hw.fpga.vivado import PART
+    from torch2hw.frontend.load_model import load
+    from torch2hw.tools.output import write_folder
+
+    try:
+        compiled = compile_model(load(job.spec, job.model, job.inputs), job.options, stop_at="scheduled")
+        with tempfile.TemporaryDirectory(prefix="torch2hw-") as name:
+            folder = Path(name) / "project"
+            write_folder(folder, hls_project(compiled, PART))
+            report = run_vitis_hls(folder, compiled.top)
+    except Torch2HWError as error:
+        return {"error": str(error).split("\n")[0]}
+    figures = {**report.resources.to_json(), "note": f"measured: csynth, estimated clock {report.estimated_ns} ns"}
+    if report.cycles is None:
+        return {"figures": figures}
+    period = max(job.options.clock_ns, report.estimated_ns)
+    return {"figures": {"cycles": report.cycles, "latency_us": round(report.cycles * period / 1000, 4), **figures}}
 
 
 class _Clock:

@@ -1,6 +1,7 @@
-"""`torch2hw fpga MODEL --flow vivado|yosys|ecp5 -o DIR`: a folder with the design and what synthesises it.
+"""`torch2hw fpga MODEL --flow vivado|yosys|ecp5|vitis-hls -o DIR`: a folder with the design and what synthesises it.
 
-yosys and ecp5 run here and leave report.json; vivado leaves a project (`fpga.vivado`), and runs it where asked.
+yosys and ecp5 run here and leave report.json; vivado and vitis-hls leave a project (`fpga.vivado`, `fpga.vitis_hls`),
+and run it where asked.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch2hw.analysis.stored_arrays import from_torch
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.compiler.design_files import design_texts
-from torch2hw.fpga import vivado
+from torch2hw.fpga import vitis_hls, vivado
+from torch2hw.frontend.in_format import rounded
+from torch2hw.frontend.signature import Structure
+from torch2hw.sim import execution
+from torch2hw.sim.check import references
 from torch2hw.tools import nextpnr, yosys
 from torch2hw.tools.errors import Torch2HWError
 from torch2hw.tools.output import check_free, write_folder
 from torch2hw.tools.processes import require, run
 
-FLOWS = ("vivado", "yosys", "ecp5")
+FLOWS = ("vivado", "yosys", "ecp5", "vitis-hls")
 
 
 class ToolFailed(Torch2HWError):
@@ -33,6 +39,8 @@ def write_flow(compiled: Compiled, flow: str, folder: Path, part: str = vivado.P
     """Fill `folder`; what to tell the user."""
     check_free(folder)
     top = compiled.top
+    if flow == "vitis-hls":
+        return _vitis_hls(compiled, folder, part, run_vivado)
     if flow == "vivado" and run_vivado:
         require("vivado", "--run", "install AMD Vivado and put its bin directory on the PATH")
     design = design_texts(compiled, f"{top}.sv")
@@ -54,6 +62,34 @@ def write_flow(compiled: Compiled, flow: str, folder: Path, part: str = vivado.P
     text = json.dumps(report, indent=2) + "\n"
     write_folder(folder, {**written, **scripts, "report.json": text}, last=True)
     return text.rstrip()
+
+
+def _vitis_hls(compiled: Compiled, folder: Path, part: str, run_it: bool) -> str:
+    """The project, run if asked; what to tell the user."""
+    if run_it:
+        require("vitis_hls", "--run", "install AMD Vitis HLS and put its bin directory on the PATH")
+    write_folder(folder, hls_project(compiled, part), last=not run_it)
+    if not run_it:
+        return f"{folder}: cd there and run vitis_hls -f run.tcl; README says more"
+    report = run_vitis_hls(folder, compiled.top)
+    told = {"cycles": report.cycles, "estimated_ns": report.estimated_ns, "resources": report.resources.to_json()}
+    return json.dumps(told, indent=2)
+
+
+def hls_project(compiled: Compiled, part: str) -> dict[str, str]:
+    """The files of a Vitis HLS project, with the example inputs and the reference's outputs in its test bench."""
+    _, tensors = Structure.of(rounded(compiled.loaded.example_inputs, compiled.options.dtype))
+    given = [from_torch(tensor) for tensor in tensors]
+    (inputs,) = execution.accepted(compiled.loaded.model, compiled.imported, [given])
+    (outputs,) = references(compiled, [inputs])
+    return vitis_hls.project(compiled, inputs, outputs, part)
+
+
+def run_vitis_hls(folder: Path, top: str) -> vitis_hls.HlsReport:
+    """Run the project in `folder`; what it reports. Raises ToolFailed."""
+    if run(["vitis_hls", "-f", "run.tcl"], folder, print) != 0:
+        raise ToolFailed("Vitis HLS stopped with an error", fix=f"see {folder / 'vitis_hls.log'}")
+    return vitis_hls.read_reports(folder, top)
 
 
 def _yosys(files: Mapping[str, str], top: str) -> tuple[dict[str, Any], dict[str, str]]:

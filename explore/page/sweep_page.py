@@ -30,7 +30,7 @@ def sweep_page(points: Sequence[Point], others: Sequence[Mapping[str, Any]] = ()
         plots.accuracy(labelled(points)),
     )
     sections: list[Section] = [plot for plot in plotted if plot is not None]
-    sections += [*_kernels(labelled(points)), *_timelines(labelled(points)), _table(points)]
+    sections += [*_kernels(labelled(points)), *_timelines(labelled(points)), _table(points), *_against(others)]
     about = (
         "Cycles are counted in simulation, from go to done, and every bit is compared with the reference. "
         "Latency in µs is cycles at the target clock.",
@@ -104,6 +104,14 @@ def _timelines(points: Sequence[Mapping[str, Any]]) -> list[Section]:
             title = f"Timeline of {best['label']}"
             sections.append(plots.timeline(rows, best["cycles"], f"timeline-{number}", title))
     return sections
+
+
+def _against(others: Sequence[Mapping[str, Any]]) -> list[Section]:
+    if not others:
+        return []
+    columns = ("flow", "model", "partition", "cycles", "latency_us", "lut", "ff", "dsp", "bram36", "error", "note")
+    shown = [(column, HEADS.get(column, column.replace("_", " "))) for column in columns]
+    return [Table("against", "Other flows", [pair for pair in shown if any(pair[0] in row for row in others)], others)]
 
 
 def _table(points: Sequence[Point]) -> Table:

@@ -40,13 +40,20 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="measure on the Dask cluster with this scheduler instead of here"
     )
+    parser.add_argument(
+        "--against",
+        metavar="FLOW,…",
+        help="other flows beside ours: vitis paper nngen sequential ideal stream-hls autosa",
+    )
     parser.add_argument("--parquet", action="store_true", help="write sweep.parquet, too")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the directory to make")
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Measure every point, and print the table."""
-    points = grid_of(parsed)
+    from torch2hw.explore.against import flows
+
+    points, against = grid_of(parsed), () if parsed.against is None else flows(parsed.against)
     if parsed.scheduler is not None and parsed.jobs is not None:
         raise UsageError("--jobs with --scheduler", why="the cluster's workers decide", fix="leave one of the two out")
     from torch2hw.explore.measure import csv_text
@@ -58,6 +65,7 @@ def run(parsed: argparse.Namespace) -> int:
             points,
             parsed.output,
             workers=_workers(parsed),
+            against=against,
             parquet_too=parsed.parquet,
             tell=progress.step,
             counted=lambda done, total: progress.part(done, total, "points"),
