@@ -6,6 +6,9 @@ first beat. `lanes` consecutive elements, a *group*, move in one cycle: they lie
 A group is a box of elements: whole trailing dimensions, and `chunk` indices of the dimension before them. Lanes are a
 power of two, so that a beat holds whole groups. To move groups is to walk over the tensor with `lanes` elements in
 place of one, and the banks of a group in place of one bank: `steps` has the dimensions of that walk.
+
+Where `chunk` does not divide the banks of its dimension (three banks, groups of two), some groups have their later
+elements in the next row of banks, one offset on: `Place.row`.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
-from math import prod
+from itertools import pairwise, product
+from math import gcd, prod
+from typing import NamedTuple
 
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import number_type
@@ -26,12 +30,23 @@ ELEMENT_BITS = (8, 16, 32, 64)
 class Steps:
     """A dimension of the walk: `count` groups, of which every `factor`-th is in the same banks. `dimension` is the
     tensor's, the last one where several without banks are joined; `stride` is the offset from one row of banks to the
-    next."""
+    next. `advances`: for each number of a step, modulo the factor, whether the next one begins in the next row."""
 
     dimension: int
     count: int
     factor: int
     stride: int
+    advances: tuple[bool, ...]
+
+
+class Place(NamedTuple):
+    """Where a bank gives or takes an element: its lane, in a step with these numbers of `steps` that have banks, modulo
+    their factors; `row` is 1 where it is in the row of banks behind that of the first lane."""
+
+    bank: int
+    lane: int
+    turn: tuple[int, ...]
+    row: int
 
 
 @dataclass(frozen=True)
@@ -105,8 +120,9 @@ class StreamLayout:
             size, factor = dimensions[number]
             is_first = all(outer == 1 for outer, _ in dimensions[:number])
             chunk = 1
-            while whole * chunk <= self.elements_per_beat and factor % chunk == 0:
-                if whole * chunk > best[0] and (size % chunk == 0 or is_first):
+            while whole * chunk <= self.elements_per_beat and chunk <= factor:
+                whole_groups = size % chunk == 0 or (is_first and self._padded_fits(size, factor, chunk))
+                if whole * chunk > best[0] and whole_groups:
                     best = (whole * chunk, number, chunk)
                 chunk *= 2
             whole *= size
@@ -114,40 +130,65 @@ class StreamLayout:
                 break
         return best
 
+    @staticmethod
+    def _padded_fits(size: int, factor: int, chunk: int) -> bool:
+        """Whether the elements that the last group lacks would be in the dimension's last row of banks, too."""
+        return -(-(-(-size // chunk) * chunk) // factor) == -(-size // factor)
+
+    @property
+    def lag(self) -> int:
+        """Rows of banks from the first lane of the last group of a dimension to the dimension's last row: 0 or 1."""
+        _, divided, chunk = self._box
+        if divided == len(self.buffer.shape):
+            return 0
+        size, factor = self.buffer.shape[divided], self.buffer.bank_factors[divided]
+        return (size - 1) // factor - (-(-size // chunk) - 1) * chunk // factor
+
     @cached_property
     def steps(self) -> tuple[Steps, ...]:
         """The dimensions of the walk, the slowest first; those of one group are left out."""
         _, divided, chunk = self._box
-        joined: list[tuple[int, int, int]] = []  # dimension, groups, factor
+        joined: list[tuple[int, int, int, int, int]] = []  # dimension, groups, factor, rows, elements of a group
         for number, (size, factor) in enumerate(zip(self.buffer.shape, self.buffer.bank_factors, strict=True)):
             if number > divided:
                 break
+            rows, own = -(-size // factor), 1
             if number == divided:
-                size, factor = -(-size // chunk), factor // chunk
+                size, own, factor = -(-size // chunk), chunk, factor // gcd(factor, chunk)
             if size == 1:
                 continue
             if factor == 1 and joined and joined[-1][2] == 1:
-                joined[-1] = number, joined[-1][1] * size, 1
+                joined[-1] = number, joined[-1][1] * size, 1, joined[-1][3] * rows, 1
             else:
-                joined.append((number, size, factor))
+                joined.append((number, size, factor, rows, own))
         found: list[Steps] = []
         stride = 1
-        for number, count, factor in reversed(joined):
-            found.append(Steps(number, count, factor, stride))
-            stride *= -(-count // factor)
+        for number, count, factor, rows, own in reversed(joined):
+            banks = self.buffer.bank_factors[number] if factor > 1 else own
+            begins = [own * at // banks for at in range(factor + 1)]
+            found.append(Steps(number, count, factor, stride, tuple(b > a for a, b in pairwise(begins))))
+            stride *= rows
         return tuple(reversed(found))
 
-    def banks(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        """Each bank's number; the lane that it gives or takes; and for each of `steps` that has banks, in their order,
-        the number of the step, modulo the factor, in which it does."""
+    def places(self) -> Iterator[Place]:
+        """Every place of every bank."""
         _, divided, chunk = self._box
         shape = self.buffer.shape
         where = [step.dimension for step in self.steps if step.factor > 1]
+        periods = {step.dimension: step.factor for step in self.steps}
         for number, digits in enumerate(product(*(range(factor) for factor in self.buffer.bank_factors))):
-            inside = [digits[divided] % chunk, *digits[divided + 1 :]] if divided < len(shape) else []
-            sizes = [chunk, *shape[divided + 1 :]] if divided < len(shape) else []
-            turns = [digits[place] // chunk if place == divided else digits[place] for place in where]
-            yield number, _row_major(inside, sizes), tuple(turns)
+            if divided == len(shape):
+                yield Place(number, 0, tuple(digits[place] for place in where), 0)
+                continue
+            factor, sizes = self.buffer.bank_factors[divided], [chunk, *shape[divided + 1 :]]
+            for at in range(periods.get(divided, 1)):
+                first = at * chunk
+                own = (digits[divided] - first) % factor
+                if own >= chunk:
+                    continue
+                lane = _row_major([own, *digits[divided + 1 :]], sizes)
+                turn = tuple(at if place == divided else digits[place] for place in where)
+                yield Place(number, lane, turn, (first + own) // factor - first // factor)
 
 
 def interval_cycles(latency_cycles: int, layouts: Iterable[StreamLayout]) -> int:

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.stream_interface import DROPPED_BITS
-from torch2hw.dialects.stream_layout import StreamLayout
+from torch2hw.dialects.stream_layout import Place, StreamLayout
 from torch2hw.hwlib.memories import Memory, address_bits, ram
 from torch2hw.lowering.hardware.hw_module import (
     CLOCK_AND_RESET,
     Module,
+    bits_for,
     body_of,
     chosen,
     counter,
@@ -75,10 +76,17 @@ def stream_input(name: str, layout: StreamLayout, read: list[int], judged: bool 
         outputs["dropped"] = _saturating(body, wrong)
         longer = body.all_of(body.any_of(ends, over), body.invert(tlast))
         body.register(over, longer, 1, enable=body.any_of(ends, beat))
-    for bank, lane, turn in layout.banks():
-        if bank in read:
-            here = body.all_of(moving, walk.is_at(body, turn))
-            outputs[bank_ports(buffer, bank).data] = _bank(body, layout, bank, both, walk, here, words[lane])
+    by_bank: dict[int, list[Place]] = {}
+    for place in layout.places():
+        by_bank.setdefault(place.bank, []).append(place)
+    for bank in sorted(set(by_bank) & set(read)):
+        places = by_bank[bank]
+        here = body.all_of(moving, body.any_of(*(walk.is_at(body, place.turn) for place in places)))
+        word = words[places[0].lane]
+        for place in places[1:]:
+            word = body.choose(walk.is_at(body, place.turn), words[place.lane], word, buffer.width_bits)
+        offset = walk.place(body, places)
+        outputs[bank_ports(buffer, bank).data] = _bank(body, layout, bank, both, offset, here, word)
     return module(name, ports, outputs, body)
 
 
@@ -109,13 +117,13 @@ def _elements(
     return words, body.one, body.any_of(at_end, last)
 
 
-def _bank(body: HwBody, layout: StreamLayout, bank: int, both: Pages, walk: Walk, here: str, word: str) -> str:
-    """A bank's memory; the word that the core reads."""
+def _bank(body: HwBody, layout: StreamLayout, bank: int, both: Pages, offset: str, here: str, word: str) -> str:
+    """A bank's memory, written at `offset`; the word that the core reads."""
     buffer, names, record = layout.buffer, bank_ports(layout.buffer, bank), page_memory(layout)
-    bits = walk.offset_bits
+    bits = bits_for(buffer.bank_elements)
     address, width = f"i{address_bits(2 * buffer.bank_elements)}", f"i{buffer.width_bits}"
     read = joined(body, [(f"%{names.address}", bits), (both.using, 1)])
-    write = joined(body, [(walk.offset, bits), (both.filling, 1)])
+    write = joined(body, [(offset, bits), (both.filling, 1)])
     data = body.name(names.data)
     wires = {
         "read_addr": (read, address),

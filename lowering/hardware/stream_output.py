@@ -14,7 +14,7 @@ the next cycle; words of a beat's earlier groups wait in registers.
 from __future__ import annotations
 
 from torch2hw.dialects.bank_ports import bank_ports
-from torch2hw.dialects.stream_layout import StreamLayout
+from torch2hw.dialects.stream_layout import Place, StreamLayout
 from torch2hw.hwlib.memories import address_bits
 from torch2hw.lowering.hardware.hw_module import (
     CLOCK_AND_RESET,
@@ -75,13 +75,16 @@ def _words(body: HwBody, layout: StreamLayout, both: Pages, walk: Walk, go_on: s
         held.append((body.register(body.name("held"), digit, width, enable=go_on, reset=""), width, factor))
     record, bits = page_memory(layout, read_enable=True), walk.offset_bits
     by_lane: dict[int, dict[tuple[int, ...], str]] = {}
-    for bank, lane, turn in layout.banks():
+    by_bank: dict[int, list[Place]] = {}
+    for place in layout.places():
+        by_bank.setdefault(place.bank, []).append(place)
+    for bank, places in sorted(by_bank.items()):
         names = bank_ports(buffer, bank)
         own = body.extract(f"%{names.write_address}", 0, bits, address_bits(buffer.bank_elements)) if bits else ""
         address, word = f"i{address_bits(2 * buffer.bank_elements)}", f"i{buffer.width_bits}"
         data = body.name(names.data)
         wires = {
-            "read_addr": (joined(body, [(walk.offset, bits), (both.using, 1)]), address),
+            "read_addr": (joined(body, [(walk.place(body, places), bits), (both.using, 1)]), address),
             "read_en": (go_on, "i1"),
             "write_addr": (joined(body, [(own, bits), (both.filling, 1)]), address),
             "write_en": (f"%{names.write_enable}", "i1"),
@@ -89,7 +92,8 @@ def _words(body: HwBody, layout: StreamLayout, both: Pages, walk: Walk, go_on: s
             "clk": ("%clk", "!seq.clock"),
         }
         body.instance(names.memory, record.name, wires, {"out": (data, word)})
-        by_lane.setdefault(lane, {})[turn] = data
+        for place in places:
+            by_lane.setdefault(place.lane, {})[place.turn] = data
     return [
         _extended(body, layout, _selected(body, by_lane[lane], held, buffer.width_bits)) for lane in range(layout.lanes)
     ]

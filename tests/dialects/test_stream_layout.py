@@ -40,24 +40,26 @@ def test_the_walk_meets_every_element_in_its_bank(
     buffer, steps, lanes = layout.buffer, layout.steps, layout.lanes
     banks, offsets = places(buffer)
     assert layout.elements_per_beat % lanes == 0 and layout.groups >= layout.beats // layout.beats_per_element
-    by_turn: dict[tuple[int, ...], dict[int, int]] = {}
-    for bank, lane, own in layout.banks():
-        by_turn.setdefault(own, {})[lane] = bank
+    by_turn: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
+    for place in layout.places():
+        by_turn.setdefault(place.turn, {})[place.lane] = place.bank, place.row
     index, offset = [0] * len(steps), 0
     for group in range(layout.groups):
         turn = tuple(at % step.factor for at, step in zip(index, steps, strict=True) if step.factor > 1)
         by_lane = by_turn[turn]
         assert sorted(by_lane) == list(range(lanes))
         for lane, element in enumerate(range(group * lanes, min((group + 1) * lanes, buffer.elements))):
-            assert (by_lane[lane], offset) == (banks[element], offsets[element])
+            bank, row = by_lane[lane]
+            assert (bank, offset + row) == (banks[element], offsets[element])
+        assert all(offset + row < buffer.bank_elements for _, row in by_lane.values()), "of lanes past the end, too"
         at_end = [at % step.factor == (step.count - 1) % step.factor for at, step in zip(index, steps, strict=True)]
-        assert (all(at_end) and offset == buffer.bank_elements - 1) == (group == layout.groups - 1)
+        assert (all(at_end) and offset == buffer.bank_elements - 1 - layout.lag) == (group == layout.groups - 1)
         for place in reversed(range(len(steps))):  # as stream_walk counts
             if place and index[place] == steps[place].count - 1:
                 index[place] = 0
                 continue
-            goes_on = index[place] % steps[place].factor == steps[place].factor - 1
-            offset += 1 if goes_on else 1 - steps[place].stride
+            goes_on = steps[place].advances[index[place] % steps[place].factor]
+            offset += (1 if goes_on else 1 - steps[place].stride) + (layout.lag if place + 1 < len(steps) else 0)
             index[place] += 1
             break
 
@@ -71,6 +73,9 @@ def test_as_many_elements_move_as_lie_in_different_banks() -> None:
         ([(1, 1), (10, 4)], 128, 4),  # the last group is not whole
         ([(5, 1), (10, 4)], 128, 2),  # four would cross rows
         ([(5, 1), (10, 4)], 32, 1),
+        ([(64, 3), (12, 3)], 512, 2),  # a power of two, from row to row of three banks
+        ([(4, 1), (12, 6)], 512, 4),
+        ([(4, 1), (9, 3)], 512, 1),  # rows of an odd length
     ]:
         assert layout_of(dimensions, "f32", bits).lanes == lanes, (dimensions, bits)
 

@@ -131,3 +131,15 @@ def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_pat
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
+
+
+@pytest.mark.simulation
+def test_groups_go_on_in_the_next_row_of_three_banks() -> None:
+    torch.manual_seed(5)
+    design = torch2hw.compile(
+        torch.nn.Linear(4, 10), (torch.randn(6, 4),), partition=3, interface="axis", data_bits=256
+    )
+    program, host = design.compiled.at("calyx").program, design.compiled.options.host
+    layout = host.layout(program.outputs[0])
+    assert (layout.buffer.bank_factors, layout.lanes, layout.lag) == ((3, 3), 2, 1)
+    design.simulate(runs=3).check()
