@@ -211,7 +211,8 @@ def _bounds(index: Index) -> tuple[int, int]:
 
 
 def _sum(terms: list[tuple[Atom, int]], offset: int) -> Index:
-    """Collect like terms, and join c·n·(e floordiv n) + c·(e mod n) into c·e."""
+    """Collect like terms, and join c·n·(e floordiv n) + c·(e mod n) into c·e; e may be d floordiv m, and e floordiv n
+    d floordiv m·n."""
     totals: dict[Atom, int] = {}
     for atom, coefficient in terms:
         totals[atom] = totals.get(atom, 0) + coefficient
@@ -222,10 +223,23 @@ def _sum(terms: list[tuple[Atom, int]], offset: int) -> Index:
             if share and totals.get(atom, 0) == share * atom.divisor:
                 del totals[atom], totals[rest]
                 return _sum([*totals.items(), *(atom.dividend * share).terms], offset + share * atom.dividend.constant)
+        if isinstance(atom, Remainder) and (quotient := _sole_quotient(atom.dividend)) is not None:
+            above, share = FloorDiv(quotient.dividend, quotient.divisor * atom.divisor), totals[atom]
+            if share and totals.get(above, 0) == share * atom.divisor:
+                del totals[above], totals[atom]
+                return _sum([*totals.items(), (quotient, share)], offset)
     kept = [(atom, coefficient) for atom, coefficient in totals.items() if coefficient]
     if len(kept) < 2:
         return Index(tuple(kept), offset)
     return Index(tuple(sorted(kept, key=lambda term: (str(term[0]), term[1]))), offset)
+
+
+def _sole_quotient(index: Index) -> FloorDiv | None:
+    """The quotient that the index is, if it is one."""
+    if index.constant or len(index.terms) != 1:
+        return None
+    (atom, coefficient) = index.terms[0]
+    return atom if isinstance(atom, FloorDiv) and coefficient == 1 else None
 
 
 @lru_cache(maxsize=65536)

@@ -88,7 +88,7 @@ def _converted(loaded: LoadedModel, options: QuantiseOptions) -> LoadedModel:
 
         from torch2hw.frontend.quantizer import Int8Quantizer
 
-        quantizer = Int8Quantizer(options.quantize == "int8:per-tensor", kept)
+        quantizer = Int8Quantizer(sets[0], options.quantize == "int8:per-tensor", kept)
         try:
             exported = torch.export.export(loaded.model, loaded.example_inputs).module()
             prepared = prepare_pt2e(exported, quantizer)

@@ -4,7 +4,8 @@ A seed stands for a model (`fuzz_models`), its options and the conditions it is 
 same test everywhere. What a seed goes through:
 
 - compiled with a random partition factor (1 to 8), clock period, treatment of subnormals and schedule, now and then
-  without overlap or sharing, the sequential schedule with any of its techniques, and every pass checked
+  without overlap or sharing, the sequential schedule with any of its techniques, quantised or in 16-bit formats, and
+  every pass checked
   (`pass_checker`), from PyTorch's own results to the reference's;
 - linted by Verilator and slang;
 - simulated from random states of all registers and memories, on four sets of inputs (the example; random; zeros,
@@ -18,6 +19,7 @@ written as a model file that can be run. Refusals with a message are counted: th
 from __future__ import annotations
 
 import random
+import re
 import signal
 import tempfile
 import threading
@@ -45,8 +47,12 @@ SIMPLIFIED = (
     "share_memories",
     "fuse_loops",
     "iterative_units",
+    "paired_products",
     "sums",
     "dtype",
+    "keep_float",
+    "io",
+    "quantize",
     "subnormals",
     "clock_ns",
 )
@@ -84,7 +90,7 @@ def options_of(seed: int) -> Options:
             sequential_control=rng.choice(("shared", "shared", "arms")),
             dtype=rng.choice(DTYPES),
         )
-    return Options(
+    drawn = Options(
         partition=rng.choice(PARTITIONS),
         subnormals=subnormals,
         clock_ns=clock_ns,
@@ -96,6 +102,19 @@ def options_of(seed: int) -> Options:
         dtype=rng.choice(("f32", *DTYPES)),
         sums=rng.choice(SUMS),
     )
+    return _quantised(drawn, source(seed), rng) if drawn.dtype == "f32" and rng.random() < 0.5 else drawn
+
+
+def _quantised(options: Options, text: str, rng: random.Random) -> Options:
+    """The options with a quantisation of the model `text`, now and then with a layer in floats."""
+    layers = re.findall(r"self\.(l\d+) = nn\.", text)
+    return replace(
+        options,
+        quantize=rng.choice(("int8", "int8", "int8:per-tensor")),
+        io=rng.choice((None, None, "float")),
+        keep_float=(rng.choice(layers),) if layers and rng.random() < 0.2 else (),
+        paired_products=rng.random() < 0.8,
+    )
 
 
 def arguments_of(options: Options) -> str:
@@ -105,6 +124,8 @@ def arguments_of(options: Options) -> str:
 
 
 def _argument(name: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(_argument(name, each) for each in value)
     if value is False:
         return f"--no-{name.replace('share_', 'shared_').replace('fuse_', 'fused_').replace('_', '-')}"
     return f"--{name.replace('_', '-')} {value}"
@@ -216,7 +237,8 @@ def _simpler(options: Options) -> Iterator[Options]:
         yield plain
     for field in SIMPLIFIED:
         if getattr(options, field) != getattr(default, field):
-            yield replace(options, **{field: getattr(default, field)})
+            needed = ("io", "keep_float") if field == "quantize" else ()
+            yield replace(options, **{each: getattr(default, each) for each in (field, *needed)})
 
 
 def write_failure(outcome: Outcome, folder: Path) -> Path:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from torch2hw.analysis.banks import wanted_factors
-from torch2hw.analysis.refusals import unsupported
 from torch2hw.dialects.loops import Buffer, Kernel, Source
 from torch2hw.dialects.number_types import number_type
+from torch2hw.frontend.refusals import UnsupportedOperation
 
 TAKEN = frozenset(  # keywords up to C++20, and names of the text itself
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class "
@@ -77,11 +77,21 @@ def constant(buffer: Buffer) -> str:
 
 
 def c_type(dtype: str, source: Source | None = None) -> str:
-    """The C++ name of a type; `unsupported` where it has none."""
+    """The C++ name of a type; `not_in_cpp` where it has none."""
     name = number_type(dtype).c
     if name is None:
-        raise unsupported(f"{dtype} in C++", source)
+        raise not_in_cpp(f"type {dtype}", source)
     return name
+
+
+def not_in_cpp(what: str, source: Source | None) -> UnsupportedOperation:
+    """The refusal of what C++ has nothing for, at the user's line."""
+    return UnsupportedOperation(
+        f"--emit hls: {what} is unsupported",
+        location=None if source is None else (source.file, source.line),
+        why="it writes C++ of standard types: float, double and integers of 8, 16, 32 and 64 bits, and their functions",
+        fix="compile the model in float32, without --quantize and --dtype, or leave --emit hls out",
+    )
 
 
 def unsigned(dtype: str) -> str:

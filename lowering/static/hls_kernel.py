@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from torch2hw.analysis.modulo_schedule import iteration_distance
-from torch2hw.analysis.refusals import unsupported
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Kernel, Load, Operation, Statement, Store
 from torch2hw.dialects.memref_text import leaves_buffer
 from torch2hw.dialects.operations import operation_kind
@@ -19,6 +18,7 @@ from torch2hw.lowering.static.hls_declarations import (
     kernel_name,
     legal,
     literal,
+    not_in_cpp,
     partition,
     stored,
     unsigned,
@@ -154,7 +154,7 @@ class KernelEmitter:
             return comparison(operation.predicate, *operands)
         if kind.name == "arith.cmpi" and (operation.predicate or "").removeprefix("s") in ORDERED:
             return f"{operands[0]} {ORDERED[(operation.predicate or '').removeprefix('s')]} {operands[1]}"
-        raise unsupported(f"{operation.name} in C++", operation.source)
+        raise not_in_cpp(operation.name, operation.source)
 
     def divisor(self, operation: Operation) -> str:
         """The constant that a division by its packed reciprocal divides by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -56,3 +57,10 @@ def test_substituting_a_strip_mined_loop_gives_a_constant_bank() -> None:
 
 def test_an_extent_of_one_is_zero() -> None:
     assert variable(Variable("i", 1)) == constant(0)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 4), (1, 4, 3, 3), (5, 2, 3, 2)])
+def test_the_offset_of_an_elements_indices_is_the_element(shape: tuple[int, ...]) -> None:
+    """Through all divisions and remainders of a flattening: dimensions between the first and the last have both."""
+    flat = variable(Variable("i", math.prod(shape)))
+    assert linearise(delinearise(flat, shape), shape) == flat

@@ -198,3 +198,24 @@ def test_both_names_of_an_input_and_what_is_compared(tmp_path: Path, capsys: pyt
     )
     with pytest.raises(CheckError, match="reads the file as another model than onnxruntime"):
         design.simulate().check()
+
+
+def test_onnx_layers_are_quantised_whole() -> None:
+    """A convolution, and a Gemm, which PyTorch computes as a product and a sum: no float is left in hardware."""
+    rng = np.random.default_rng(1)
+    shapes = {"w": (2, 1, 3, 3), "b": (2,), "v": (3, 8), "c": (3,)}
+    held = [numpy_helper.from_array(rng.normal(size=size).astype(np.float32), name) for name, size in shapes.items()]
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["sums"]),
+        helper.make_node("Relu", ["sums"], ["active"]),
+        helper.make_node("Flatten", ["active"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "v", "c"], ["y"], transB=1),
+    ]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 1, 4, 4]), ("y", [1, 3]))]
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", ports[:1], ports[1:], held), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    design = torch2hw.compile(model, quantize="int8").compiled
+    kernels = design.reference.kernels
+    assert len(kernels) == 2
+    assert not any(s.type == "f32" for kernel in kernels for s in kernel.statements())

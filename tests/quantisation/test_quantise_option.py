@@ -16,6 +16,7 @@ from torch2hw.cli import main
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.options import Options
 from torch2hw.frontend.load_model import load
+from torch2hw.frontend.quantise_model import quantised
 from torch2hw.sim.quantised import output_steps, steps_apart
 from torch2hw.tools.errors import UsageError
 
@@ -149,3 +150,34 @@ def test_modules_are_not_changed() -> None:
 
     torch2hw.compile(model, (torch.randn(2, 4),), quantize="int8")
     assert all((model.state_dict()[name] == value).all() for name, value in before.items())
+
+
+MASKED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.triu(torch.full((6, 6), {large}), 1))
+
+    def forward(self, x):
+        return torch.softmax(x @ x.transpose(0, 1) + self.mask, 1) @ x
+
+torch.manual_seed(0)
+model = Net()
+example_inputs = (torch.randn(6, 4),)
+"""
+
+
+@pytest.mark.parametrize("large", ["-torch.inf", "-1e9"])
+def test_what_a_mask_is_added_to_stays_in_floats(large: str, tmp_path: Path) -> None:
+    """As codes, the mask would be the smallest score, and attention would look ahead."""
+    file = tmp_path / "net.py"
+    file.write_text(MASKED.format(large=large))
+    loaded = load(str(file))
+    found = quantised(loaded, Options(quantize="int8", io="float"))
+    assert found is not None
+    with torch.no_grad():
+        got, wanted = (model(*loaded.example_inputs) for model in (found.loaded.model, loaded.model))
+    assert (got - wanted).abs().max() < 0.05

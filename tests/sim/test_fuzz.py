@@ -13,7 +13,7 @@ import torch
 from torch2hw.cli import main
 from torch2hw.commands.command_line import command_parser
 from torch2hw.commands.model_arguments import options_of
-from torch2hw.compiler.options import DTYPES, SUMS, Options
+from torch2hw.compiler.options import DTYPES, QUANTISATIONS, SUMS, Options
 from torch2hw.sim import fuzz, fuzz_models, fuzz_run
 from torch2hw.sim.fuzz import Outcome
 from torch2hw.sim.fuzz_layers import ANY
@@ -47,6 +47,9 @@ def test_every_layer_of_the_grammar_and_every_option_comes_up() -> None:
     assert not all(each.overlap and each.share_units and each.share_memories for each in options)
     assert {each.sequential_control for each in options} == {"shared", "arms"}
     assert {(each.dtype, each.sums) for each in options} == {(d, s) for d in DTYPES for s in SUMS}
+    assert {(each.quantize, each.io) for each in options} > {(q, io) for q in QUANTISATIONS for io in (None, "float")}
+    kept = [each for each in options if each.keep_float]
+    assert 0 < len(kept) < 200 and f"--keep-float {kept[0].keep_float[0]}" in fuzz.arguments_of(kept[0])
 
 
 def test_options_are_written_as_the_command_line_takes_them(tmp_path: Path) -> None:
