@@ -109,6 +109,10 @@ def compile_model(
     context = Context(options, library_of(options), top)
     watch("import-torch")
     with answering_for("import-torch", partial(Dumps(None, passes, context).reproducer, 0, None), None):
+        if options.keep_state:
+            from torch2hw.frontend.kept_state import with_kept_state
+
+            loaded = with_kept_state(loaded)
         found = quantised(loaded, options)
         loaded = in_format(loaded, options.dtype) if found is None else found.loaded
         with loaded.naming_nodes():

@@ -59,6 +59,7 @@ class Options:
     inputs and writes outputs, with registers.
     `data_bits`: bits of a beat, 32, 64, 128, 256 or 512; None: 32 for `axis`, 64 for `axi`.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
+    `keep_state`: what the model keeps in attributes and buffers stays in the design from run to run.
     `paired_products`: two products of codes that share an operand use one multiplier of 27 by 18 bits.
     """
 
@@ -85,6 +86,7 @@ class Options:
     sums: str = "float"
     interface: str = "mem"
     data_bits: int | None = None
+    keep_state: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
@@ -144,6 +146,8 @@ class Options:
                 fix="use a number above 0, such as --clock-ns 3.33 for 300 MHz",
             )
         self._check_interface()
+        if self.keep_state:
+            self._check_state()
         ports = {port.name for interface in (MEMORY, self.host) for port in interface.control_ports()}
         if self.top is not None and (not is_legal(self.top) or self.top in ports):
             raise UsageError(
@@ -153,6 +157,16 @@ class Options:
                 else "a name has ASCII letters, digits and underscores, and does not begin with a digit",
                 fix="choose another name",
             )
+
+    def _check_state(self) -> None:
+        for option, value, only in (
+            ("--schedule", self.schedule, "static"),
+            ("--interface", self.interface, "mem"),
+            ("--dtype", self.dtype, "f32"),
+            ("--quantize", self.quantize, None),
+        ):
+            if value != only:
+                raise UsageError(f"--keep-state: unsupported with {option} {value}", fix="leave one of the two out")
 
     def _check_interface(self) -> None:
         _one_of("--interface", self.interface, tuple(INTERFACES))

@@ -304,7 +304,7 @@ def _check_state(program: Any, place: tuple[str, int]) -> Iterator[Torch2HWError
                 f"the model changes its {kind} {name.removeprefix('model.')} while it runs",
                 location=place,
                 why="a design keeps nothing from one run to the next",
-                fix="pass the state as an input and return its new value as an output",
+                fix="keep it in the design with --keep-state, or pass it as an input and return its new value",
             )
 
 

@@ -128,17 +128,17 @@ def stateful(
     if not changed:
         return results, []
     try:
-        depends = _depends(before, run, tensors, results)
+        reads = depends(before, run, tensors, results)
     finally:
         before.restore()
-    if not depends:
+    if not reads:
         return results, []
     return results, [
         StatefulModel(
             f"the model changes its {kind} {path + '.' if path else ''}{name} while it runs",
             location=lines.get((id(module), name)) or _mentioned(module, name, sources) or place,
             why="a design keeps nothing from one run to the next",
-            fix="pass the state as an input and return its new value as an output",
+            fix="keep it in the design with --keep-state, or pass it as an input and return its new value",
         )
         for module, path, name, kind in changed
     ]
@@ -166,7 +166,7 @@ def _close(left: torch.Tensor, right: torch.Tensor) -> bool:
     return left.is_floating_point() and torch.allclose(left, right, rtol=1e-5, atol=1e-7, equal_nan=True)
 
 
-def _depends(before: Snapshot, run: Run, tensors: Sequence[torch.Tensor], results: Sequence[torch.Tensor]) -> bool:
+def depends(before: Snapshot, run: Run, tensors: Sequence[torch.Tensor], results: Sequence[torch.Tensor]) -> bool:
     """Whether the results change with what earlier runs left behind."""
     generator = torch.Generator().manual_seed(1)
     others = [

@@ -21,13 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from torch2hw.dialects.names import identifier
 from torch2hw.frontend.export_model import forward_place, quiet_third_parties, run_model
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.losses import Loss
 from torch2hw.frontend.optimizers import Optimizer
 from torch2hw.frontend.refusals import UntrainableModel
 from torch2hw.frontend.signature import Structure, input_names
+from torch2hw.frontend.traced_step import locate, name_arguments
 
 TARGET = "y"
 """The input that holds the targets, and their array in a file of data."""
@@ -104,7 +104,7 @@ def training_step(loaded: LoadedModel, loss: Loss, optimizer: Optimizer) -> Trai
             why="their gradients are all zero",
             fix="compute the output from them, without detach() and no_grad()",
         )
-    _name_arguments(graph, [*names, TARGET, *states])
+    name_arguments(graph, [*names, TARGET, *states])
     made = replace(loaded, model=graph, example_inputs=example, states=tuple(states), ports={})
     classes = output.shape[1] if output.dim() > 1 else 0
     return TrainingStep(
@@ -192,30 +192,6 @@ def _traced(step: _Step, example: Sequence[Tensor], loaded: LoadedModel) -> fx.G
     with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain:
         written_out: Any = get_decompositions(HIDDEN_WRITES)
         graph: fx.GraphModule = make_fx(step, written_out, record_stack_traces=True)(*example)
-    _locate(graph.graph)
+    locate(graph.graph)
     graph.graph.eliminate_dead_code()
     return graph
-
-
-def _locate(graph: fx.Graph) -> None:
-    """Give every node a stack trace: one of the backward pass that of its forward node, which has the same sequence
-    number; one of the loss or the update that of the last node that it is computed from."""
-    forward: dict[int, str] = {}
-    for node in graph.nodes:
-        trace = node.stack_trace
-        number = node.meta.get("seq_nr", -1)
-        if node.meta.get("autograd_backward"):
-            trace = forward.get(number)
-        elif trace:
-            forward[number] = trace
-        if not trace:
-            trace = next((each.stack_trace for each in reversed(node.all_input_nodes) if each.stack_trace), None)
-        if trace and node.op == "call_function":
-            node.stack_trace = trace
-
-
-def _name_arguments(graph: fx.GraphModule, names: Sequence[str]) -> None:
-    """Give the graph's arguments these names, made legal: the design's tensors are called after them."""
-    for node, name in zip(graph.graph.find_nodes(op="placeholder"), names, strict=True):
-        node.target = node.name = identifier(name, "p")
-    graph.recompile()

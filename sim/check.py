@@ -7,7 +7,8 @@ PyTorch cannot run the model on those. All runs follow each other without a rese
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,11 +172,16 @@ def simulate_design(
 ) -> SimulationResult:
     """Run the design `runs` times, first on `arguments` (what `forward` takes, of the shapes it was compiled for)."""
     loaded = compiled.loaded
-    structure, tensors = Structure.of(rounded(arguments, compiled.options.dtype))
+    tensors = Structure.of(rounded(arguments, compiled.options.dtype))[1]
+    count = len(compiled.imported.inputs)
+    if len(tensors) == count + len(compiled.imported.states):
+        tensors = tensors[:count]  # states are those of the design
     check_shapes(compiled.imported.inputs, tensors)
     _check_runs(runs, tensors)
     with torch.no_grad():
-        run_model(lambda *given: loaded.model(*structure.build(given)), tensors, loaded, "these inputs")
+        structure = compiled.imported.input_structure
+        given = [*tensors, *(to_torch(each, info.dtype) for each, info in _first(compiled))]
+        run_model(lambda *all_: loaded.model(*structure.build(all_)), given, loaded, "these inputs")
     generator = torch.Generator().manual_seed(seed)
     sets = [tensors, *([_another(tensor, generator) for tensor in tensors] for _ in range(runs - 1))]
     stored = execution.accepted(
@@ -184,6 +190,10 @@ def simulate_design(
     return simulate_sets(
         compiled, stored, conditions=conditions, progress=progress, monitored=monitored, netlist=netlist
     )
+
+
+def _first(compiled: Compiled) -> Iterable[tuple[Array, TensorInfo]]:
+    return zip(execution.first_values(compiled.imported), compiled.imported.states, strict=True)
 
 
 def _check_runs(runs: int, tensors: Sequence[torch.Tensor]) -> None:
@@ -234,7 +244,8 @@ def simulate_sets(
     netlist: bool = False,
 ) -> SimulationResult:
     """Run the design on each set of stored inputs, in the order of the ports; `monitored`, for a timeline. PyTorch is
-    given the states that the hardware had before the run, so that distances do not add up over runs.
+    given the states that the hardware had before the run, so that distances do not add up over runs; an oracle keeps
+    states of its own.
 
     With `netlist`, what Yosys synthesises of the design is run in its place.
     """
@@ -246,10 +257,11 @@ def simulate_sets(
     far: Unexplained | None = None
     steps: list[Steps] = []
     states = execution.first_values(compiled.imported)
+    oracle = copy.deepcopy(compiled.loaded.oracle) if states else compiled.loaded.oracle  # it may keep state, too
     for run, stored in enumerate(sets):
         inputs = execution.arguments(compiled.imported, [*stored, *states])
         states = simulation.outputs[run][len(compiled.imported.outputs) :]
-        model, oracle = compiled.loaded.model, compiled.loaded.oracle
+        model = compiled.loaded.model
         of_torch = [from_torch(tensor) for tensor in pytorch.run(model, inputs)]
         expected = of_torch if oracle is None else [from_torch(tensor) for tensor in pytorch.run(oracle, inputs)]
         wide = pytorch.run_float64(model, inputs) if oracle is None else None
@@ -266,7 +278,7 @@ def simulate_sets(
             if size is not None
         ]
         far = far or unexplained(model, inputs, names, dtypes, of_torch, results_of_run, compiled.options)
-        if oracle is not None and far is None:
+        if oracle is not None and far is None and not states:
             misread = unexplained(model, inputs, names, dtypes, of_torch, expected, compiled.options)
             far = None if misread is None else replace(misread, by=compiled.loaded.oracle_name)
     tensors_out = [to_torch(array, port.dtype) for array, port in zip(simulation.outputs[0], outputs, strict=True)]

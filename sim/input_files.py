@@ -11,7 +11,7 @@ import numpy as np
 from torch2hw.dialects.number_types import number_type
 from torch2hw.frontend.input_sets import read_arrays, unlike
 from torch2hw.frontend.torch_to_linalg import TorchProgram
-from torch2hw.sim.execution import arguments
+from torch2hw.sim.execution import arguments, first_values
 from torch2hw.tools.errors import UsageError
 
 
@@ -33,4 +33,4 @@ def read_inputs(path: Path, imported: TorchProgram, ports: Mapping[str, str]) ->
             fix = f"{info.name}.astype(numpy.{stored})"
             raise UsageError(f"--inputs {path}: {info.name} is {array.dtype}, the design takes {stored}", fix=fix)
         given.append(np.ascontiguousarray(array))
-    return arguments(imported, given)
+    return arguments(imported, [*given, *first_values(imported)])

@@ -44,6 +44,8 @@ def run(parsed: argparse.Namespace) -> int:
         other = "--schedule sequential" if parsed.schedule == "sequential" else "--sums block"
         other = "--stop-after" if parsed.stop_after else other
         raise UsageError(f"--emit hls: unsupported with {other}", fix="leave one of the two out")
+    if parsed.emit == "hls" and parsed.keep_state:
+        raise UsageError("--emit hls: unsupported with --keep-state", fix="leave one of the two out")
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress, stop_level(parsed, parsed.schedule), parsed.stop_after)
         if whole and parsed.check:

@@ -135,6 +135,9 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
     parser.add_argument(
         "--data-bits", metavar="W", help="bits of a beat: 32, 64, 128, 256 or 512 (default axis 32, axi 64)"
     )
+    parser.add_argument(
+        "--keep-state", action="store_true", help="what the model keeps in attributes stays in memories from run to run"
+    )
     parser.add_argument("--top", metavar="NAME", help="name of the top module (default: the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
@@ -171,6 +174,7 @@ def option_fields(parsed: argparse.Namespace) -> dict[str, Any]:
         "io": parsed.io,
         "sums": parsed.sums,
         "interface": parsed.interface,
+        "keep_state": parsed.keep_state,
         "data_bits": None if parsed.data_bits is None else number(parsed.data_bits, int),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch2hw.commands.argument_types import whole
 from torch2hw.commands.model_arguments import compile_given, model_command
+from torch2hw.tools.errors import UsageError
 
 
 def add(commands: Any) -> None:
@@ -24,6 +25,9 @@ def run(parsed: argparse.Namespace) -> int:
     from torch2hw.tools.output import check_free
 
     check_free(parsed.output)
+    if parsed.keep_state:
+        why = "its benches reset and repeat runs, which begin with the same state there"
+        raise UsageError("testbench: unsupported with --keep-state", why=why, fix="leave it out")
     with Progress(parsed.quiet) as progress:
         compiled = compile_given(parsed, progress)
         progress.step("compute what the benches expect")

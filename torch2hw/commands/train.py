@@ -101,6 +101,8 @@ def _check(parsed: argparse.Namespace) -> None:
         ("--dtype", parsed.dtype, "f32", "updates are smaller than the steps of a narrow format"),
         ("--quantize", parsed.quantize, None, "codes have no gradients"),
         ("--io", parsed.io, None, "codes have no gradients"),
+        ("--keep-state", parsed.keep_state, False, "a training step is traced from one state of the model"),
     ):
         if value != only:
-            raise UsageError(f"train: unsupported with {option} {value}", why=why, fix=f"leave {option} out")
+            given = option if value is True else f"{option} {value}"
+            raise UsageError(f"train: unsupported with {given}", why=why, fix=f"leave {option} out")
