@@ -1,4 +1,4 @@
-"""Gradients of pooling and of grouped convolutions, in forms that become loops over the input's elements.
+"""Gradients of pooling, repetition and grouped convolutions, in forms that become loops over the input's elements.
 
 torch-mlir has no gradient of average pooling, scatters that of maximum pooling, and fails on grouped convolutions. Here
 every element of the input adds up what it gets from the windows that cover it: a window is found by dividing the
@@ -148,6 +148,23 @@ def _shares(size: int, parts: int) -> Tensor:
     return inside / inside.sum(1, keepdim=True)
 
 
+def upsample_nearest2d_backward(
+    gradient: Tensor,
+    output_size: Sequence[int],
+    input_size: Sequence[int],
+    scale_height: float | None = None,
+    scale_width: float | None = None,
+) -> Tensor:
+    """Where every element was repeated equally often, the sum over its copies."""
+    rows, columns = input_size[-2:]
+    if any(size % count for size, count in zip(output_size, (rows, columns), strict=True)):
+        return NotImplemented  # type: ignore[no-any-return]
+    height, width = output_size[0] // rows, output_size[1] // columns
+    if any(scale not in (None, size) for scale, size in ((scale_height, height), (scale_width, width))):
+        return NotImplemented  # type: ignore[no-any-return]
+    return gradient.reshape(*gradient.shape[:-2], rows, height, columns, width).sum([-3, -1])
+
+
 def convolution_backward(
     gradient: Tensor,
     x: Tensor,
@@ -177,5 +194,6 @@ GRADIENTS: dict[Any, Callable[..., Any]] = {
     _aten.max_pool2d_with_indices_backward.default: max_pool2d_backward,
     _aten.avg_pool2d_backward.default: avg_pool2d_backward,
     _aten._adaptive_avg_pool2d_backward.default: adaptive_avg_pool2d_backward,
+    _aten.upsample_nearest2d_backward.default: upsample_nearest2d_backward,
     _aten.convolution_backward.default: convolution_backward,
 }

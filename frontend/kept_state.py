@@ -79,6 +79,9 @@ class OwnRuns(nn.Module):
         super().__init__()
         self.model, self.arguments, self.inputs, self.labels = model, arguments, inputs, labels
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> OwnRuns:
+        return OwnRuns(copy.deepcopy(self.model, memo), self.arguments, self.inputs, self.labels)
+
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The model's results, then its state."""
         _, results = Structure.of(self.model(*self.arguments.build(list(tensors[: self.inputs]))))

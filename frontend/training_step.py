@@ -189,7 +189,8 @@ def _traced(step: _Step, example: Sequence[Tensor], loaded: LoadedModel) -> fx.G
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     plain = sdpa_kernel(SDPBackend.MATH)  # fused attention has no gradient in plain operations
-    with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain:
+    unfused = torch.backends.mkldnn.flags(enabled=False)  # nor have oneDNN's recurrent layers
+    with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain, unfused:
         written_out: Any = get_decompositions(HIDDEN_WRITES)
         graph: fx.GraphModule = make_fx(step, written_out, record_stack_traces=True)(*example)
     locate(graph.graph)

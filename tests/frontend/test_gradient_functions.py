@@ -44,6 +44,13 @@ def test_adaptive_pooling(parts: tuple[int, int]) -> None:
     assert near(ours.adaptive_avg_pool2d_backward(gradient, x), aten._adaptive_avg_pool2d_backward(gradient, x))
 
 
+def test_repetition() -> None:
+    gradient = torch.randn(2, 3, 8, 9)
+    given = (gradient, [8, 9], [2, 3, 4, 3], 2.0, 3.0)
+    assert near(ours.upsample_nearest2d_backward(*given), aten.upsample_nearest2d_backward(*given))
+    assert ours.upsample_nearest2d_backward(gradient, [8, 9], [2, 3, 3, 3]) is NotImplemented
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_grouped_convolutions(transposed: bool) -> None:
     x, weight = torch.randn(2, 4, 6, 5), torch.randn(4, 3, 3, 2) if transposed else torch.randn(6, 2, 3, 2)
