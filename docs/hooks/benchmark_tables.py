@@ -18,6 +18,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "formats.md": "Number formats and sums",
     "quantised.md": "Quantised models",
     "streams.md": "Streams",
+    "training.md": "Training",
     "compile_time.md": "Compile time",
     "simulate_time.md": "Time of a simulation",
     "units.md": "Hardware units",
