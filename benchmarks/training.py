@@ -108,9 +108,9 @@ def markdown(points: Sequence[Mapping[str, Any]]) -> str:
     parts = [
         "# Training",
         "Written by `python -m torch2hw.benchmarks.training`. Classifiers of scikit-learn's digits in simulation, in "
-        f"batches of {BATCH}, cross entropy. Every loss, parameter and optimizer state after every step is bit-exact with the "
-        "reference. Distances are of parameters, the largest of all steps, relative to the largest of a tensor: from "
-        "PyTorch, from PyTorch in float64, and PyTorch's own from float64.",
+        f"batches of {BATCH}, cross entropy. Every loss, parameter and optimizer state after every step is bit-exact "
+        "with the reference. Distances are of parameters, the largest of all steps, relative to the largest of a "
+        "tensor: from PyTorch, from PyTorch in float64, and PyTorch's own from float64.",
         table(titles, runs),
         f"Loss before steps {', '.join(steps)}:",
         table(("model", "N", "", *steps), losses),

@@ -60,7 +60,8 @@ def read_sets(
     UsageError where the file has other arrays.
     """
     structure, tensors = Structure.of(loaded.example_inputs)
-    names = input_names(loaded.model, structure, tensors)
+    count = len(tensors) - len(loaded.states)
+    names, tensors = input_names(loaded.model, structure, tensors)[:count], tensors[:count]
     arrays = read_arrays(option, path, loaded.ports)
     if arrays is None:
         raise unlike(option, path, None, names)

@@ -1,4 +1,4 @@
-"""`--keep-state`: models that keep tensors in attributes and buffers compute, run after run, what they do in PyTorch."""
+"""`--keep-state`: models that keep tensors in attributes and buffers compute what they do in PyTorch."""
 
 from __future__ import annotations
 
