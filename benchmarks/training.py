@@ -116,3 +116,7 @@ def markdown(points: Sequence[Mapping[str, Any]]) -> str:
         table(("model", "N", "", *steps), losses),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -152,7 +152,8 @@ def _faults(label: str, kind: str, first: Any, later: Any, place: tuple[str, int
     if not isinstance(first, Tensor) or not isinstance(later, Tensor):
         held = type(first if not isinstance(first, Tensor) else later).__name__
         yield StatefulModel(
-            f"the model changes its {kind} {label}, which holds a {held}".replace("a NoneType", "nothing at first"),
+            f"the model changes its {kind} {label}, which "
+            + ("holds nothing at first" if first is None else f"is of type {held}"),
             location=place,
             why=why,
             fix="keep a tensor there, from __init__ on",
