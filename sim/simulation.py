@@ -136,10 +136,12 @@ def simulate(
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
     monitors: str = "",
+    states: Sequence[Array] = (),
 ) -> Simulation:
     """Build the design in `directory` and run it once for each set of inputs (each repeated as the conditions say).
 
-    `monitors` is SystemVerilog beside the design (`monitors`). `progress` is called now and then with the
+    `monitors` is SystemVerilog beside the design (`monitors`). `states`, if given, are written into the design's states
+    before the first run. `progress` is called now and then with the
     cycles simulated and the seconds they took. Raises CheckError where the design breaks the interface's rules or does
     not finish, and what `verilator.build` raises.
     """
@@ -147,7 +149,7 @@ def simulate(
     missing = [file for file in manifest.memory_files if not (directory / file).is_file()]
     if missing:
         raise UsageError(f"{missing[0]} is missing", why=f"it holds weights of {manifest.top}", fix="compile again")
-    script = _script(manifest, input_sets, conditions)
+    script = _script(manifest, input_sets, conditions, states)
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         work, started = Path(folder), time.monotonic()
         if conditions.state == "unknown":
@@ -175,11 +177,16 @@ def simulate(
     )
 
 
-def _script(manifest: Manifest, input_sets: Sequence[Sequence[Array]], conditions: Conditions) -> Words:
+def _script(
+    manifest: Manifest, input_sets: Sequence[Sequence[Array]], conditions: Conditions, states: Sequence[Array] = ()
+) -> Words:
     latency = manifest.latency_cycles or 0
     budget = int(latency * conditions.timeout_factor) + 1000 if latency else UNKNOWN_LATENCY_BUDGET_CYCLES
     script = _Script()
     script.add(RESET, 2)
+    for number, (port, array) in enumerate(zip(manifest.loads, states, strict=bool(states)), len(manifest.inputs)):
+        pairs = np.stack([port.addresses(), to_words(array, port.dtype)], axis=1).reshape(-1)
+        script.add(WRITE, number, array.size, data=pairs)
     for index, inputs in enumerate(input_sets):
         assert len(inputs) == len(manifest.inputs), f"{len(inputs)} inputs for {len(manifest.inputs)}"
         for tensor, (port, array) in enumerate(zip(manifest.inputs, inputs, strict=True)):

@@ -37,7 +37,7 @@ from torch2hw.lowering.hardware import calyx_to_hw, hw_to_sv
 from torch2hw.lowering.manifest import manifest
 from torch2hw.lowering.static import affine_to_scheduled, scheduled_to_calyx
 from torch2hw.sim.manifest import Manifest
-from torch2hw.sim.simulation import simulate
+from torch2hw.sim.simulation import Conditions, simulate
 
 WORDS = 6
 
@@ -195,11 +195,15 @@ def test_hardware_takes_the_cycles_of_the_record(
     verilog = hw_to_sv.export(calyx_to_hw.lower(design.text(), design.definitions))
     (tmp_path / "p.sv").write_text(fill_verilog(verilog, design.contents))
     x = np.random.default_rng(0).standard_normal(WORDS).astype(np.float32)
-    result = simulate(tmp_path, Manifest.from_json(manifest(design, "test", ["p.sv"], [])), [[x], [-x]])
+    told = Manifest.from_json(manifest(design, "test", ["p.sv"], []))
+    kept = np.arange(WORDS).astype(np.float32) * 7
+    loaded = [kept] if reads[0] == 1 else []  # else the contents that the design has
+    reset = Conditions(abandon_cycles=(5,))  # before any store to the state: a reset keeps it
+    result = simulate(tmp_path, told, [[x], [-x]], reset, states=loaded)
     assert result.cycles == [[design.latency_cycles]] * 2
     state = program.states[0].data
     assert state is not None
-    kept = state.view(np.float32)
+    kept = kept if loaded else state.view(np.float32)
     for given, outputs in zip((x, -x), result.outputs, strict=True):
         wanted = Reference(program.text()).run([given], [kept])
         for got, expected in zip(outputs, wanted, strict=True):
