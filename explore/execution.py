@@ -7,6 +7,7 @@ A process that ends without an answer (killed, as happens where memory runs out,
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,6 +63,11 @@ class Workers:
                 yield running[future], future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def here(jobs: int) -> Workers:

@@ -26,7 +26,8 @@ NONE = "none"
 @dataclass(frozen=True)
 class Job:
     """One point to measure. `spec`, `model` and `inputs` are the command line's, as seen from the folder `cwd`;
-    `synthesis`, `parts`, `fmax`: with resources, those
+    `simulate`: the
+    design is run and compared; `synthesis`, `parts`, `fmax`: with resources, those
     of each kernel, and the clock on ECP5."""
 
     name: str
@@ -35,6 +36,7 @@ class Job:
     options: Options
     model: str | None = None
     inputs: tuple[str, ...] = ()
+    simulate: bool = True
     synthesis: bool = True
     parts: bool = False
     fmax: bool = False

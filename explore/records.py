@@ -61,19 +61,25 @@ def _version(tool: str) -> str:
 
 def name_of(job: Job, content: str) -> str:
     """The name of a point. Where the model is called does not matter: the columns are added when it is read."""
-    told = asdict(job.options) | {"synthesis": job.synthesis, "parts": job.parts, "fmax": job.fmax}
+    told = asdict(job.options) | {
+        "simulate": job.simulate,
+        "synthesis": job.synthesis,
+        "parts": job.parts,
+        "fmax": job.fmax,
+    }
     return digest([code_digest(), content, json.dumps(told, sort_keys=True, default=str)])
 
 
 class Records:
-    """The points of one folder; see the module."""
+    """The points of one folder; see the module. Without a folder, those of the cache alone."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        self.points = folder / FOLDER
+        self.points = None if folder is None else folder / FOLDER
 
     def check(self) -> None:
         """Refuse a folder that holds something else than a sweep."""
+        assert self.folder is not None and self.points is not None
         if not (self.points.is_dir() or (self.folder / REPORT).is_file()):
             check_free(self.folder)
         elif self.folder.is_file():
@@ -81,9 +87,11 @@ class Records:
 
     def find(self, name: str) -> dict[str, Any] | None:
         """The answer of a point that was measured before."""
+        answer: dict[str, Any]
         with suppress(OSError, ValueError):
-            answer: dict[str, Any] = json.loads((self.points / f"{name}.json").read_text())
-            return answer
+            if self.points is not None:
+                answer = json.loads((self.points / f"{name}.json").read_text())
+                return answer
         try:
             answer = json.loads((entry("point", name, _absent) / ANSWER).read_text())
         except Missing:
@@ -97,6 +105,8 @@ class Records:
         entry("point", name, lambda place: _fill(place, answer))
 
     def _write(self, name: str, answer: dict[str, Any]) -> None:
+        if self.points is None:
+            return
         self.points.mkdir(parents=True, exist_ok=True)
         write_files({self.points / f"{name}.json": json.dumps(answer, indent=1) + "\n"})
 

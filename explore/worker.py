@@ -6,6 +6,7 @@ IN.json holds {"task": …, "job": what `Job.to_json` gives}; OUT.json gets the 
 |---|---|
 | content | {"content": a digest of the exported program, its weights and the example inputs}, or {"error": …} |
 | vitis | {"figures": cycles, latency and resources by Vitis HLS, "note"}, or {"error": …} |
+| predict | {"predicted": cycles, latency_us, resources estimated, a digest of the design}, or {"error": …} |
 | measure | {"figures": the point, "costs": {"compile_s", "simulate_s", …, "total_s", "peak_mib"}} |
 
 A process for each point: a fault of native code ends that point alone, and the memory is the point's own.
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     request = json.loads(Path(arguments[0]).read_text())
     job = Job.of_json(request["job"])
     os.chdir(job.cwd)
-    answer = {"content": content, "measure": measured, "vitis": vitis}[request["task"]](job)
+    answer = {"content": content, "measure": measured, "vitis": vitis, "predict": predicted}[request["task"]](job)
     Path(arguments[1]).write_text(json.dumps(answer))
     return 0
 
@@ -55,7 +56,7 @@ def measured(job: Job) -> dict[str, Any]:
         name=job.name,
         model=job.model,
         inputs=job.inputs,
-        simulate=options.interface != "axi",  # a memory on the bus decides how long a run takes
+        simulate=job.simulate and options.interface != "axi",  # a memory on the bus decides how long a run takes
         synthesis=job.synthesis,
         parts=job.parts,
         fmax=job.fmax,
@@ -105,6 +106,23 @@ def vitis(job: Job) -> dict[str, Any]:
         return {"figures": figures}
     period = max(job.options.clock_ns, report.estimated_ns)
     return {"figures": {"cycles": report.cycles, "latency_us": round(report.cycles * period / 1000, 4), **figures}}
+
+
+def predicted(job: Job) -> dict[str, Any]:
+    """Exact cycles, and resources as `explore.estimate` has them."""
+    from torch2hw.compiler.compiled import compile_model
+    from torch2hw.explore.estimate import estimate
+    from torch2hw.frontend.load_model import load
+    from torch2hw.tools.cache import digest
+
+    try:
+        compiled = compile_model(load(job.spec, job.model, job.inputs), job.options, stop_at="calyx")
+    except Torch2HWError as error:
+        return {"error": str(error).split("\n")[0]}
+    cycles = compiled.manifest([], [])["latency_cycles"]
+    found = estimate(compiled.at("scheduled"), compiled.library)
+    told = {"cycles": cycles, "latency_us": round(cycles * job.options.clock_ns / 1000, 4), **vars(found)}
+    return {"predicted": told | {"digest": digest([compiled.at("calyx").text()])}}
 
 
 class _Clock:

@@ -18,6 +18,7 @@ MODULES = (
     "torch2hw.tools.nextpnr",
     "torch2hw.fpga.flows",
     "torch2hw.explore.sweep",
+    "torch2hw.explore.search",
 )
 
 GOLDENS = Path(__file__).parents[2] / "tests" / "frontend" / "refusals"

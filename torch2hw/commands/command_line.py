@@ -9,7 +9,20 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn, Protocol
 
-from torch2hw.commands import cache, fpga, fuzz, passes, replay, report, simulate, sweep, testbench, train, units
+from torch2hw.commands import (
+    cache,
+    fpga,
+    fuzz,
+    passes,
+    replay,
+    report,
+    search,
+    simulate,
+    sweep,
+    testbench,
+    train,
+    units,
+)
 from torch2hw.commands import compile as compile_command
 from torch2hw.commands.model_arguments import MODEL_HELP
 from torch2hw.compiler.version import __version__
@@ -34,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "testbench": testbench,
     "fpga": fpga,
     "sweep": sweep,
+    "search": search,
     "units": units,
     "fuzz": fuzz,
     "passes": passes,

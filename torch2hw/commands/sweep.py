@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +97,8 @@ def grid_of(parsed: argparse.Namespace) -> Grid:
 
 
 def _workers(parsed: argparse.Namespace) -> Workers:
-    from torch2hw.explore.execution import cluster, here
+    from torch2hw.explore.execution import cluster, here, processors
 
     if parsed.scheduler is not None:
         return cluster(parsed.scheduler)
-    return here(parsed.jobs or len(os.sched_getaffinity(0)))
+    return here(parsed.jobs or processors())
