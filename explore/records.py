@@ -40,7 +40,7 @@ def code_digest() -> str:
     package = Path(str(sys.modules["torch2hw"].__file__)).parent
     files = sorted(path for path in _sources(package) if path.relative_to(package).parts[0] not in NO_CODE)
     texts = [part for path in files for part in (path.relative_to(package).as_posix(), path.read_bytes())]
-    return digest([sys.version, *(f"{tool} {_version(tool)}" for tool in TOOLS), *texts])
+    return digest([sys.version, *(f"{tool} {version_of(tool)}" for tool in TOOLS), *texts])
 
 
 def _sources(package: Path) -> list[Path]:
@@ -52,7 +52,8 @@ def _sources(package: Path) -> list[Path]:
     return found
 
 
-def _version(tool: str) -> str:
+def version_of(tool: str) -> str:
+    """The installed version; `-` where it is not."""
     try:
         return version(tool)
     except PackageNotFoundError:

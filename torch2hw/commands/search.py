@@ -133,7 +133,7 @@ def _given(parsed: argparse.Namespace, name: str) -> list[str]:
 
 def _table(tried: list[Candidate]) -> str:
     head = ("options", "cycles", "LUT est.", "DSP", "BRAM36", "LUT", "DSP", "BRAM36", "")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for each in tried:
         told = [each.predicted.get(name) for name in ("cycles", "lut", "dsp", "bram36")]
         told += [each.measured.get(name) for name in ("lut", "dsp", "bram36")]
