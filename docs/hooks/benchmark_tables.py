@@ -17,6 +17,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "area.md": "LUTs over lanes",
     "formats.md": "Number formats and sums",
     "quantised.md": "Quantised models",
+    "networks.md": "Small networks in number formats",
     "streams.md": "Streams",
     "training.md": "Training",
     "compile_time.md": "Compile time",
