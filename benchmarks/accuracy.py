@@ -1,0 +1,141 @@
+"""`python -m torch2hw.benchmarks.accuracy`: top-1 on scikit-learn's digits, 8 by 8 pixels, in number formats.
+
+Two networks are trained on 1,347 digits and tested on the other 450, through the design's reference, which is the
+hardware bit for bit; `simulate --dataset` runs the hardware itself. Writes accuracy.json and accuracy.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from torch2hw.analysis.stored_arrays import from_torch, to_float64
+from torch2hw.benchmarks.tables import table
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text
+from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.locations import Sources
+from torch2hw.sim.check import references
+from torch2hw.tools.output import write_files
+
+HERE = Path(__file__).resolve().parent
+BATCH, TESTED, EPOCHS = 90, 450, 30
+FORMATS: dict[str, dict[str, Any]] = {"int8": {"quantize": "int8"}, "bf16": {"dtype": "bf16"}, "f16": {"dtype": "f16"}}
+LOST_POINTS = {"int8": 0.5, "bf16": 0.1, "f16": 0.1}
+"""Of top-1, at most."""
+
+
+def mlp() -> nn.Module:
+    """64 - 32 - 10."""
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def cnn() -> nn.Module:
+    """Two convolutions, each with a pooling, and a linear layer."""
+    return nn.Sequential(
+        *(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10)),
+    )
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {"MLP": mlp, "CNN": cnn}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure all, and write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch2hw.benchmarks.accuracy", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
+    parsed = parser.parse_args(arguments)
+    points: list[Point] = []
+    for name in MODELS:
+        model, x, y = trained_on_digits(name)
+        for form in FORMATS:
+            points.append({"model": name, "format": form} | measured(model, x, y, form))
+            print(points[-1], file=sys.stderr, flush=True)
+    file = parsed.output / "accuracy.json"
+    write_files({file: json_text(points), file.with_suffix(".md"): markdown(points)})
+    return 0
+
+
+def trained_on_digits(name: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """A network trained on all but the last digits; pixels from 0 to 1, and classes."""
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+
+    torch.manual_seed(0)
+    found = load_digits()
+    order = np.random.default_rng(0).permutation(len(found.target))
+    x, y = torch.tensor(found.data[order] / 16, dtype=torch.float32), torch.tensor(found.target[order])
+    return _trained(MODELS[name](), x[:-TESTED], y[:-TESTED]), x, y
+
+
+def _trained(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
+    """The model after some epochs with Adam."""
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(EPOCHS):
+        for start in range(0, len(x), 64):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model(x[start : start + 64]), y[start : start + 64]).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return model.eval()
+
+
+def measured(model: nn.Module, x: Tensor, y: Tensor, form: str) -> Point:
+    """Top-1 in per cent of the model in floats and of the design, and how many answers differ."""
+    tested, classes = x[-TESTED:], y[-TESTED:]
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.npz"
+        np.savez(data, input=x[: 4 * BATCH].numpy())
+        loaded = LoadedModel(model, (x[:BATCH],), __file__, "digits", Sources(HERE, HERE))
+        calibrate = str(data) if form == "int8" else None
+        design = compile_model(loaded, Options.given({"partition": 2, "calibrate": calibrate, **FORMATS[form]}))
+    with torch.no_grad():
+        floats, found = model(tested).argmax(1), answers(design, tested)
+    return {
+        "top1_floats": round(float((floats == classes).double().mean()) * 100, 2),
+        "top1": round(float((found == classes).double().mean()) * 100, 2),
+        "different": int((floats != found).sum()),
+    }
+
+
+def answers(design: Compiled, x: Tensor) -> Tensor:
+    """The classes that the design's reference finds."""
+    port, dtype = design.imported.inputs[0], design.imported.outputs[0].dtype
+    if port.codes is not None:
+        codes = torch.round(x / port.codes.scale) + port.codes.zero_point
+        x = torch.clamp(codes, -128, 127).to(torch.int8)
+    else:
+        x = x.to({"bf16": torch.bfloat16, "f16": torch.float16}[design.options.dtype])
+    sets = [[from_torch(part)] for part in torch.split(x, BATCH)]
+    found = [torch.from_numpy(to_float64(each[0], dtype)) for each in references(design, sets)]
+    return torch.cat(found).reshape(len(x), -1).argmax(1)
+
+
+def markdown(points: list[Point]) -> str:
+    """The table; losses above the limit are bold."""
+    rows = []
+    for point in points:
+        lost = point["top1_floats"] - point["top1"]
+        text = f"{lost:.2f}" if lost <= LOST_POINTS[point["format"]] else f"**{lost:.2f}**"
+        numbers = (f"{point['top1_floats']:.2f} %", f"{point['top1']:.2f} %", text, str(point["different"]))
+        rows.append((point["model"], point["format"], *numbers))
+    told = (
+        "Written by `python -m torch2hw.benchmarks.accuracy`: handwritten digits of scikit-learn, 450 that trained "
+        "nothing, through the design's reference, which is the hardware bit for bit."
+    )
+    titles = ("network", "format", "top-1, floats", "top-1", "points lost", "other answers")
+    return f"# Accuracy in number formats\n\n{told}\n\n{table(titles, rows)}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
