@@ -21,7 +21,7 @@ from typing import Any
 from torch import fx
 
 from torch2hw.compiler.options import Options
-from torch2hw.dynamo.reports import GraphReport, PartReport, last_report, reports, reset
+from torch2hw.dynamo.records import GraphReport, PartReport, last_report, reports, reset
 from torch2hw.dynamo.runner import Runner
 from torch2hw.tools.errors import UsageError
 

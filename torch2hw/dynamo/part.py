@@ -13,7 +13,7 @@ from torch2hw.analysis.stored_arrays import from_torch, to_torch
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.options import Options
 from torch2hw.dynamo.graphs import calls, changes_in_place, looks, operation_name, version, with_constants
-from torch2hw.dynamo.reports import PartReport
+from torch2hw.dynamo.records import PartReport
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.quiet import quiet

@@ -9,10 +9,10 @@ from torch import fx
 from torch.fx.passes.infra.partitioner import CapabilityBasedPartitioner
 
 from torch2hw.compiler.options import Options
-from torch2hw.dynamo import reports
+from torch2hw.dynamo import records
 from torch2hw.dynamo.graphs import calls, copied, is_call, node_values, operation_name, parameters_among
 from torch2hw.dynamo.part import Part
-from torch2hw.dynamo.reports import GraphReport, PartReport
+from torch2hw.dynamo.records import GraphReport, PartReport
 from torch2hw.dynamo.supported import Supported
 
 
@@ -21,7 +21,7 @@ class Plan:
 
     def __init__(self, graph: fx.GraphModule, inputs: Sequence[Any], options: Options, mode: str, role: str) -> None:
         self.report = GraphReport(role)
-        reports.add(self.report)
+        records.add(self.report)
         self.parts: dict[str, Part] = {}
         copy = fx.GraphModule(graph, copied(graph))
         self.left: PartReport | None = None
