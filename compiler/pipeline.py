@@ -155,6 +155,7 @@ STATIC: tuple[Step, ...] = (
     *FUSE,
     *INTEGERS,
     *SIMPLIFY,
+    Rewrite("divide-after-sums"),
     Rewrite("divide-by-constants"),  # of what is no product by now
     *CHECKED,
     Rewrite("tabulate-codes"),  # of arithmetic as it stays, on units that there are

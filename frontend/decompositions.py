@@ -11,6 +11,7 @@ from typing import Any
 
 from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
+from torch2hw.frontend.attention_functions import ATTENTION
 from torch2hw.frontend.elementary_functions import ELEMENTARY
 from torch2hw.frontend.gradient_functions import GRADIENTS
 from torch2hw.frontend.index_functions import INDEXED
@@ -27,7 +28,7 @@ from torch2hw.frontend.running_functions import RUNNING
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
     ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | POOLING | PLACES | TRUTHS | CONVERSIONS
-    ours |= GRADIENTS
+    ours |= ATTENTION | GRADIENTS
     table = {**get_decomposition_table(), **ours, **quantized_functions()}
     table |= {operation: batched(operation, table.get(operation)) for operation in UNBATCHED}
     return table | {operation: in_i32(operation, table.get(operation)) for operation in WIDENED}
