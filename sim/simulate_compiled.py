@@ -68,7 +68,8 @@ AnyManifest = TypeVar("AnyManifest", Manifest, StreamManifest, BusManifest)
 
 def with_port_checks(compiled: Compiled, manifest: AnyManifest, folder: Path) -> AnyManifest:
     """The design with files of assertions about its memory ports, streams and buses beside it, for the simulation."""
-    design, files = compiled.at("calyx"), [f"{compiled.top}_port_checks.sv"]
+    design: Any = compiled.at("calyx")
+    files: list[str] = [f"{compiled.top}_port_checks.sv"]
     surrounds = design.interface.surrounds
     (folder / files[0]).write_text(port_checks(compiled.at("scheduled"), design.core if surrounds else ""))
     if surrounds:
