@@ -31,6 +31,7 @@ from torch2hw.fpga.package_bench import bus_bench, stream_bench
 from torch2hw.fpga.register_files import c_header, compiled_registers, page, rdl
 from torch2hw.fpga.system_tcl import DMA_LENGTH_BITS, system_tcl
 from torch2hw.fpga.vivado import CONSTRAINTS
+from torch2hw.frontend.in_format import rounded
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim.buses import BusManifest
 from torch2hw.sim.check import references
@@ -115,7 +116,7 @@ def _bench(
     compiled: Compiled, told: dict[str, Any], arguments: tuple[Any, ...], ports: Sequence[HostPort]
 ) -> dict[str, str]:
     """The files of the bench, with the reference's outputs."""
-    _, tensors = Structure.of(arguments)
+    _, tensors = Structure.of(rounded(arguments, compiled.options.dtype))
     stored = [from_torch(tensor) for tensor in tensors]
     (outputs,) = references(compiled, [stored])
     if told["interface"] == "axi":

@@ -166,6 +166,7 @@ def pyxrt_of(device: Device, manifest: dict[str, Any]) -> types.ModuleType:
             for entry, buffer in zip(entries, buffers, strict=True):
                 device.write(entry["address_register"], buffer.address & 0xFFFFFFFF)
                 device.write(entry["address_register"] + 4, buffer.address >> 32)
+            device.read(0)  # clears ap_done of another host's run
             device.write(0, 1)
             return Run()
 
