@@ -185,8 +185,8 @@ def _c_driver_runs(folder: Path, design: torch2hw.Design, device: Device, tmp_pa
     places = {entry["name"]: 0x2_0000_0000 + 4096 * k for k, entry in enumerate(entries)}
     (tmp_path / "main.c").write_text(C_MAIN.replace("PLACES", ", ".join(f"{place:#x}u" for place in places.values())))
     strict = ["gcc", "-Wall", "-Wextra", "-Werror", "-std=c99", "-pedantic", f"-I{folder}"]
-    hooks = ["-include", "stdint.h", "-Dodd_READ32(device,offset)=device_read(offset)"]
-    hooks += ["-Dodd_WRITE32(device,offset,value)=device_write(offset,value)"]
+    hooks = ["-include", "stdint.h", "-Dodd_READ32(device,offset)=((void)(device),device_read(offset))"]
+    hooks += ["-Dodd_WRITE32(device,offset,value)=((void)(device),device_write(offset,value))"]
     declared = tmp_path / "hooks.h"
     declared.write_text(
         "#include <stdint.h>\nuint32_t device_read(uint32_t);\nvoid device_write(uint32_t, uint32_t);\n"
