@@ -1,8 +1,9 @@
 """`python -m torch2hw.benchmarks.streams`: what streams cost and that they hold: area of the FFNN, and transactions.
 
 Area is that of flat syntheses, with memories and with streams. Transactions run under cocotbext-axi in Verilator: the
-bench that `torch2hw testbench` writes, with so many random ones. Writes streams.json and streams.md; points that are
-not measured this time stay as they are.
+bench that `torch2hw testbench` writes, with so many random ones. Runs of axi are those of `torch2hw simulate`, which
+are faster: random inputs, random stalls on every channel, starts while inputs are fetched. Writes streams.json and
+streams.md; points that are not measured this time stay as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.dialects.interface import DATA_BITS
 from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.frontend.load_model import load
+from torch2hw.sim.check import simulate_design
 from torch2hw.sim.testbench import write_testbench
 from torch2hw.tools import yosys
 from torch2hw.tools.output import write_files
@@ -31,6 +33,8 @@ FFNN = HERE.parent / "examples" / "ffnn.py"
 SMALL = HERE / "models" / "small.py"
 MODELS = {"Ffnn": "f32[4,16]", "Cnn": "f32[1,3,8,8]", "LeNet": "f32[1,1,12,12]", "Attention": "f32[1,5,8]"}
 AREA = ("model", "interface", "N", "interval", "LUT", "FF", "DSP", "BRAM36")
+RUNS = ("model", "N", "data bits", "cycles", "with transfers", "interval", "runs")
+CYCLES = ("latency_cycles", "run_cycles", "interval_cycles")
 SWEEP = ("model", "interface", "N", "data bits", "cycles", "interval", "transactions")
 
 
@@ -45,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--partition", metavar="N,…", default="1,4", help="partition factors (1,4)")
     parser.add_argument("--data-bits", metavar="W,…", default=",".join(map(str, DATA_BITS)), help="widths (all)")
     parser.add_argument("--transactions", type=int, metavar="N", default=0, help="random transactions of each design")
+    parser.add_argument("--runs", type=int, metavar="N", default=0, help="random runs of each axi design, by simulate")
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     file = parsed.output / "streams.json"
@@ -60,12 +65,13 @@ def main(arguments: list[str] | None = None) -> int:
     for n in map(int, filter(None, parsed.area.split(","))):
         for interface in ("mem", *interfaces):
             keep(area(n, interface))
-    if parsed.transactions:
-        for model in [parsed.only] if parsed.only else MODELS:
-            for interface in interfaces:
-                for n in map(int, parsed.partition.split(",")):
-                    for bits in map(int, parsed.data_bits.split(",")):
-                        keep(transactions(model, interface, n, bits, parsed.transactions))
+    for model in [parsed.only] if parsed.only else MODELS:
+        for n in map(int, parsed.partition.split(",")):
+            for bits in map(int, parsed.data_bits.split(",")):
+                if parsed.runs:
+                    keep(runs(model, n, bits, parsed.runs))
+                for interface in interfaces if parsed.transactions else ():
+                    keep(transactions(model, interface, n, bits, parsed.transactions))
     return 0
 
 
@@ -82,6 +88,18 @@ def area(n: int, interface: str) -> Point:
     interval = told.get("interval_cycles", told["latency_cycles"] + 1)
     facts = {"kind": "area", "model": "ffnn", "interface": interface, "partition": n, "interval_cycles": interval}
     return {**facts, **found.to_json()}
+
+
+def runs(model: str, n: int, data_bits: int, count: int) -> Point:
+    """Simulate a small model with a bus, with `count` runs. Raises where a bit or a cycle is not as predicted."""
+    print(f"{model}, N = {n}, axi of {data_bits} bits, {count} runs", file=sys.stderr, flush=True)
+    loaded = load(str(SMALL), model, [MODELS[model]])
+    compiled = compile_model(loaded, Options(partition=n, interface="axi", data_bits=data_bits))
+    result = simulate_design(compiled, loaded.example_inputs, runs=count)
+    result.check()
+    told = compiled.manifest([], [])
+    facts: Point = {"kind": "runs", "model": model, "interface": "axi", "partition": n, "data_bits": data_bits}
+    return {**facts, **{key: told[key] for key in CYCLES}, "runs": count}
 
 
 def transactions(model: str, interface: str, n: int, data_bits: int, count: int) -> Point:
@@ -135,6 +153,16 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         for point in sorted(points, key=lambda p: (p["model"], p["interface"], p["partition"], p.get("data_bits", 0)))
         if point["kind"] == "transactions"
     ]
+    simulated = [
+        (
+            point["model"],
+            str(point["partition"]),
+            str(point["data_bits"]),
+            *(number(point[key]) for key in (*CYCLES, "runs")),
+        )
+        for point in sorted(points, key=lambda p: (p["model"], p["partition"], p.get("data_bits", 0)))
+        if point["kind"] == "runs"
+    ]
     parts = [
         "# Streams",
         "Written by `python -m torch2hw.benchmarks.streams`. Area of the FFNN at batch 64 with memories and streams"
@@ -144,6 +172,10 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         "stream, bit for bit and in order; results come every `interval_cycles` where nobody waits; wrong packets are "
         "dropped and counted; resets in packets, runs and results.",
         table(SWEEP, ran),
+        "The same models with `--interface axi`, by `torch2hw simulate`: random inputs, random stalls on every "
+        "channel, starts while inputs are fetched; the bench checks the rules of the bus. Every bit, and all three "
+        "figures, are as predicted.",
+        table(RUNS, simulated),
     ]
     return "\n\n".join(parts) + "\n"
 
