@@ -9,7 +9,6 @@ as the CPU makes them; `compare` makes them canonical.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,13 +22,8 @@ from torch_mlir.execution_engine import ExecutionEngine
 
 from torch2hw.analysis.stored_arrays import Array
 from torch2hw.dialects.number_types import number_type
+from torch2hw.tools.mlir_jit import ROUND_TO_BF16, TO_LLVM, descriptor
 from torch2hw.tools.walking import operations_named
-
-TO_LLVM = (
-    "builtin.module(expand-strided-metadata,lower-affine,convert-scf-to-cf,"
-    "func.func(math-expand-ops{ops=rsqrt,fpowi}),convert-math-to-libm,"  # the C library has neither
-    "convert-to-llvm,reconcile-unrealized-casts)"
-)
 
 FLOATS = (ir.F16Type, ir.BF16Type, ir.F32Type, ir.F64Type)
 CHOICE_NAME = "reference_choice_"
@@ -39,27 +33,6 @@ func.func private @reference_choice_{type}(%c: i1, %a: {type}, %b: {type}) -> {t
   return %r : {type}
 }}
 """
-
-ROUND_TO_BF16 = """
-func.func @__truncsfbf2(%x: f32) -> bf16 {
-  %half = arith.constant 32767 : i32
-  %one = arith.constant 1 : i32
-  %sixteen = arith.constant 16 : i32
-  %canonical = arith.constant 32704 : i16
-  %bits = arith.bitcast %x : f32 to i32
-  %above = arith.shrui %bits, %sixteen : i32
-  %odd = arith.andi %above, %one : i32
-  %up = arith.addi %half, %odd : i32
-  %moved = arith.addi %bits, %up : i32
-  %kept = arith.shrui %moved, %sixteen : i32
-  %rounded = arith.trunci %kept : i32 to i16
-  %nan = arith.cmpf uno, %x, %x : f32
-  %word = arith.select %nan, %canonical, %rounded : i16
-  %y = arith.bitcast %word : i16 to bf16
-  return %y : bf16
-}
-"""
-"""What LLVM calls to round to bf16, by the name that its run-time library has for it; the process has none."""
 
 
 class Reference:
@@ -210,18 +183,4 @@ def _tensor_of(type: ir.Type) -> tuple[tuple[int, ...], str]:
 
 
 def _descriptor(array: Array) -> Any:
-    """A pointer to a pointer to MLIR's memref descriptor, as the C interface takes it. `array` must outlive it."""
-    rank = array.ndim
-    fields: list[tuple[str, Any]] = [
-        ("allocated", ctypes.c_void_p),
-        ("aligned", ctypes.c_void_p),
-        ("offset", ctypes.c_int64),
-    ]
-    if rank:
-        fields += [("sizes", ctypes.c_int64 * rank), ("strides", ctypes.c_int64 * rank)]
-    layout = type("MemrefDescriptor", (ctypes.Structure,), {"_fields_": fields})
-    descriptor = layout(array.ctypes.data, array.ctypes.data, 0)
-    if rank:
-        descriptor.sizes[:] = array.shape
-        descriptor.strides[:] = [stride // array.itemsize for stride in array.strides]
-    return ctypes.pointer(ctypes.pointer(descriptor))
+    return descriptor(array.ctypes.data, array.shape, [stride // array.itemsize for stride in array.strides])

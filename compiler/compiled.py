@@ -20,6 +20,7 @@ from torch2hw.frontend.quantise_model import quantised
 from torch2hw.frontend.torch_to_linalg import TorchProgram, import_torch
 from torch2hw.hwlib import Library
 from torch2hw.passes.bind_units import BindUnits
+from torch2hw.tools.errors import UsageError
 
 
 class Checker(Protocol):
@@ -104,6 +105,12 @@ def compile_model(
     CPU, and raises CheckError where a pass changed a value.
     """
     started = time.monotonic()
+    if loaded.program is not None and (options.dtype != "f32" or options.quantize):
+        other = f"--dtype {options.dtype}" if options.dtype != "f32" else f"--quantize {options.quantize}"
+        raise UsageError(
+            f"{other}: {loaded.source_file} says itself what types it computes in",
+            fix="leave it out, or change the file",
+        )
     passes = passes_for(options)
     top = options.top or loaded.top
     context = Context(options, library_of(options), top)

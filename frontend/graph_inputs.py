@@ -108,10 +108,14 @@ def _open(file: str, inputs: Sequence[GraphInput], sizes: Sequence[tuple[int | s
 
 def example_values(graph: fx.GraphModule, inputs: Sequence[GraphInput], sizes: Sequence[Sequence[int]]) -> list[Any]:
     """A tensor for each input; the placeholders of `graph` have their names, others stand for constants."""
+    return values_below(inputs, sizes, _limits(graph, inputs, sizes))
+
+
+def values_below(inputs: Sequence[GraphInput], sizes: Sequence[Sequence[int]], limits: Sequence[int]) -> list[Any]:
+    """A tensor for each input, the integers of each below its limit."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    limits = _limits(graph, inputs, sizes)
     values = []
     for each, size, limit in zip(inputs, sizes, limits, strict=True):
         if each.dtype.is_floating_point:

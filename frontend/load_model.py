@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 INPUT_DTYPES = {kind.name: kind.torch for kind in ELEMENT_TYPES if kind.torch is not None}
 """The type names of --input, and PyTorch's name for each."""
 
-GRAPH_FILES = (".pt2", ".onnx")
-"""The files that hold a graph: of torch.export (`exported_file`), of ONNX (`onnx_file`)."""
+GRAPH_FILES = (".pt2", ".onnx", ".mlir")
+"""The files that hold a graph: of torch.export (`exported_file`), of ONNX (`onnx_file`), of MLIR (`mlir_file`)."""
 
 MAX_INPUT_ELEMENTS = 1 << 28
 
@@ -53,7 +53,8 @@ class LoadedModel:
     example inputs stand; `kept_in_float` the layers that `get_precision_spec()` names. `oracle` computes what results
     are compared with, if that is not PyTorch; `nodes` describe a graph's nodes, whose numbers stand for lines; `ports`
     are the legal names of inputs that the file calls otherwise. `states` are the model's names of its last arguments,
-    which the design keeps from run to run; the model returns their new values last.
+    which the design keeps from run to run; the model returns their new values last. `program` is there where the file
+    holds no graph of PyTorch but a program below it; `model` then runs it.
     """
 
     model: nn.Module
@@ -67,6 +68,7 @@ class LoadedModel:
     nodes: Mapping[int, str] = field(default_factory=dict)
     ports: Mapping[str, str] = field(default_factory=dict)
     states: tuple[str, ...] = ()
+    program: Any = None
 
     @property
     def oracle_name(self) -> str:
@@ -86,11 +88,13 @@ class LoadedModel:
             raise
 
 
-def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> LoadedModel:
-    """The model that MODEL, --model and --input mean."""
+def load(spec: str, name: str | None = None, inputs: Sequence[str] = (), function: str | None = None) -> LoadedModel:
+    """The model that MODEL, --model, --input and --top-function mean."""
     suffix = check_exists(spec)
+    if function is not None and suffix != ".mlir":
+        raise UsageError(f"--top-function {function}: {spec} is no .mlir file", fix="leave --top-function out")
     if suffix in GRAPH_FILES:
-        return _from_graph(spec, suffix, name, inputs)
+        return _from_graph(spec, suffix, name, inputs, function)
     import torch
 
     given_inputs = tuple(_example(text) for text in inputs)
@@ -106,10 +110,14 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = ()) -> Load
     return LoadedModel(in_eval_mode(model), example_inputs, shown, top, sources, file.inputs_place(), kept)
 
 
-def _from_graph(spec: str, suffix: str, name: str | None, inputs: Sequence[str]) -> LoadedModel:
+def _from_graph(spec: str, suffix: str, name: str | None, inputs: Sequence[str], function: str | None) -> LoadedModel:
     """The model of a file that holds a graph instead of Python code."""
     if name is not None:
         raise UsageError(f"--model {name}: {spec} holds one model", fix="leave --model out")
+    if suffix == ".mlir":
+        from torch2hw.frontend.mlir_file import load_mlir
+
+        return load_mlir(spec, inputs, function)
     if suffix == ".onnx":
         from torch2hw.frontend.onnx_file import load_onnx
 

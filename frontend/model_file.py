@@ -27,7 +27,12 @@ def _dotted(spec: str) -> re.Match[str] | None:
     return None if Path(spec).exists() else re.fullmatch(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", spec)
 
 
-SUFFIXES = {".py": "a Python file", ".pt2": "a program that torch.export saved (.pt2)", ".onnx": "an ONNX file"}
+SUFFIXES = {
+    ".py": "a Python file",
+    ".pt2": "a program that torch.export saved (.pt2)",
+    ".onnx": "an ONNX file",
+    ".mlir": "an MLIR file",
+}
 """The files that MODEL may be."""
 
 

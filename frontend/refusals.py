@@ -23,6 +23,12 @@ class AmbiguousModel(Torch2HWError):
     code = "ambiguous-model"
 
 
+class NoTopFunction(Torch2HWError):
+    """An MLIR file does not say which of its functions is the design."""
+
+    code = "no-top-function"
+
+
 class NotAModule(Torch2HWError):
     """What was given as the model is not an `nn.Module`."""
 

@@ -96,7 +96,10 @@ def export(loaded: LoadedModel) -> TorchProgram:
 
 
 def import_torch(loaded: LoadedModel) -> TorchProgram:
-    """The model in the Torch dialect, value semantics, static shapes."""
+    """The model in the Torch dialect, value semantics, static shapes; what a file holds below it, as it is."""
+    if loaded.program is not None:
+        program: TorchProgram = loaded.program
+        return program
     exported = export_model(loaded)
     weights = WeightsByName()
     with quiet_third_parties(loaded.sources):

@@ -32,7 +32,7 @@ from torch2hw.sim.timeline import Timeline
 from torch2hw.sim.top1 import Top1, top1
 from torch2hw.tools.errors import CheckError, UsageError
 
-ORACLES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime"}
+ORACLES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime", "mlir-cpu": "MLIR on the CPU"}
 """What results are compared with, as `--json` and the text call it."""
 
 

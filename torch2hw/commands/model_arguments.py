@@ -138,6 +138,7 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
     parser.add_argument(
         "--keep-state", action="store_true", help="what the model keeps in attributes stays in memories from run to run"
     )
+    parser.add_argument("--top-function", metavar="NAME", help="of an .mlir file: the function that is the design")
     parser.add_argument("--top", metavar="NAME", help="name of the top module (default: the file's stem)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and requested output")
@@ -212,7 +213,7 @@ def compile_given(
     progress.step("start PyTorch")
     from torch2hw.frontend.load_model import load
 
-    loaded = change(load(parsed.spec, parsed.model, parsed.input))
+    loaded = change(load(parsed.spec, parsed.model, parsed.input, parsed.top_function))
     progress.step("start the compiler")
     from torch2hw.compiler.compiled import compile_model
 
