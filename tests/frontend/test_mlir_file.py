@@ -99,12 +99,6 @@ REFUSED = {
         [],
         "{file}:2: error[model-file]: MLIR refuses the file\n  why: type of return operand 0",
     ),
-    "several": (
-        "func.func @f() { return }\nfunc.func @g() { return }\n",
-        [],
-        "{file}: error[no-top-function]: several functions that no other calls: f, g\n"
-        "  fix: choose one with --top-function: f, g\n",
-    ),
     "other": (
         OPEN,
         ["--top-function", "g"],
