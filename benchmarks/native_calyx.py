@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from torch2hw.analysis.stored_arrays import from_torch
-from torch2hw.benchmarks.measure import Point, json_text, read_points
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.native_calyx import native_texts
 from torch2hw.compiler.options import Options
+from torch2hw.explore.measure import Point, json_text, read_points
 from torch2hw.frontend.load_model import load
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim.native_calyx import native_cycles
