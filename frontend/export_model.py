@@ -100,8 +100,9 @@ class _Flat(nn.Module):
             return fx.Interpreter(self.model).run(*arguments)
 
 
-def export_model(loaded: LoadedModel) -> ExportedModel:
-    """Run, check, export and decompose the model."""
+def export_model(loaded: LoadedModel, refused: list[Torch2HWError]) -> ExportedModel:
+    """Run, check, export and decompose the model. `refused` gets the operations of its graph that are: what they become
+    further down may be refused, too, before all of it is said."""
     sources, place = loaded.sources, (loaded.source_file, 0)
     arguments, tensors = Structure.of(loaded.example_inputs)
     tensors = [tensor.detach() for tensor in tensors]
@@ -126,8 +127,8 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
         program = _export(flat, tensors, sources, place)
         _locate(program, flat.model, sources)
         _note_operations(program, sources)
-        raise_all(list(check_graph(program.graph, lambda node: _place(node, sources))))
-        raise_all(list(_check_results(returned, results, place)))
+        refused += check_graph(program.graph, lambda node: _place(node, sources))
+        refused += _check_results(returned, results, place)
         program = _decompose(program, place)
         changed = list(program.graph_signature.user_inputs_to_mutate.values())
         if changed:
@@ -136,10 +137,12 @@ def export_model(loaded: LoadedModel) -> ExportedModel:
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program, place)
-        refused = [*check_decomposed(program.graph, lambda node: _place(node, sources)), *_check_state(program, place)]
-        refused = refused or [*repeats(loaded.model, run, tensors, results, place)]
-    state = bool(refused) and all(isinstance(each, StatefulModel) for each in refused)
-    raise_all([observers] if observers and state else refused)
+        refused += check_decomposed(program.graph, lambda node: _place(node, sources))
+        changes = list(_check_state(program, place))
+        if not refused:
+            changes = changes or [*repeats(loaded.model, run, tensors, results, place)]
+    state = bool(changes) and not refused and all(isinstance(each, StatefulModel) for each in changes)
+    raise_all([observers] if observers and state else changes)
     count = len(loaded.states)
     if not count:
         return ExportedModel(program, tuple(inputs), tuple(output_infos(returned, results, names)), arguments, returned)

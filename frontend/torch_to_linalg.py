@@ -34,7 +34,7 @@ from torch2hw.frontend.signature import StateInfo, Structure, TensorInfo
 from torch2hw.frontend.supported import check_supported
 from torch2hw.frontend.unlowered import name_of, unlowered
 from torch2hw.frontend.weights import Weights, WeightsByName, with_weights
-from torch2hw.tools.errors import Torch2HWError, raise_all
+from torch2hw.tools.errors import SeveralErrors, Torch2HWError, raise_all
 from torch2hw.tools.isolate import run_native
 from torch2hw.tools.walking import operations_named
 
@@ -100,7 +100,29 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
     if loaded.program is not None:
         program: TorchProgram = loaded.program
         return program
-    exported = export_model(loaded)
+    refused: list[Torch2HWError] = []
+    with _together(refused):
+        return _imported(loaded, refused)
+
+
+@contextlib.contextmanager
+def _together(refused: Sequence[Torch2HWError]) -> Iterator[None]:
+    """Raises what is `refused` of the graph together with what its conversion is, one cause for each line."""
+    try:
+        yield
+    except Torch2HWError as error:
+        places = {each.location for each in refused}
+        found = error.errors if isinstance(error, SeveralErrors) else (error,)
+        if places:  # a fault of ours may follow from what is refused
+            found = tuple(each for each in found if each.exit_status == 1 and each.location not in places)
+        raise_all([*refused, *found])
+    except Exception:
+        raise_all(refused)
+        raise
+
+
+def _imported(loaded: LoadedModel, refused: list[Torch2HWError]) -> TorchProgram:
+    exported = export_model(loaded, refused)
     weights = WeightsByName()
     with quiet_third_parties(loaded.sources):
         module = fx.export_and_import(
@@ -109,9 +131,12 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
     _rebuild_locations(module)
     try:
         text = run_native(_to_backend, _text(module))
+        if refused:
+            run_native(_to_linalg, text)
     except Torch2HWError as error:
         loaded.sources.show(error)
         raise
+    raise_all(refused)
     return TorchProgram(
         parse_module(text),
         weights.arrays(),

@@ -7,8 +7,20 @@ from typing import Any
 from torch_mlir import ir
 
 
-def operations_named(module: Any, name: str) -> list[Any]:
+def operations_in(module: Any) -> list[Any]:
     """All of them, in order; they may be erased."""
+    found: list[Any] = []
+
+    def visit(operation: Any) -> Any:
+        found.append(operation)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    return found
+
+
+def operations_named(module: Any, name: str) -> list[Any]:
+    """All of that name, in order; they may be erased."""
     found: list[Any] = []
 
     def visit(operation: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 from torch2hw.commands import (
     cache,
+    check,
     fpga,
     fuzz,
     package,
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Command] = {
     "compile": compile_command,
     "simulate": simulate,
     "train": train,
+    "check": check,
     "report": report,
     "testbench": testbench,
     "fpga": fpga,
