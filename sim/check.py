@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -31,6 +31,9 @@ from torch2hw.sim.simulation import Conditions
 from torch2hw.sim.timeline import Timeline
 from torch2hw.sim.top1 import Top1, top1
 from torch2hw.tools.errors import CheckError, UsageError
+
+if TYPE_CHECKING:
+    from torch2hw.sim.per_layer import LayerDistance
 
 ORACLES = {"pytorch": "PyTorch", "onnxruntime": "onnxruntime", "mlir-cpu": "MLIR on the CPU"}
 """What results are compared with, as `--json` and the text call it."""
@@ -61,6 +64,7 @@ class SimulationResult:
     predicted_interval: int | None = None
     top1: Top1 | None = None
     results: tuple[Result, ...] = ()
+    layers: tuple[LayerDistance, ...] = ()
 
     @property
     def bit_exact(self) -> bool:
@@ -75,6 +79,8 @@ class SimulationResult:
             facts |= {"interval_cycles": self._interval, "predicted_interval_cycles": self.predicted_interval}
         if self.steps is not None:
             facts["codes"] = {"different": self.steps.different, "of": self.steps.of, "max_steps": self.steps.most}
+        if self.layers:
+            facts["layers"] = [each.to_json() for each in self.layers]
         if self.top1 is not None:
             facts["top1"] = self.top1.to_json()
         return facts | self.comparison.to_json() | {"seconds": self.seconds}
@@ -143,6 +149,8 @@ class SimulationResult:
         hardware, software = self.comparison.hardware_float64_max_abs, self.comparison.torch_float64_max_abs
         if hardware is not None and software is not None:
             lines.append(f"  from PyTorch in float64: max abs {hardware:.3g}; PyTorch's own distance is {software:.3g}")
+        if self.layers:
+            lines += ["  layers, the worst first:", *(f"    {each}" for each in self.layers)]
         lines.append("  seconds: " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in self.seconds.items()))
         return "\n".join(lines)
 

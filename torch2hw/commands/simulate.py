@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--dataset", type=Path, metavar="FILE.npz", help="run on all rows of these arrays, and compare top-1 classes"
     )
+    parser.add_argument(
+        "--per-layer", action="store_true", help="compare every layer of the model with PyTorch, the worst first"
+    )
     parser.add_argument("--labels", metavar="NAME", help="the array of the data set that holds the right classes")
     parser.add_argument(
         "--timeline",
@@ -66,9 +70,9 @@ def run(parsed: argparse.Namespace) -> int:
     written = [path for path in (parsed.timeline, parsed.profile) if path is not None]
     for path in filter(None, (*written, parsed.trace)):
         check_writable(path)
-    others = [name for name in ("inputs", "netlist", "timeline", "profile") if getattr(parsed, name)]
+    others = [name for name in ("inputs", "netlist", "timeline", "profile", "per_layer") if getattr(parsed, name)]
     if parsed.dataset is not None and (others or parsed.runs != 1):
-        named = ", ".join(f"--{name}" for name in (others or ["runs"]))
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in (others or ["runs"]))
         raise UsageError(f"--dataset with {named}", why="a data set gives the runs", fix=f"leave {named} out")
     if parsed.labels is not None and parsed.dataset is None:
         raise UsageError("--labels without --dataset", fix="name the data set's file with --dataset")
@@ -123,6 +127,11 @@ def run(parsed: argparse.Namespace) -> int:
             monitored=bool(written),
             netlist=parsed.netlist,
         )
+        if parsed.per_layer:
+            from torch2hw.sim.per_layer import per_layer
+
+            progress.step("compare the layers")
+            result = replace(result, layers=tuple(per_layer(compiled, arguments)))
     return _finish(parsed, compiled, result)
 
 

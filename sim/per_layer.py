@@ -1,0 +1,107 @@
+"""How far each layer of a model is from PyTorch: our reference and PyTorch, compared at what every layer gives.
+
+The model is compiled once more, with the results of its layers as outputs, and the reference of that program runs on
+the CPU. Its arithmetic is the design's; results between layers are stored that the design may hold in registers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch2hw.analysis.stored_arrays import from_torch, to_float64
+from torch2hw.compiler.compiled import Compiled, compile_model
+from torch2hw.frontend.in_format import rounded
+from torch2hw.frontend.signature import Structure
+from torch2hw.sim import execution, pytorch
+from torch2hw.sim.compare import Distance, distance
+from torch2hw.tools.errors import UsageError
+
+
+class WithLayers(nn.Module):
+    """`model`, which gives what each of its layers gives, in the order in which they end: `names` are theirs."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model)
+        self.names: list[str] = []
+        self.found: list[torch.Tensor] = []
+        for path, layer in self.model.named_modules():
+            if path:
+                layer.register_forward_hook(lambda _, given, result, path=path: self._keep(path, result))
+
+    def _keep(self, path: str, result: Any) -> None:
+        _, tensors = Structure.of(result)
+        for number, tensor in enumerate(tensors):
+            name = path if len(tensors) == 1 else f"{path}[{number}]"
+            calls = sum(each == name or each.startswith(f"{name} (") for each in self.names)
+            self.names.append(f"{name} ({calls + 1})" if calls else name)
+            self.found.append(tensor)
+
+    def forward(self, *args: Any) -> list[torch.Tensor]:
+        """The layers' results."""
+        self.names, self.found = [], []
+        self.model(*args)
+        found, self.found = self.found, []
+        return found
+
+
+@dataclass(frozen=True)
+class LayerDistance:
+    """How far a layer's results are from PyTorch's; `relative` is the largest distance over the largest value."""
+
+    layer: str
+    distance: Distance
+    relative: float
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `layers` in `simulate --json`."""
+        told = self.distance
+        figures = {"max_abs_err": told.max_abs, "max_rel_err": told.max_rel, "max_ulp": told.max_ulp}
+        return {
+            "layer": self.layer,
+            "pcc": told.pcc,
+            **{k: v if v < float("inf") else None for k, v in figures.items()},
+        }
+
+    def __str__(self) -> str:
+        told = self.distance
+        pcc = "" if told.pcc is None else f", correlation {told.pcc:.9f}"
+        return f"{self.layer}: max abs {told.max_abs:.3g}, max rel {told.max_rel:.3g}, {told.max_ulp:.0f} ulp{pcc}"
+
+
+def per_layer(compiled: Compiled, arguments: Sequence[Any]) -> list[LayerDistance]:
+    """Each layer's distance on these arguments, the worst first. UsageError where the model has no layers."""
+    loaded, options = compiled.loaded, compiled.options
+    layers = list(loaded.model.named_modules())[1:]
+    if options.quantize:
+        raise UsageError(
+            "--per-layer with --quantize", why="codes are compared as codes", fix="leave one of the two out"
+        )
+    if loaded.program is not None or not layers:
+        raise UsageError(
+            f"--per-layer: {loaded.source_file} has no layers",
+            why="they are the modules in a model",
+            fix="leave it out",
+        )
+    model = WithLayers(loaded.model)
+    level = "scheduled" if options.schedule == "static" else "affine"
+    watched = replace(loaded, model=model, example_inputs=tuple(arguments), oracle=None)
+    other = compile_model(watched, replace(options, interface="mem", data_bits=None), stop_at=level)
+    _, tensors = Structure.of(tuple(rounded(tuple(arguments), options.dtype)))
+    stored = [from_torch(tensor) for tensor in tensors]
+    program = other.reference
+    ours = execution.loop_outputs(program, program.text(), [stored], options.subnormals)[0]
+    theirs = [from_torch(tensor) for tensor in pytorch.run(model, execution.arguments(other.imported, stored))]
+    found = []
+    for name, info, mine, wanted in zip(model.names, other.imported.outputs, ours, theirs, strict=True):
+        told = distance([(mine, wanted, info.dtype)])
+        largest = float(np.abs(np.nan_to_num(to_float64(wanted, info.dtype), posinf=0, neginf=0)).max(initial=0))
+        found.append(LayerDistance(name, told, told.max_abs / (largest or 1.0)))
+    return sorted(found, key=lambda each: -each.relative)
