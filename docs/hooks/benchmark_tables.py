@@ -28,6 +28,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "testbenches.md": "Test benches",
     "replays.md": "Replays of dumps",
     "onnx_models.md": "ONNX models",
+    "native_calyx.md": "The native Calyx compiler",
     "fuzz.md": "Fuzzer",
     "mutations.md": "Planted faults",
 }
