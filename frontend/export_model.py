@@ -128,7 +128,8 @@ def export_model(loaded: LoadedModel, refused: list[Torch2HWError]) -> ExportedM
         _locate(program, flat.model, sources)
         _note_operations(program, sources)
         refused += check_graph(program.graph, lambda node: _place(node, sources))
-        raise_all(list(_check_results(returned, results, place)))
+        if not refused:
+            raise_all(list(_check_results(returned, results, place)))
         program = _decompose(program, place)
         changed = list(program.graph_signature.user_inputs_to_mutate.values())
         if changed:
