@@ -115,7 +115,7 @@ def answers(design: Compiled, x: Tensor) -> Tensor:
         codes = torch.round(x / port.codes.scale) + port.codes.zero_point
         x = torch.clamp(codes, -128, 127).to(torch.int8)
     else:
-        x = x.to({"bf16": torch.bfloat16, "f16": torch.float16}[design.options.dtype])
+        x = x.to({"bf16": torch.bfloat16, "f16": torch.float16}.get(design.options.dtype, torch.float32))
     sets = [[from_torch(part)] for part in torch.split(x, BATCH)]
     found = [torch.from_numpy(to_float64(each[0], dtype)) for each in references(design, sets)]
     return torch.cat(found).reshape(len(x), -1).argmax(1)

@@ -55,7 +55,7 @@ MEANS = frozenset((aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default, at
 MOVING = frozenset(
     (aten.flatten.using_ints, aten.reshape.default, aten.view.default, aten.permute.default, aten.transpose.int)
     + (aten.squeeze.dim, aten.unsqueeze.default, aten.max_pool2d.default, aten.dropout.default, aten.clone.default)
-    + (aten.contiguous.default, aten.slice.Tensor, aten.select.int)
+    + (aten.contiguous.default, aten.slice.Tensor, aten.select.int, aten.unflatten.int)
 )
 """Operations whose results are values that they read, so that both have the same codes."""
 RECTIFIERS = frozenset(
