@@ -91,6 +91,10 @@ def search(
 
     Raises NoDesign, which says what came nearest.
     """
+    tell("read the model")
+    ((_, content),) = workers.answers("content", [tried[0].job])
+    if "content" not in content:
+        raise NoDesign(_without_designs(content), fix="compile the model with torch2hw MODEL, which says more")
     tell("predict cycles and estimate resources")
     for done, (number, answer) in enumerate(workers.answers("predict", [each.job for each in tried]), 1):
         counted(done, len(tried))
@@ -98,11 +102,15 @@ def search(
         if "predicted" in answer:
             candidate.predicted = answer["predicted"]
         else:
-            candidate.verdict = str(answer.get("error") or answer.get("died"))
+            candidate.verdict = _without_designs(answer)
     known = _without_twins([each for each in tried if each.predicted])
     if not known:
         raise NoDesign(tried[0].verdict, fix="compile the model with torch2hw MODEL, which says more")
     return _best(known, goal, workers, records, most, tell)
+
+
+def _without_designs(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("error") or answer.get("died"))
 
 
 def _without_twins(known: Sequence[Candidate]) -> list[Candidate]:

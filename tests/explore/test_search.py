@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,26 @@ def test_budgets_of_devices() -> None:
         part_budget("xc1")
 
 
+def test_a_refused_model_is_refused_before_any_design() -> None:
+    def refuses(task: str, job: Job) -> dict[str, Any]:
+        assert task == "content"
+        return {"error": "aten.fft_fft is unsupported"}
+
+    with pytest.raises(NoDesign, match="fft_fft is unsupported"):
+        workers = replace(WORKERS, asked=refuses)
+        search(candidates(BASE, [1, 2], ["f32"]), Goal({"lut": 9}), workers, Records(None), most=6)
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "nowhere.py", "--lut", "9"]) == 2
+    assert "nowhere.py: no such file" in capsys.readouterr().err
+
+
 def test_the_command_says_what_makes_the_answer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "search.py").touch()
     monkeypatch.setattr(execution, "here", lambda jobs: WORKERS)
     assert main(["search", "search.py", "--lut", "2000", "--clock-ns", "4", "--factors", "2,1", "-q", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -34,7 +34,12 @@ def answer(task: str, job: Job) -> dict[str, Any]:
 
 
 @pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, Job], dict[str, Any]]], None]:
+def workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Callable[[str, Job], dict[str, Any]]], None]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/net.py", "b/net.py", "refused.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
     def use(asked: Callable[[str, Job], dict[str, Any]]) -> None:
         monkeypatch.setattr(execution, "here", lambda jobs: Workers(lambda: ThreadPoolExecutor(jobs), asked))
 
@@ -163,3 +168,11 @@ def test_axes_keep_what_belongs_to_one_of_their_values() -> None:
 
 def test_names_of_models() -> None:
     assert grid.names(["a/net.py", "b/net.py", "zoo.models:tiny"]) == ["net 1", "net 2", "tiny"]
+
+
+def test_a_file_that_is_not_there_is_refused_before_any_point(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["sweep", "nowhere.py", "--partition", "1,2", "-o", str(tmp_path / "out")]) == 2
+    assert "nowhere.py: no such file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

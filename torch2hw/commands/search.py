@@ -48,6 +48,7 @@ def run(parsed: argparse.Namespace) -> int:
     from torch2hw.explore.grid import Job, names, values
     from torch2hw.explore.records import Records
     from torch2hw.explore.search import candidates, search
+    from torch2hw.frontend.model_file import check_exists
     from torch2hw.progress import Progress
 
     goal = _goal(parsed)
@@ -56,6 +57,7 @@ def run(parsed: argparse.Namespace) -> int:
         raise UsageError("search: unsupported with --schedule sequential", fix="leave it out")
     formats = _formats(parsed)
     factors = values("partition", parsed.factors)
+    check_exists(parsed.spec)
     job = Job(names([parsed.spec])[0], parsed.spec, str(Path.cwd()), base, parsed.model, tuple(parsed.input))
     tried = candidates(job, factors, formats)
     with Progress(parsed.quiet) as progress:

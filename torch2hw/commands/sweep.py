@@ -57,8 +57,11 @@ def run(parsed: argparse.Namespace) -> int:
         raise UsageError("--jobs with --scheduler", why="the cluster's workers decide", fix="leave one of the two out")
     from torch2hw.explore.measure import csv_text
     from torch2hw.explore.run_sweep import run_sweep
+    from torch2hw.frontend.model_file import check_exists
     from torch2hw.progress import Progress
 
+    for spec in parsed.specs:
+        check_exists(spec)
     with Progress(parsed.quiet) as progress:
         written = run_sweep(
             points,
