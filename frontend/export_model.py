@@ -138,7 +138,9 @@ def export_model(loaded: LoadedModel, refused: list[Torch2HWError]) -> ExportedM
             program = _export(flat, tensors, sources, place)
             _locate(program, flat.model, sources)
             program = _decompose(program, place)
-        refused += check_decomposed(program.graph, lambda node: _place(node, sources))
+        places = {each.location for each in refused}
+        later = list(check_decomposed(program.graph, lambda node: _place(node, sources)))
+        refused += [each for each in later if each.location not in places]
         changes = list(_check_state(program, place))
         if not refused:
             changes = changes or [*repeats(loaded.model, run, tensors, results, place)]
