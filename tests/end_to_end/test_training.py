@@ -70,7 +70,7 @@ def test_a_training_run_in_simulation(tmp_path: Path, capsys: pytest.CaptureFixt
     assert names[:4] == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert names[4:6] == ["optimizer.step", "optimizer.0.weight.exp_avg"]
     assert manifest["state"][0]["shape"] == [5, 3]
-    assert [manifest["inputs"][k]["name"] for k in range(2)] == ["input", "y"]
+    assert [manifest["inputs"][k]["name"] for k in range(2)] == ["input_1", "y"]
 
 
 @pytest.mark.parametrize(
