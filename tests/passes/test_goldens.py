@@ -34,7 +34,7 @@ def affine(linalg_text: str) -> Any:
         results = list(main.type.results)
         outputs = ["out"] if len(results) == 1 else [f"out{k}" for k in range(len(results))]
         program = SimpleNamespace(
-            module=module, inputs=ports(names, main.type.inputs), outputs=ports(outputs, results), weights={}
+            module=module, inputs=ports(names, main.type.inputs), outputs=ports(outputs, results), weights={}, states=()
         )
         return linalg_to_affine.lower(program, "top")  # type: ignore[arg-type]
 

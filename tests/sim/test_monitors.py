@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from torch2hw.cli import main
+from torch2hw.compiler import design_files
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
-from torch2hw.compiler.text_program import Text
 from torch2hw.frontend.load_model import load
 from torch2hw.sim.check import simulate_design
 from torch2hw.tools.errors import CheckError
@@ -76,7 +76,7 @@ def test_the_first_kernel_at_fault_is_named(model: Path, monkeypatch: pytest.Mon
     start = right.index(f"module net_matmul{number}_weights")
     wrong = right[:start] + right[start:].replace("memory[3] = 32'h", "memory[3] = ~32'h", 1)
     assert wrong != right
-    monkeypatch.setattr(Text, "text", lambda self, weights=True: wrong if weights else self.content)
+    monkeypatch.setattr(design_files, "fill_verilog", lambda verilog, table: wrong)
     with pytest.raises(CheckError) as caught:
         simulate_design(compiled, compiled.loaded.example_inputs).check()
     told = caught.value.why or ""
