@@ -47,7 +47,7 @@ def _keep_stdout_for_results() -> None:
         os.dup2(sys.stderr.fileno(), 1)
         buffering = 1 if sys.stdout.isatty() else -1
         encoding = sys.stdout.encoding  # one that lacks a character is no reason to fail
-        sys.stdout = open(results, "w", buffering, encoding, "backslashreplace")  # noqa: PTH123, SIM115
+        sys.stdout = open(results, "w", buffering, encoding, "backslashreplace", None, False)  # noqa: SIM115
 
 
 def _run(arguments: list[str]) -> int:
