@@ -20,31 +20,8 @@
 //
 // design.h, generated for each design, holds the functions that know its ports.
 
-#include "verilated.h"
-#include "Vdesign.h"
+#include "bench.h"
 #include "design.h"
-#if defined(TRACE_VCD)
-#include "verilated_vcd_c.h"
-using Trace = VerilatedVcdC;
-#elif defined(TRACE_FST)
-#include "verilated_fst_c.h"
-using Trace = VerilatedFstC;
-#endif
-
-#include <chrono>
-#include <cinttypes>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <random>
-#include <vector>
-
-// Verilator's own flushes the waveforms once more, and waits for ever for a file on a full disk.
-void vl_fatal(const char* file, int line, const char*, const char* message) {
-    std::printf("%s:%d: %s\n", file, line, message);
-    std::fflush(stdout);
-    std::_Exit(1);
-}
 
 struct Timeout {};
 
@@ -186,14 +163,6 @@ private:
     }
 };
 
-static std::vector<uint64_t> load(const char* file) {
-    std::ifstream in(file, std::ios::binary | std::ios::ate);
-    std::vector<uint64_t> words(static_cast<size_t>(in.tellg()) / sizeof(uint64_t));
-    in.seekg(0);
-    in.read(reinterpret_cast<char*>(words.data()), static_cast<std::streamsize>(words.size() * sizeof(uint64_t)));
-    return words;
-}
-
 static void play(Bench& bench, const std::vector<uint64_t>& script, std::vector<uint64_t>& results) {
     for (const uint64_t* at = script.data(); at < script.data() + script.size();) {
         switch (*at) {
@@ -211,7 +180,7 @@ static void play(Bench& bench, const std::vector<uint64_t>& script, std::vector<
 
 int main(int argc, char** argv) {
     if (argc < 5) return 2;
-    const std::vector<uint64_t> script = load(argv[1]);
+    const std::vector<uint64_t> script = words_of(argv[1]);
     VerilatedContext context;
     context.randReset(std::atoi(argv[3]));
     context.randSeed(std::atoi(argv[4]));
@@ -227,7 +196,5 @@ int main(int argc, char** argv) {
         return 3;
     }
     dut.final();
-    std::ofstream out(argv[2], std::ios::binary);
-    out.write(reinterpret_cast<const char*>(results.data()), static_cast<std::streamsize>(results.size() * sizeof(uint64_t)));
-    return out ? 0 : 2;
+    return write_words(argv[2], results);
 }

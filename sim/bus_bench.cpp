@@ -20,44 +20,12 @@
 //
 // design.h, generated for each design, holds its ports, LITE(name) and GMEM(name), its tensors and its registers.
 
-#include "verilated.h"
-#include "Vdesign.h"
-#if defined(TRACE_VCD)
-#include "verilated_vcd_c.h"
-using Trace = VerilatedVcdC;
-#elif defined(TRACE_FST)
-#include "verilated_fst_c.h"
-using Trace = VerilatedFstC;
-#endif
-
-#include <algorithm>
-#include <chrono>
-#include <cinttypes>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <deque>
-#include <fstream>
-#include <random>
-#include <vector>
-
-template <typename Port> void put(Port& port, const uint64_t* words) { port = static_cast<Port>(*words); }
-template <std::size_t N> void put(VlWide<N>& port, const uint64_t* words) {
-    for (std::size_t k = 0; k < N; ++k) port[k] = static_cast<uint32_t>(words[k / 2] >> (32 * (k % 2)));
-}
-template <typename Port> void get(const Port& port, uint64_t* words) { *words = port; }
-template <std::size_t N> void get(const VlWide<N>& port, uint64_t* words) {
-    for (std::size_t k = 0; k < N; ++k) words[k / 2] = (k % 2 ? words[k / 2] : 0) | static_cast<uint64_t>(port[k]) << (32 * (k % 2));
-}
-
+#include "bench.h"
 #include "design.h"
 
-// Verilator's own flushes the waveforms once more, and waits for ever for a file on a full disk.
-void vl_fatal(const char* file, int line, const char*, const char* message) {
-    std::printf("%s:%d: %s\n", file, line, message);
-    std::fflush(stdout);
-    std::_Exit(1);
-}
+#include <algorithm>
+#include <cstring>
+#include <deque>
 
 constexpr unsigned TENSORS = INPUT_COUNT + OUTPUT_COUNT;
 constexpr uint64_t BEAT_BYTES = DATA_BITS / 8, PAGE = 4096, RESET_CYCLES = 3;
@@ -354,10 +322,7 @@ private:
 
 int main(int argc, char** argv) {
     if (argc < 5) return 2;
-    std::ifstream in(argv[1], std::ios::binary | std::ios::ate);
-    std::vector<uint64_t> script(static_cast<size_t>(in.tellg()) / sizeof(uint64_t));
-    in.seekg(0);
-    in.read(reinterpret_cast<char*>(script.data()), static_cast<std::streamsize>(script.size() * sizeof(uint64_t)));
+    const std::vector<uint64_t> script = words_of(argv[1]);
     const uint64_t runs = script.at(0), budget = script.at(1);
     uint64_t words = 0;
     for (unsigned k = 0; k < INPUT_COUNT; ++k) words += BEATS[k] * BEAT_WORDS;
@@ -437,7 +402,5 @@ int main(int argc, char** argv) {
     results.push_back(since);
     results.push_back(cycles);
     results.insert(results.end(), intervals.begin(), intervals.end());
-    std::ofstream out(argv[2], std::ios::binary);
-    out.write(reinterpret_cast<const char*>(results.data()), static_cast<std::streamsize>(results.size() * sizeof(uint64_t)));
-    return out ? 0 : 2;
+    return write_words(argv[2], results);
 }

@@ -8,19 +8,18 @@ steady state. The bench is bus_bench.cpp.
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from torch2hw.analysis.stored_arrays import Array
+from torch2hw.sim.beat_bench import play_script
 from torch2hw.sim.bus_bench_header import bus_header
 from torch2hw.sim.buses import BusManifest
-from torch2hw.sim.simulation import RESET_MODES, Conditions, Simulation, play
+from torch2hw.sim.simulation import Conditions, Simulation
 from torch2hw.sim.streams import beat_words, tensor_of
-from torch2hw.sim.verilator import HERE, BenchKind, build
+from torch2hw.sim.verilator import HERE, BenchKind
 
 BENCH = BenchKind(HERE / "bus_bench.cpp", bus_header, (HERE / "bus_bench_header.py",))
 FROM_LAST_BEAT = 4  # cycles from the last beat of the inputs to the first one of an output, without the run's own
@@ -46,18 +45,8 @@ def simulate_bus(
     for stored in input_sets:
         pairs = zip(manifest.inputs, stored, strict=True)
         script += [beat_words(tensor.port.to_beats(array)) for tensor, array in pairs]
-    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
-        work, started = Path(folder), time.monotonic()
-        fast = conditions.builds_fast(manifest, 2 * runs + 8)
-        program = build(
-            directory, manifest, conditions.trace_format, fast, trace_depth=conditions.trace_depth, bench=BENCH
-        )
-        built = time.monotonic()
-        np.concatenate(script).astype("<u8").tofile(work / "script")
-        state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
-        play([program, work / "script", work / "results", *state], directory, conditions.trace, progress)
-        answers = np.fromfile(work / "results", "<u8").astype(np.uint64)
-    ended = time.monotonic()
+    played = play_script(BENCH, directory, manifest, script, 2 * runs + 8, conditions, progress)
+    answers = played.answers
     outputs: list[list[Array]] = []
     at = 0
     for _ in range(runs):
@@ -70,5 +59,5 @@ def simulate_bus(
     own = since_inputs - FROM_LAST_BEAT - (first_groups - 1)
     cycles = own if manifest.inputs else of_run - manifest.run_cycles + manifest.latency_cycles
     return Simulation(
-        outputs, [[cycles]], built - started, ended - built, intervals=tuple(intervals), run_cycles=of_run
+        outputs, [[cycles]], played.build_seconds, played.run_seconds, intervals=tuple(intervals), run_cycles=of_run
     )

@@ -16,41 +16,8 @@
 //
 // design.h, generated for each design, holds the functions that know its ports.
 
-#include "verilated.h"
-#include "Vdesign.h"
-#if defined(TRACE_VCD)
-#include "verilated_vcd_c.h"
-using Trace = VerilatedVcdC;
-#elif defined(TRACE_FST)
-#include "verilated_fst_c.h"
-using Trace = VerilatedFstC;
-#endif
-
-#include <chrono>
-#include <cinttypes>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <random>
-#include <vector>
-
-template <typename Port> void put(Port& port, const uint64_t* words) { port = static_cast<Port>(*words); }
-template <std::size_t N> void put(VlWide<N>& port, const uint64_t* words) {
-    for (std::size_t k = 0; k < N; ++k) port[k] = static_cast<uint32_t>(words[k / 2] >> (32 * (k % 2)));
-}
-template <typename Port> void get(const Port& port, uint64_t* words) { *words = port; }
-template <std::size_t N> void get(const VlWide<N>& port, uint64_t* words) {
-    for (std::size_t k = 0; k < N; ++k) words[k / 2] = (k % 2 ? words[k / 2] : 0) | static_cast<uint64_t>(port[k]) << (32 * (k % 2));
-}
-
+#include "bench.h"
 #include "design.h"
-
-// Verilator's own flushes the waveforms once more, and waits for ever for a file on a full disk.
-void vl_fatal(const char* file, int line, const char*, const char* message) {
-    std::printf("%s:%d: %s\n", file, line, message);
-    std::fflush(stdout);
-    std::_Exit(1);
-}
 
 struct Source {
     const uint64_t* beats;
@@ -64,10 +31,7 @@ struct Sink {
 
 int main(int argc, char** argv) {
     if (argc < 5) return 2;
-    std::ifstream in(argv[1], std::ios::binary | std::ios::ate);
-    std::vector<uint64_t> script(static_cast<size_t>(in.tellg()) / sizeof(uint64_t));
-    in.seekg(0);
-    in.read(reinterpret_cast<char*>(script.data()), static_cast<std::streamsize>(script.size() * sizeof(uint64_t)));
+    const std::vector<uint64_t> script = words_of(argv[1]);
     const uint64_t packets = script.at(0), budget = script.at(1);
     VerilatedContext context;
     context.randReset(std::atoi(argv[3]));
@@ -168,7 +132,5 @@ int main(int argc, char** argv) {
         results.insert(results.end(), sink.ends.begin(), sink.ends.end());
     }
     results.push_back(INPUT_COUNT ? accepted : RESET_CYCLES - 1);
-    std::ofstream out(argv[2], std::ios::binary);
-    out.write(reinterpret_cast<const char*>(results.data()), static_cast<std::streamsize>(results.size() * sizeof(uint64_t)));
-    return out ? 0 : 2;
+    return write_words(argv[2], results);
 }

@@ -8,18 +8,17 @@ whole as many cycles later as it has groups before its last one.
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from torch2hw.analysis.stored_arrays import Array, Words
-from torch2hw.sim.simulation import RESET_MODES, Conditions, Simulation, play
+from torch2hw.sim.beat_bench import play_script
+from torch2hw.sim.simulation import Conditions, Simulation
 from torch2hw.sim.stream_bench_header import stream_header
 from torch2hw.sim.streams import StreamManifest, StreamPort, beat_words, tensor_of, wrong_beats
-from torch2hw.sim.verilator import HERE, BenchKind, build
+from torch2hw.sim.verilator import HERE, BenchKind
 
 BENCH = BenchKind(HERE / "stream_bench.cpp", stream_header, (HERE / "stream_bench_header.py",))
 MIN_PACKETS = 5  # for a steady state
@@ -45,18 +44,8 @@ def simulate_streams(
     script = [np.array([packets, _budget(manifest)], np.uint64)]
     for number, port in enumerate(manifest.inputs):
         script += [beat_words(port.to_beats(input_sets[k % len(input_sets)][number])) for k in range(packets)]
-    with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
-        work, started = Path(folder), time.monotonic()
-        fast = conditions.builds_fast(manifest, packets)
-        program = build(
-            directory, manifest, conditions.trace_format, fast, trace_depth=conditions.trace_depth, bench=BENCH
-        )
-        built = time.monotonic()
-        np.concatenate(script).astype("<u8").tofile(work / "script")
-        state = [str(RESET_MODES[conditions.state]), str(conditions.seed)]
-        play([program, work / "script", work / "results", *state], directory, conditions.trace, progress)
-        answers = np.fromfile(work / "results", "<u8").astype(np.uint64)
-    ended = time.monotonic()
+    played = play_script(BENCH, directory, manifest, script, packets, conditions, progress)
+    answers = played.answers
     outputs, at = [], 0
     for port in manifest.outputs:
         size = port.beats * (-(-port.data_bits // 64) + 2)
@@ -66,7 +55,7 @@ def simulate_streams(
     cycles = int(marks[0, 0]) - int(answers[-1]) - FROM_LAST_BEAT - (first_groups - 1)
     intervals = tuple(int(ends[-1] - ends[-2]) for ends in marks)
     by_set = [[packets_of[number] for packets_of in outputs] for number in range(len(input_sets))]
-    return Simulation(by_set, [[cycles]], built - started, ended - built, intervals=intervals)
+    return Simulation(by_set, [[cycles]], played.build_seconds, played.run_seconds, intervals=intervals)
 
 
 def _budget(manifest: StreamManifest) -> int:

