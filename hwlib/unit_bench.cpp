@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <vector>
-#include <immintrin.h>
+#include <xmmintrin.h>
 
 enum Operation { ADD, SUB, MUL, DIV, SQRT, FMA, COMPARE, MAXIMUM, MINIMUM, MAXNUM, MINNUM, FROM_SIGNED, FROM_UNSIGNED,
                  TO_SIGNED, TO_UNSIGNED, CONVERT, FLOOR, CEIL, TRUNC, ROUND, ROUNDEVEN, NEG, ABS, RECIPROCAL, REMAINDER };
