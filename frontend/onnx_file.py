@@ -7,7 +7,8 @@ the node, or its outputs if it has no name.
 What the model computes is what onnxruntime computes, with its own optimisations off; results are compared with that.
 torch-mlir converts operators of version 17 best: other files are converted first, where ONNX's own converter can.
 
-Refuses: `model-file` (no valid ONNX file), `unsupported-operation` (`onnx_graph`), and what `graph_inputs` does.
+Refuses: `model-file` (no valid ONNX file), `unsupported-operation` (`onnx_steps`, `onnx_graph`), and what
+`graph_inputs` does.
 """
 
 from __future__ import annotations

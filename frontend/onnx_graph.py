@@ -1,16 +1,13 @@
-"""An ONNX graph → a graph of ATen operations, by torch-mlir's conversion of ONNX.
+"""An ONNX graph → a graph of ATen operations, from what torch-mlir made of the file (`onnx_steps`).
 
-torch-mlir knows what each ONNX operator of each version means in ATen's operations. Its result, in the Torch dialect,
-is built again as an FX graph: from there on an ONNX file is a model like any other, decomposed, exported and lowered by
-the same code.
-
-Before:  torch.operator "onnx.Gemm"(%x, %w, %b) {transB = 1}            of the file, node 1
-After:   %t = aten.transpose.int(%w, 0, 1) ; aten.addmm …               as FX nodes at "model.onnx":1
-
-Weights travel beside the text, as in `weights`. Loops of a fixed number of rounds are unrolled, branches on constants
+The operations of the Torch dialect become an FX graph: from there on an ONNX file is a model like any other,
+decomposed, exported and lowered by the same code. Loops of a fixed number of rounds are unrolled, branches on constants
 decided; arithmetic on sizes is done here.
 
-Refuses: `unsupported-operation`, an operator that torch-mlir does not convert.
+Before:  %t = torch.aten.transpose.int %w, 0, 1 ; torch.aten.addmm …    the steps of node 1
+After:   aten.transpose.int(w, 0, 1) ; aten.addmm …                     as FX nodes at "model.onnx":1
+
+Refuses: `unsupported-operation`, an operation that PyTorch does not have in this form.
 """
 
 from __future__ import annotations
@@ -22,23 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 import torch.ao.quantization.fx._decomposed  # quantized_decomposed
 from torch import fx
-from torch_mlir import ir
-from torch_mlir.dialects import torch as torch_dialect
-from torch_mlir.extras import onnx_importer
-from torch_mlir.passmanager import PassManager
 
 from torch2hw.frontend.onnx_functions import average_pool
-from torch2hw.frontend.refusals import UnsupportedOperation
-from torch2hw.tools.errors import Torch2HWError, raise_all
+from torch2hw.frontend.onnx_steps import Held, Region, Step, steps_of, unconverted
 from torch2hw.tools.isolate import run_native
-
-TO_TORCH = "builtin.module(inline,symbol-dce,func.func(convert-torch-onnx-to-torch),canonicalize,cse)"
-MIN_NAMED_ELEMENTS = 33
-"""Tensors of fewer elements are written in the text: they may be shapes, axes, scales that are looked into."""
 
 SCALAR_TYPES = {
     0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.int64, 5: torch.float16, 6: torch.float32,
@@ -85,29 +72,6 @@ Value = Any
 
 
 @dataclass(frozen=True)
-class Step:
-    """An operation of the Torch dialect as plain data: values by number, attributes as Python objects."""
-
-    name: str
-    operands: tuple[int, ...]
-    results: tuple[int, ...]
-    attribute: Any
-    node: int
-    """The ONNX node that it comes from, counted from 1; 0 if none."""
-    kind: str = ""
-    """The type of its first result."""
-    regions: tuple[Region, ...] = ()
-
-
-@dataclass(frozen=True)
-class Region:
-    """A block of steps; the last one ends it."""
-
-    arguments: tuple[int, ...]
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
 class Codes:
     """A quantised tensor: its integers, and the scale and zero point of all, or of each index of dimension `axis`."""
 
@@ -116,116 +80,6 @@ class Codes:
     zero_point: Value
     dtype: torch.dtype
     axis: int | None = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """A tensor that stays beside the text."""
-
-    name: str
-
-
-class _Importer(onnx_importer.NodeImporter):  # type: ignore[misc]
-    """torch-mlir's importer, with large tensors by name."""
-
-    def import_initializer(self, initializer: Any, extern_name: str | None = None) -> Any:
-        name = extern_name or initializer.name
-        if int(np.prod(initializer.dims)) < MIN_NAMED_ELEMENTS:
-            return super().import_initializer(initializer, extern_name)
-        kind = self._cc.tensor_proto_to_builtin_type(initializer)
-        with ir.InsertionPoint(self._b), ir.Location.name(name):
-            made = ir.Operation.create(
-                "torch.operator",
-                results=[self._cc.tensor_proto_to_type(initializer)],
-                attributes={
-                    "name": ir.StringAttr.get("onnx.Constant"),
-                    "torch.onnx.value": ir.Attribute.parse(f"dense_resource<held_{name.encode().hex()}> : {kind}"),
-                },
-            )
-        self._nv_map[name] = made.result
-        return made.result
-
-
-def steps_of(serialised: bytes) -> Region:
-    """The steps of an ONNX model whose shapes are inferred. Raises UnsupportedOperation, without places."""
-    import onnx
-
-    model = onnx.load_from_string(serialised)
-    for number, node in enumerate(model.graph.node, 1):
-        node.name = f"node {number}"
-    context = ir.Context()
-    torch_dialect.register_dialect(context)
-    info = onnx_importer.ModelInfo(model)
-    module = info.create_module(context=context).operation
-    importer = _Importer.define_function(info.main_graph, module)
-    importer.import_all()
-    with context:
-        diagnostics: list[str] = []
-        try:
-            PassManager.parse(TO_TORCH).run(module)
-        except ir.MLIRError as error:
-            diagnostics = [str(each.location) for each in error.error_diagnostics]
-            raise_all([_unconverted(int(n)) for text in diagnostics for n in re.findall(r'"node (\d+)"', text)])
-            raise
-    (function,) = module.regions[0].blocks[0].operations
-    return _region(function.regions[0].blocks[0], {})
-
-
-def _unconverted(number: int) -> Torch2HWError:
-    return UnsupportedOperation(
-        "is unsupported",
-        location=("", number),
-        why="torch-mlir has no conversion of this operator with these attributes and types",
-        fix="express the model without it",
-    )
-
-
-def _region(block: Any, numbers: dict[Any, int]) -> Region:
-    def number(value: Any) -> int:
-        return numbers.setdefault(value, len(numbers))
-
-    arguments = tuple(number(argument) for argument in block.arguments)
-    steps = []
-    for operation in block.operations:
-        operation = operation.operation
-        place = re.search(r'"node (\d+)"', str(operation.location))
-        steps.append(
-            Step(
-                operation.name,
-                tuple(number(operand) for operand in operation.operands),
-                tuple(number(result) for result in operation.results),
-                _attribute(operation),
-                int(place.group(1)) if place else 0,
-                str(operation.results[0].type) if len(operation.results) else "",
-                tuple(_region(each.blocks[0], numbers) for each in operation.regions),
-            )
-        )
-    return Region(arguments, tuple(steps))
-
-
-def _attribute(operation: Any) -> Any:
-    attributes = operation.attributes
-    if operation.name == "torch.operator":
-        return ir.StringAttr(attributes["name"]).value
-    if "value" not in attributes:
-        return None
-    value = attributes["value"]
-    if operation.name == "torch.vtensor.literal":
-        return _tensor(value, str(operation.results[0].type))
-    return value.value
-
-
-def _tensor(value: Any, kind: str) -> Any:
-    text = str(value)
-    held = re.match(r"dense_resource<held_(\w+)>", text)
-    if held is not None:
-        return Held(bytes.fromhex(held.group(1)).decode())
-    shape = ir.ShapedType(value.type).shape
-    element = str(ir.ShapedType(value.type).element_type)
-    splat = value.is_splat
-    array = np.array(value.get_splat_value().value) if splat and element in ("i1", "ui8") else np.array(value)
-    types = {"i1": np.bool_, "bf16": np.float32}
-    return np.broadcast_to(array, shape).astype(types.get(element, array.dtype)).copy()
 
 
 @dataclass
@@ -279,7 +133,7 @@ class _Builder:
         if name in QUANTISED:
             return [self._quantised(step, name, given)]
         if any(isinstance(each, Codes) for each in given):
-            raise _unconverted(step.node)
+            raise unconverted(step.node)
         if name in ON_CONSTANTS and not any(isinstance(each, fx.Node) for each in _leaves(given)):
             return [ON_CONSTANTS[name](*given)]
         return self._call(step, name, given)
@@ -298,7 +152,7 @@ class _Builder:
             return Codes(integers, scale, zero, INTEGERS[match.group(0)], axis[0] if axis else None)
         codes = given[0]
         if not isinstance(codes, Codes):
-            raise _unconverted(step.node)
+            raise unconverted(step.node)
         if name == "aten.int_repr":
             return codes.integers
         if isinstance(codes.integers, torch.Tensor) and codes.dtype == torch.int32:  # biases, whose sums are floats
@@ -318,13 +172,13 @@ class _Builder:
     def _loop(self, step: Step, given: list[Value], values: dict[int, Value]) -> list[Value]:
         rounds, going, *carried = given
         if isinstance(rounds, fx.Node) or going is not True:
-            raise _unconverted(step.node)
+            raise unconverted(step.node)
         (body,) = step.regions
         for number in range(rounds):
             inside = dict(values) | dict(zip(body.arguments, (number, *carried), strict=True))
             going, *carried = self.run(body, inside)
             if going is not True:
-                raise _unconverted(step.node)
+                raise unconverted(step.node)
         return carried
 
     def _call(self, step: Step, name: str, given: list[Value]) -> Sequence[Value]:
@@ -333,10 +187,10 @@ class _Builder:
         packet = getattr(getattr(torch.ops, namespace), packet_name, None)
         target = ATEN.get(rest) if namespace == "prims" else getattr(packet, overload or "default", None)
         if target is None or not isinstance(target, torch._ops.OpOverload):
-            raise _unconverted(step.node)
+            raise unconverted(step.node)
         called = _by_schema(target, given)
         if called is None:
-            raise _unconverted(step.node)
+            raise unconverted(step.node)
         target, arguments, keywords = called
         if not any(isinstance(each, fx.Node) for each in _leaves(given)):
             found = target(*arguments, **keywords)
