@@ -20,7 +20,7 @@ SUBNORMALS = ("flush", "keep")
 SCHEDULES = ("static", "sequential")
 BANKINGS = ("dimension", "naive")
 CONTROLS = ("shared", "arms")
-QUANTISATIONS = ("int8", "int8:per-tensor")
+QUANTISATIONS = ("int8", "int8:per-tensor", "int4", "int4:per-tensor")
 PORTS = ("float", "int8")
 SUMS = ("float", "block")
 INTERFACES = {"mem": None, "axis": 32, "axi": 64}
@@ -49,8 +49,8 @@ class Options:
     steps of a recurrence are rounds of one step's kernels.
     `fast_math`: a division by a constant is a product with its rounded reciprocal, up to 1 ulp off; integers computed
     from it may differ from PyTorch's.
-    `quantize`: the model is quantised first: `int8`, or `int8:per-tensor`, with one scale for all channels of a weight;
-    None compiles it as it is.
+    `quantize`: the model is quantised first: `int8`, or `int4`, weights of 4 bits and activations of 8; with
+    `:per-tensor` a weight has one scale for all channels; None compiles it as it is.
     `calibrate`: a .npz file of inputs to watch the model on; None: the example inputs and random ones.
     `keep_float`: names of layers that stay in floats.
     `io`: what the ports of a quantised model hold: `float`, or `int8`, codes; None: codes where it is quantised here.

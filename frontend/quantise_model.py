@@ -39,7 +39,7 @@ class QuantiseOptions(Protocol):
 
     @property
     def quantize(self) -> str | None:
-        """`int8` or `int8:per-tensor`; None leaves the model in floats."""
+        """`int8` or `int4`, with `:per-tensor` or without; None leaves the model in floats."""
 
     @property
     def calibrate(self) -> str | None:
@@ -76,6 +76,7 @@ def quantised(loaded: LoadedModel, options: QuantiseOptions) -> Quantised | None
 
 def _converted(loaded: LoadedModel, options: QuantiseOptions) -> LoadedModel:
     """The model, quantised."""
+    assert options.quantize is not None
     if importlib.util.find_spec("torchao") is None:
         raise UsageError(
             f"--quantize {options.quantize}: torchao is not installed", why="it quantises PyTorch's models", fix=INSTALL
@@ -88,7 +89,8 @@ def _converted(loaded: LoadedModel, options: QuantiseOptions) -> LoadedModel:
 
         from torch2hw.frontend.quantizer import Int8Quantizer
 
-        quantizer = Int8Quantizer(sets[0], options.quantize == "int8:per-tensor", kept)
+        weights, _, scales = options.quantize.partition(":")
+        quantizer = Int8Quantizer(sets[0], scales == "per-tensor", kept, int(weights.removeprefix("int")))
         try:
             exported = torch.export.export(loaded.model, loaded.example_inputs).module()
             prepared = prepare_pt2e(exported, quantizer)

@@ -2,7 +2,8 @@
 
 | tensor                                              | codes                                                      |
 |-----------------------------------------------------|------------------------------------------------------------|
-| weights of linear layers, convolutions and products | -127 … 127, symmetric, a scale for each output channel     |
+| weights of linear layers, convolutions and products | -127 … 127, symmetric, a scale for each output channel;    |
+|                                                     | -7 … 7 in 4 bits                                           |
 | what these, matrix products, sums and means read and give | -128 … 127, a scale and a zero point                 |
 | what only moves values or takes the largest         | the codes of what it reads                                 |
 | biases, and all other operations                    | floats                                                     |
@@ -66,11 +67,12 @@ RECTIFIERS = frozenset(
 @dataclass
 class Int8Quantizer(Quantizer):  # type: ignore[misc]
     """`per_tensor`: one scale for all output channels of a weight. `kept` are names of layers that stay in floats, with
-    all inside them. `example` are arguments of the model."""
+    all inside them. `example` are arguments of the model. `weight_bits`: 8 or 4."""
 
     example: tuple[Any, ...]
     per_tensor: bool = False
     kept: Sequence[str] = ()
+    weight_bits: int = 8
 
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
         """Annotates every node that is to be quantised."""
@@ -122,11 +124,12 @@ class Int8Quantizer(Quantizer):  # type: ignore[misc]
         observer, scheme = PerChannelMinMaxObserver, torch.per_channel_symmetric
         if self.per_tensor:
             observer, scheme = MinMaxObserver, torch.per_tensor_symmetric
+        most = (1 << (self.weight_bits - 1)) - 1
         return QuantizationSpec(
             torch.int8,
             observer.with_args(eps=SMALLEST_SCALE),
-            -127,
-            127,
+            -most,
+            most,
             scheme,
             None if self.per_tensor else axis,
         )

@@ -124,7 +124,7 @@ class Emitter:
         if operand.op == "const":
             top = operand.value >> (operand.width - 1) if signed else 0
             return self.constant((operand.value - (top << operand.width)) & ((1 << width) - 1), width)
-        wide = f"%{self.prefix}x{len(self.lines)}"
+        wide = f"%{self.prefix}wide{len(self.lines)}"  # no port is called that
         high = self.constant(0, extra)
         if signed:
             high = f"{wide}_sign"

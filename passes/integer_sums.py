@@ -14,6 +14,7 @@ why: a product of codes is one DSP and their sum a plain adder, of one cycle: a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from torch2hw.analysis.integer_bounds import Bounds
 from torch2hw.analysis.quantised_values import Decoded, decoded, made_by, number
 from torch2hw.analysis.unit_binding import unit_of
 from torch2hw.dialects.loops import (
+    Buffer,
     Carried,
     Constant,
     Kernel,
@@ -35,7 +37,7 @@ from torch2hw.dialects.loops import (
     Statement,
     operand_names,
 )
-from torch2hw.dialects.number_types import integer_for, number_type
+from torch2hw.dialects.number_types import NumberType, integer_for, number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.substitution import substitute_stage
 from torch2hw.hwlib import Library
@@ -59,7 +61,8 @@ class IntegerSums:
         """The program; and which kernels have sums of integers, and of how many bits."""
         models: dict[str, str] = {}
         fresh = FreshNames({buffer.name for buffer in program.buffers()})
-        kernels = [rewritten(kernel, context.library, fresh, models) for kernel in program.kernels]
+        bits = weight_bits(program.kernels)
+        kernels = [rewritten(kernel, context.library, fresh, models, bits) for kernel in program.kernels]
         changed = [
             f"{new.name}: {new.stages[0].carried[0].type}"
             for new, old in zip(kernels, program.kernels, strict=True)
@@ -80,8 +83,35 @@ class Sum:
     bias: Known
 
 
-def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, models: dict[str, str]) -> Kernel:
-    """`kernel` with a sum of integers, or itself; the software models of its units are added to `models`, by name."""
+def weight_bits(kernels: Iterable[Kernel]) -> int:
+    """The bits of weights, as many as the widest of the program needs: kernels take turns with units of one width."""
+    bits = [2]
+    for kernel in kernels:
+        found = sum_of(kernel)
+        position = None if found is None else weights_of(found, kernel)
+        if found is None or position is None:
+            continue
+        load = made_by(kernel)[found.terms[position].code]
+        if isinstance(load, Load) and _is_plain(found.terms[position]):
+            bits.append(_narrowest(load.buffer).bits)
+    return max(bits)
+
+
+def _is_plain(term: Decoded) -> bool:
+    """Whether the codes are the numbers, but for a scale."""
+    return term.zero == 0 and term.signed
+
+
+def _narrowest(buffer: Buffer) -> NumberType:
+    """The fewest bits that hold a signed constant's elements."""
+    assert buffer.data is not None
+    values = number_type(buffer.value_type).values_of(buffer.data)
+    return integer_for(int(values.min()), int(values.max()))
+
+
+def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, models: dict[str, str], bits: int) -> Kernel:
+    """`kernel` with a sum of integers, or itself; the software models of its units are added to `models`, by name.
+    `bits` are those of weights."""
     found = sum_of(kernel)
     if found is None or len(kernel.stages) < 2:
         return kernel
@@ -91,7 +121,7 @@ def rewritten(kernel: Kernel, library: Library, fresh: FreshNames, models: dict[
     kind = integer_for(least, greatest)
     if kind.bits > MAX_BITS:
         return kernel
-    body = _Integers(kernel, found.carried.next, kind.name, fresh)
+    body = _Integers(kernel, found.carried.next, kind.name, fresh, bits)
     keeps_zero = weights is not None or len(found.terms) == 1
     values = [
         body.weight(term) if weights == position else body.factor(term, keeps_zero)
@@ -176,12 +206,14 @@ def bounds_of(found: Sum, weights: int | None, kernel: Kernel) -> Bounds:
 
 @dataclass
 class _Integers:
-    """The statements of the new sum; their names begin with `stem`. `dtype` is the sum's type."""
+    """The statements of the new sum; their names begin with `stem`. `dtype` is the sum's type; of weights are
+    `weight_bits`."""
 
     kernel: Kernel
     stem: str
     dtype: str
     fresh: FreshNames
+    weight_bits: int
     statements: list[Statement] = field(default_factory=list)
 
     def operation(self, suffix: str, dtype: str, name: str, *operands: Statement) -> Operation:
@@ -199,16 +231,27 @@ class _Integers:
         return self.operation(f"{value.result}_as_{dtype}", dtype, name, value)
 
     def weight(self, term: Decoded) -> Load:
-        """The constant, without its zero point, in a memory of its own where it has one."""
+        """The constant, without its zero point and in fewer bits: in a memory of its own where it has them."""
         load = made_by(self.kernel)[term.code]
         assert isinstance(load, Load) and load.buffer.data is not None
-        if term.zero == 0 and term.signed:
-            return load
+        if _is_plain(term):
+            return load if number_type(load.type).bits <= self.weight_bits else self._narrowed(load)
         values = number_type(load.type if term.signed else UNSIGNED).values_of(load.buffer.data)
         steps = values.astype(np.int64) - term.zero
         kind = integer_for(int(steps.min()), int(steps.max()))
         name = self.fresh(f"{load.buffer.name}_steps")
         buffer = replace(load.buffer, name=name, dtype=kind.name, data=kind.bits_of(steps))
+        made = replace(load, result=f"{self.stem}_weight", type=kind.name, buffer=buffer)
+        self.statements.append(made)
+        return made
+
+    def _narrowed(self, load: Load) -> Load:
+        """A load of the same numbers, stored in `weight_bits`."""
+        kind = number_type(f"i{self.weight_bits}")
+        assert load.buffer.data is not None
+        values = number_type(load.type).values_of(load.buffer.data)
+        name = self.fresh(f"{load.buffer.name}_narrow")
+        buffer = replace(load.buffer, name=name, dtype=kind.name, data=kind.bits_of(values))
         made = replace(load, result=f"{self.stem}_weight", type=kind.name, buffer=buffer)
         self.statements.append(made)
         return made

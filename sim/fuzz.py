@@ -32,7 +32,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from torch2hw.compiler.options import DTYPES, SUMS, Options
+from torch2hw.compiler.options import DTYPES, QUANTISATIONS, SUMS, Options
 from torch2hw.sim.fuzz_models import MAX_LAYERS, kinds, source
 from torch2hw.sim.simulation import Conditions
 from torch2hw.tools.errors import CheckError, InternalError, Torch2HWError
@@ -110,7 +110,7 @@ def _quantised(options: Options, text: str, rng: random.Random) -> Options:
     layers = re.findall(r"self\.(l\d+) = nn\.", text)
     return replace(
         options,
-        quantize=rng.choice(("int8", "int8", "int8:per-tensor")),
+        quantize=rng.choice(("int8", *QUANTISATIONS)),
         io=rng.choice((None, None, "float")),
         keep_float=(rng.choice(layers),) if layers and rng.random() < 0.2 else (),
         paired_products=rng.random() < 0.8,

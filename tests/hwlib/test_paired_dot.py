@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,10 @@ def test_in_hardware(tmp_path: Path) -> None:
     unit, random = unit_of(4), np.random.default_rng(0)
     columns = [random.integers(-128, 128, 3000) for _ in range(12)]
     np.testing.assert_array_equal(as_hardware(unit, words(columns, unit), tmp_path), expected(columns))
+
+
+def test_values_of_a_module_are_defined_once() -> None:
+    """Ports are called x0, x1 …: a sign extension must not be."""
+    text = unit_of(8, "i4").definition()
+    defined = re.findall(r"(?:in |^\s*)(%\w+)(?= =|:)", text, re.MULTILINE)
+    assert "%x7" in defined and len(defined) == len(set(defined))

@@ -82,6 +82,16 @@ def test_precisions_of_the_file(tmp_path: Path) -> None:
     assert design.manifest([], [])["outputs"][0]["dtype"] == "f32"
 
 
+def test_weights_of_four_bits(tmp_path: Path) -> None:
+    """Packed words: four bits each, in one width for all layers; the codes at the ports have eight."""
+    design, _ = made(tmp_path, quantize="int4", partition=2)
+    weights = {buffer.dtype for buffer in design.reference.buffers() if buffer.storage.is_read_only}
+    assert "i4" in weights and "i8" not in weights
+    assert {port["width"] for port in design.manifest([], [])["inputs"]} == {8}
+    assert not any(name.endswith("f") for name in operations(design)), "nothing is computed in floats"
+    assert apart(design) <= 1
+
+
 @pytest.mark.parametrize("shape", [(2, 2, 6, 6), (5, 2, 6, 6), (3, 2, 2, 6, 6)])
 def test_calibration_data(shape: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from torch2hw.frontend.quantise_model import calibration_sets

@@ -106,7 +106,9 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
         help="x / c is x * (1/c) for a constant c: smaller, up to 1 ulp off, and floor or == of it may differ",
     )
     parser.add_argument(
-        "--quantize", metavar="HOW", help="quantise the model first: int8, or int8:per-tensor, one scale a weight"
+        "--quantize",
+        metavar="HOW",
+        help="quantise the model first: int8, or int4, weights of 4 bits; with :per-tensor, a weight has one scale",
     )
     parser.add_argument("--calibrate", metavar="FILE.npz", help="inputs to quantise the model with, by name")
     parser.add_argument(
