@@ -15,7 +15,7 @@ from torch import nn
 from torch2hw.analysis.reference import Reference
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
-from torch2hw.frontend.load_model import LoadedModel
+from torch2hw.frontend.load_model import LoadedModel, load
 from torch2hw.frontend.locations import Sources
 
 
@@ -115,3 +115,28 @@ def test_values(function: Callable[..., Any]) -> None:
     results = Reference(program.text()).run([x.numpy()])
     for result, wanted in zip(results, expected if isinstance(expected, tuple) else (expected,), strict=True):
         np.testing.assert_array_equal(result.view(wanted.numpy().dtype), wanted.numpy())
+
+
+TURNED = """
+#in = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#out = affine_map<(d0, d1, d2) -> (d2, d0, d1)>
+func.func @turned(%x: tensor<2x3x4xf32>) -> tensor<4x2x3xf32> {
+  %e = tensor.empty() : tensor<4x2x3xf32>
+  %0 = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : tensor<2x3x4xf32>) outs(%e : tensor<4x2x3xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  } -> tensor<4x2x3xf32>
+  return %0 : tensor<4x2x3xf32>
+}
+"""
+
+
+def test_a_result_whose_dimensions_are_turned(tmp_path: Path) -> None:
+    """As files of `.mlir` may have them: torch-mlir turns what is read, not what is written."""
+    (tmp_path / "turned.mlir").write_text(TURNED)
+    model = load(str(tmp_path / "turned.mlir"))
+    program = compile_model(model, Options(), stop_at="affine", stop_after="linalg-to-affine").at("affine")
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    (result,) = Reference(program.text()).run([x])
+    np.testing.assert_array_equal(result.view(np.float32), x.transpose(2, 0, 1))
