@@ -120,6 +120,6 @@ class QuantisationFailed(Torch2HWError):
 
 
 class UntrainableModel(Torch2HWError):
-    """The model has nothing to train, or its output is none that a loss takes."""
+    """The model has nothing to train, draws random numbers, or its output is none that a loss takes."""
 
     code = "untrainable-model"

@@ -28,7 +28,10 @@ def read_batches(path: Path, step: TrainingStep, steps: int) -> list[list[torch.
     shown = [ONLY_INPUT if len(step.inputs) == 1 else name for name in step.inputs] + [TARGET]
     missing = [known for name, known in zip(names, shown, strict=True) if name not in (arrays or {})]
     if arrays is None or missing:
-        held = "one array without a name" if arrays is None else ", ".join(sorted(arrays)) or "nothing"
+        in_file = dict(zip(names, shown, strict=True))
+        held = "one array without a name"
+        if arrays is not None:
+            held = ", ".join(sorted(in_file.get(name, name) for name in arrays)) or "nothing"
         raise UsageError(
             f"--data {path}: no array {' and no array '.join(missing)}",
             why=f"it holds {held}",

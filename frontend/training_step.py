@@ -7,7 +7,7 @@ The step is traced in PyTorch with its autograd (`make_fx`). Parameters that nee
 model does not change, are constants. Buffers that it changes (running means of a batch norm) are states too. The model
 is in train mode. An operation of the backward pass stands at the line of its forward operation.
 
-Refuses: `untrainable-model` (no parameters, no single output, an output that does not depend on them),
+Refuses: `untrainable-model` (no parameters, no single output, an output that does not depend on them, dropout),
 `stateful-model`, and what the model itself raises.
 """
 
@@ -28,6 +28,7 @@ from torch2hw.frontend.optimizers import Optimizer
 from torch2hw.frontend.refusals import UntrainableModel
 from torch2hw.frontend.signature import Structure, input_names
 from torch2hw.frontend.traced_step import locate, name_arguments
+from torch2hw.tools.errors import raise_all
 
 TARGET = "y"
 """The input that holds the targets, and their array in a file of data."""
@@ -76,6 +77,7 @@ def training_step(loaded: LoadedModel, loss: Loss, optimizer: Optimizer) -> Trai
             why="training changes the parameters that need a gradient",
             fix="give it a layer with parameters, or set requires_grad",
         )
+    _check_dropout(model, place)
     flat = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     output, changed = _run(loaded, model, arguments, inputs, flat)
     if not isinstance(output, Tensor):
@@ -109,6 +111,22 @@ def training_step(loaded: LoadedModel, loss: Loss, optimizer: Optimizer) -> Trai
     classes = output.shape[1] if output.dim() > 1 else 0
     return TrainingStep(
         made, model, arguments, tuple(names), target, tuple(parameters), tuple(changed), loss, optimizer, classes
+    )
+
+
+def _check_dropout(model: nn.Module, place: tuple[str, int]) -> None:
+    """Raises UntrainableModel for each layer that draws random numbers in train mode."""
+    raise_all(
+        [
+            UntrainableModel(
+                f"layer {name or 'model'} ({type(layer).__name__}) draws random numbers in train mode",
+                location=place,
+                why="the same inputs must give the same outputs, bit for bit",
+                fix="set its p to 0, or leave the layer out",
+            )
+            for name, layer in model.named_modules()
+            if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0
+        ]
     )
 
 

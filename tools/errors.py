@@ -20,7 +20,7 @@ class Torch2HWError(Exception):
     """
 
     code: ClassVar[str] = "error"
-    exit_status: ClassVar[int] = 1
+    exit_status: int = 1
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class SeveralErrors(Torch2HWError):
     def __init__(self, errors: Sequence[Torch2HWError]) -> None:
         super().__init__(f"{len(errors)} errors")
         self.errors = tuple(errors)
+        statuses = {error.exit_status for error in errors}
+        self.exit_status = statuses.pop() if len(statuses) == 1 else Torch2HWError.exit_status
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
