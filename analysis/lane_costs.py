@@ -39,10 +39,13 @@ Factors = Mapping[Buffer, tuple[int, ...]]
 
 
 class Lanes:
-    """One choice of a kernel's lanes, with its arms written out; `latency` is that of the reduction's operation."""
+    """One choice of a kernel's lanes, with its arms written out; `latency` is that of the reduction's operation,
+    `adders` the number that other kernels of the design have anyway."""
 
-    def __init__(self, kernel: Kernel, text: str, latency: int, library: Library) -> None:
+    def __init__(self, kernel: Kernel, text: str, latency: int, library: Library, adders: int = 0) -> None:
         self.kernel, self.text, self.latency, self.library = kernel, text, latency, library
+        self.adders = max(adders, kernel.lanes)
+        self.sums = len(kernel.stages[0].carried) if kernel.macs else 0  # that its lanes add to
         self.accesses = accesses_of(kernel)
         self.buffers = [access.buffer for access in self.accesses]
         self.outputs = prod(loop.extent for loop in kernel.independent_loops())  # of a round
@@ -116,7 +119,7 @@ class Lanes:
 
     @cached_property
     def fixed_luts(self) -> float:
-        """LUTs of units other than the lanes' own, of constants, of adders beyond one a lane, and of partial sums that
+        """LUTs of units other than the lanes' own, of constants, of adders beyond `adders`, and of partial sums that
         the adders do not hold."""
         kernel, total = self.kernel, 0.0
         constants = {s.result for s in kernel.statements() if isinstance(s, Constant)}
@@ -129,8 +132,8 @@ class Lanes:
                 simple = statement.name == "arith.cmpf" and set(statement.operands) & constants
                 total += CONSTANT_COMPARISON_LUTS if simple else luts_of(statement, self.library)
         sums = [s for s in kernel.statements() if isinstance(s, Operation) and operation_kind(s.name).accumulates]
-        if len(sums) > kernel.lanes:
-            total += (len(sums) - kernel.lanes) * luts_of(sums[0], self.library)
+        if len(sums) > self.adders:
+            total += (len(sums) - self.adders) * luts_of(sums[0], self.library)
         excess = self.interleaved[1] - self.latency
         if kernel.stages[0].carried and self.outputs >= self.latency:
             total += in_flight(excess, sum(number_type(each.type).bits for each in kernel.stages[0].carried))
@@ -148,17 +151,20 @@ class Lanes:
                 total += prod(banks) * multiplexer(-(-sum(ways) // prod(banks)), width)
         return total
 
-    def rewiring(self, widest: Kernel | None) -> float:
-        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest kernel; of
-        dot products that it has not, in full; of the largest one itself, what its dot products save."""
-        kernel = self.kernel
-        if widest is kernel:
+    def extra_dots(self, widest: Kernel) -> float:
+        """LUTs of dot products that the largest kernel has not; of the largest one itself, what its dot products
+        save, which is negative."""
+        if widest is self.kernel:
             return -self.saved_luts
         if self.blocks and Counter(map(_shape, self.blocks)) - Counter(map(_shape, _dots(widest))):
             return sum(luts_of(dot, self.library) for dot in self.blocks)
-        if widest is None or not kernel.macs or len(kernel.stages[0].carried) == len(widest.stages[0].carried):
-            return 0.0
-        return REWIRING_LUTS * kernel.lanes
+        return 0.0
+
+    def rewiring(self, widest: Kernel) -> float:
+        """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest kernel; all
+        kernels that are joined in the same way share them."""
+        joined = self.sums and self.sums != len(widest.stages[0].carried)
+        return REWIRING_LUTS * self.kernel.lanes if joined and not self.extra_dots(widest) else 0.0
 
 
 def _dots(kernel: Kernel | None) -> list[Operation]:

@@ -140,7 +140,8 @@ def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
         (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
     ]
     split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
-    scan = bool(kernel.stages[0].stores)
+    own = {name for carried in kernel.stages[0].carried for name in (carried.name, carried.next)}
+    scan = bool(own & kernel.needed_for({store.value for store in kernel.stages[0].stores}))
     if not fitting or kernel.domain or scan or kernel.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
         return [kernel]
     factor, loop = min(fitting, key=lambda pair: pair[0])
@@ -166,8 +167,9 @@ def _outer_statements(kernel: Kernel) -> tuple[Statement, ...] | None:
     stage = kernel.stages[0]
     own = {carried.name for carried in stage.carried} | {carried.next for carried in stage.carried}
     reduced = {loop.variable.name for loop in kernel.reduction_loops(0)}
-    needed = {carried.init for carried in stage.carried} | {store.value for store in kernel.stores()}
+    needed = {carried.init for carried in stage.carried}
     for later in kernel.stages[1:]:
+        needed |= {store.value for store in later.stores}
         needed |= {name for statement in later.statements for name in operand_names(statement)}
     chosen: list[Statement] = []
     for statement in reversed(stage.statements):
@@ -205,7 +207,7 @@ def _partial_sums(kernel: Kernel, within: Variable, partials: list[Buffer]) -> K
         carried.append(replace(value, init=zero.result))
         stores.append(Store(buffer, _places(kernel, within), value.next, (), kernel.source))
     loops = tuple(replace(item, reduced_by=None) if item.variable == within else item for item in kernel.loops)
-    sums = Stage(tuple(carried), (*zeros, *stage.statements))
+    sums = Stage(tuple(carried), (*zeros, *stage.statements), stage.stores)
     made = replace(kernel, name=f"{kernel.name}_partial", loops=loops, stages=(sums, Stage((), (), tuple(stores))))
     return without_dead_values(made)
 

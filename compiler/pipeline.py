@@ -160,6 +160,7 @@ STATIC: tuple[Step, ...] = (
     *CHECKED,
     Rewrite("tabulate-codes"),  # of arithmetic as it stays, on units that there are
     Rewrite("fuse-windows"),
+    Rewrite("fuse-terms"),  # of what is left apart
     Rewrite("narrow-storage"),  # once kernels are fused: what is not stored is not rounded
     Rewrite("narrow-products"),
     Rewrite("reroll-loops"),  # once no kernel is fused any more, and before any is made different from its equals

@@ -12,7 +12,10 @@ why: lanes only help if their operands arrive in the same cycle. Every choice of
     area in LUTs (`lane_costs`), weighed as in `time_and_area`. A buffer has the banks that all its kernels need, so the
     choice for one kernel changes the prices for others. Kernels are therefore chosen one by one, the largest first;
     then each is chosen again, given all others, and so are pairs of multiply-accumulate kernels that share a buffer,
-    until nothing changes. Of equal prices the first in the order of enumeration wins: the result is deterministic.
+    until nothing changes. Lanes that are joined unlike those of the largest kernel need multiplexers in front of the
+    shared adders, once for all kernels that are joined in the same way: where these would save more together than the
+    multiplexers are worth, all is chosen again with such multiplexers for nothing, and the cheaper result wins. Of
+    equal prices the first in the order of enumeration wins: the result is deterministic.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from typing import Any
 
 from torch2hw.analysis.bank_assignment import merged, merged_factors
 from torch2hw.analysis.banks import run_time_dimensions
-from torch2hw.analysis.lane_costs import Lanes, memory
+from torch2hw.analysis.lane_costs import REWIRING_LUTS, Lanes, memory
 from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.dialects.loops import Buffer, Kernel
@@ -97,6 +100,7 @@ class LaneSearch:
         self.order = sorted(range(len(self.kernels)), key=lambda number: -self.kernels[number].trip_count)
         self.widest = next((number for number in self.order if self.kernels[number].macs), None)
         self.choices = [self.written_out(kernel, library) for kernel in self.kernels]
+        self.granted: int | None = None  # a number of sums for which kernels are not charged with multiplexers
         self.needs: dict[Lanes, Partition] = {}
         self.users: dict[Buffer, list[int]] = {}
         for number, choices in enumerate(self.choices):
@@ -110,19 +114,53 @@ class LaneSearch:
     def written_out(self, kernel: Kernel, library: Library) -> list[Lanes]:
         """The kernel with each of the choices that are worth pricing, its lanes written out."""
         found = []
+        adders = self.limit if self.widest is not None and not kernel.macs else 0
         for choice in candidates(kernel, self.limit, self.effort.priced(self.limit)):
             unrolled = unroll(kernel, choice)
             if self.block:
                 unrolled = blocked(unrolled, library)
             text = ", ".join(f"{v.name} ×{count}" for v, count in choice.items() if count > 1) or "one lane"
-            found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library), library))
+            found.append(Lanes(unrolled, text, recurrence_latency(unrolled, library), library, adders))
         return found
 
     def best(self) -> list[Lanes]:
         """The choices: the largest kernel first, then each kernel again, given the others."""
+        chosen = self.settled(None)
+        for sums in self.other_joints(chosen):
+            trial = self.settled(sums)
+            self.settle(trial)
+            if self.cost(range(len(trial)), trial) < self.cost(range(len(trial)), chosen) - 1e-6:
+                chosen = trial
+        return [lanes for lanes in chosen if lanes is not None]
+
+    def settled(self, granted: int | None) -> list[Lanes | None]:
+        """The choices, if multiplexers for so many sums cost nothing."""
+        self.granted = granted
         chosen: list[Lanes | None] = [None] * len(self.kernels)
         for number in self.order:
             chosen[number] = self.response(number, chosen)[1]
+        self.settle(chosen)
+        self.granted = None
+        return chosen
+
+    def other_joints(self, chosen: Sequence[Lanes | None]) -> list[int]:
+        """Numbers of sums that no kernel's lanes add to now, and that would save more cycles, in all kernels together,
+        than the multiplexers are worth."""
+        used = {lanes.sums for lanes in chosen if lanes is not None}
+        saved: dict[int, int] = {}
+        for lanes, choices in zip(chosen, self.choices, strict=True):
+            fewest: dict[int, int] = {}
+            for other in choices if lanes is not None and lanes.sums else ():
+                trips = other.kernel.trip_count
+                fewest[other.sums] = min(fewest.get(other.sums, trips), trips)
+            for sums, trips in fewest.items():
+                assert lanes is not None
+                saved[sums] = saved.get(sums, 0) + max(0, lanes.kernel.trip_count - trips)
+        least = self.price * REWIRING_LUTS * self.limit
+        return sorted(sums for sums, cycles in saved.items() if sums not in used and cycles > least)
+
+    def settle(self, chosen: list[Lanes | None]) -> None:
+        """Changes the choices until each is the best, given the others."""
         for _ in range(self.effort.max_rounds):
             before = list(chosen)
             for number in self.order:
@@ -132,7 +170,6 @@ class LaneSearch:
                     self.pair_up(number, chosen)
             if chosen == before:
                 break
-        return [lanes for lanes in chosen if lanes is not None]
 
     def response(self, number: int, chosen: Sequence[Lanes | None]) -> tuple[float, Lanes]:
         """The cheapest choice for one kernel, given those for the others, and its cost."""
@@ -193,8 +230,20 @@ class LaneSearch:
         luts = sum(memory(buffer, factors[buffer]) for buffer in own)
         if self.widest is not None and (widest := chosen[self.widest]) is not None:
             affected = range(len(chosen)) if self.widest in numbers else numbers
-            luts += sum(lanes.rewiring(widest.kernel) for lanes in (chosen[n] for n in affected) if lanes is not None)
+            luts += sum(lanes.extra_dots(widest.kernel) for lanes in (chosen[n] for n in affected) if lanes is not None)
+            luts += self.rewiring(affected, chosen, widest.kernel)
         return total + self.price * luts
+
+    def rewiring(self, numbers: Collection[int], chosen: Sequence[Lanes | None], widest: Kernel) -> float:
+        """LUTs of multiplexers that only these kernels need, one for each number of sums."""
+        needed: dict[int, float] = {}
+        for lanes in (chosen[number] for number in numbers):
+            if lanes is not None and lanes.sums != self.granted and (luts := lanes.rewiring(widest)):
+                needed[lanes.sums] = max(needed.get(lanes.sums, 0.0), luts)
+        if needed:
+            there = {lanes.sums for number, lanes in enumerate(chosen) if lanes is not None and number not in numbers}
+            return sum(luts for sums, luts in needed.items() if sums not in there)
+        return 0.0
 
     def partition(self, numbers: Iterable[int], chosen: Sequence[Lanes | None]) -> Partition:
         """The banks of the buffers that these kernels use, as all kernels chosen so far need them."""

@@ -34,10 +34,9 @@ from torch2hw.dialects.substitution import substitute_statement, substitute_stor
 
 def reducible(kernel: Kernel) -> bool:
     """Whether the lanes of a reduction loop of stage 0 can be joined: an associative operation computes each carried
-    value, and nothing is stored before the last one."""
+    value, of which nothing is stored before the last one."""
     stage = kernel.stages[0]
-    if stage.stores:
-        return False
+    stored = {store.value for store in stage.stores}
     made = {s.result: s for s in stage.statements}
     for carried in stage.carried:
         step = made.get(carried.next)
@@ -45,7 +44,8 @@ def reducible(kernel: Kernel) -> bool:
             return False
         if not operation_kind(step.name).associative:
             return False
-        if any({carried.name, carried.next} & operand_names(s) for s in stage.statements if s is not step):
+        own = {carried.name, carried.next}
+        if own & stored or any(own & operand_names(s) for s in stage.statements if s is not step):
             return False
     return bool(stage.carried)
 
@@ -116,7 +116,7 @@ def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
         for number, stage in enumerate(kernel.stages):
             before = stages[:number]
             if number == 0 and joined:
-                _join(stage, stages[0], names, suffix, lane, {v: (outer[v], lanes[v]) for v in joined})
+                stored = _join(stage, stages[0], names, suffix, lane, {v: (outer[v], lanes[v]) for v in joined})
             else:
                 for statement in stage.statements:
                     moved = substitute_statement(
@@ -125,10 +125,9 @@ def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
                         {**names, statement.result: statement.result + suffix},
                     )
                     names[statement.result] = stages[number].add(moved, before)
+                stored = [substitute_store(store, lane, names) for store in stage.stores]
             carried[number] += [Carried(names[c.name], c.type, names[c.init], names[c.next]) for c in stage.carried]
-            for store in stage.stores:
-                moved_store = substitute_store(store, lane, names)
-                stores[number].append(replace(moved_store, guard=(*moved_store.guard, *guard)))
+            stores[number] += [replace(store, guard=(*store.guard, *guard)) for store in stored]
     done = tuple(
         Stage(tuple(c), tuple(s.statements), tuple(st)) for c, s, st in zip(carried, stages, stores, strict=True)
     )
@@ -142,8 +141,10 @@ def _join(
     suffix: str,
     lane: Mapping[Variable, Index],
     joined: Mapping[Variable, tuple[Variable, int]],
-) -> None:
-    """Joins the lanes of the reduction: all terms, a tree that adds them, and one step of the carried value."""
+) -> list[Store]:
+    """Joins the lanes of the reduction: all terms, a tree that adds them, and one step of the carried value. Returns
+    the stores of all terms."""
+    stores = []
     steps = {c.next: c for c in stage.carried}
     contributions: dict[str, list[str]] = {name: [] for name in steps}
     made = {s.result: s for s in stage.statements}
@@ -167,6 +168,7 @@ def _join(
             moved = substitute_statement(statement, where, {**local, statement.result: statement.result + inner_suffix})
             local[statement.result] = target.add(moved, [])
             names[statement.result] = local[statement.result]  # for later stages: the last iteration's
+        stores += [substitute_store(store, where, local) for store in stage.stores]
     for result, carried in steps.items():
         step = made[result]
         assert isinstance(step, Operation)
@@ -181,3 +183,4 @@ def _join(
             terms, level = paired + terms[len(terms) // 2 * 2 :], level + 1
         names[result] = f"{result}{suffix}"
         target.statements.append(replace(step, result=names[result], operands=(names[carried.name], terms[0])))
+    return stores

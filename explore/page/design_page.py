@@ -75,12 +75,12 @@ def _sentences(times: DesignTimes, tried: Sequence[WhatIf], spans: Mapping[str, 
     lines = []
     for kernel in times.kernels:
         name = html.escape(kernel.name)
-        line = f" {_link('line', kernel.source)}" if kernel.source else ""
-        generated = f", <a href='#sv-{name}'>lines {spans[kernel.name][0]}–{spans[kernel.name][1]}</a>"
-        lines.append(
-            f"<p id='kernel-{name}'><b>{name}</b> ({line}{generated if kernel.name in spans else ''}) "
-            f"{html.escape(sentence(kernel, tried))}</p>"
-        )
+        places = [_link("line", kernel.source)] if kernel.source else []
+        if kernel.name in spans:
+            first, last = spans[kernel.name]
+            places.append(f"<a href='#sv-{name}'>lines {first}–{last}</a>")
+        where = f" ({', '.join(places)})" if places else ""
+        lines.append(f"<p id='kernel-{name}'><b>{name}</b>{where} {html.escape(sentence(kernel, tried))}</p>")
     return "\n".join(lines)
 
 
@@ -118,8 +118,10 @@ def _bars(times: DesignTimes, rows: Sequence[Mapping[str, Any]]) -> list[Plot]:
     parts = []
     for kernel in times.kernels:
         told = {"point": kernel.name, "source": kernel.source or ""}
-        parts += [{**told, "kernel": cause, "cycles": round(cycles, 2)} for cause, cycles in _parts(kernel).items()]
-    found = [plots.stacked("parts", "Where the cycles of each kernel go", parts, "cycles", "share of its cycles")]
+        parts += [{**told, "cause": cause, "cycles": round(cycles, 2)} for cause, cycles in _parts(kernel).items()]
+    found = [
+        plots.stacked("parts", "Where the cycles of each kernel go", parts, "cycles", "share of its cycles", "cause")
+    ]
     luts = [{**row, "point": "all kernels"} for row in rows if row.get("lut")]
     found.append(plots.stacked("luts", "LUTs by kernel", luts, "lut", "share of the LUTs of all kernels"))
     return [plot for plot in found if plot is not None]

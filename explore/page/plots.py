@@ -213,12 +213,12 @@ def accuracy(rows: Sequence[Row]) -> Plot | None:
     return Plot("accuracy", "Accuracy", spec, [{key: row[key] for key in keys} for row in shown], note)
 
 
-def stacked(name: str, title: str, rows: Sequence[Row], column: str, label: str) -> Plot | None:
-    """A bar for each point, a piece for each kernel."""
+def stacked(name: str, title: str, rows: Sequence[Row], column: str, label: str, piece: str = "kernel") -> Plot | None:
+    """A bar for each point, a piece for each value of the column `piece`."""
     shown = [row for row in rows if row.get(column)]
     if not shown:
         return None
-    keys = ("point", "kernel", "source", column)
+    keys = ("point", piece, "source", column)
     spec = {
         "width": WIDTH,
         "height": {"step": 26},
@@ -226,7 +226,7 @@ def stacked(name: str, title: str, rows: Sequence[Row], column: str, label: str)
         "encoding": {
             "y": _field("point", "", "nominal", sort=None, axis={"labelLimit": 260}),
             "x": _field(column, label, stack="normalize", axis={"format": "%"}),
-            "color": _field("kernel", "kernel", "nominal", sort=None, legend={"symbolLimit": 40, "columns": 2}),
+            "color": _field(piece, piece, "nominal", sort=None, legend={"symbolLimit": 40, "columns": 2}),
             "order": {"field": "number", "type": "quantitative"},
             "tooltip": _tooltip(keys),
         },

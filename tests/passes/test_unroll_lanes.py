@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.passes.loop_values import program_values
+from torch2hw.analysis.reduction_order import split_reduction
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
@@ -63,3 +66,47 @@ def test_a_lane_in_the_padding_reads_nothing() -> None:
     assert [s.bits for s in statements if isinstance(s, Constant)] == [0x40000000]
     loads = [s for s in statements if isinstance(s, Load)]
     assert [(s.indices[0].constant, s.guard) for s in loads] == [(0, ()), (1, ()), (2, ())]
+
+
+def test_lanes_of_a_reduction_that_stores_its_terms() -> None:
+    """Every lane stores its term; a running sum that is stored keeps the reduction in one lane."""
+    terms = Buffer("t", (3, 6), "f32", OUTPUT)
+    plain = kernel((), (), "bias")
+
+    def storing(value: str) -> Kernel:
+        store = Store(terms, (variable(ROW), variable(TERM)), value)
+        return replace(plain, stages=(replace(plain.stages[0], stores=(store,)), plain.stages[1]))
+
+    one = storing("term")
+    assert reducible(one) and not reducible(storing("next"))
+    inputs = [np.arange(18, dtype=np.float32).reshape(3, 6), np.array([1, 2, 3], np.float32)]
+    for lanes in ({TERM: 2}, {ROW: 2, TERM: 3}, {ROW: 3, TERM: 6}):
+        unrolled = unroll(one, lanes)
+        assert len(unrolled.stages[0].stores) == unrolled.lanes
+        given = program_values(Program.of("p", (X, BIAS), (Y, terms), (unrolled,)), inputs)
+        for got, wanted in zip(given, (results(plain), inputs[0]), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_partial_sums_of_a_reduction_that_stores_its_terms() -> None:
+    long = Variable("k", 24)
+    terms = Buffer("t", (1, 24), "f32", OUTPUT)
+    store = Store(terms, (Index((), 0), variable(long)), "term")
+    x = Buffer("x", (1, 24), "f32", INPUT)
+    first = (
+        Constant("zero", "f32", 0),
+        Load("term", "f32", x, (Index((), 0), variable(long))),
+        Operation("next", "f32", "arith.addf", ("acc", "term"), ADD),
+    )
+    total = Buffer("s", (1,), "f32", OUTPUT)
+    stages = (
+        Stage((Carried("acc", "f32", "zero", "next"),), first, (store,)),
+        Stage((), (), (Store(total, (Index((), 0),), "next"),)),
+    )
+    one = Kernel("n", (Loop(long, 0),), stages)
+    parts = split_reduction(one, 4)
+    assert len(parts) == 2
+    values = np.arange(24, dtype=np.float32).reshape(1, 24)
+    given = program_values(Program.of("p", (x,), (terms, total), parts), [values])
+    np.testing.assert_array_equal(given[0], values)
+    np.testing.assert_array_equal(given[1], [276])
