@@ -1,5 +1,5 @@
 // fuse-terms
-// Squares that a sum takes and a product reads again, stored transposed; those of y are read by their sum only.
+// Squares that only a sum takes, made beside doubles that are read later; squares of y, for a total.
 program @top level affine {
   buffer @x: 6x4xf32 input
   buffer @y: 4xf32 input
@@ -8,12 +8,15 @@ program @top level affine {
   buffer @t0: 4x6xf32 ram
   buffer @t1: 4xf32 ram
   buffer @t2: 4xf32 ram
+  buffer @t3: 6x4xf32 ram
   function @top(@x, @y) -> (@out, @total) {
     kernel @n0(%i0: 6, %i1: 4) {
       stage 0 {
         %v0 = load @x[%i0, %i1] : f32
         %v1 = arith.mulf %v0, %v0 : f32
+        %v2 = arith.addf %v0, %v0 : f32
         store %v1 to @t0[%i1, %i0]
+        store %v2 to @t3[%i0, %i1]
       }
     }
     kernel @n1(%i0: 4, %i1: 6 reduces 0) {
@@ -29,7 +32,7 @@ program @top level affine {
     }
     kernel @n2(%i0: 4, %i1: 6) {
       stage 0 {
-        %v0 = load @t0[%i0, %i1] : f32
+        %v0 = load @t3[%i1, %i0] : f32
         %v1 = load @t1[%i0] : f32
         %v2 = arith.mulf %v0, %v1 : f32
         store %v2 to @out[%i0, %i1]
@@ -61,17 +64,18 @@ program @top level affine {
   buffer @y: 4xf32 input
   buffer @out: 4x6xf32 output
   buffer @total: 1xf32 output
-  buffer @t0: 4x6xf32 ram
+  buffer @t3: 6x4xf32 ram
   buffer @t1: 4xf32 ram
   function @top(@x, @y) -> (@out, @total) {
     kernel @n1(%i0: 4, %i1: 6 reduces 0) {
       stage 0 {
         %n0_v0 = load @x[%i1, %i0] : f32
         %n0_v1 = arith.mulf %n0_v0, %n0_v0 : f32
+        %n0_v2 = arith.addf %n0_v0, %n0_v0 : f32
         %v2 = arith.addf %acc1, %n0_v1 : f32
         %c3 = constant 0x00000000 : f32
         carry %acc1 = %c3 next %v2 : f32
-        store %n0_v1 to @t0[%i0, %i1]
+        store %n0_v2 to @t3[%i1, %i0]
       }
       stage 1 {
         store %v2 to @t1[%i0]
@@ -79,7 +83,7 @@ program @top level affine {
     }
     kernel @n2(%i0: 4, %i1: 6) {
       stage 0 {
-        %v0 = load @t0[%i0, %i1] : f32
+        %v0 = load @t3[%i1, %i0] : f32
         %v1 = load @t1[%i0] : f32
         %v2 = arith.mulf %v0, %v1 : f32
         store %v2 to @out[%i0, %i1]
