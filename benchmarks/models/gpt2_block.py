@@ -1,49 +1,11 @@
 """A block of GPT-2 (small): width 768, 12 heads, 64 tokens, causal; 7.1 M parameters."""
 
-import math
-
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-TOKENS, WIDTH, HEADS = 64, 768, 12
+from torch2hw.benchmarks.models.gpt_block import TOKENS, Block
 
-
-class CausalAttention(nn.Module):
-    """Multi-head self-attention; queries, keys and values come from one linear layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attend = nn.Linear(WIDTH, 3 * WIDTH)
-        self.project = nn.Linear(WIDTH, WIDTH)
-        self.register_buffer("mask", torch.triu(torch.full((TOKENS, TOKENS), -math.inf), diagonal=1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in self.attend(x).chunk(3, -1))
-        scores = query @ key.transpose(-2, -1) / math.sqrt(WIDTH // HEADS)
-        mixed = torch.softmax(scores + self.mask, dim=-1) @ value
-        result: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
-        return result
-
-
-class Block(nn.Module):
-    """Attention and a perceptron four times as wide, each behind a layer normalisation and beside an identity."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(WIDTH)
-        self.attention = CausalAttention()
-        self.norm2 = nn.LayerNorm(WIDTH)
-        self.widen = nn.Linear(WIDTH, 4 * WIDTH)
-        self.narrow = nn.Linear(4 * WIDTH, WIDTH)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        hidden = functional.gelu(self.widen(self.norm2(x)), approximate="tanh")
-        result: Tensor = x + self.narrow(hidden)
-        return result
-
+WIDTH, HEADS = 768, 12
 
 torch.manual_seed(0)
-model = Block()
+model = Block(WIDTH, HEADS)
 example_inputs = (torch.randn(1, TOKENS, WIDTH),)

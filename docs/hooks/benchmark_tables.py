@@ -13,6 +13,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "results.md": "Paper models",
     "examples.md": "Examples",
     "kernels.md": "Kernels of Stream-HLS",
+    "lane_use.md": "Use of the lanes",
     "ablation.md": "Sequential schedule",
     "area.md": "LUTs over lanes",
     "formats.md": "Number formats and sums",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from torch2hw.benchmarks import ablation, area, compile_time, kernels, networks, replays, testbenches
+from torch2hw.benchmarks import ablation, area, compile_time, kernels, lane_use, networks, replays, testbenches
 from torch2hw.benchmarks.models import tiny
 
 
@@ -32,6 +32,15 @@ def test_area_marks_what_is_above_the_limit_and_shows_growth() -> None:
     assert "`not units` = 400 × lanes^0.50: control and addressing grow slower" in faster
     steep = area.markdown([*points, {"partition": 4, "lanes": 16, "predicted_cycles": 7, "rest_lut": 9600}], "a tool")
     assert "grow **not slower** than the lanes" in steep
+
+
+def test_use_below_its_goal_is_bold() -> None:
+    points = [
+        {"model": "CNN", "partition": n, "macs": 64_000, "cycles": cycles} for n, cycles in ((8, 1020), (16, 320))
+    ]
+    text = lane_use.markdown(points)
+    assert "| CNN | 8 | 64,000 | 64 | 1,020 | 98.0% | 97% | +1.0 | 0 |" in text
+    assert "| CNN | 16 | 64,000 | 256 | 320 | **78.1%** | 92% | -13.9 | 49 |" in text
 
 
 def test_units_become_black_boxes() -> None:
