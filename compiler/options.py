@@ -60,6 +60,7 @@ class Options:
     `data_bits`: bits of a beat, 32, 64, 128, 256 or 512; None: 32 for `axis`, 64 for `axi`.
     `iterative_units`: divisions and square roots that are needed rarely take their time on small units.
     `keep_state`: what the model keeps in attributes and buffers stays in the design from run to run.
+    `ultra_ram`: memories without first contents that fill them well are in UltraRAM, which UltraScale+ devices have.
     `paired_products`: two products of codes that share an operand use one multiplier of 27 by 18 bits.
     """
 
@@ -87,6 +88,7 @@ class Options:
     interface: str = "mem"
     data_bits: int | None = None
     keep_state: bool = False
+    ultra_ram: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.partition, bool) or not isinstance(self.partition, int) or self.partition < 1:
@@ -132,6 +134,12 @@ class Options:
                 f"--float-lib {self.float_lib}: not with --subnormals {self.subnormals}",
                 why="HardFloat keeps subnormals",
                 fix="add --subnormals keep",
+            )
+        if self.schedule == "sequential" and self.ultra_ram:
+            raise UsageError(
+                "--ultra-ram: not for the sequential schedule",
+                why="its memories are read and written through one port",
+                fix="leave one of the two out",
             )
         _one_of("--sequential-banking", self.sequential_banking, BANKINGS)
         _one_of("--sequential-control", self.sequential_control, CONTROLS)

@@ -187,7 +187,7 @@ STATIC: tuple[Step, ...] = (
         "lowering.static.scheduled_to_calyx",
         "scheduled",
         "calyx",
-        lambda file, program, c: file.lower(program, c.library, c.options.host),
+        lambda file, program, c: file.lower(program, c.library, c.options.host, c.options.ultra_ram),
     ),
     *EXPORT,
 )

@@ -4,12 +4,16 @@ Block RAMs of UltraScale+ are used without waste only at depths that are powers 
 1024 × 36 and a multiplexer of 217 LUTs for 14400 words of 32 bits. Written as 8192 + 4096 + 2048 + 512 words, the same
 memory takes 14.5 blocks and 36 LUTs, so memories are written that way for all tools.
 
-Source of the shapes: UG573 (UltraScale memory resources), simple dual port.
+An UltraRAM has one shape, 4096 × 72, and no first contents: they are 0 when the device starts, whatever the bitstream
+says. So no weights can be there, only what a design writes itself.
+
+Source of the shapes: UG573 (UltraScale memory resources), simple dual port; UG901 says of UltraRAM that INIT does not
+exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words × bits of a RAMB18."""
@@ -20,6 +24,9 @@ MAX_PIECES = 4
 """A multiplexer of four is one LUT6 for each bit, like one of two."""
 LOGIC_WORDS, LUT_WORDS = 256, 64
 """What Yosys keeps in LUTs of a read-only memory, and the words that a LUT6 holds a bit of."""
+ULTRA_WORDS, ULTRA_BITS = 4096, 72
+ULTRA_BLOCKS = 3
+"""Devices have two to three BRAM36 for an UltraRAM, which has the bits of eight."""
 BLOCK_LUTS = 100
 """What a BRAM36 may cost in LUTs: less than a device has for each of them (650 on a U50), for both must fit."""
 
@@ -40,6 +47,21 @@ def half_blocks(depth: int, width_bits: int) -> int:
         if depth <= words:
             return -(-width_bits // bits)
     return depth // SHAPES[-1][0] * width_bits
+
+
+def block_rams(sizes: Sequence[int], width_bits: int) -> float:
+    """BRAM36 of memories of these depths."""
+    return sum(half_blocks(size, width_bits) for size in sizes) / 2
+
+
+def ultra_rams(depth: int, width_bits: int) -> int:
+    """UltraRAMs of a memory."""
+    return -(-depth // ULTRA_WORDS) * -(-width_bits // ULTRA_BITS)
+
+
+def is_for_ultra_ram(depth: int, width_bits: int) -> bool:
+    """Whether a memory without first contents is better in UltraRAM: each stands for ULTRA_BLOCKS of BRAM36."""
+    return block_rams(pieces(depth, width_bits), width_bits) >= ULTRA_BLOCKS * ultra_rams(depth, width_bits)
 
 
 def side_by_side(depth: int, width_bits: int, count: int) -> bool:

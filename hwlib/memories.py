@@ -21,6 +21,7 @@ from .contents import Contents, Words, contents, reference, unsigned_type
 from .emit_comb import initialised_memory
 from .unit import Port
 
+ULTRA = ', sv.attributes = [#sv.attribute<"ram_style" = "\\"ultra\\"">]'
 SAMPLE_WORDS = 4096  # of a rom, compared before all of its words are
 
 
@@ -96,12 +97,13 @@ def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], 
     return Memory(name, (Port("addr", bits),), Port("out", width_bits), 1, text, contents=held)
 
 
-def ram(width_bits: int, depth: int, read_enable: bool = False) -> Memory:
+def ram(width_bits: int, depth: int, read_enable: bool = False, ultra: bool = False) -> Memory:
     """`out` is the cell at read_addr one cycle later; write_en stores write_data at write_addr.
 
-    With `read_enable` there is a port read_en, and `out` holds while it is low.
+    With `read_enable` there is a port read_en, and `out` holds while it is low. `ultra`: it is to be in UltraRAM.
     """
-    return _ram(f"ram_{width_bits}x{depth}{'e' if read_enable else ''}", width_bits, depth, read_enable, None)
+    name = f"ram_{width_bits}x{depth}{'e' if read_enable else ''}{'_ultra' if ultra else ''}"
+    return _ram(name, width_bits, depth, read_enable, None, ultra)
 
 
 def state_ram(
@@ -112,7 +114,7 @@ def state_ram(
     return _ram(name, width_bits, stored.size, read_enable, stored)
 
 
-def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words | None) -> Memory:
+def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words | None, ultra: bool = False) -> Memory:
     """A memory with the first contents `words`, if there are any. Then there is a port reset, under which nothing is
     written: what drives write_en may be in any state before the first reset. The variable is written in `always`, as
     SystemVerilog lets no other process drive one of an `always_ff`."""
@@ -120,7 +122,8 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
     enable = (Port("read_en", 1),) if read_enable else ()
     inputs = (Port("read_addr", bits), *enable, Port("write_addr", bits), Port("write_en", 1), Port("write_data", w))
     ports = ", ".join(f"in %{port.name}: i{port.width_bits}" for port in inputs)
-    sizes = pieces(max(2, depth), w)
+    sizes = (depth,) if ultra else pieces(max(2, depth), w)
+    style = ULTRA if ultra else ""
     lines = ["%edge = seq.from_clock %clk"]
     held: dict[str, Contents] = {}
     process = "sv.alwaysff(posedge %edge)" if words is None else "sv.always posedge %edge"
@@ -128,7 +131,7 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
         kind = f"!hw.inout<uarray<{size}xi{w}>>"
         hint = "memory" if len(sizes) == 1 else f"memory{number}"
         if words is None:
-            lines.append(f'%memory{number} = sv.reg {{hw.verilogName = "{hint}"}} : {kind}')
+            lines.append(f'%memory{number} = sv.reg {{hw.verilogName = "{hint}"{style}}} : {kind}')
         else:
             lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"))
             part = words[sum(sizes[:number]) : sum(sizes[: number + 1])]

@@ -61,6 +61,7 @@ def manifest(
         "inputs": [tensor(buffer, interface, number) for number, buffer in enumerate(program.inputs)],
         "outputs": [tensor(buffer, interface, len(program.inputs) + k) for k, buffer in enumerate(program.outputs)],
         **({"state": [state(buffer, interface) for buffer in program.states]} if program.states else {}),
+        **({"ultra_ram": list(design.ultra)} if design.ultra else {}),
         "components": [
             {
                 "name": circuit.component.name,

@@ -48,6 +48,7 @@ SIMPLIFIED = (
     "fuse_loops",
     "iterative_units",
     "paired_products",
+    "ultra_ram",
     "sums",
     "dtype",
     "keep_float",
@@ -101,6 +102,7 @@ def options_of(seed: int) -> Options:
         iterative_units=rng.random() < 0.9,
         dtype=rng.choice(("f32", *DTYPES)),
         sums=rng.choice(SUMS),
+        ultra_ram=rng.random() < 0.05,
     )
     return _quantised(drawn, source(seed), rng) if drawn.dtype == "f32" and rng.random() < 0.5 else drawn
 

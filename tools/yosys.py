@@ -27,6 +27,7 @@ from torch2hw.tools.resources import Resources
 
 PROGRAM = "import os, sys; from pyosys import libyosys as ys; os.chdir(sys.argv[1]); ys.run_pass('script script.ys')"
 SYNTHESIS = "synth_xilinx -family {family} -top {top} -noiopad -noclkbuf -flatten"
+ULTRA = 'ram_style = "ultra"'
 STATISTICS = "tee -q -o stat.json stat -json"
 
 
@@ -59,7 +60,7 @@ class Synthesis:
 
 def flat_script(files: Mapping[str, str], top: str, family: str = "xcup") -> str:
     """Reads `files`, synthesises, and writes stat.json."""
-    return script(read_command(files, top), SYNTHESIS.format(family=family, top=top), STATISTICS)
+    return script(read_command(files, top), _synthesis(files, family, top), STATISTICS)
 
 
 def parts_script(files: Mapping[str, str], top: str) -> str:
@@ -68,7 +69,13 @@ def parts_script(files: Mapping[str, str], top: str) -> str:
     kept = f"*${top}.*" if instances <= MAX_PARTS else f"{top}_*${top}.*"
     keep = f"setattr -mod -set keep_hierarchy 1 {kept} *${top}.*.* %d"
     read = f"{read_command(files, top)} --keep-hierarchy"
-    return script(read, keep, SYNTHESIS.format(family="xcup", top=top), STATISTICS)
+    return script(read, keep, _synthesis(files, "xcup", top), STATISTICS)
+
+
+def _synthesis(files: Mapping[str, str], family: str, top: str) -> str:
+    """The command; with UltraRAM where a memory asks for it."""
+    asked = any(ULTRA in text for text in files.values())
+    return SYNTHESIS.format(family=family, top=top) + (" -uram" if asked else "")
 
 
 def resources(files: Mapping[str, str], top: str, family: str = "xcup") -> Resources:

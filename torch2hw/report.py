@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch2hw.analysis.memory_needs import MemoryNeeds, memory_needs
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.tools import nextpnr, yosys
 from torch2hw.tools.nextpnr import Timing
@@ -49,6 +50,7 @@ class Report:
     kernels: tuple[KernelFigures, ...]
     synthesis: Synthesis | None = None
     timing: Timing | None = None
+    memories: MemoryNeeds | None = None
 
     @staticmethod
     def of(compiled: Compiled, synthesis: bool = False, fmax: bool = False) -> Report:
@@ -60,7 +62,9 @@ class Report:
         macs, cycles, lanes = manifest["macs"], manifest["latency_cycles"], manifest["mac_lanes"]
         kernels = _kernels(compiled, measured)
         use = _utilization(macs, cycles, lanes)
-        return Report(manifest["top"], cycles, macs, lanes, use, kernels, measured, timing)
+        is_static = compiled.options.schedule == "static"
+        memories = memory_needs(compiled.reference, compiled.options.ultra_ram) if is_static else None
+        return Report(manifest["top"], cycles, macs, lanes, use, kernels, measured, timing, memories)
 
     def to_json(self) -> dict[str, Any]:
         """The object of `report --json`."""
@@ -76,6 +80,8 @@ class Report:
             fields |= {"resources": self.synthesis.total.to_json(), "resource_tool": yosys.tool()}
         if self.timing is not None:
             fields["fmax_mhz"] = {"ecp5": round(self.timing.mhz, 1)}
+        if self.memories is not None:
+            fields["estimated_memories"] = {"bram36": self.memories.bram36, "uram": self.memories.uram}
         fields["kernels"] = [_json_of(kernel) for kernel in self.kernels]
         return fields
 
@@ -106,6 +112,8 @@ class Report:
             lines.append(f"resources: {yosys.tool()}; those of parts with their boundaries kept, the total without")
         if self.timing is not None:
             lines.append(f"clock on ECP5: {self.timing.mhz:.1f} MHz; critical path {self.timing.critical}")
+        if self.memories is not None:
+            lines.append(_memories(self.memories))
         return "\n".join(lines)
 
     def explanation(self) -> str:
@@ -125,6 +133,12 @@ class Report:
     ) -> tuple[str, ...]:
         figures = () if self.synthesis is None else ("",) * len(COLUMNS) if resources is None else _figures(resources)
         return name, f"{cycles:,}", f"{macs:,}", "" if use is None else f"{use:.1%}", *figures, source or ""
+
+
+def _memories(needs: MemoryNeeds) -> str:
+    """What they take, as text."""
+    told = f"memories, estimated: {needs.bram36:,g} BRAM36, of which {needs.constants_bram36:,g} hold constants"
+    return f"{told}; {needs.uram:,} UltraRAMs" if needs.uram else told
 
 
 def _kernels(compiled: Compiled, synthesis: Synthesis | None) -> tuple[KernelFigures, ...]:

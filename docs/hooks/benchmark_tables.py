@@ -19,6 +19,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "formats.md": "Number formats and sums",
     "quantised.md": "Quantised models",
     "networks.md": "Small networks in number formats",
+    "accuracy.md": "Accuracy in number formats",
     "streams.md": "Streams",
     "training.md": "Training",
     "compile_time.md": "Compile time",

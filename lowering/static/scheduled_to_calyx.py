@@ -18,6 +18,7 @@ from itertools import pairwise
 
 from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
+from torch2hw.analysis.memory_needs import is_in_ultra_ram
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.calyx_builder import ComponentBuilder, ModuleBuilder, Wire
@@ -42,7 +43,8 @@ Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that sta
 @dataclass(frozen=True)
 class CalyxProgram:
     """Calyx text, the definitions of its primitives, the contents that these refer to, and the figures for the
-    manifest. `core` is the component that the interface surrounds, or the top component."""
+    manifest. `core` is the component that the interface surrounds, or the top component. `ultra` are its memories in
+    UltraRAM."""
 
     calyx: str
     definitions: dict[str, str]
@@ -52,15 +54,16 @@ class CalyxProgram:
     program: Program = field(repr=False)
     interface: Interface = MEMORY
     core: str = ""
+    ultra: tuple[str, ...] = ()
 
     def text(self, weights: bool = True) -> str:
         """Calyx text; weights are beside it in any case."""
         return self.calyx
 
 
-def lower(program: Program, library: Library, interface: Interface = MEMORY) -> CalyxProgram:
-    """The Calyx program of a scheduled one, with units from `library`."""
-    return _Top(program, library, interface).lower()
+def lower(program: Program, library: Library, interface: Interface = MEMORY, ultra_ram: bool = False) -> CalyxProgram:
+    """The Calyx program of a scheduled one, with units from `library`; `ultra_ram`: there is UltraRAM to use."""
+    return _Top(program, library, interface, ultra_ram).lower()
 
 
 class HostWires:
@@ -88,8 +91,9 @@ class HostWires:
 
 
 class _Top:
-    def __init__(self, program: Program, library: Library, interface: Interface) -> None:
-        self.program, self.library, self.interface = program, library, interface
+    def __init__(self, program: Program, library: Library, interface: Interface, ultra_ram: bool) -> None:
+        self.program, self.library, self.interface, self.ultra_ram = program, library, interface, ultra_ram
+        self.ultra: list[str] = []
         self.design = ModuleBuilder(self.program.name)
         self.top = ComponentBuilder(self.design, self.program.name)
         self.circuits: list[KernelComponent] = []
@@ -159,7 +163,9 @@ class _Top:
         latency = sum(rounds * length for rounds, inner in phases for length, _ in inner)
         assert latency == program.latency_cycles
         text, circuits = self.design.text(), tuple(self.circuits)
-        return CalyxProgram(text, definitions, contents, latency, circuits, program, self.interface, self.top.name)
+        return CalyxProgram(
+            text, definitions, contents, latency, circuits, program, self.interface, self.top.name, tuple(self.ultra)
+        )
 
     def phases(self) -> list[tuple[int, list[Phase]]]:
         """The phases in order, each with its number of repetitions, which is more than one only in `Rounds`."""
@@ -339,7 +345,9 @@ class _Top:
         top, names = self.top, bank_ports(buffer, bank)
         read = host is not None and buffer.storage.host_reads
         if buffer.data is None:
-            record = ram(buffer.width_bits, buffer.bank_elements, read)
+            ultra = self.ultra_ram and is_in_ultra_ram(buffer)
+            record = ram(buffer.width_bits, buffer.bank_elements, read, ultra)
+            self.ultra += [names.memory] if ultra else []
         else:
             words = banked_data(buffer).reshape(buffer.banks, -1)[bank]
             record = state_ram(f"{self.program.name}_{names.stem}_state", buffer.width_bits, words, read)

@@ -101,6 +101,9 @@ def model_command(commands: Any, name: str, help_text: str, several: bool = Fals
         "--no-paired-products", action="store_true", help="static: a multiplier for each product of codes"
     )
     parser.add_argument(
+        "--ultra-ram", action="store_true", help="static: large memories without weights in UltraRAM (UltraScale+)"
+    )
+    parser.add_argument(
         "--fast-math",
         action="store_true",
         help="x / c is x * (1/c) for a constant c: smaller, up to 1 ulp off, and floor or == of it may differ",
@@ -170,6 +173,7 @@ def option_fields(parsed: argparse.Namespace) -> dict[str, Any]:
         "fuse_loops": not parsed.no_fused_loops,
         "iterative_units": not parsed.no_iterative_units,
         "paired_products": not parsed.no_paired_products,
+        "ultra_ram": parsed.ultra_ram,
         "fast_math": parsed.fast_math,
         "quantize": parsed.quantize,
         "calibrate": parsed.calibrate,
