@@ -177,6 +177,11 @@ class Load:
     otherwise_bits: int = 0
     source: Source | None = None
 
+    @property
+    def place(self) -> tuple[Buffer, tuple[Index, ...], tuple[Index, ...], int]:
+        """Loads of equal places have equal values, if no store is between them."""
+        return self.buffer, self.indices, self.guard, self.otherwise_bits
+
 
 @dataclass(frozen=True)
 class Store:

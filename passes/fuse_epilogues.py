@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch2hw.analysis.inversion import invert
-from torch2hw.dialects.loops import Buffer, Kernel, Load, Stage, Statement
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Statement
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.quasi_affine import Index, linearise
+from torch2hw.dialects.quasi_affine import linearise
 from torch2hw.dialects.substitution import substitute_statement, substitute_store
 from torch2hw.passes.pass_context import PassContext
 
@@ -99,7 +99,7 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
         return None
     rename = {s.result: f"{consumer.name}_{s.result}" for s in consumer.statements()}
     stage = consumer.stages[0]
-    existing = _loads_by_element(producer.stages[-1])
+    existing = {s.place: s.result for s in producer.stages[-1].statements if isinstance(s, Load)}
     stored = {(store.buffer, linearise(store.indices, store.buffer.shape)): store for store in producer.stores()}
     statements: list[Statement] = []
     for statement in stage.statements:
@@ -113,8 +113,8 @@ def fuse(producer: Kernel, consumer: Kernel, buffer: Buffer) -> Kernel | None:
                 return None
             rename[statement.result] = store.value
             continue
-        if isinstance(moved, Load) and (moved.buffer, moved.indices, moved.guard) in existing:
-            rename[statement.result] = existing[moved.buffer, moved.indices, moved.guard]
+        if isinstance(moved, Load) and moved.place in existing:
+            rename[statement.result] = existing[moved.place]
             continue
         statements.append(moved)
     last = producer.stages[-1]
@@ -132,7 +132,3 @@ def _reduced(kernel: Kernel) -> set[Buffer]:
     """The buffers in memory that the kernel's reductions read."""
     loads = (load for stage in kernel.stages[:-1] for load in stage.statements if isinstance(load, Load))
     return {load.buffer for load in loads if not load.buffer.storage.in_kernel}
-
-
-def _loads_by_element(stage: Stage) -> dict[tuple[Buffer, tuple[Index, ...], tuple[Index, ...]], str]:
-    return {(s.buffer, s.indices, s.guard): s.result for s in stage.statements if isinstance(s, Load)}

@@ -5,7 +5,7 @@ Equal constants and equal loads are one statement. Operations on constants are f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch2hw.dialects.loops import Constant, Load, Operation, Source, Statement
@@ -52,11 +52,11 @@ class ScalarBody:
         """The value of one element of a tensor."""
         if element.buffer is None:
             return self.constant(element.otherwise_bits, dtype)
-        place = (element.buffer, element.indices, element.guard)
+        load = Load("", dtype, element.buffer, element.indices, element.guard, element.otherwise_bits, source)
         for statement in self.statements:
-            if isinstance(statement, Load) and (statement.buffer, statement.indices, statement.guard) == place:
+            if isinstance(statement, Load) and statement.place == load.place:
                 return statement.result
-        return self.add(Load(self.fresh("v"), dtype, *place, element.otherwise_bits, source))
+        return self.add(replace(load, result=self.fresh("v")))
 
     def operation(
         self, name: str, operands: tuple[str, ...], kind: str, predicate: str | None, source: Source | None

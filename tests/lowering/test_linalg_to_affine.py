@@ -75,6 +75,13 @@ def places_of_what_may_be_nan(x: Any) -> Any:
     return *both, *y.max(1), *z.min(0), *y.median(1), *z.median(0), z.argmax(), torch.full_like(x, torch.nan).argmin()
 
 
+def padded_in_several_ways(x: Any) -> Any:
+    """The same elements with other numbers, and other elements, around them."""
+    padded = nn.functional.pad
+    values = padded(x, (0, 1)) + padded(x, (0, 1), value=1.0), padded(x, (0, 1), value=2.0) * padded(x, (0, 1))
+    return *values, padded(x[:, :2], (0, 2)) + padded(x, (0, 1)), padded(x, (1, 0)) - padded(x[:, 1:], (2, 0))
+
+
 def eight_bits(x: Any) -> Any:
     y, z = (x * 20 + 125).to(torch.int32).to(torch.uint8), (x * 20).to(torch.int32).to(torch.int8)
     signed = z - 1, z // 7, z % 7, -z, z.amax(0), z > 3
@@ -101,6 +108,7 @@ def at_places_computed_at_run_time(x: Any) -> Any:
         comparisons_of_constants,
         extremes_of_what_may_be_nan,
         places_of_what_may_be_nan,
+        padded_in_several_ways,
         eight_bits,
     ],
 )
@@ -140,3 +148,39 @@ def test_a_result_whose_dimensions_are_turned(tmp_path: Path) -> None:
     x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     (result,) = Reference(program.text()).run([x])
     np.testing.assert_array_equal(result.view(np.float32), x.transpose(2, 0, 1))
+
+
+SIGNS = """
+#same = affine_map<(d0) -> (d0)>
+func.func @signs(%x: tensor<4xf32>) -> (tensor<4xi32>, tensor<4xf32>) {
+  %e = tensor.empty() : tensor<4xi32>
+  %f = tensor.empty() : tensor<4xf32>
+  %0:2 = linalg.generic {indexing_maps = [#same, #same, #same], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf32>) outs(%e, %f : tensor<4xi32>, tensor<4xf32>) {
+  ^bb0(%a: f32, %b: i32, %c: f32):
+    %zero = arith.constant 0.0 : f32
+    %none = arith.constant 0 : i32
+    %two = arith.constant 2 : i32
+    %above = arith.cmpf ogt, %a, %zero : f32
+    %sign = arith.select %above, %two, %none : i32
+    %least = arith.maximumf %a, %zero : f32
+    linalg.yield %sign, %least : i32, f32
+  } -> (tensor<4xi32>, tensor<4xf32>)
+  return %0#0, %0#1 : tensor<4xi32>, tensor<4xf32>
+}
+"""
+
+
+def test_zeros_of_two_types(tmp_path: Path) -> None:
+    (tmp_path / "signs.mlir").write_text(SIGNS)
+    program = compile_model(load(str(tmp_path / "signs.mlir")), Options(), stop_at="affine").at("affine")
+    signs, least = Reference(program.text()).run([np.array([-1, 0, 2, 3], np.float32)])
+    assert signs.view(np.int32).tolist() == [0, 0, 2, 2] and least.view(np.float32).tolist() == [0, 0, 2, 3]
+
+
+@pytest.mark.parametrize(("function", "count"), [(lambda x: x @ x.T, 48), (lambda x: x.sum(1), 0)])
+def test_multiply_accumulates(function: Callable[..., Any], count: int) -> None:
+    """A sum counts as such where what it adds is a product."""
+    model = LoadedModel(Function(function), (torch.ones(4, 3),), "net.py", "top", Sources(Path(), Path()))
+    program = compile_model(model, Options(), stop_at="affine").at("affine")
+    assert sum(kernel.macs for kernel in program.kernels) == count

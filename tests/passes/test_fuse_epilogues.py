@@ -76,3 +76,62 @@ def test_an_epilogue_may_read_what_else_its_producer_makes(same: bool) -> None:
     inputs = [np.arange(16, dtype=np.float32).reshape(4, 4)]
     for got, wanted in zip(program_values(fused, inputs), program_values(program, inputs), strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+def negated(name: str, read: Buffer, written: Buffer) -> Kernel:
+    """written = -read, element by element."""
+    row, column = Variable(f"{name}_i", written.shape[0]), Variable(f"{name}_j", written.shape[1])
+    at = (variable(row), variable(column))
+    statements = (Load("a", "f32", read, at), Operation("n", "f32", "arith.negf", ("a",), ("f32",)))
+    return Kernel(name, (Loop(row), Loop(column)), (Stage((), statements, (Store(written, at, "n"),)),))
+
+
+def guarded(kernel: Kernel, load: str, otherwise: float) -> Kernel:
+    """The kernel with a number in place of row 0 of what `load` reads."""
+    bits = int(np.float32(otherwise).view(np.uint32))
+    (stage,) = kernel.stages
+    statements = tuple(
+        replace(s, guard=(s.indices[0] - 1,), otherwise_bits=bits) if isinstance(s, Load) and s.result == load else s
+        for s in stage.statements
+    )
+    return replace(kernel, stages=(replace(stage, statements=statements),))
+
+
+def programs() -> dict[str, Program]:
+    """Programs whose last addition must not be fused in the obvious way."""
+    x, z = buffer("x", 4, 4, INPUT), buffer("z", 4, 4, INPUT)
+    out, before = buffer("y", 4, 4, OUTPUT), buffer("u", 4, 4, OUTPUT)
+    words = np.arange(16, dtype=np.float32).view(np.uint32).reshape(4, 4)
+    weights = Buffer("w", (4, 4), "f32", ROM, words)
+    middle, other, again = buffer("m", 4, 4), buffer("o", 4, 4), buffer("t", 4, 4)
+    made = product("n", x, weights, middle)
+    return {
+        "the other operand is written later": Program.of(
+            "p", (x, z), (out,), (made, product("l", z, weights, other), added(middle, other, out))
+        ),
+        "what it writes is read before": Program.of(
+            "p",
+            (x, z),
+            (out, before),
+            (
+                negated("first", x, again),
+                made,
+                negated("read", again, before),
+                added(middle, z, again),
+                negated("last", again, out),
+            ),
+        ),
+        "not every element is read": Program.of("p", (x, z), (out,), (made, guarded(added(middle, z, out), "a", 7))),
+        "other numbers stand for what is not read": Program.of(
+            "p", (x, z), (out,), (guarded(added(x, x, middle), "b", 3), guarded(added(middle, x, out), "b", 5))
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", programs())
+def test_values_are_kept(name: str) -> None:
+    program = programs()[name]
+    fused, _ = FuseEpilogues().run(program, context(1))
+    inputs = [np.arange(16, dtype=np.float32).reshape(4, 4), np.ones((4, 4), np.float32)]
+    for got, wanted in zip(program_values(fused, inputs), program_values(program, inputs), strict=True):
+        np.testing.assert_array_equal(got, wanted)
