@@ -16,6 +16,11 @@ from torch2hw.passes.bind_units import BindUnits
 
 def bound(body: str, library: Library) -> dict[str, str | None]:
     """Of a map with that body over %a and %b: each operation and the software model that it calls."""
+    return {each.name: each.callee for each in operations(body, library)}
+
+
+def operations(body: str, library: Library) -> list[Operation]:
+    """The operations of a map with that body over %a and %b."""
     text = f"""#at = affine_map<(d0) -> (d0)>
 func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {{
   %one = arith.constant 1.0 : f32
@@ -32,12 +37,14 @@ func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {{
 """
     context: Any = SimpleNamespace(library=library)
     program, _ = BindUnits().run(affine(text), context)
-    return {s.name: s.callee for kernel in program.kernels for s in kernel.statements() if isinstance(s, Operation)}
+    return [s for kernel in program.kernels for s in kernel.statements() if isinstance(s, Operation)]
 
 
 def test_a_division_of_one_is_a_reciprocal() -> None:
-    found = bound("%q = arith.divf %one, %a : f32", Library())
-    assert found == {"hwlib.rounded_reciprocal": "f32_rounded_reciprocal"}
+    body = "%q = arith.divf %one, %a : f32"
+    assert bound(body, Library()) == {"hwlib.rounded_reciprocal": "f32_rounded_reciprocal"}
+    (inverse,), (division,) = operations(body, Library()), operations(body, HardFloatLibrary(subnormals="keep"))
+    assert inverse.operands == division.operands[1:] and inverse.operand_types == ("f32",)
 
 
 @pytest.mark.parametrize(
