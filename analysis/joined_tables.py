@@ -7,14 +7,16 @@ RAMs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torch2hw.dialects.bank_ports import bank_ports
-from torch2hw.dialects.loops import Buffer
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop
 from torch2hw.dialects.program import Program
+from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.hwlib import block_plan
 
 NARROW_BITS = 9  # a quarter of a block RAM's word; wider words fill block RAMs by themselves
@@ -36,6 +38,39 @@ def side_by_side(program: Program) -> list[list[Buffer]]:
             together = block_plan.side_by_side(part[0].elements, part[0].width_bits, len(part))
             found += [part] if together else [[buffer] for buffer in part]
     return found
+
+
+def in_kernel(kernel: Kernel) -> list[list[Load]]:
+    """The loads of constants inside a scheduled kernel, in order: those that read one memory together. Constants that
+    loops alone do not index are left out."""
+    own = {loop.variable for loop in kernel.loops}
+    groups: dict[object, list[Load]] = {}
+    for load in kernel.loads():
+        used = variables_of(load)
+        if load.buffer.data is not None and load.buffer.storage.in_kernel and used <= own:
+            key = (load.buffer.width_bits, frozenset(used), kernel.plan.start[load.result])
+            groups.setdefault(key if load.buffer.width_bits <= NARROW_BITS else load.result, []).append(load)
+    return [part for group in groups.values() for part in _parts(kernel, group)]
+
+
+def _parts(kernel: Kernel, group: list[Load]) -> Iterator[list[Load]]:
+    words, width = prod(loop.extent for loop in loops_of(kernel, group[0])), group[0].buffer.width_bits
+    most = max(1, WORD_BITS // width)
+    for start in range(0, len(group), most):
+        part = group[start : start + most]
+        together = words > 1 and block_plan.side_by_side(words, width, len(part))
+        yield from [part] if together else [[load] for load in part]
+
+
+def loops_of(kernel: Kernel, load: Load) -> list[Loop]:
+    """The loops that a constant inside a kernel is stored for, outermost first."""
+    used = variables_of(load)
+    return [loop for loop in kernel.loops if loop.variable in used and loop.extent > 1]
+
+
+def variables_of(load: Load) -> set[Variable]:
+    """The variables of its indices and of its guard."""
+    return {variable for index in (*load.indices, *load.guard) for variable in index.variables()}
 
 
 def memory_name(tables: Sequence[Buffer]) -> str:
@@ -60,8 +95,13 @@ def joined_words(buffers: Sequence[Buffer]) -> NDArray[np.generic]:
     if len(buffers) == 1:
         assert buffers[0].data is not None
         return buffers[0].data
-    words = np.zeros(buffers[0].elements, np.uint64)
-    for number, buffer in enumerate(buffers):
-        assert buffer.data is not None
-        words |= buffer.data.reshape(-1).astype(np.uint64) << np.uint64(number * buffer.width_bits)
+    width = buffers[0].width_bits
+    return words_beside([buffer.data.reshape(-1) for buffer in buffers if buffer.data is not None], width)
+
+
+def words_beside(columns: Sequence[NDArray[np.generic]], width_bits: int) -> NDArray[np.generic]:
+    """Words of `width_bits` side by side, the first column's in the lowest bits."""
+    words = np.zeros(columns[0].size, np.uint64)
+    for number, column in enumerate(columns):
+        words |= column.astype(np.uint64) << np.uint64(number * width_bits)
     return words

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 
-from torch2hw.analysis.joined_tables import side_by_side
+from torch2hw.analysis.joined_tables import in_kernel, loops_of, side_by_side
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
@@ -67,13 +67,14 @@ def _constants(program: Program) -> Iterator[tuple[int, int, bool]]:
     for tables in side_by_side(program):
         yield tables[0].elements, tables[0].width_bits * len(tables), len(tables) > 1
     for kernel in program.kernels:
+        groups = in_kernel(kernel)
+        for loads in groups:
+            words = prod(loop.extent for loop in loops_of(kernel, loads[0]))
+            yield words, loads[0].buffer.width_bits * len(loads), len(loads) > 1
+        by_loops = {load.result for loads in groups for load in loads}
         for load in kernel.loads():
-            if load.buffer.storage.in_kernel and load.buffer.data is not None:
-                used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
-                own = {loop.variable: loop.extent for loop in kernel.loops}
-                at_run_time = not used <= own.keys()
-                words = load.buffer.elements if at_run_time else prod(own[variable] for variable in used)
-                yield words, load.buffer.width_bits, False
+            if load.buffer.storage.in_kernel and load.buffer.data is not None and load.result not in by_loops:
+                yield load.buffer.elements, load.buffer.width_bits, False
 
 
 def _carried(kernel: Kernel) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.joined_tables import in_kernel, loops_of, words_beside
 from torch2hw.analysis.modulo_schedule import iteration_distance
 from torch2hw.analysis.rom_contents import rom_contents
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses, unit_of
@@ -79,6 +80,8 @@ class KernelComponent(KernelPipeline):
         self.shared: list[SharedUnit] = []
         self.ports = KernelPorts(self.component)
         self.states: list[tuple[int, Carried, Wire]] = []
+        self.joined = {load.result: loads for loads in in_kernel(kernel) for load in loads}
+        self.roms: dict[str, Wire] = {}
         self.build()
 
     @property
@@ -250,18 +253,25 @@ class KernelComponent(KernelPipeline):
 
     def rom(self, load: Load, start: int) -> Wire:
         """A constant with its words in the order in which this kernel reads them: the address counts through the loops
-        in its indices."""
-        used = set().union(*(index.variables() for index in (*load.indices, *load.guard)))
-        loops = [loop for loop in self.kernel.loops if loop.variable in used and loop.extent > 1]
-        contents = rom_contents(load, loops)
-        width = number_type(load.type).bits
-        if len(contents) == 1:
-            return self.component.constant(int(contents[0]), width)
-        address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
-        record = rom(f"{self.component.name}_{load.buffer.name}_{load.result}", width, contents)
-        wires = {"addr": self.stream_at(address, address_bits(len(contents)), start)}
-        data = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
-        return self.component.delayed(data, load.buffer.storage.read_latency_cycles - record.latency_cycles)
+        in its indices. Narrow ones that are read together lie side by side."""
+        width, loads = number_type(load.type).bits, self.joined.get(load.result, [load])
+        first, loops = loads[0], loops_of(self.kernel, load)
+        if first.result not in self.roms:
+            columns = [rom_contents(each, loops) for each in loads]
+            if columns[0].size == 1:
+                return self.component.constant(int(columns[0][0]), width)
+            words = columns[0] if len(loads) == 1 else words_beside(columns, width)
+            address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
+            name = f"{self.component.name}_{first.buffer.name}_{first.result}"
+            record = rom(name, width * len(loads), words, len(loads) > 1)
+            wires = {"addr": self.stream_at(address, address_bits(words.size), start)}
+            data = self.component.instance(primitive(record), first.buffer.name, wires, first.source)["out"]
+            late = first.buffer.storage.read_latency_cycles - record.latency_cycles
+            self.roms[first.result] = self.component.delayed(data, late)
+        word = self.roms[first.result]
+        if number := [each.result for each in loads].index(load.result):
+            word = self.component.operator("rsh", word, self.component.constant(number * width, word.width))
+        return self.component.resize(word, width)
 
     # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:

@@ -8,7 +8,7 @@ import torch
 
 import torch2hw
 from tests.quantisation.models import Weights, two_layers
-from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
+from torch2hw.analysis.joined_tables import in_kernel, joined_words, memory_name, side_by_side
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.hwlib import block_plan
@@ -33,12 +33,17 @@ def test_words_side_by_side() -> None:
 
 @pytest.mark.simulation
 @pytest.mark.slow
-def test_in_hardware() -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_in_hardware(shared: bool) -> None:
+    """Beside shared multipliers, or in the kernel of 96 words for each lane; those of 24 words stay in LUTs."""
     torch.manual_seed(0)
     x = torch.randn(4, 32)
-    design = torch2hw.compile(two_layers(Weights(48, 32), Weights(8, 48)), (x,), partition=4)
-    tables = side_by_side(design.compiled.at("scheduled"))
-    assert [len(each) for each in tables if len(each) > 1] == [8, 8]
+    model = two_layers(Weights(48, 32), Weights(8, 48))
+    design = torch2hw.compile(model, (x,), partition=4, share_units=shared)
+    program = design.compiled.at("scheduled")
+    tables = [len(each) for each in side_by_side(program)]
+    inside = [len(each) for kernel in program.kernels for each in in_kernel(kernel)]
+    assert [count for count in (tables if shared else inside) if count > 1] == [8, 8]
     assert design.compiled.verilog().count('rom_style = "block"') == 2
     result = design.simulate(x)
     assert result.bit_exact and set(result.cycles) == {result.predicted_cycles}
