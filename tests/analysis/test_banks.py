@@ -1,0 +1,41 @@
+"""Which accesses can meet in a bank, against every value of their variables."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from torch2hw.analysis.banks import apart, never_meet, possible_banks
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
+
+
+def drawn(rng: random.Random, name: str) -> Index:
+    """An index of one or two loops."""
+    index = Index((), rng.randrange(4))
+    for number in range(rng.randrange(3)):
+        index = index + variable(Variable(f"{name}{number}", rng.randrange(1, 5))) * rng.choice([1, 2, 3, 4])
+    return index
+
+
+def values(index: Index) -> set[int]:
+    """All that an index can be."""
+    variables = sorted(index.variables(), key=lambda each: each.name)
+    ranges = itertools.product(*(range(each.extent) for each in variables))
+    return {index.substitute({v: Index((), k) for v, k in zip(variables, at, strict=True)}).constant for at in ranges}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_said_to_be_apart_never_meets(seed: int) -> None:
+    rng, found = random.Random(seed), {True: 0, False: 0}
+    for _ in range(300):
+        a, b, factor = drawn(rng, "a"), drawn(rng, "b"), rng.randrange(1, 5)
+        banks = [{value % factor for value in values(each)} for each in (a, b)]
+        assert all(each <= set(possible_banks(index, factor)) for each, index in zip(banks, (a, b), strict=True))
+        meet = bool(banks[0] & banks[1])
+        said = apart(a, b, factor)
+        assert not (said and meet), (a, b, factor)
+        assert never_meet([a], [b], [factor]) == said
+        found[said] += 1
+    assert min(found.values()) > 20
