@@ -22,7 +22,7 @@ from torch2hw.dialects.loops import (
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.schedule import Schedule
-from torch2hw.dialects.storage import INPUT, OUTPUT
+from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.lowering.static import affine_to_scheduled
 from torch2hw.passes.check_ports import faults
 
@@ -145,3 +145,19 @@ def test_reads_at_computed_places_wait_for_each_other() -> None:
     check_order(kernel, plan)
     scheduled_program = affine_to_scheduled.lower(Program.of("p", (places, table), (result,), (kernel,)), LIBRARY)
     assert not list(faults(scheduled_program, LIBRARY))
+
+
+def test_an_element_is_read_before_another_value_is_stored_in_its_place() -> None:
+    """y = x·x + m, m = x: the new m is there long before the old one is wanted."""
+    x, m, y = Buffer("x", (9,), "f32", INPUT), Buffer("m", (9,), "f32", RAM), Buffer("y", (9,), "f32", OUTPUT)
+    i, types = Variable("i", 9), ("f32", "f32")
+    at = (variable(i),)
+    statements = (
+        Load("new", "f32", x, at),
+        Operation("square", "f32", "arith.mulf", ("new", "new"), types),
+        Load("old", "f32", m, at),
+        Operation("sum", "f32", "arith.addf", ("square", "old"), types),
+    )
+    stores = (Store(m, at, "new"), Store(y, at, "sum"))
+    plan = schedule(Kernel("n", (Loop(i),), (Stage((), statements, stores),)), lambda operation: 4)
+    assert plan.ready["new"] <= plan.start["old"] < plan.store_cycles[0]
