@@ -6,7 +6,7 @@ import pytest
 
 from tests.passes.compiled import LIBRARY, scheduled
 from tests.passes.random_programs import random_case
-from torch2hw.analysis.modulo_schedule import iteration_distance, schedule
+from torch2hw.analysis.modulo_schedule import iteration_distance, runs_apart, schedule
 from torch2hw.dialects.loops import (
     Buffer,
     Carried,
@@ -161,3 +161,53 @@ def test_an_element_is_read_before_another_value_is_stored_in_its_place() -> Non
     stores = (Store(m, at, "new"), Store(y, at, "sum"))
     plan = schedule(Kernel("n", (Loop(i),), (Stage((), statements, stores),)), lambda operation: 4)
     assert plan.ready["new"] <= plan.start["old"] < plan.store_cycles[0]
+
+
+def test_equal_reads_for_early_and_late_uses_share_a_cycle() -> None:
+    """At II = 1 a second cycle would be another iteration's, with another element in the one port."""
+    x, y = Buffer("x", (9,), "f32", INPUT), Buffer("y", (9,), "f32", OUTPUT)
+    i, types = Variable("i", 9), ("f32", "f32")
+    at = (variable(i),)
+    statements = (
+        Load("soon", "f32", x, at),
+        Operation("square", "f32", "arith.mulf", ("soon", "soon"), types),
+        Load("late", "f32", x, at),
+        Operation("sum", "f32", "arith.addf", ("square", "late"), types),
+    )
+    kernel = Kernel("n", (Loop(i),), (Stage((), statements, (Store(y, at, "sum"),)),))
+    plan = schedule(kernel, lambda operation: 4)
+    assert plan.interval_cycles == 1 and plan.start["soon"] == plan.start["late"]
+
+
+def test_iterations_between_runs() -> None:
+    i, j, k, m = (Variable(name, extent) for name, extent in (("i", 2), ("j", 3), ("k", 4), ("m", 5)))
+    stages = (Stage((), ()), Stage((), ()))
+    for loops, distance in [
+        ((Loop(i), Loop(k, 0), Loop(m, 0)), 1),
+        ((Loop(k, 0), Loop(m, 0), Loop(j)), 3),
+        ((Loop(k, 0), Loop(i), Loop(m, 0), Loop(j)), 3),
+        ((Loop(i), Loop(k, 0), Loop(j), Loop(m)), 15),
+    ]:
+        assert iteration_distance(Kernel("n", loops, stages), 0) == distance
+    assert runs_apart(Kernel("n", (Loop(i), Loop(k, 0), Loop(m, 0)), stages), 1) == 20
+
+
+@pytest.mark.parametrize(("spacing", "interval"), [(1, 1), (8, 1), (9, 2), (17, 3)])
+def test_an_iterative_unit_is_free_when_its_stage_runs_again(spacing: int, interval: int) -> None:
+    """A root after each sum of eight: its unit has eight iterations of time."""
+    x, y = Buffer("x", (3, 8), "f32", INPUT), Buffer("y", (3,), "f32", OUTPUT)
+    i, k, types = Variable("i", 3), Variable("k", 8), ("f32", "f32")
+    one = Constant("zero", "i32", 0)
+    first = Stage(
+        (Carried("acc", "i32", "zero", "next"),),
+        (
+            one,
+            Load("e", "i32", x, (variable(i), variable(k))),
+            Operation("next", "i32", "arith.addi", ("acc", "e"), types),
+        ),
+    )
+    root = Operation("root", "f32", "math.sqrt", ("next",), ("f32",))
+    last = Stage((), (root,), (Store(y, (variable(i),), "root"),))
+    kernel = Kernel("n", (Loop(i), Loop(k, 0)), (first, last))
+    plan = schedule(kernel, lambda each: 1, lambda each: spacing if each.name == "math.sqrt" else 1)
+    assert plan.interval_cycles == interval
