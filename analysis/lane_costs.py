@@ -19,7 +19,7 @@ from functools import cached_property
 from math import prod
 
 from torch2hw.analysis.banks import accesses_of, conflicts, possible_banks
-from torch2hw.analysis.reduction_order import in_flight, interleave
+from torch2hw.analysis.reduction_order import cycles_of_step, in_flight, interleave
 from torch2hw.analysis.unit_binding import latency_of, luts_of
 from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, Stage
 from torch2hw.dialects.number_types import number_type
@@ -70,6 +70,9 @@ class Lanes:
             interval = max(interval, self.intervals[key])
         if self.kernel.stages[0].carried and self.outputs * interval < latency:
             waiting = trips * -(-latency // self.outputs)
+            if interval == 1:
+                extents = [loop.extent for loop in self.kernel.independent_loops()]
+                waiting = trips // self.outputs * cycles_of_step(extents, latency)
             adding_up = -(-latency // self.outputs) * self.outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
             split = trips * interval + rounds * adding_up
             return min(waiting, split) + depth

@@ -7,9 +7,12 @@ result in programs; cost models ask for it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
+from torch2hw.analysis.bank_assignment import own_factors
+from torch2hw.analysis.banks import accesses_of, conflicts
 from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.analysis.unit_binding import latency_of
@@ -75,7 +78,12 @@ def interleave(kernel: Kernel, latency: int) -> Kernel:
     loops = kernel.independent_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:
-        return order_loops(kernel, tuple(loop.variable for loop in loops))
+        filled_up = padded_outputs(kernel, latency)
+        if filled_up is None:
+            return order_loops(kernel, tuple(loop.variable for loop in loops))
+        v, extent = filled_up
+        kernel, _, within = strip_mine(kernel, v, extent)
+        return order_loops(kernel, (*(other.variable for other in loops if other.variable != v), within))
     best: Layout | None = None
     bits = sum(number_type(carried.type).bits for carried in kernel.stages[0].carried)
     time = luts_of_all_time(kernel.lanes)
@@ -103,6 +111,42 @@ def interleave(kernel: Kernel, latency: int) -> Kernel:
         return order_loops(kernel, inner + ((split.variable,) if split is not None else ()))
     kernel, _, within = strip_mine(kernel, split.variable, factor)
     return order_loops(kernel, (*inner, within))
+
+
+def padded_outputs(kernel: Kernel, latency: int) -> tuple[Variable, int] | None:
+    """The loop over outputs that some idle iterations are added to, and its extent with them, so that a step of the sum
+    takes fewer cycles than with a larger II; None where they do not help, or where memory ports force an II anyway."""
+    found = _paddings([loop.extent for loop in kernel.independent_loops()], latency)
+    total = prod(loop.extent for loop in kernel.independent_loops())
+    slots, position, extent = min(found, default=(total, 0, 0))
+    if not extent or kernel.domain or slots >= total * -(-latency // total) or shares_ports(kernel):
+        return None
+    return kernel.independent_loops()[position].variable, extent
+
+
+def cycles_of_step(extents: Sequence[int], latency: int) -> int:
+    """Cycles of one step of all sums, fewer than `latency`, over outputs of these extents: with idle iterations, or
+    with a larger II."""
+    total = prod(extents)
+    return min([total * -(-latency // total), *(slots for slots, _, _ in _paddings(extents, latency))])
+
+
+def _paddings(extents: Sequence[int], latency: int) -> list[tuple[int, int, int]]:
+    """For each loop that is longer than one: the outputs if it is just so long that they fill `latency`, its position,
+    and its extent."""
+    total, found = prod(extents), []
+    for position, extent in enumerate(extents):
+        longer = -(-latency * extent // total)
+        if extent > 1:
+            found.append((total // extent * longer, position, longer))
+    return found
+
+
+def shares_ports(kernel: Kernel) -> bool:
+    """Whether two accesses of an iteration need the same memory port, in as many banks as the kernel itself needs."""
+    factors = own_factors(kernel, kernel.lanes)
+    groups = [(access.buffer, group) for access in accesses_of(kernel) for group in (access.reads, access.writes)]
+    return any(conflicts(group, factors[buffer]) > 1 for buffer, group in groups)
 
 
 def in_flight(excess: int, bits: int) -> float:
@@ -140,9 +184,10 @@ def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
         (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
     ]
     split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
+    step_cycles = cycles_of_step([loop.extent for loop in kernel.independent_loops()], latency)
     own = {name for carried in kernel.stages[0].carried for name in (carried.name, carried.next)}
     scan = bool(own & kernel.needed_for({store.value for store in kernel.stages[0].stores}))
-    if not fitting or kernel.domain or scan or kernel.reduction_loops(1) or split_cycles >= trips * wanted * outputs:
+    if not fitting or kernel.domain or scan or kernel.reduction_loops(1) or split_cycles >= trips * step_cycles:
         return [kernel]
     factor, loop = min(fitting, key=lambda pair: pair[0])
     split, _, within = strip_mine(kernel, loop.variable, factor)

@@ -8,7 +8,7 @@ needs: affine programs; the hardware library (latency of each operation).
 leaves: the loops of each kernel in execution order: outer parallel loops, reductions (the last stage's outermost),
     inner parallel loops. A loop over rounds stays where it is. A reduction with too few independent outputs is split
     into partial sums, which a second kernel adds; the report declares the changed order of summation. Where splitting
-    does not pay, the schedule gets a larger II.
+    does not pay, idle iterations fill the rest of the latency, or the schedule gets a larger II.
 refuses: nothing.
 why: a partial sum is used again T·II cycles after its last use. If T·II equals the adder's latency, the adder's own
     pipeline is the accumulator, and no other register is needed. The order of each sum is kept.

@@ -1,0 +1,51 @@
+"""Outputs that are fewer than the latency of their sum: idle iterations instead of a larger II."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+import pytest
+
+from tests.passes.loop_values import program_values
+from torch2hw.analysis.reduction_order import cycles_of_step, interleave, padded_outputs
+from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
+from torch2hw.dialects.program import Program
+from torch2hw.dialects.quasi_affine import Variable, variable
+from torch2hw.dialects.storage import INPUT, OUTPUT
+
+ROW, J, K = Variable("i", 2), Variable("j", 2), Variable("k", 3)
+X, Y = Buffer("x", (2, 2, 3), "f32", INPUT), Buffer("y", (2, 2), "f32", OUTPUT)
+ADD = ("f32", "f32")
+FIRST = (
+    Constant("zero", "f32", 0),
+    Load("term", "f32", X, (variable(ROW), variable(J), variable(K))),
+    Operation("next", "f32", "arith.addf", ("acc", "term"), ADD),
+)
+LAST = Stage((), (), (Store(Y, (variable(ROW), variable(J)), "next"),))
+SUMS = Kernel("n", (Loop(ROW), Loop(J), Loop(K, 0)), (Stage((Carried("acc", "f32", "zero", "next"),), FIRST), LAST))
+
+
+@pytest.mark.parametrize(("latency", "slots"), [(4, 4), (5, 6), (6, 6), (7, 8), (8, 8), (9, 10)])
+def test_the_fewest_cycles_of_a_step(latency: int, slots: int) -> None:
+    assert cycles_of_step([2, 2], latency) == slots
+    padded = padded_outputs(SUMS, latency)
+    ordered = interleave(SUMS, latency)
+    assert (padded is None) == (latency in (4, 7, 8))  # an II of 1 or 2 takes as many
+    inner = prod(loop.extent for loop in ordered.loops if loop.reduced_by is None)
+    assert inner == (4 if padded is None else slots)
+
+
+def test_idle_iterations_keep_the_sums() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    made = program_values(Program.of("p", (X,), (Y,), (interleave(SUMS, 6),)), [values])[0]
+    np.testing.assert_array_equal(made, values.sum(2))
+
+
+def test_a_port_that_two_reads_share_keeps_the_outputs_as_they_are() -> None:
+    again = Load("again", "f32", X, (variable(J), variable(ROW), variable(K)))
+    both = Operation("pair", "f32", "arith.addf", ("term", "again"), ADD)
+    step = Operation("next", "f32", "arith.addf", ("acc", "pair"), ADD)
+    first = replace(SUMS.stages[0], statements=(*FIRST[:2], again, both, step))
+    assert padded_outputs(replace(SUMS, stages=(first, LAST)), 6) is None
