@@ -131,8 +131,8 @@ FAULTS = (
     Fault(
         "guard of a lane",
         "choose-lanes",
-        stores(1, lambda each: replace(each, guard=())),
-        "leaves its shape [4, 3]",
+        stores(0, lambda each: replace(each, guard=())),
+        "leaves its shape [4, 5]",
         THREE,
     ),
     Fault("rank", "bank-memories", loads(0, lambda each: replace(each, indices=each.indices[1:])), "dimensions"),
