@@ -99,10 +99,17 @@ IMPORT: tuple[Step, ...] = (
         "lowering.linalg.linalg_to_affine",
         "linalg",
         "affine",
-        lambda file, program, c: file.lower(program, c.top),
+        lambda file, program, c: _affine(file, program, c.top),
         "functions of constants are rounded once, from float64",
     ),
 )
+
+
+def _affine(file: Any, program: Any, top: str) -> Any:
+    """The loops of linalg on tensors, or of a function over memories."""
+    from torch2hw.lowering.memref import memref_to_affine
+
+    return file.lower(program, top) if program.places is None else memref_to_affine.lower(program, top)
 
 
 def _hw(file: Any, program: Any, context: Context) -> Text:

@@ -1,4 +1,4 @@
-"""An MLIR file (`.mlir`) as a model: linalg on tensors.
+"""An MLIR file (`.mlir`) as a model: linalg on tensors, or loops over memories (`mlir_memories`).
 
 The top function is `--top-function NAME`, else `main`, `top`, or the only function that no other calls; what it calls
 is inlined. Its arguments are the inputs arg0, arg1, …, its results the outputs out, or out0, out1, …. Sizes of dynamic
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,20 @@ from torch_mlir import ir
 from torch_mlir.dialects import tensor as tensor_dialect
 from torch_mlir.passmanager import PassManager
 
-from torch2hw.dialects.number_types import ELEMENT_TYPES
 from torch2hw.frontend.graph_inputs import GraphInput, shapes, values_below
 from torch2hw.frontend.load_model import LoadedModel, top_name
 from torch2hw.frontend.locations import Sources
-from torch2hw.frontend.mlir_cpu import Kind, MlirCpu
+from torch2hw.frontend.mlir_cpu import MlirCpu
 from torch2hw.frontend.mlir_indices import limits
-from torch2hw.frontend.refusals import DynamicShape, ModelFileError, NoTopFunction, UnsupportedDtype
+from torch2hw.frontend.mlir_memories import has_memories, loops, memory_ports
+from torch2hw.frontend.mlir_types import functions, kind_of, line_of, type_name
+from torch2hw.frontend.refusals import DynamicShape, ModelFileError, NoTopFunction
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.frontend.torch_to_linalg import TorchProgram, parse_module
 from torch2hw.frontend.weights import Weights
 from torch2hw.tools.errors import Torch2HWError, raise_all
 from torch2hw.tools.isolate import run_native
 
-TYPES = {"i1": torch.bool, **{k.name: getattr(torch, k.torch) for k in ELEMENT_TYPES if k.torch and k.name != "u8"}}
 SIMPLIFY = "builtin.module(inline,canonicalize,resolve-shaped-type-result-dims,canonicalize,cse,symbol-dce)"
 _RESOURCE = re.compile(r'(\w+): "0x([0-9A-Fa-f]*)"')
 
@@ -50,23 +51,49 @@ def load_mlir(spec: str, given: Sequence[str] = (), function: str | None = None)
     whole = parse_module(parsed)
     called = _top(whole, spec, function)
     alone = run_native(_alone, parsed, called)
-    inputs = _inputs(parse_module(alone), spec)
+    weights = _weights(text)
+    only = parse_module(alone)
+    if has_memories(functions(only)["main"]):
+        return _over_memories(spec, alone, weights, given)
+    inputs = _inputs(only, spec)
     sizes = shapes(spec, inputs, given)
     fixed = run_native(_fixed, alone, sizes)
     module = parse_module(fixed)
-    main = _functions(module)["main"]
-    results = [_kind(kind, spec, _line(main)) for kind in main.type.results]
+    main = functions(module)["main"]
+    results = [kind_of(kind, spec, line_of(main)) for kind in main.type.results]
     raise_all(list(_open_results(main, spec)))
-    infos = [TensorInfo(each.name, size, each.type_name) for each, size in zip(inputs, sizes, strict=True)]
+    values = tuple(values_below(inputs, sizes, limits(main, range(len(inputs)))))
+    return _model(spec, MlirCpu(fixed, results), module, weights, _infos(inputs, sizes), values)
+
+
+def _over_memories(spec: str, alone: str, weights: Weights, given: Sequence[str]) -> LoadedModel:
+    """The model of a function that takes and returns memories; its inputs keep their numbers among the arguments."""
+    module = parse_module(run_native(loops, alone))
+    ports = memory_ports(module, spec)
+    inputs = [GraphInput(f"arg{k}", *kind) for k, kind in zip(ports.inputs, ports.input_kinds, strict=True)]
+    sizes = shapes(spec, inputs, given)
+    values = tuple(values_below(inputs, sizes, limits(functions(module)["main"], ports.inputs)))
+    cpu = MlirCpu(alone, ports.output_kinds, ports.order)
+    made = _model(spec, cpu, parse_module(alone), weights, _infos(inputs, sizes), values)
+    return replace(made, program=replace(made.program, places=(*ports.inputs, *ports.written)))
+
+
+def _infos(inputs: Sequence[GraphInput], sizes: Sequence[tuple[int, ...]]) -> tuple[TensorInfo, ...]:
+    pairs = zip(inputs, sizes, strict=True)
+    return tuple(TensorInfo(each.name, tuple(size), each.type_name) for each, size in pairs)
+
+
+def _model(
+    spec: str, cpu: MlirCpu, module: Any, weights: Weights, infos: tuple[TensorInfo, ...], values: tuple[Any, ...]
+) -> LoadedModel:
+    path, results = Path(spec), cpu.outputs
     names = ["out"] if len(results) == 1 else [f"out{number}" for number in range(len(results))]
-    outputs = [TensorInfo(name, shape, _name(kind)) for name, (kind, shape) in zip(names, results, strict=True)]
-    values = tuple(values_below(inputs, sizes, limits(main, len(inputs))))
+    outputs = [TensorInfo(name, shape, type_name(kind)) for name, (kind, shape) in zip(names, results, strict=True)]
     sources = Sources(path.absolute().parent, path.parent)
-    model = MlirCpu(fixed, results)
     structure, _ = Structure.of(values)
     returned, _ = Structure.of(tuple(torch.empty(0) for _ in results) if len(results) != 1 else torch.empty(0))
-    program = TorchProgram(module, _weights(text), tuple(infos), tuple(outputs), structure, returned, sources)
-    return LoadedModel(model, values, spec, top_name(path.stem), sources, (spec, 0), oracle=model, program=program)
+    program = TorchProgram(module, weights, infos, tuple(outputs), structure, returned, sources)
+    return LoadedModel(cpu, values, spec, top_name(path.stem), sources, (spec, 0), oracle=cpu, program=program)
 
 
 def _parsed(text: str, name: str, shown: str) -> str:
@@ -94,7 +121,7 @@ def _syntax(diagnostic: Any, shown: str) -> ModelFileError:
         "MLIR refuses the file",
         location=(shown, int(line[1]) if line else 0),
         why=" ".join([diagnostic.message, *(note.message for note in diagnostic.notes)]).replace("\n", " ").strip(),
-        fix="write linalg on tensors with arith, math, tensor and func; lower other dialects to these first",
+        fix="correct it: functions are linalg on tensors, or linalg, affine and scf on memref, with arith and math",
     )
 
 
@@ -103,30 +130,22 @@ def _generic(module: Any) -> str:
     return text
 
 
-def _functions(module: Any) -> dict[str, Any]:
-    return {
-        each.name.value: each
-        for each in module.body.operations
-        if each.operation.name == "func.func" and each.operation.regions[0].blocks
-    }
-
-
 def _top(module: Any, shown: str, wanted: str | None) -> str:
     """The name of the top function."""
-    functions = _functions(module)
+    found = functions(module)
     if wanted is not None:
-        if wanted in functions:
+        if wanted in found:
             return wanted
         raise NoTopFunction(
-            f"there is no function {wanted}", location=(shown, 0), fix=f"--top-function {' or '.join(functions)}"
+            f"there is no function {wanted}", location=(shown, 0), fix=f"--top-function {' or '.join(found)}"
         )
-    called = {name for name in functions if re.search(rf"callee = @{re.escape(name)}\b", _generic(module))}
-    free = [name for name in functions if name not in called]
+    called = {name for name in found if re.search(rf"callee = @{re.escape(name)}\b", _generic(module))}
+    free = [name for name in found if name not in called]
     for name in ("main", "top", *free[: len(free) == 1]):
-        if name in functions:
+        if name in found:
             return name
     what = "several functions that no other calls" if free else "no function with a body that no other calls"
-    fix = f"choose one with --top-function: {', '.join(functions)}" if functions else "give the file a function"
+    fix = f"choose one with --top-function: {', '.join(found)}" if found else "give the file a function"
     raise NoTopFunction(f"{what}: {', '.join(free)}" if free else what, location=(shown, 0), fix=fix)
 
 
@@ -134,10 +153,10 @@ def _alone(text: str, top: str) -> str:
     """The top function alone, called main, what it calls inlined."""
     module = parse_module(text)
     with module.context:
-        functions = _functions(module)
-        if top != "main" and "main" in functions:
-            functions.pop("main").operation.erase()
-        for name, each in functions.items():
+        found = functions(module)
+        if top != "main" and "main" in found:
+            found.pop("main").operation.erase()
+        for name, each in found.items():
             if name == top:
                 each.attributes["sym_name"] = ir.StringAttr.get("main")
             else:
@@ -146,16 +165,11 @@ def _alone(text: str, top: str) -> str:
     return _generic(module)
 
 
-def _line(operation: Any) -> int:
-    found = re.search(r'"[^"]*":(\d+):\d+', str(operation.location))
-    return int(found[1]) if found else 0
-
-
 def _inputs(module: Any, shown: str) -> list[GraphInput]:
-    main, inputs, errors = _functions(module)["main"], [], []
+    main, inputs, errors = functions(module)["main"], [], []
     for number, kind in enumerate(main.type.inputs):
         try:
-            dtype, shape = _kind(kind, shown, _line(main), f"argument {number}")
+            dtype, shape = kind_of(kind, shown, line_of(main), f"argument {number}")
             inputs.append(GraphInput(f"arg{number}", dtype, tuple("" if size < 0 else size for size in shape)))
         except Torch2HWError as error:
             errors.append(error)
@@ -163,32 +177,10 @@ def _inputs(module: Any, shown: str) -> list[GraphInput]:
     return inputs
 
 
-def _kind(kind: Any, shown: str, line: int, what: str = "a result") -> Kind:
-    """Type and shape of a tensor; a dynamic size is -1."""
-    if not isinstance(kind, ir.RankedTensorType):
-        raise UnsupportedDtype(
-            f"{what} of the top function is a {kind}",
-            location=(shown, line),
-            fix="give the function tensors of numbers, such as tensor<4x8xf32>",
-        )
-    dtype = TYPES.get(str(kind.element_type))
-    if dtype is None:
-        raise UnsupportedDtype(
-            f"{what} of the top function has elements of type {kind.element_type}",
-            location=(shown, line),
-            fix=f"use {', '.join(TYPES)}",
-        )
-    return dtype, tuple(-1 if kind.is_dynamic_dim(k) else int(kind.get_dim_size(k)) for k in range(kind.rank))
-
-
-def _name(dtype: torch.dtype) -> str:
-    return next(name for name, each in TYPES.items() if each == dtype)
-
-
 def _fixed(text: str, sizes: Sequence[tuple[int, ...]]) -> str:
     """The module with arguments of these shapes, and results of the shapes that follow."""
     module = parse_module(text)
-    main = _functions(module)["main"]
+    main = functions(module)["main"]
     block = main.operation.regions[0].blocks[0]
     with module.context, ir.Location.unknown():
         for number, size in enumerate(sizes):
@@ -222,7 +214,7 @@ def _open_results(main: Any, shown: str) -> list[Torch2HWError]:
     return [
         DynamicShape(
             f"result {number} has a size that depends on values",
-            location=(shown, _line(main)),
+            location=(shown, line_of(main)),
             why="memories and loops of the hardware have sizes that are fixed when it is compiled",
             fix="return tensors whose sizes follow from those of the arguments",
         )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
 
-_READS = ("tensor.extract", "memref.load")
+_READS = ("tensor.extract", "memref.load", "affine.load")
 _PASSED_ON = ("arith.index_cast", "arith.index_castui", "arith.extsi", "arith.extui", "arith.trunci", "tensor.cast")
 _SHAPES = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.extract_slice", "tensor.pad", "linalg.transpose")
 
 
-def limits(main: Any, count: int) -> list[int]:
-    """For each of the first `count` arguments, the smallest dimension that its elements index, else 2."""
+def limits(main: Any, numbers: Sequence[int]) -> list[int]:
+    """For each of these arguments, the smallest dimension that its elements index, else 2."""
     arguments = main.operation.regions[0].blocks[0].arguments
-    return [_limit(arguments[number]) for number in range(count)]
+    return [_limit(arguments[number]) for number in numbers]
 
 
 def _limit(argument: Any) -> int:

@@ -101,6 +101,24 @@ class UnsupportedOperation(Torch2HWError):
     code = "unsupported-operation"
 
 
+class InOutArgument(Torch2HWError):
+    """A function of an MLIR file reads and writes one of its arguments."""
+
+    code = "in-out-argument"
+
+
+class IndexOutOfRange(Torch2HWError):
+    """A function of an MLIR file reads or writes outside of a memory."""
+
+    code = "index-out-of-range"
+
+
+class TooManyRounds(Torch2HWError):
+    """A loop of an MLIR file whose rounds need each other has too many."""
+
+    code = "too-many-rounds"
+
+
 class StatefulModel(Torch2HWError):
     """The model changes a buffer or a parameter while it runs."""
 

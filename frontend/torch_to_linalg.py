@@ -28,6 +28,7 @@ from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_thir
 from torch2hw.frontend.extremes import rewrite_extremes
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources, source_of
+from torch2hw.frontend.mlir_memories import loops
 from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import StateInfo, Structure, TensorInfo
@@ -53,7 +54,8 @@ class TorchProgram:
     values of `states` after the inputs, and gives their new values after the outputs.
 
     `input_structure` and `output_structure` rebuild the model's nested arguments and results from flat tensors.
-    The module refers to `weights` by name.
+    The module refers to `weights` by name. `places`, of a `main` that takes memories: the positions among its arguments
+    of the inputs, then of the outputs that are arguments; other outputs are its results.
     """
 
     module: Any
@@ -64,6 +66,7 @@ class TorchProgram:
     output_structure: Structure
     sources: Sources
     states: tuple[StateInfo, ...] = ()
+    places: tuple[int, ...] | None = None
 
     @property
     def arguments(self) -> tuple[TensorInfo, ...]:
@@ -150,7 +153,9 @@ def _imported(loaded: LoadedModel, refused: list[Torch2HWError]) -> TorchProgram
 
 
 def lower(program: TorchProgram) -> TorchProgram:
-    """The Torch dialect lowered to linalg on tensors; `program` is left as it was."""
+    """The Torch dialect lowered to linalg on tensors, or linalg on memories to loops; `program` is left as it was."""
+    if program.places is not None:
+        return replace(program, module=parse_module(run_native(loops, _text(program.module))))
     return replace(program, module=parse_module(run_native(_to_linalg, _text(program.module))))
 
 

@@ -16,7 +16,7 @@ _REFERENCE_IN_CIRCT = re.compile(r'\$readmemh\(\\22([^"\\]+)\\22')
 
 DIALECTS = {
     "torch": {"builtin", "torch", "func"},
-    "linalg": {"builtin", "linalg", "tensor", "arith", "math", "func"},
+    "linalg": {"builtin", "linalg", "tensor", "arith", "math", "func", "memref", "affine", "scf"},
     "scf": {"builtin", "scf", "memref", "arith", "math", "func"},
 }
 """What the upstream levels may contain."""

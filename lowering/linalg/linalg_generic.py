@@ -214,7 +214,7 @@ def _emit(
         values.own(generic.op.results[number], buffer)
     reduced = [v for v, kind in zip(generic.variables, generic.kinds, strict=True) if kind == "reduction"]
     loops = [Loop(v) for v in generic.variables if v not in reduced and v.extent > 1]
-    macs = _multiply_accumulates(body, carried) * int(np.prod([v.extent for v in generic.variables], dtype=np.int64))
+    macs = multiply_accumulates(body, carried) * int(np.prod([v.extent for v in generic.variables], dtype=np.int64))
     if not carried:
         stage = Stage((), tuple(body.statements), (*stores[True], *stores[False]))
         values.add_kernel([*loops, *(Loop(v) for v in reduced if v.extent > 1)], (stage,), source, macs)
@@ -233,7 +233,7 @@ def _indexed(mapping: Any, kinds: list[str]) -> bool:
     return any(kinds[position] == "reduction" for position in positions)
 
 
-def _multiply_accumulates(body: ScalarBody, carried: list[Carried]) -> int:
+def multiply_accumulates(body: ScalarBody, carried: list[Carried]) -> int:
     """How many of the carried sums add a product in each iteration."""
     made = {s.result: s for s in body.statements if isinstance(s, Operation)}
     count = 0

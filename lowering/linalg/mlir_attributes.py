@@ -57,20 +57,24 @@ def dense_bits(attribute: Any, shape: tuple[int, ...], dtype: str, weights: Weig
     return np.ascontiguousarray(number.bits_of(values)).reshape(shape)
 
 
-def affine_result(expression: Any, dimensions: list[Index]) -> Index:
-    """One result of an affine map, with `dimensions` for d0, d1, …"""
+def affine_result(expression: Any, dimensions: list[Index], symbols: list[Index] | None = None) -> Index:
+    """One result of an affine map, with `dimensions` for d0, d1, … and `symbols` for s0, s1, …"""
     if isinstance(expression, ir.AffineDimExpr):
         return dimensions[int(expression.position)]
+    if isinstance(expression, ir.AffineSymbolExpr) and symbols is not None:
+        return symbols[int(expression.position)]
     if isinstance(expression, ir.AffineConstantExpr):
         return constant(expression.value)
     if isinstance(expression, ir.AffineBinaryExpr):
-        left, right = affine_result(expression.lhs, dimensions), affine_result(expression.rhs, dimensions)
+        left, right = (affine_result(each, dimensions, symbols) for each in (expression.lhs, expression.rhs))
         if isinstance(expression, ir.AffineAddExpr):
             return left + right
         if isinstance(expression, ir.AffineMulExpr):
             return left * right.constant if right.is_constant else right * left.constant
         if isinstance(expression, ir.AffineFloorDivExpr):
             return left.floordiv(right.constant)
+        if isinstance(expression, ir.AffineCeilDivExpr):
+            return (left * -1).floordiv(right.constant) * -1
         if isinstance(expression, ir.AffineModExpr):
             return left.remainder(right.constant)
     raise AssertionError(f"an affine expression of a kind that linalg maps do not use: {expression}")

@@ -1,0 +1,1 @@
+"""Functions over memories (memref, affine, scf) → affine."""
