@@ -5,8 +5,10 @@ from __future__ import annotations
 NO_HARDFLOAT = "no copy of HardFloat: set TORCH2HW_HARDFLOAT to its directory"
 NO_CALYX = "calyx is not on PATH: cargo install calyx --version 0.7.1 --locked"
 NO_CHROMIUM = "no Chromium: apt-get install chromium"
+NO_EXECUTORCH = "executorch is not installed: pip install --no-deps executorch==1.5.1 ruamel.yaml tabulate"
 
 SKIPS = {
+    NO_EXECUTORCH: "its wheel pins another torch, so that no requirement of ours can name it",
     NO_HARDFLOAT: "this repository holds no code of others, and pip has none",
     NO_CALYX: "the native Calyx compiler is a crate, and cargo is not everywhere",
     NO_CHROMIUM: "a browser is no Python package",
