@@ -13,7 +13,7 @@ if ! command -v g++ >/dev/null; then
 fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/pip install --quiet --upgrade pip==26.3
-.venv/bin/pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+.venv/bin/pip install --quiet --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true # on all cores; some packages hold templates of Python
 .venv/bin/torch2hw examples/ffnn.py -o ffnn.sv
 .venv/bin/torch2hw simulate examples/ffnn.py

@@ -5,7 +5,8 @@ After:   %both = hwlib.paired_dot %a, %b, %x ; %low = trunci %both ; %high = hwl
 
 needs: affine programs whose lanes are written out (`choose-lanes`).
 leaves: the same values. A unit multiplies (a·2^18 + b) by x and adds such products of lanes that add to one sum: as
-    many in all kernels, so that kernels take turns with the units (`hwlib/paired_dot.py`).
+    many in all kernels, so that kernels take turns with the units (`hwlib/paired_dot.py`). Where that takes fewer
+    multipliers, a sum without a partner has a unit too, with 0 for a.
 refuses: nothing. Products stay as they are where lanes share no operand or can be past the end of a buffer, where an
     operand is too wide, and where other kernels need as many multipliers anyway. `--no-paired-products` turns it off,
     for devices with smaller multipliers.
@@ -21,7 +22,7 @@ from itertools import combinations
 from typing import Any
 
 from torch2hw.analysis.unit_binding import unit_of
-from torch2hw.dialects.loops import Kernel, Load, Operation, Source, Stage, Statement, operand_names
+from torch2hw.dialects.loops import Constant, Kernel, Load, Operation, Source, Stage, Statement, operand_names
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.program import Program
@@ -48,17 +49,26 @@ class PairProducts:
         if not context.options.paired_products:
             return program, {}
         found = {kernel.name: pairs_of(kernel) for kernel in program.kernels}
-        terms = min((terms_of(pair) for pairs in found.values() for pair in pairs), default=0)
-        if not terms:
+        pairs = [pair for each in found.values() for pair in each]
+        if not pairs:
             return program, {}
-        models: dict[str, str] = {}
-        kernels = [rewritten(kernel, found[kernel.name], terms, context.library, models) for kernel in program.kernels]
-        before, after = (multipliers(each, context.options.share_units) for each in (program.kernels, kernels))
-        if after >= before:
+        terms, shared = min(map(terms_of, pairs)), context.options.share_units
+        with_others = {
+            kernel.name: [*found[kernel.name], *others(kernel, found[kernel.name], pairs[0])]
+            for kernel in program.kernels
+        }
+        models: list[dict[str, str]] = [{}, {}]
+        forms = [
+            [rewritten(kernel, form[kernel.name], terms, context.library, called) for kernel in program.kernels]
+            for form, called in zip((found, with_others), models, strict=True)
+        ]
+        before, *after = (multipliers(each, shared) for each in (program.kernels, *forms))
+        if min(after) >= before:
             return program, {}
+        best = after.index(min(after))
         changed = [kernel.name for kernel in program.kernels if found[kernel.name]]
-        report = {"two products in one multiplier": changed, "multipliers": f"{after}, not {before}"}
-        return program.with_kernels(kernels).with_models(models.values()), report
+        report = {"two products in one multiplier": changed, "multipliers": f"{min(after)}, not {before}"}
+        return program.with_kernels(forms[best]).with_models(models[best].values()), report
 
 
 @dataclass(frozen=True)
@@ -72,13 +82,23 @@ class Sum:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sums; `terms` are a, b and the x that they share, of each product."""
+    """Two sums; `terms` are a, b and the x that they share, of each product. Without `high`, a is `zero`."""
 
-    high: Sum
+    high: Sum | None
     low: Sum
     terms: tuple[tuple[str, str, str], ...]
     packed: str
     shared: str
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The sums that there are, the high one first."""
+        return (self.low,) if self.high is None else (self.high, self.low)
+
+    @property
+    def zero(self) -> str:
+        """The name of the constant that stands in the place of a."""
+        return f"{self.low.root.result}_no_partner"
 
 
 def pairs_of(kernel: Kernel) -> list[Pair]:
@@ -93,6 +113,24 @@ def pairs_of(kernel: Kernel) -> list[Pair]:
             pairs.append(pair)
             taken |= {first.root.result, second.root.result}
     return pairs
+
+
+def others(kernel: Kernel, pairs: Sequence[Pair], like: Pair) -> list[Pair]:
+    """The kernel's sums that are in none of its pairs, alone in units like those of a pair, where their types fit."""
+    taken = {each.root.result for pair in pairs for each in pair.sums}
+    types, found = (like.packed, like.shared), []
+    for each in sums_of(kernel):
+        pair = Pair(None, each, (), *types)
+        terms = []
+        for product in each.products:
+            left, right = product.operands
+            if product.operand_types == types:
+                terms.append((pair.zero, left, right))
+            elif product.operand_types == types[::-1]:
+                terms.append((pair.zero, right, left))
+        if each.root.result not in taken and len(terms) == len(each.products):
+            found.append(replace(pair, terms=tuple(terms)))
+    return found
 
 
 def sums_of(kernel: Kernel) -> list[Sum]:
@@ -175,10 +213,10 @@ def rewritten(kernel: Kernel, pairs: Sequence[Pair], terms: int, library: Librar
     if not pairs:
         return kernel
     stage = kernel.stages[0]
-    gone = frozenset(name for pair in pairs for each in (pair.high, pair.low) for name in each.inside)
+    gone = frozenset(name for pair in pairs for each in pair.sums for name in each.inside)
     new = [statement for pair in pairs for statement in _statements(pair, terms)]
     for number, statement in enumerate(new):
-        if statement.name in (PAIRED, UPPER):
+        if isinstance(statement, Operation) and statement.name in (PAIRED, UPPER):
             unit = unit_of(statement, library)
             models[unit.name] = unit.software()
             new[number] = replace(statement, callee=unit.name)
@@ -187,19 +225,25 @@ def rewritten(kernel: Kernel, pairs: Sequence[Pair], terms: int, library: Librar
     return replace(kernel, stages=(first, *kernel.stages[1:]))
 
 
-def _statements(pair: Pair, terms: int) -> Iterator[Operation]:
-    """The two sums of a pair, with the names that they had."""
-    at, values = pair.high.products[0].source, list[tuple[str, str]]()
+def _statements(pair: Pair, terms: int) -> Iterator[Operation | Constant]:
+    """The sums of a pair, with the names that they had."""
+    at, root = pair.sums[0].products[0].source, pair.sums[0].root.result
+    names = (UPPER, "arith.trunci")[-len(pair.sums) :]
+    values = list[tuple[str, ...]]()
+    if pair.high is None:
+        yield Constant(pair.zero, pair.packed, 0)
     for start in range(0, len(pair.terms), terms):
         several = pair.terms[start : start + terms]
+        if pair.high is None:  # a whole unit, like those of pairs
+            several += ((pair.zero, pair.zero, several[-1][2]),) * (terms - len(several))
         operands = tuple(term[side] for side in range(3) for term in several)
         types = (pair.packed,) * (2 * len(several)) + (pair.shared,) * len(several)
-        both = f"{pair.high.root.result}_both{start}"
+        both = f"{root}_both{start}"
         yield Operation(both, BOTH, PAIRED, operands, types, source=at)
-        for each, name in ((pair.high, UPPER), (pair.low, "arith.trunci")):
+        for each, name in zip(pair.sums, names, strict=True):
             yield Operation(f"{each.root.result}_part{start}", HALF, name, (both,), (BOTH,), source=at)
-        values.append((f"{pair.high.root.result}_part{start}", f"{pair.low.root.result}_part{start}"))
-    for side, each in enumerate((pair.high, pair.low)):
+        values.append(tuple(f"{each.root.result}_part{start}" for each in pair.sums))
+    for side, each in enumerate(pair.sums):
         yield from _total(each.root, [value[side] for value in values])
 
 

@@ -77,3 +77,18 @@ def test_in_hardware() -> None:
     assert any("paired" in name for name in units(design.compiled))
     result = design.simulate(x)
     assert result.bit_exact and set(result.cycles) == {result.predicted_cycles}
+
+
+def test_a_sum_without_a_partner_uses_the_units_that_are_there() -> None:
+    """The lanes of the second layer all add to one output: no two of them share an operand."""
+    torch.manual_seed(0)
+    first, second, codes = Weights(16, 16), Weights(1, 48), Codes(1 / 30, 2)
+
+    def both(x: torch.Tensor, z: torch.Tensor) -> Any:
+        return codes(functional.linear(codes(x), first())), codes(functional.linear(codes(z), second()))
+
+    model, inputs = Computed(both), (torch.randn(4, 16), torch.randn(1, 48))
+    paired, plain = (compiled(model, *inputs, partition=4, paired_products=flag) for flag in (True, False))
+    assert any("product" in name for name in units(plain)) and all("paired" in name for name in units(paired))
+    for got, wanted in zip(outputs(paired, *inputs), outputs(plain, *inputs), strict=True):
+        np.testing.assert_array_equal(got, wanted)
