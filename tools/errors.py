@@ -59,6 +59,9 @@ class SeveralErrors(Torch2HWError):
         statuses = {error.exit_status for error in errors}
         self.exit_status = statuses.pop() if len(statuses) == 1 else Torch2HWError.exit_status
 
+    def __reduce__(self) -> tuple[type[SeveralErrors], tuple[tuple[Torch2HWError, ...]]]:
+        return SeveralErrors, (self.errors,)  # from process to process
+
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
 
