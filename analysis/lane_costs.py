@@ -72,7 +72,8 @@ class Lanes:
             waiting = trips * -(-latency // self.outputs)
             if interval == 1:
                 extents = [loop.extent for loop in self.kernel.independent_loops()]
-                waiting = trips // self.outputs * cycles_of_step(extents, latency)
+                steps = trips // self.outputs
+                waiting = steps * cycles_of_step(extents, latency, steps)
             adding_up = -(-latency // self.outputs) * self.outputs * latency + 2 * DEPTH_ESTIMATE_CYCLES
             split = trips * interval + rounds * adding_up
             return min(waiting, split) + depth

@@ -37,6 +37,8 @@ from torch2hw.dialects.storage import RAM
 from torch2hw.dialects.substitution import substitute_kernel, substitute_stage
 from torch2hw.hwlib import Library
 
+MIN_SAVED_CYCLES = 16
+"""What idle iterations must save: a kernel with them ends later, and has more registers."""
 Layout = tuple[float, tuple[Loop, ...], Loop | None, int]
 """LUTs, the loops that move inside the reduction, one more of which only a part does, and the extent of that part."""
 
@@ -114,32 +116,35 @@ def interleave(kernel: Kernel, latency: int) -> Kernel:
 
 
 def padded_outputs(kernel: Kernel, latency: int) -> tuple[Variable, int] | None:
-    """The loop over outputs that some idle iterations are added to, and its extent with them, so that a step of the sum
-    takes fewer cycles than with a larger II; None where they do not help, or where memory ports force an II anyway."""
-    found = _paddings([loop.extent for loop in kernel.independent_loops()], latency)
-    total = prod(loop.extent for loop in kernel.independent_loops())
-    slots, position, extent = min(found, default=(total, 0, 0))
-    if not extent or kernel.domain or slots >= total * -(-latency // total) or shares_ports(kernel):
+    """The loop over outputs that some idle iterations are added to, and its extent with them, so that a sum takes fewer
+    cycles than with a larger II; None where they do not help, or where memory ports force an II anyway."""
+    loops = kernel.independent_loops()
+    extents = [loop.extent for loop in loops]
+    found = _padding(extents, latency, kernel.trip_count // prod(extents))
+    if found is None or kernel.domain or shares_ports(kernel):
         return None
-    return kernel.independent_loops()[position].variable, extent
+    _, position, extent = found
+    return loops[position].variable, extent
 
 
-def cycles_of_step(extents: Sequence[int], latency: int) -> int:
-    """Cycles of one step of all sums, fewer than `latency`, over outputs of these extents: with idle iterations, or
-    with a larger II."""
-    total = prod(extents)
-    return min([total * -(-latency // total), *(slots for slots, _, _ in _paddings(extents, latency))])
+def cycles_of_step(extents: Sequence[int], latency: int, steps: int) -> int:
+    """Cycles of one of the steps of all sums, fewer than `latency`, over outputs of these extents: with idle
+    iterations, or with a larger II."""
+    found, total = _padding(extents, latency, steps), prod(extents)
+    return total * -(-latency // total) if found is None else found[0]
 
 
-def _paddings(extents: Sequence[int], latency: int) -> list[tuple[int, int, int]]:
-    """For each loop that is longer than one: the outputs if it is just so long that they fill `latency`, its position,
-    and its extent."""
-    total, found = prod(extents), []
+def _padding(extents: Sequence[int], latency: int, steps: int) -> tuple[int, int, int] | None:
+    """The fewest outputs that fill `latency` if one loop is longer: their number, the loop's position, and its extent.
+    None where that does not save cycles enough."""
+    total, found = prod(extents), list[tuple[int, int, int]]()
     for position, extent in enumerate(extents):
         longer = -(-latency * extent // total)
         if extent > 1:
             found.append((total // extent * longer, position, longer))
-    return found
+    least = min(found, default=None)
+    waiting = total * -(-latency // total)
+    return least if least is not None and (waiting - least[0]) * steps >= MIN_SAVED_CYCLES else None
 
 
 def shares_ports(kernel: Kernel) -> bool:
@@ -184,7 +189,7 @@ def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
         (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
     ]
     split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
-    step_cycles = cycles_of_step([loop.extent for loop in kernel.independent_loops()], latency)
+    step_cycles = cycles_of_step([loop.extent for loop in kernel.independent_loops()], latency, trips)
     own = {name for carried in kernel.stages[0].carried for name in (carried.name, carried.next)}
     scan = bool(own & kernel.needed_for({store.value for store in kernel.stages[0].stores}))
     if not fitting or kernel.domain or scan or kernel.reduction_loops(1) or split_cycles >= trips * step_cycles:

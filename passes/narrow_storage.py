@@ -198,8 +198,22 @@ def _is_tensor(kernels: Sequence[Kernel], buffer: Buffer) -> bool:
     readers = [kernel for kernel in kernels if any(load.buffer is buffer for load in kernel.loads())]
     if any(store.buffer is buffer for kernel in readers for store in kernel.stores()):
         return False
-    results = [prod(loop.extent for loop in kernel.parallel_loops()) for kernel in readers]
+    results = [_results(kernel, buffer) for kernel in readers]
     return any(_is_factor(kernel, buffer) for kernel in readers) or any(n <= buffer.elements for n in results)
+
+
+def _results(kernel: Kernel, buffer: Buffer) -> int:
+    """How many results of a kernel that reads the buffer an element is read for: its outputs, and the terms of its sums
+    where they take the same element again and again, but for what a sum begins with."""
+    loops = {loop.variable: loop.extent for loop in kernel.parallel_loops()}
+    for number, stage in enumerate(kernel.stages):
+        begins = stage.in_order()[0]
+        for load in stage.statements:
+            if isinstance(load, Load) and load.buffer is buffer and load not in begins:
+                used = {variable for index in load.indices for variable in index.variables()}
+                again = [loop for loop in kernel.reduction_loops(number) if loop.variable not in used]
+                loops |= {loop.variable: loop.extent for loop in again}
+    return prod(loops.values())
 
 
 def _squares(kernels: Sequence[Kernel], buffer: Buffer, name: str) -> bool:

@@ -15,8 +15,8 @@ from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT
 
-ROW, J, K = Variable("i", 2), Variable("j", 2), Variable("k", 3)
-X, Y = Buffer("x", (2, 2, 3), "f32", INPUT), Buffer("y", (2, 2), "f32", OUTPUT)
+ROW, J, K = Variable("i", 2), Variable("j", 2), Variable("k", 9)
+X, Y = Buffer("x", (2, 2, 9), "f32", INPUT), Buffer("y", (2, 2), "f32", OUTPUT)
 ADD = ("f32", "f32")
 FIRST = (
     Constant("zero", "f32", 0),
@@ -29,7 +29,7 @@ SUMS = Kernel("n", (Loop(ROW), Loop(J), Loop(K, 0)), (Stage((Carried("acc", "f32
 
 @pytest.mark.parametrize(("latency", "slots"), [(4, 4), (5, 6), (6, 6), (7, 8), (8, 8), (9, 10)])
 def test_the_fewest_cycles_of_a_step(latency: int, slots: int) -> None:
-    assert cycles_of_step([2, 2], latency) == slots
+    assert cycles_of_step([2, 2], latency, 9) == slots
     padded = padded_outputs(SUMS, latency)
     ordered = interleave(SUMS, latency)
     assert (padded is None) == (latency in (4, 7, 8))  # an II of 1 or 2 takes as many
@@ -37,8 +37,16 @@ def test_the_fewest_cycles_of_a_step(latency: int, slots: int) -> None:
     assert inner == (4 if padded is None else slots)
 
 
+@pytest.mark.parametrize(("steps", "slots"), [(7, 8), (8, 6)])
+def test_few_saved_cycles_are_not_worth_it(steps: int, slots: int) -> None:
+    assert cycles_of_step([2, 2], 6, steps) == slots
+    k = Variable("k", steps)
+    sums = replace(SUMS, loops=(*SUMS.loops[:2], Loop(k, 0)))
+    assert (padded_outputs(sums, 6) is None) == (slots == 8)
+
+
 def test_idle_iterations_keep_the_sums() -> None:
-    values = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    values = np.arange(36, dtype=np.float32).reshape(2, 2, 9)
     made = program_values(Program.of("p", (X,), (Y,), (interleave(SUMS, 6),)), [values])[0]
     np.testing.assert_array_equal(made, values.sum(2))
 

@@ -46,7 +46,7 @@ def test_weights_results_and_ports_are_in_the_format_and_statistics_are_not(dtyp
     masks = {name for name, kind in types.items() if kind == "f32" and name.startswith("weights")}
     assert types["x"] == types["out"] == dtype
     assert bool(masks) is (dtype == "f16"), "-1e9 is a number of bf16, and none of f16"
-    assert {"max0_out", "sum0_out"} <= wide
+    assert {"max0_out", "sum0_out1"} <= wide and len(wide - masks) == 3, "of softmax, and the mean of the norm"
     assert all(types[name] == dtype for name in types if name.startswith("matmul"))
 
 
@@ -89,6 +89,14 @@ class Variance(nn.Module):
         return normed
 
 
+class Norms(nn.Module):
+    """Of rows and of columns: squares that two sums take are stored."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        squares = x[0] * x[0]
+        return squares.mean(0).sqrt(), squares.mean(1).sqrt()
+
+
 def is_square(kernel: Kernel, store: Store) -> bool:
     """Whether a product of a value with itself is stored, rounded or not."""
     made = {each.result: each for each in kernel.statements() if isinstance(each, Operation)}
@@ -102,12 +110,15 @@ def is_square(kernel: Kernel, store: Store) -> bool:
 def test_squares_are_stored_where_the_format_holds_them(dtype: str) -> None:
     torch.manual_seed(1)
     x = torch.randn(1, 2, 9)
-    design = torch2hw.compile(Variance(), (x,), dtype=dtype).compiled
+    large = (x * 1000).to(torch_format(dtype))
+    design = torch2hw.compile(Norms(), (x,), dtype=dtype).compiled
     program: Program = design.at("scheduled")
     squares = [
         store.buffer.dtype for kernel in program.kernels for store in kernel.stores() if is_square(kernel, store)
     ]
     assert squares == [dtype if dtype == "bf16" else "f32"]
-    large = (x * 1000).to(torch_format(dtype))
+    for got, wanted in zip(references(design, [[from_torch(large)]])[0], Norms()(large.float()), strict=True):
+        torch.testing.assert_close(to_torch(got, dtype).float(), wanted, rtol=0.02, atol=0.02)
+    design = torch2hw.compile(Variance(), (x,), dtype=dtype).compiled  # whose squares are added where they are made
     ((got,),) = references(design, [[from_torch(large)]])
     torch.testing.assert_close(to_torch(got, dtype).float(), Variance()(large.float()), rtol=0.02, atol=0.02)

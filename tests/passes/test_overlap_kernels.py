@@ -94,7 +94,7 @@ def test_random_programs_are_proved_by_enumeration(seed: int) -> None:
 
 
 def test_distances_are_no_less_than_enumeration_finds() -> None:
-    assert sum(compared_distances(seed) for seed in range(6)) > 10
+    assert sum(compared_distances(seed) for seed in range(8)) > 10
 
 
 def compared_distances(seed: int) -> int:
@@ -129,5 +129,6 @@ def touched(timed: Timed, access: TimedAccess) -> dict[tuple[int, ...], list[int
         at = dict(zip(loops, values, strict=True))
         place = tuple(index.evaluate(at.__getitem__) for index in access.indices)
         cycle = sum(timed.steps[v] * value for v, value in at.items()) + access.cycle
-        found.setdefault(place, []).append(cycle)
+        if all(0 <= index < size for index, size in zip(place, access.buffer.shape, strict=True)):  # a lane is past it
+            found.setdefault(place, []).append(cycle)
     return found
