@@ -130,7 +130,7 @@ def _argument(name: str, value: object) -> str:
         return " ".join(_argument(name, each) for each in value)
     if value is False:
         return f"--no-{name.replace('share_', 'shared_').replace('fuse_', 'fused_').replace('_', '-')}"
-    return f"--{name.replace('_', '-')} {value}"
+    return f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
 
 
 def run_seed(seed: int) -> Outcome:
