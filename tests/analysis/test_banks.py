@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from torch2hw.analysis.banks import apart, never_meet, possible_banks
+from torch2hw.analysis.banks import apart, conflicts, never_meet, possible_banks
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
 
@@ -37,5 +37,6 @@ def test_what_is_said_to_be_apart_never_meets(seed: int) -> None:
         said = apart(a, b, factor)
         assert not (said and meet), (a, b, factor)
         assert never_meet([a], [b], [factor]) == said
+        assert conflicts([[a], [b]], [factor]) == (1 if said or a == b else 2)
         found[said] += 1
     assert min(found.values()) > 20
