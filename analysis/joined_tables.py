@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.quasi_affine import Variable
 from torch2hw.hwlib import block_plan
 
 NARROW_BITS = 9  # a quarter of a block RAM's word; wider words fill block RAMs by themselves
@@ -46,7 +45,7 @@ def in_kernel(kernel: Kernel) -> list[list[Load]]:
     own = {loop.variable for loop in kernel.loops}
     groups: dict[object, list[Load]] = {}
     for load in kernel.loads():
-        used = variables_of(load)
+        used = load.variables
         if load.buffer.data is not None and load.buffer.storage.in_kernel and used <= own:
             key = (load.buffer.width_bits, frozenset(used), kernel.plan.start[load.result])
             groups.setdefault(key if load.buffer.width_bits <= NARROW_BITS else load.result, []).append(load)
@@ -64,13 +63,8 @@ def _parts(kernel: Kernel, group: list[Load]) -> Iterator[list[Load]]:
 
 def loops_of(kernel: Kernel, load: Load) -> list[Loop]:
     """The loops that a constant inside a kernel is stored for, outermost first."""
-    used = variables_of(load)
+    used = load.variables
     return [loop for loop in kernel.loops if loop.variable in used and loop.extent > 1]
-
-
-def variables_of(load: Load) -> set[Variable]:
-    """The variables of its indices and of its guard."""
-    return {variable for index in (*load.indices, *load.guard) for variable in index.variables()}
 
 
 def memory_name(tables: Sequence[Buffer]) -> str:

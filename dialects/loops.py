@@ -182,6 +182,11 @@ class Load:
         """Loads of equal places have equal values, if no store is between them."""
         return self.buffer, self.indices, self.guard, self.otherwise_bits
 
+    @property
+    def variables(self) -> set[Variable]:
+        """The variables of its indices and of its guard."""
+        return {variable for index in (*self.indices, *self.guard) for variable in index.variables()}
+
 
 @dataclass(frozen=True)
 class Store:
@@ -358,5 +363,5 @@ def operand_names(statement: Statement) -> set[str]:
     if isinstance(statement, IndexValue):
         return {v.name for v in statement.index.variables()}
     if isinstance(statement, Load):
-        return {v.name for index in (*statement.indices, *statement.guard) for v in index.variables()}
+        return {v.name for v in statement.variables}
     return set()

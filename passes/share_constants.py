@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from torch2hw.analysis.joined_tables import loops_of
 from torch2hw.analysis.lane_costs import rom_cost
 from torch2hw.analysis.rom_contents import rom_contents
 from torch2hw.analysis.unit_binding import shared_units, shared_uses
@@ -132,9 +133,8 @@ def candidates(kernel: Kernel, library: Library, shared: Mapping[str, int]) -> l
     parts = []
     for name, operands in found.items():
         load = loads[name]
-        used = {v for index in (*load.indices, *load.guard) for v in index.variables()}
-        part = Part(kernel, load, [loop for loop in kernel.loops if loop.variable in used and loop.extent > 1])
-        if used <= loops and part.words > 1:
+        part = Part(kernel, load, loops_of(kernel, load))
+        if load.variables <= loops and part.words > 1:
             parts.append((part, operands))
     return parts
 

@@ -87,7 +87,7 @@ def _key(statement: Statement) -> object:
         return statement.type, statement.bits
     if isinstance(statement, IndexValue):
         return statement.index
-    return statement.buffer, statement.indices, statement.guard, statement.otherwise_bits
+    return statement.place
 
 
 def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
