@@ -7,23 +7,23 @@
 | TOP.core, sim/ | FuseSoC: targets lint, sim, vivado |
 | vivado/system.tcl, or vitis/ | the bitstream of a Zynq system; a kernel for XRT |
 | registers/ | of axi: SystemRDL, and the page that is compiled from it |
-| driver/ | driver.py; of axi also C99, with its header compiled from the SystemRDL |
+| driver/ | driver.py, and C99; of axi with a header compiled from the SystemRDL |
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from torch2hw.analysis.stored_arrays import from_torch
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.compiler.design_files import design_texts
-from torch2hw.dialects.bus_registers import address_register, bus_registers
+from torch2hw.dialects.bus_registers import bus_registers
 from torch2hw.dialects.interface import HostPort
 from torch2hw.dialects.stream_interface import CLOCK
 from torch2hw.fpga.boards import Board
+from torch2hw.fpga.c_driver import c_driver, package_file
 from torch2hw.fpga.fusesoc import core
 from torch2hw.fpga.ip_xact import component
 from torch2hw.fpga.kernel_files import kernel_files
@@ -54,9 +54,9 @@ ALVEO_BUILD = """\
     sh vitis/link.sh                                   makes vitis/{top}.xclbin
 """
 C_DRIVER = """\
-    driver/{top}_driver.c, .h           the same in C99: bare metal, and Linux with -D{top}_UIO
-    registers/                          of the design: SystemRDL, and a page made of it
+    driver/{top}_driver.c, .h           in C99: bare metal, and Linux with -D{top}_UIO
 """
+REGISTERS = "    registers/                          of the design: SystemRDL, and a page made of it\n"
 
 
 def write_package(compiled: Compiled, arguments: tuple[Any, ...], board: Board, folder: Path) -> None:
@@ -89,9 +89,9 @@ def package_files(compiled: Compiled, arguments: tuple[Any, ...], board: Board) 
         text = rdl(top, bus_registers(names))
         registers = compiled_registers(text)
         found |= {f"registers/{top}.rdl": text, "registers/registers.md": page(top, registers)}
-        found |= {f"driver/{top}_registers.h": c_header(top, registers), **_c_driver(top, told)}
+        found[f"driver/{top}_registers.h"] = c_header(top, registers)
     found["component.xml"] = component(top, ports, sorted(rtl), registers, streams)
-    found["driver/driver.py"] = _file("driver.py")
+    found |= {"driver/driver.py": package_file("driver.py"), **c_driver(top, told, board)}
     if board.kind == "alveo":
         kernel = kernel_files(top, board, mhz, told["data_bits"], [buffer.name for buffer in tensors])
         found |= {f"vitis/{name}": text for name, text in kernel.items()}
@@ -134,30 +134,6 @@ def _bench(
     return stream_bench(streams, ports, given, right)
 
 
-def _c_driver(top: str, told: dict[str, Any]) -> dict[str, str]:
-    entries = [*told["inputs"], *told["outputs"]]
-    words = {
-        "TOP": top,
-        "BEAT_BYTES": str(told["data_bits"] // 8),
-        "TENSORS": str(len(entries)),
-        "NUMBERS": ", ".join(f"{top}_{entry['name']} = {k}" for k, entry in enumerate(entries)),
-        "BYTES": "\n".join(f"#define {top}_{entry['name']}_BYTES {entry['bytes']}u" for entry in entries),
-        "OFFSETS": ", ".join(f"{top}_{entry['name']}_address_OFFSET" for entry in entries),
-    }
-    assert all(entry["address_register"] == address_register(k) for k, entry in enumerate(entries))
-    texts = {}
-    for suffix in ("h", "c"):
-        text = _file(f"driver.{suffix}")
-        for name, value in words.items():
-            text = text.replace(f"@{name}@", value)
-        texts[f"driver/{top}_driver.{suffix}"] = text
-    return texts
-
-
-def _file(name: str) -> str:
-    return (files("torch2hw.fpga") / "package_files" / name).read_text()
-
-
 def _readme(top: str, board: Board, mhz: int, told: dict[str, Any]) -> str:
     is_alveo = board.kind == "alveo"
     return README.format(
@@ -168,6 +144,6 @@ def _readme(top: str, board: Board, mhz: int, told: dict[str, Any]) -> str:
         interval=told["interval_cycles"],
         build=(ALVEO_BUILD if is_alveo else ZYNQ_BUILD).format(top=top),
         image=f"{top}.xclbin" if is_alveo else "system.bit",
-        c_driver=C_DRIVER.format(top=top) if told["interface"] == "axi" else "",
+        c_driver=C_DRIVER.format(top=top) + (REGISTERS if told["interface"] == "axi" else ""),
         name=f"torch2hw:accelerators:{top}",
     )

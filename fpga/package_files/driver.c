@@ -35,7 +35,7 @@ int @TOP@_start(@TOP@_device *device, const uint64_t addresses[@TOP@_TENSORS])
     unsigned k;
 
     for (k = 0; k < @TOP@_TENSORS; k++)
-        if (addresses[k] % @TOP@_BEAT_BYTES != 0)
+        if (addresses[k] % @TOP@_BYTES_PER_BEAT != 0)
             return -1;
     while (!@TOP@_may_start(device))
         ;

@@ -1,7 +1,7 @@
 /* Runs @TOP@ (--interface axi) from C99: on bare metal, and on Linux through UIO with @TOP@_UIO defined.
  *
  *     @TOP@_device device;
- *     uint64_t addresses[@TOP@_TENSORS];           // physical ones, multiples of @TOP@_BEAT_BYTES
+ *     uint64_t addresses[@TOP@_TENSORS];           // physical ones, multiples of @TOP@_BYTES_PER_BEAT
  *     if (@TOP@_open(&device, (volatile void *)0xa0000000) == 0 && @TOP@_start(&device, addresses) == 0)
  *         error = @TOP@_wait(&device, 1000000);
  *
@@ -15,7 +15,7 @@
 
 #include "@TOP@_registers.h"
 
-#define @TOP@_BEAT_BYTES @BEAT_BYTES@u
+#define @TOP@_BYTES_PER_BEAT @BEAT_BYTES@u
 #define @TOP@_TENSORS @TENSORS@
 
 /* Tensors by their number: that of their address. */

@@ -51,6 +51,107 @@ class Device:
         self.ask("w", offset, value)
 
 
+class Engines:
+    """AXI DMA engines in simple mode (PG021), one for each stream, between a design and a memory.
+
+    Commands are `r TENSOR OFFSET` and `w TENSOR OFFSET VALUE`; `cut` takes a beat from the outputs' packets, `gather`
+    makes engines of the other kind.
+    """
+
+    def __init__(self, device: Device, manifest: dict[str, Any]) -> None:
+        self.device, self.memory = device, dict[int, int]()
+        self.beat_bytes = manifest["data_bits"] // 8
+        ways = [(k, True) for k in range(len(manifest["inputs"]))]
+        ways += [(k, False) for k in range(len(manifest["outputs"]))]
+        self.engines = [Engine(self, number, sends) for number, sends in ways]
+        self.cuts = self.gathers = False
+
+    def put(self, at: int, data: bytes) -> None:
+        self.memory.update(enumerate(data, at))
+
+    def get(self, at: int, count: int) -> bytes:
+        return bytes(self.memory[at + k] for k in range(count))
+
+    def ask(self, line: str) -> str:
+        """The answer to a command."""
+        command, *numbers = line.split()
+        if command == "cut":
+            self.cuts = True
+        elif command == "gather":
+            self.gathers = True
+        else:
+            tensor, offset, *value = map(int, numbers)
+            engine = self.engines[tensor]
+            offset -= 0 if engine.sends else 0x30
+            if command == "r":
+                return str(engine.read(offset))
+            engine.write(offset, *value)
+        return "ok"
+
+    @property
+    def runs(self) -> int:
+        """Of the design, by its inputs."""
+        return min(engine.finished for engine in self.engines if engine.sends)
+
+
+class Engine:
+    """One channel. A transfer begins when its length is written, and ends when its status is read next."""
+
+    CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
+    HALTED, IDLE, GATHERS, INTERNAL, DECODE, FINISHED = 1, 2, 8, 0x10, 0x40, 0x1000
+
+    def __init__(self, board: Engines, number: int, sends: bool) -> None:
+        self.board, self.number, self.sends, self.finished = board, number, sends, 0
+        self.words = dict.fromkeys((self.CONTROL, self.ADDRESS, self.ADDRESS_HIGH, self.LENGTH), 0)
+        self.flags, self.is_busy, self.resets = self.HALTED, False, 0
+
+    def write(self, offset: int, value: int) -> None:
+        if offset == self.STATUS:
+            self.flags &= ~(value & 0x7000)
+            return
+        self.words[offset] = value
+        if offset == self.CONTROL and value & 4:
+            self.words = dict.fromkeys(self.words, 0)
+            self.flags, self.is_busy, self.resets = self.HALTED, False, 3
+        elif offset == self.CONTROL and value & 1:
+            self.flags &= ~self.HALTED
+        elif offset == self.LENGTH:
+            assert not self.is_busy and not self.flags & self.HALTED and not self.resets and value < 1 << 26
+            self.is_busy, self.flags = True, self.flags & ~self.IDLE
+
+    def read(self, offset: int) -> int:
+        if offset == self.CONTROL and self.resets:
+            self.resets -= 1
+            return 4
+        if offset == self.STATUS:
+            if self.is_busy:
+                self._transfer()
+            return self.flags | (self.GATHERS if self.board.gathers else 0)
+        return self.words[offset]
+
+    def _transfer(self) -> None:
+        at, length = self.words[self.ADDRESS] | self.words[self.ADDRESS_HIGH] << 32, self.words[self.LENGTH]
+        assert at % self.board.beat_bytes == 0, "no data realignment engine"
+        if at not in self.board.memory:
+            self._stop(self.DECODE)
+        elif self.sends:
+            self.board.device.ask("s", self.number, self.board.get(at, length).hex())
+            self._end()
+        elif self.board.runs > self.finished:
+            packet = bytes.fromhex(self.board.device.ask("g", self.number))
+            packet = packet[: -self.board.beat_bytes] if self.board.cuts else packet
+            self.board.put(at, packet[:length])
+            self.words[self.LENGTH] = len(packet)
+            self._end() if len(packet) <= length else self._stop(self.INTERNAL)
+
+    def _end(self) -> None:
+        self.finished += 1
+        self.is_busy, self.flags = False, self.flags | self.FINISHED | self.IDLE
+
+    def _stop(self, error: int) -> None:
+        self.is_busy, self.flags = False, self.flags | error | self.HALTED
+
+
 class Buffer(np.ndarray):
     """pynq's buffer: what the device sees of it is in the device, until `flush` and `invalidate`."""
 

