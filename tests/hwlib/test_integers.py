@@ -22,3 +22,27 @@ def test_division(operation: str) -> None:
         expected = quotient if operation.startswith("div") else a if b == 0 else a - quotient * b
         got = evaluate(unit.schedule.output, {"left": left, "right": right})
         assert got == expected & 0xFF, (a, b)
+
+
+def signed(word: int) -> int:
+    return word - (word >> 7 << 8)
+
+
+@pytest.mark.parametrize("operation", ["maxsi", "maxui", "minsi", "minui"])
+def test_extremes(operation: str) -> None:
+    unit = Library().unit(f"arith.{operation}", ("i8", "i8"), "i8")
+    choose = max if operation.startswith("max") else min
+    for left, right in product(NUMBERS, NUMBERS):
+        expected = choose(left, right, key=signed if operation.endswith("si") else int)
+        assert evaluate(unit.schedule.output, {"left": left, "right": right}) == expected, (left, right)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [("extsi", "i32"), ("extui", "i32"), ("trunci", "i4"), ("index_cast", "index"), ("index_castui", "index")],
+)
+def test_widths(operation: str, kind: str) -> None:
+    unit = Library().unit(f"arith.{operation}", ("i8",), kind)
+    for word in NUMBERS:
+        value = word if operation.endswith("ui") else signed(word)
+        assert evaluate(unit.schedule.output, {"in": word}) == value % (1 << unit.output.width_bits), word

@@ -127,6 +127,10 @@ STATIC = {
         "calyx.static_seq { calyx.static_repeat 9 { calyx.enable @one } calyx.static_repeat 5 { calyx.enable @three } }"
     ),
     "static_par": "calyx.static_par { calyx.enable @nine calyx.static_repeat 6 { calyx.enable @one } }",
+    "static_par_short_first": (
+        "calyx.static_seq { calyx.static_par { calyx.static_repeat 2 { calyx.enable @one } calyx.enable @nine } "
+        "calyx.enable @three }"
+    ),
     "repeat_par": (
         "calyx.static_repeat 3 { calyx.static_par { calyx.enable @three calyx.static_seq { calyx.enable "
         "@one calyx.enable @one } } }"
