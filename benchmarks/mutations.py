@@ -94,7 +94,7 @@ def failing_test(clone: Path, stage: Stage, jobs: int) -> str | None:
     )
     if done.returncode in (0, 5):  # 5: none of these tests is in the group
         return None
-    found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (\S+?(?:\[.*?\])?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if found is None:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
     return found[1]
