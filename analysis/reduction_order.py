@@ -186,7 +186,10 @@ def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
     wanted = -(-latency // outputs)
     trips = prod(loop.extent for loop in reductions)
     fitting = [
-        (factor, loop) for loop in reductions for factor in range(wanted, loop.extent) if loop.extent % factor == 0
+        (factor, loop)
+        for loop in reductions
+        for factor in range(wanted, loop.extent + 1)
+        if loop.extent % factor == 0 and factor < trips
     ]
     split_cycles = trips * outputs + wanted * outputs * latency + 3 * latency
     step_cycles = cycles_of_step([loop.extent for loop in kernel.independent_loops()], latency, trips)

@@ -172,6 +172,7 @@ STATIC: tuple[Step, ...] = (
     Rewrite("narrow-products"),
     Rewrite("reroll-loops"),  # once no kernel is fused any more, and before any is made different from its equals
     Rewrite("name-kernels"),
+    Rewrite("split-flattened-loops"),  # so that lanes lie along the dimensions in which a buffer has banks
     Rewrite("choose-lanes"),
     Rewrite("pair-products"),  # of lanes
     Rewrite("fuse-outer-loops"),  # after the lanes, and before the loops within a round are ordered

@@ -76,7 +76,9 @@ class ChooseLanes:
         joined: list[str] = []  # kernels whose lanes are added in a tree
         for kernel, lanes in zip(program.kernels, chosen, strict=True):
             report[kernel.name] = f"{lanes.text}: about {lanes.cost(factors)[0]} cycles"
-            trips = [prod(loop.extent for loop in each.reduction_loops(0)) for each in (kernel, lanes.kernel)]
+            trips = [
+                prod(loop.extent for loop in each.loops if loop.reduced_by in (0, 1)) for each in (kernel, lanes.kernel)
+            ]
             if trips[1] < trips[0]:
                 joined.append(kernel.name)
         if joined:
@@ -285,13 +287,13 @@ def all_choices(kernel: Kernel, lanes: int) -> Iterator[dict[Variable, int]]:
     """All choices of lanes for the loops, with a product of at most `lanes`."""
     divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
     options: list[tuple[Variable, list[int]]] = []
-    joinable = reducible(kernel)
+    joinable = [reducible(kernel, number) for number in range(min(2, len(kernel.stages)))]
     for loop in kernel.loops:
         if loop.in_rounds:
             continue
         if loop.reduced_by is None:
             options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
-        elif loop.reduced_by == 0 and joinable:
+        elif loop.reduced_by < len(joinable) and joinable[loop.reduced_by]:
             options.append(
                 (loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes}))
             )

@@ -4,14 +4,15 @@ Before:  for i, j { for k { acc[i, j] += x[i, k]·w[k, j] } }           with i i
 After:   for io, j { for k { acc0 += x[2·io, k]·w[k, j] ; acc1 += x[2·io + 1, k]·w[k, j] } }      w[k, j] is loaded once
 
 A parallel loop may have any number of lanes: a lane beyond the end of its range does not store. The lanes of a
-reduction loop divide its extent. Their terms are added in a tree and then to the carried value, a declared
-reassociation.
+reduction loop of stage 0 or 1 divide its extent. Their terms are added in a tree and then to the carried value, a
+declared reassociation. Lanes along a loop of stage 1, such as the window of a pooling that a convolution is fused with,
+have sums of their own in stage 0.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -29,13 +30,13 @@ from torch2hw.dialects.loops import (
 )
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
-from torch2hw.dialects.substitution import substitute_statement, substitute_store
+from torch2hw.dialects.substitution import substitute_stage, substitute_statement, substitute_store
 
 
-def reducible(kernel: Kernel) -> bool:
-    """Whether the lanes of a reduction loop of stage 0 can be joined: an associative operation computes each carried
+def reducible(kernel: Kernel, number: int = 0) -> bool:
+    """Whether the lanes of a reduction loop of a stage can be joined: an associative operation computes each carried
     value, of which nothing is stored before the last one."""
-    stage = kernel.stages[0]
+    stage = kernel.stages[number]
     stored = {store.value for store in stage.stores}
     made = {s.result: s for s in stage.statements}
     for carried in stage.carried:
@@ -96,6 +97,10 @@ def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
     if not lanes:
         return kernel
     assert not kernel.domain, "lanes are made before loops are cut into parts that do not divide them"
+    windows = {loop.variable for loop in kernel.loops if loop.reduced_by == 1 and loop.variable in lanes}
+    if windows:
+        inner = {v: count for v, count in lanes.items() if v not in windows}
+        return unroll(_side_by_side(kernel, {v: count for v, count in lanes.items() if v in windows}), inner)
     outer = {v: Variable(f"{v.name}l", -(-v.extent // count)) for v, count in lanes.items()}
     reduced = {loop.variable for loop in kernel.loops if loop.reduced_by is not None}
     parallel = [v for v in lanes if v not in reduced]
@@ -116,7 +121,7 @@ def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
         for number, stage in enumerate(kernel.stages):
             before = stages[:number]
             if number == 0 and joined:
-                stored = _join(stage, stages[0], names, suffix, lane, {v: (outer[v], lanes[v]) for v in joined})
+                stored = _join(stage, stages[:1], names, suffix, lane, {v: (outer[v], lanes[v]) for v in joined})
             else:
                 for statement in stage.statements:
                     moved = substitute_statement(
@@ -134,21 +139,56 @@ def unroll(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
     return replace(kernel, loops=kept, stages=done, lanes=kernel.lanes * prod(lanes.values()))
 
 
+def _side_by_side(kernel: Kernel, lanes: Mapping[Variable, int]) -> Kernel:
+    """`kernel` with lanes along reduction loops of stage 1: a copy of stage 0 for each, and one stage 1 that joins what
+    they compute."""
+    outer = {v: Variable(f"{v.name}l", v.extent // count) for v, count in lanes.items()}
+    loops = tuple(replace(loop, variable=outer.get(loop.variable, loop.variable)) for loop in kernel.loops)
+    first, second, *rest = kernel.stages
+    made = [_Stage(), _Stage()]
+    carried: list[Carried] = []
+    stores: list[Store] = []
+    copies: list[dict[str, str]] = []
+    for arm in itertools.product(*(range(count) for count in lanes.values())):
+        suffix = "w" + "_".join(map(str, arm))
+        where = {v: variable(outer[v]) * count + k for (v, count), k in zip(lanes.items(), arm, strict=True)}
+        names = {c.name: c.name + suffix for c in first.carried}
+        for s in first.statements:
+            names[s.result] = made[0].add(substitute_statement(s, where, {**names, s.result: s.result + suffix}), [])
+        carried += [Carried(names[c.name], c.type, names[c.init], names[c.next]) for c in first.carried]
+        stores += [substitute_store(store, where, names) for store in first.stores]
+        copies.append(names)
+    names = {**copies[-1], **{c.name: c.name for stage in kernel.stages[1:] for c in stage.carried}}
+    both = {v: (outer[v], count) for v, count in lanes.items()}
+    stored = _join(second, made, names, "", {}, both, copies)
+    joined = tuple(Carried(c.name, c.type, names[c.init], names[c.next]) for c in second.carried)
+    stages = (
+        Stage(tuple(carried), tuple(made[0].statements), tuple(stores)),
+        Stage(joined, tuple(made[1].statements), tuple(stored)),
+        *(substitute_stage(stage, {}, names) for stage in rest),
+    )
+    return replace(kernel, loops=loops, stages=stages, lanes=kernel.lanes * prod(lanes.values()))
+
+
 def _join(
     stage: Stage,
-    target: _Stage,
+    targets: list[_Stage],
     names: dict[str, str],
     suffix: str,
     lane: Mapping[Variable, Index],
     joined: Mapping[Variable, tuple[Variable, int]],
+    copies: Sequence[Mapping[str, str]] = ({},),
 ) -> list[Store]:
-    """Joins the lanes of the reduction: all terms, a tree that adds them, and one step of the carried value. Returns
-    the stores of all terms."""
+    """Joins the lanes of a stage's reduction into the last of `targets`: all terms, a tree that adds them, and one step
+    of the carried value. `copies`: by lane, the names of its copy of the stage before. Returns the stores of all terms.
+    """
+    *before, target = targets
     stores = []
     steps = {c.next: c for c in stage.carried}
     contributions: dict[str, list[str]] = {name: [] for name in steps}
     made = {s.result: s for s in stage.statements}
-    for arm in itertools.product(*(range(count) for _, count in joined.values())):
+    arms = itertools.product(*(range(count) for _, count in joined.values()))
+    for arm, copy in zip(arms, itertools.cycle(copies), strict=False):
         inner_suffix = suffix + "r" + "_".join(map(str, arm))
         where = {
             **lane,
@@ -157,7 +197,7 @@ def _join(
                 for (v, (outer, count)), number in zip(joined.items(), arm, strict=True)
             },
         }
-        local = dict(names)
+        local = {**names, **copy}
         for statement in stage.statements:
             if statement.result in steps:
                 step = made[statement.result]
@@ -166,7 +206,7 @@ def _join(
                 contributions[statement.result].append(local[other])
                 continue
             moved = substitute_statement(statement, where, {**local, statement.result: statement.result + inner_suffix})
-            local[statement.result] = target.add(moved, [])
+            local[statement.result] = target.add(moved, before)
             names[statement.result] = local[statement.result]  # for later stages: the last iteration's
         stores += [substitute_store(store, where, local) for store in stage.stores]
     for result, carried in steps.items():

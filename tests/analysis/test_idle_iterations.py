@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.passes.loop_values import program_values
-from torch2hw.analysis.reduction_order import cycles_of_step, interleave, padded_outputs
+from torch2hw.analysis.reduction_order import cycles_of_step, interleave, padded_outputs, split_reduction
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
@@ -57,3 +57,15 @@ def test_a_port_that_two_reads_share_keeps_the_outputs_as_they_are() -> None:
     step = Operation("next", "f32", "arith.addf", ("acc", "pair"), ADD)
     first = replace(SUMS.stages[0], statements=(*FIRST[:2], again, both, step))
     assert padded_outputs(replace(SUMS, stages=(first, LAST)), 6) is None
+
+
+def test_partial_sums_of_a_loop_of_its_own() -> None:
+    """19 and 9 terms of one sum: a partial sum for each of the nine, where no part of 19 divides it."""
+    h, w = Variable("h", 19), Variable("w", 9)
+    x, y = Buffer("x", (19, 9), "f32", INPUT), Buffer("y", (), "f32", OUTPUT)
+    first = (FIRST[0], Load("term", "f32", x, (variable(h), variable(w))), FIRST[2])
+    stages = (replace(SUMS.stages[0], statements=first), Stage((), (), (Store(y, (), "next"),)))
+    parts = split_reduction(Kernel("n", (Loop(h, 0), Loop(w, 0)), stages), 6)
+    assert [part.trip_count for part in parts] == [171, 9]
+    values = np.arange(171, dtype=np.float32).reshape(19, 9)
+    assert program_values(Program.of("p", (x,), (y,), tuple(parts)), [values])[0] == values.sum()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 
 from tests.passes.loop_values import program_values
 from torch2hw.analysis.reduction_order import split_reduction
+from torch2hw.dialects.loop_parser import parse_loop_text
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
@@ -110,3 +112,59 @@ def test_partial_sums_of_a_reduction_that_stores_its_terms() -> None:
     given = program_values(Program.of("p", (x,), (terms, total), parts), [values])
     np.testing.assert_array_equal(given[0], values)
     np.testing.assert_array_equal(given[1], [276])
+
+
+WINDOWS = """program @top level affine {
+  buffer @x: 4x7xf32 input
+  buffer @w: 3x2xf32 input
+  buffer @most: 3x4xf32 output
+  buffer @highest: 3xf32 output
+  function @top(@x, @w) -> (@most, @highest) {
+    kernel @conv0(%c: 3, %p: 2, %q: 3 reduces 1, %r: 2 reduces 1, %k: 2 reduces 0) {
+      stage 0 {
+        %a = load @x[%p * 2 + %r, %q * 2 + %k] : f32
+        %b = load @w[%c, %k] : f32
+        %m = arith.mulf %a, %b : f32
+        %next = arith.addf %acc, %m : f32
+        %zero = constant 0x00000000 : f32
+        carry %acc = %zero next %next : f32
+      }
+      stage 1 {
+        %twice = arith.addf %next, %next : f32
+        %high = arith.maximumf %top, %twice : f32
+        %low = constant 0xff800000 : f32
+        carry %top = %low next %high : f32
+      }
+      stage 2 {
+        store %high to @most[%c, %p]
+        store %twice to @most[%c, %p + 2]
+      }
+    }
+    kernel @copy0(%c: 3) {
+      stage 0 {
+        %v = load @most[%c, 0] : f32
+        store %v to @highest[%c]
+      }
+    }
+  }
+}
+"""
+
+
+def test_lanes_of_a_window_have_sums_of_their_own() -> None:
+    """The last window's value, which a later stage stores too, stays the last one's."""
+    program = parse_loop_text(WINDOWS, {}.__getitem__)
+    one, copy = program.kernels
+    v = {loop.variable.name: loop.variable for loop in one.loops}
+    assert reducible(one, 1)
+    inputs = [
+        (np.arange(28) * 5 % 11 - 4).reshape(4, 7).astype(np.float32),
+        np.arange(6, dtype=np.float32).reshape(3, 2),
+    ]
+    wanted = program_values(program, inputs)
+    for q, r, k, p in itertools.product((1, 3), (1, 2), (1, 2), (1, 2)):
+        unrolled = unroll(one, {v["q"]: q, v["r"]: r, v["k"]: k, v["p"]: p, v["c"]: 2})
+        assert unrolled.lanes == 2 * q * r * k * p and len(unrolled.stages[0].carried) == 2 * q * r * p
+        assert len(unrolled.stages[1].carried) == 2 * p
+        for got, expected in zip(program_values(program.with_kernels([unrolled, copy]), inputs), wanted, strict=True):
+            np.testing.assert_array_equal(got, expected)
