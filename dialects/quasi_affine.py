@@ -115,22 +115,8 @@ class Index:
 
     def substitute(self, replacement: Mapping[Variable, Index]) -> Index:
         """This index with variables replaced, simplified anew."""
-        if not replacement or not any(v in replacement for v in self.variables()):
-            return self
-        values = [(replacement.get(v) or variable(v), c) for v, c in self.terms if isinstance(v, Variable)]
-        if self.is_affine and all(value.is_affine for value, _ in values):  # a plain sum: no parts of divisions to join
-            terms = [(atom, factor * coefficient) for value, coefficient in values for atom, factor in value.terms]
-            return _sum(terms, self.constant + sum(value.constant * coefficient for value, coefficient in values))
-        result = constant(self.constant)
-        for atom, coefficient in self.terms:
-            if isinstance(atom, Variable):
-                value = replacement.get(atom, variable(atom))
-            elif isinstance(atom, FloorDiv):
-                value = atom.dividend.substitute(replacement).floordiv(atom.divisor)
-            else:
-                value = atom.dividend.substitute(replacement).remainder(atom.divisor)
-            result = result + value * coefficient
-        return result
+        used = tuple((v, replacement[v]) for v in self.variables() if v in replacement)
+        return _substituted(self, used) if used else self
 
     def evaluate(self, values: Callable[[Variable], Any]) -> Any:
         """The integer for given variable values (or arrays of integers: only + * // % are used)."""
@@ -179,6 +165,26 @@ def delinearise(offset: Index, shape: tuple[int, ...]) -> list[Index]:
             offset, rest = _divide(offset, size)
             result.append(rest)
     return result[::-1]
+
+
+@lru_cache(maxsize=65536)
+def _substituted(index: Index, used: tuple[tuple[Variable, Index], ...]) -> Index:
+    """Kept, for the lanes of a kernel differ in few of the variables of an index."""
+    replacement = dict(used)
+    values = [(replacement.get(v) or variable(v), c) for v, c in index.terms if isinstance(v, Variable)]
+    if index.is_affine and all(value.is_affine for value, _ in values):  # a plain sum: no parts of divisions to join
+        terms = [(atom, factor * coefficient) for value, coefficient in values for atom, factor in value.terms]
+        return _sum(terms, index.constant + sum(value.constant * coefficient for value, coefficient in values))
+    result = constant(index.constant)
+    for atom, coefficient in index.terms:
+        if isinstance(atom, Variable):
+            value = replacement.get(atom, variable(atom))
+        elif isinstance(atom, FloorDiv):
+            value = atom.dividend.substitute(replacement).floordiv(atom.divisor)
+        else:
+            value = atom.dividend.substitute(replacement).remainder(atom.divisor)
+        result = result + value * coefficient
+    return result
 
 
 @lru_cache(maxsize=65536)

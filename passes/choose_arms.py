@@ -26,7 +26,7 @@ from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.substitution import substitute_stage
-from torch2hw.passes.choose_lanes import all_choices
+from torch2hw.passes.lane_choices import all_choices
 from torch2hw.passes.pass_context import PassContext
 from torch2hw.passes.unroll_lanes import unroll
 

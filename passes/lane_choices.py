@@ -1,0 +1,104 @@
+"""The choices of lanes for a kernel, for choose-lanes: which are worth a price, and each with its arms written out once
+it is asked for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from torch2hw.analysis.lane_costs import DEPTH_ESTIMATE_CYCLES, Lanes
+from torch2hw.analysis.reduction_order import recurrence_latency
+from torch2hw.analysis.unit_binding import luts_of
+from torch2hw.dialects.loops import Kernel, Operation
+from torch2hw.dialects.operations import operation_kind
+from torch2hw.dialects.quasi_affine import Variable
+from torch2hw.hwlib import Library
+from torch2hw.passes.block_sums import blocked
+from torch2hw.passes.unroll_lanes import reducible, unroll
+
+
+@dataclass
+class Choice:
+    """`counts` lanes of a kernel's loops. `place`: in the order in which the kernel's choices are listed. `block`: with
+    dot products. `adders`: what other kernels have anyway. What is asked before `written_out` needs no arms."""
+
+    kernel: Kernel
+    counts: dict[Variable, int]
+    place: int
+    library: Library
+    block: bool
+    adders: int
+
+    @property
+    def trips(self) -> int:
+        """Iterations in all rounds together, with padding."""
+        return prod(-(-loop.extent // self.counts.get(loop.variable, 1)) for loop in self.kernel.loops)
+
+    @property
+    def sums(self) -> int:
+        """The number of sums of products that its lanes add to."""
+        apart = (self.counts.get(loop.variable, 1) for loop in self.kernel.loops if loop.reduced_by != 0)
+        return len(self.kernel.stages[0].carried) * prod(apart) if self.kernel.macs else 0
+
+    @cached_property
+    def least(self) -> tuple[int, float]:
+        """What cycles and LUTs are not below, whatever the banks; its lanes' own units are not counted, but what dot
+        products may take less than they."""
+        cycles = self.trips + self.kernel.rounds * DEPTH_ESTIMATE_CYCLES
+        if not self.block:
+            return cycles, 0.0
+        own = [s for s in self.kernel.statements() if isinstance(s, Operation) and _is_half_of_a_mac(s)]
+        return cycles, -prod(self.counts.values()) * sum(luts_of(s, self.library) for s in own)
+
+    @cached_property
+    def written_out(self) -> Lanes:
+        """The kernel with these lanes."""
+        unrolled = unroll(self.kernel, self.counts)
+        if self.block:
+            unrolled = blocked(unrolled, self.library)
+        text = ", ".join(f"{v.name} ×{count}" for v, count in self.counts.items() if count > 1) or "one lane"
+        return Lanes(unrolled, text, recurrence_latency(unrolled, self.library), self.library, self.adders)
+
+
+def _is_half_of_a_mac(operation: Operation) -> bool:
+    kind = operation_kind(operation.name)
+    return kind.accumulates or kind.multiplies
+
+
+def candidates(kernel: Kernel, lanes: int, priced: int) -> list[dict[Variable, int]]:
+    """At most `priced` choices. Of each number of lanes, those with the fewest iterations, and most of them for the
+    largest number. If very many are equal, some that are evenly spread over them."""
+    ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
+    for number, choice in enumerate(all_choices(kernel, lanes)):
+        iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in kernel.loops)
+        ranked.setdefault(prod(choice.values()), []).append((iterations, number, choice))
+    chosen: list[dict[Variable, int]] = []
+    for count, group in sorted(ranked.items()):
+        group.sort(key=lambda entry: entry[:2])
+        most = priced if 2 * count >= lanes else max(1, priced // 4)
+        fewest = [entry for entry in group if entry[0] <= group[0][0] * 1.1]
+        best = fewest if len(fewest) > most else group[:most]
+        chosen += [best[k * len(best) // min(most, len(best))][2] for k in range(min(most, len(best)))]
+    return chosen
+
+
+def all_choices(kernel: Kernel, lanes: int) -> Iterator[dict[Variable, int]]:
+    """All choices of lanes for the loops, with a product of at most `lanes`."""
+    divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
+    options: list[tuple[Variable, list[int]]] = []
+    joinable = [reducible(kernel, number) for number in range(min(2, len(kernel.stages)))]
+    for loop in kernel.loops:
+        if loop.in_rounds:
+            continue
+        if loop.reduced_by is None:
+            options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
+        elif loop.reduced_by < len(joinable) and joinable[loop.reduced_by]:
+            options.append(
+                (loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes}))
+            )
+    for choice in itertools.product(*(counts for _, counts in options)):
+        if prod(choice) <= lanes:
+            yield {v: count for (v, _), count in zip(options, choice, strict=True)}

@@ -1,0 +1,229 @@
+"""The search of choose-lanes: a choice of lanes for every kernel of a program, priced with all others.
+
+Writing arms out is what takes time. The choices of a kernel are looked at in the order of a lower bound of their price
+that needs no arms, as far as the bound is below the best price: with many lanes, most are never written out.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from torch2hw.analysis.bank_assignment import merged, merged_factors
+from torch2hw.analysis.banks import run_time_dimensions
+from torch2hw.analysis.lane_costs import REWIRING_LUTS, Lanes, memory
+from torch2hw.analysis.time_and_area import luts_of_all_time
+from torch2hw.dialects.loops import Buffer, Kernel
+from torch2hw.dialects.program import Program
+from torch2hw.hwlib import Library
+from torch2hw.passes.lane_choices import Choice, candidates
+
+Partition = dict[Buffer, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """For each number of lanes, `priced_choices` may be priced, but no more than `priced_arms` arms in all (pricing
+    writes the arms out) and no fewer than `min_choices`. In pairs, the `paired_choices` cheapest of one kernel are
+    combined with the best of all of the other. `max_rounds`: over all kernels."""
+
+    priced_choices: int = 24
+    min_choices: int = 4
+    priced_arms: int = 3072
+    paired_choices: int = 6
+    max_rounds: int = 8
+
+    def priced(self, lanes: int) -> int:
+        """The number of choices that may be priced for a number of lanes."""
+        return min(self.priced_choices, max(self.min_choices, self.priced_arms // lanes))
+
+
+class LaneSearch:
+    """A choice of lanes for every kernel of a program, at most `limit` each; `block`, with dot products where lanes are
+    joined (`block_sums`)."""
+
+    def __init__(self, effort: Effort, program: Program, limit: int, library: Library, block: bool = False) -> None:
+        self.effort, self.kernels, self.limit = effort, program.kernels, limit
+        self.whole = run_time_dimensions(program.kernels)
+        work = sum(kernel.macs for kernel in self.kernels) or sum(kernel.trip_count for kernel in self.kernels)
+        self.price = max(work / limit, 1.0) / luts_of_all_time(limit)  # cycles that one LUT is worth
+        self.order = sorted(range(len(self.kernels)), key=lambda number: -self.kernels[number].trip_count)
+        self.widest = next((number for number in self.order if self.kernels[number].macs), None)
+        self.choices = [self.choices_of(kernel, library, block) for kernel in self.kernels]
+        self.ranked = [
+            sorted(choices, key=lambda choice: (self.floor(choice), choice.place)) for choices in self.choices
+        ]
+        self.needs: dict[Lanes, Partition] = {}
+        self.users: dict[Buffer, list[int]] = {}
+        self.buffers = [choices[0].written_out.buffers for choices in self.choices]
+        for number, buffers in enumerate(self.buffers):
+            for buffer in buffers:
+                self.users.setdefault(buffer, []).append(number)
+        self.neighbours = [
+            sorted({other for buffer in buffers for other in self.users[buffer]} - {number})
+            for number, buffers in enumerate(self.buffers)
+        ]
+        self.by_itself: dict[int, list[Lanes]] = {}  # the cheapest few of a kernel without all others
+
+    def choices_of(self, kernel: Kernel, library: Library, block: bool) -> list[Choice]:
+        """The kernel's choices that may be worth pricing."""
+        adders = self.limit if self.widest is not None and not kernel.macs else 0
+        found = candidates(kernel, self.limit, self.effort.priced(self.limit))
+        return [Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found)]
+
+    def best(self) -> list[Lanes]:
+        """The choices: the largest kernel first, then each kernel again, given the others."""
+        chosen = self.settled(None)
+        for sums in self.other_joints(chosen):
+            trial = self.settled(sums)
+            self.settle(trial)
+            if self.cost(range(len(trial)), trial) < self.cost(range(len(trial)), chosen) - 1e-6:
+                chosen = trial
+        return [lanes for lanes in chosen if lanes is not None]
+
+    def settled(self, granted: int | None) -> list[Lanes | None]:
+        """The choices, if multiplexers for so many sums cost nothing."""
+        chosen: list[Lanes | None] = [None] * len(self.kernels)
+        for number in self.order:
+            chosen[number] = self.response(number, chosen, granted)
+        self.settle(chosen, granted)
+        return chosen
+
+    def other_joints(self, chosen: Sequence[Lanes | None]) -> list[int]:
+        """Numbers of sums that no kernel's lanes add to now, and that would save more cycles, in all kernels together,
+        than the multiplexers are worth."""
+        used = {lanes.sums for lanes in chosen if lanes is not None}
+        saved: dict[int, int] = {}
+        for lanes, choices in zip(chosen, self.choices, strict=True):
+            fewest: dict[int, int] = {}
+            for other in choices if lanes is not None and lanes.sums else ():
+                fewest[other.sums] = min(fewest.get(other.sums, other.trips), other.trips)
+            for sums, trips in fewest.items():
+                assert lanes is not None
+                saved[sums] = saved.get(sums, 0) + max(0, lanes.kernel.trip_count - trips)
+        least = self.price * REWIRING_LUTS * self.limit
+        return sorted(sums for sums, cycles in saved.items() if sums not in used and cycles > least)
+
+    def settle(self, chosen: list[Lanes | None], granted: int | None = None) -> None:
+        """Changes the choices until each is the best, given the others and what multiplexers are granted."""
+        for _ in range(self.effort.max_rounds):
+            before = list(chosen)
+            for number in self.order:
+                chosen[number] = self.response(number, chosen, granted)
+            for number in self.order:
+                if self.kernels[number].macs:
+                    self.pair_up(number, chosen, granted)
+            if chosen == before:
+                break
+
+    def response(self, number: int, chosen: Sequence[Lanes | None], granted: int | None) -> Lanes:
+        """The cheapest choice for one kernel, given those for the others; of equals the first that is listed."""
+        trial = [None if other == number else lanes for other, lanes in enumerate(chosen)]
+        given = self.partition([number, *self.neighbours[number]], trial)
+        others = [lanes for lanes in (chosen[other] for other in self.neighbours[number]) if lanes is not None]
+        least = sum(self.floor(lanes) for lanes in others)
+        best: tuple[float, int, Lanes] | None = None
+        for choice in self.ranked[number]:
+            if best is not None and least + self.floor(choice) > best[0]:
+                break
+            lanes = choice.written_out
+            if best is not None and least + self.floor(lanes) > best[0]:
+                continue
+            trial[number] = lanes
+            needs = self.needs_of(lanes)
+            factors = given | {buffer: merged(given[buffer], need, self.limit) for buffer, need in needs.items()}
+            cost = self.cost((number,), trial, granted, factors)
+            if best is None or (cost, choice.place) < best[:2]:
+                best = cost, choice.place, lanes
+        assert best is not None
+        return best[2]
+
+    def floor(self, lanes: Lanes | Choice) -> float:
+        """A lower bound of one kernel's part of a cost."""
+        cycles, luts = lanes.least
+        return cycles + self.price * luts
+
+    def few(self, number: int) -> list[Lanes]:
+        """The cheapest choices for a kernel without all others, the cheapest first."""
+        if number not in self.by_itself:
+            alone: list[Lanes | None] = [None] * len(self.kernels)
+            most, found = self.effort.paired_choices, list[tuple[float, int, Lanes]]()
+            for choice in self.ranked[number]:
+                if len(found) == most and self.floor(choice) > found[-1][0]:
+                    break
+                alone[number] = choice.written_out
+                insort(found, (self.cost((number,), alone), choice.place, choice.written_out))
+                del found[most:]
+            self.by_itself[number] = [lanes for _, _, lanes in found]
+        return self.by_itself[number]
+
+    def pair_up(self, number: int, chosen: list[Lanes | None], granted: int | None) -> None:
+        """Changes the choices for a kernel and one of its neighbours together, if the two are then cheaper."""
+        for other in self.neighbours[number]:
+            if not self.kernels[other].macs:
+                continue
+            best = self.cost((number, other), chosen, granted)
+            for lanes in self.few(number):
+                trial = list(chosen)
+                trial[number] = lanes
+                trial[other] = self.response(other, trial, granted)
+                cost = self.cost((number, other), trial, granted)
+                if cost < best - 1e-6:
+                    best = cost
+                    chosen[number], chosen[other] = lanes, trial[other]
+
+    def cost(
+        self,
+        numbers: Collection[int],
+        chosen: Sequence[Lanes | None],
+        granted: int | None = None,
+        factors: Partition | None = None,
+    ) -> float:
+        """All costs that depend on the choices for `numbers`: cycles and LUTs of these kernels and of those that share
+        a buffer with them, and the memories of these buffers. Multiplexers for `granted` sums cost nothing."""
+        concerned = sorted({*numbers, *(other for number in numbers for other in self.neighbours[number])})
+        factors = factors or self.partition(concerned, chosen)
+        total = 0.0
+        for lanes in (chosen[number] for number in concerned):
+            if lanes is not None:
+                cycles, luts = lanes.cost(factors)
+                total += cycles + self.price * luts
+        own = dict.fromkeys(buffer for number in numbers for buffer in self.buffers[number])
+        luts = sum(memory(buffer, factors[buffer]) for buffer in own)
+        if self.widest is not None and (widest := chosen[self.widest]) is not None:
+            affected = range(len(chosen)) if self.widest in numbers else numbers
+            luts += sum(lanes.extra_dots(widest.kernel) for lanes in (chosen[n] for n in affected) if lanes is not None)
+            luts += self.rewiring(affected, chosen, widest.kernel, granted)
+        return total + self.price * luts
+
+    def rewiring(
+        self, numbers: Collection[int], chosen: Sequence[Lanes | None], widest: Kernel, granted: int | None
+    ) -> float:
+        """LUTs of multiplexers that only these kernels need, one for each number of sums."""
+        needed: dict[int, float] = {}
+        for lanes in (chosen[number] for number in numbers):
+            if lanes is not None and lanes.sums != granted and (luts := lanes.rewiring(widest)):
+                needed[lanes.sums] = max(needed.get(lanes.sums, 0.0), luts)
+        if needed:
+            there = {lanes.sums for number, lanes in enumerate(chosen) if lanes is not None and number not in numbers}
+            return sum(luts for sums, luts in needed.items() if sums not in there)
+        return 0.0
+
+    def partition(self, numbers: Iterable[int], chosen: Sequence[Lanes | None]) -> Partition:
+        """The banks of the buffers that these kernels use, as all kernels chosen so far need them."""
+        result: Partition = {}
+        for buffer in dict.fromkeys(buffer for number in numbers for buffer in self.buffers[number]):
+            factors = (1,) * len(buffer.shape)
+            for user in self.users[buffer]:
+                lanes = chosen[user]
+                if lanes is not None:  # some do not read it: their lanes are all in the padding
+                    factors = merged(factors, self.needs_of(lanes).get(buffer, factors), self.limit)
+            result[buffer] = factors
+        return result
+
+    def needs_of(self, lanes: Lanes) -> Partition:
+        """The bank factors that a choice needs by itself; computed once."""
+        if lanes not in self.needs:
+            self.needs[lanes] = merged_factors(lanes.kernel, {}, self.limit, self.whole)
+        return self.needs[lanes]
