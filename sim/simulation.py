@@ -22,7 +22,7 @@ from torch2hw.sim import icarus
 from torch2hw.sim.manifest import Manifest
 from torch2hw.sim.monitors import Seen
 from torch2hw.sim.verilator import build
-from torch2hw.sim.verilator_runtime import Trace
+from torch2hw.sim.verilator_runtime import Trace, trace_format
 from torch2hw.tools.errors import CheckError, InternalError, UsageError
 from torch2hw.tools.output import appearing
 from torch2hw.tools.processes import Command, run
@@ -88,14 +88,7 @@ class Conditions:
     @property
     def trace_format(self) -> Trace:
         """The format that the trace file's suffix asks for. UsageError for other suffixes."""
-        if self.trace is None:
-            return "none"
-        match self.trace.suffix:
-            case ".vcd":
-                return "vcd"
-            case ".fst":
-                return "fst"
-        raise UsageError(f"a trace is a .vcd or .fst file, not {self.trace.name}", fix="end its name in .vcd or .fst")
+        return trace_format(self.trace)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from torch2hw.tools.cache import digest, entry
-from torch2hw.tools.errors import InternalError, MissingTool
+from torch2hw.tools.errors import InternalError, MissingTool, UsageError
 from torch2hw.tools.processes import Command, require, run_all
 
 Trace = Literal["none", "vcd", "fst"]
@@ -45,6 +45,18 @@ def flags(trace: Trace) -> list[str]:
     includes = [f"-I{ROOT / 'include'}", f"-I{ROOT / 'include' / 'vltstd'}"]
     traced = ["-DVM_TRACE=1", f"-DTRACE_{trace.upper()}", f"-DVM_TRACE_{trace.upper()}=1"] if trace != "none" else []
     return [*COMPILER_OPTIONS, *includes, *traced]
+
+
+def trace_format(trace: Path | None) -> Trace:
+    """The format that the suffix of a file of waveforms asks for. UsageError for other suffixes."""
+    if trace is None:
+        return "none"
+    match trace.suffix:
+        case ".vcd":
+            return "vcd"
+        case ".fst":
+            return "fst"
+    raise UsageError(f"a trace is a .vcd or .fst file, not {trace.name}", fix="end its name in .vcd or .fst")
 
 
 @cache
@@ -76,6 +88,11 @@ def runtime(program: str, trace: Trace, fast: bool) -> Path:
         compile_all(program, [*flags(trace), *with_headers], dict.fromkeys(units, optimisation), place, ".cc")
 
     return entry("verilator-runtime", digest([trace, optimisation, str(RUNTIME), *toolchain(program)]), make)
+
+
+def make_shared(trace: Trace) -> None:
+    """Put into the cache what a fast build shares with others. Raises MissingTool without a C++ compiler."""
+    runtime(compiler(), trace, True)
 
 
 def headers(program: str, trace: Trace) -> Path:

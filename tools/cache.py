@@ -7,6 +7,7 @@
 | reading | an entry lists its files with their digests (`LISTING`); one that something damaged is made again |
 | limit | `LIMIT_BYTES`, `MAX_ENTRIES`: what was used longest ago goes; what is used in this hour stays |
 | several processes | the first to make an entry wins; an entry is taken away whole |
+| several threads | one makes an entry, the others wait for it |
 | killed processes | the lock beside what they left half made is free: it goes |
 | no place | where the directory cannot be written, or is full, entries last as long as the process |
 
@@ -31,6 +32,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from torch2hw.tools.unfinished import unfinished
 
@@ -42,6 +44,7 @@ LOCK = "lock"
 ATTEMPTS = 5
 STARTING_SECONDS = 60.0  # from the making of a folder to its lock, and from its leaving a place to its end
 IN_USE_SECONDS = 3600.0
+_making: dict[tuple[str, str], Lock] = {}
 UNUSABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -70,12 +73,13 @@ def digest(parts: Iterable[str | bytes]) -> str:
 
 def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     """The directory `name` of this kind; `make` fills it where it is not there yet, or is damaged."""
-    try:
-        return _entry(root() / kind, name, make)
-    except OSError as error:
-        if error.errno not in UNUSABLE:
-            raise
-        return _entry(_temporary() / kind, name, make)
+    with _making.setdefault((kind, name), Lock()):
+        try:
+            return _entry(root() / kind, name, make)
+        except OSError as error:
+            if error.errno not in UNUSABLE:
+                raise
+            return _entry(_temporary() / kind, name, make)
 
 
 def entries() -> list[Entry]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def made(times: list[int], name: str = "name") -> Path:
         (folder / "inside" / "object").write_bytes(b"object")
 
     return cache.entry("kind", name, make)
+
+
+def test_threads_wait_for_the_one_that_makes_an_entry() -> None:
+    times: list[int] = []
+
+    def make(folder: Path) -> None:
+        times.append(1)
+        time.sleep(0.2)
+        (folder / "program").write_bytes(b"code")
+
+    with ThreadPoolExecutor(3) as threads:
+        places = set(threads.map(lambda _: cache.entry("kind", "name", make), range(3)))
+    assert len(places) == len(times) == 1
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {

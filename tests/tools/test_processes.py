@@ -3,17 +3,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from torch2hw.tools.processes import run, run_all
+from torch2hw.tools.processes import ahead, run, run_all
 
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from torch2hw.tools.processes import run, run_all
+from torch2hw.tools.processes import ahead, run, run_all
 work = Path(sys.argv[1])
 command = ["sh", "-c", "sleep 60 & echo $! > pid; wait"]
 if sys.argv[2] == "run":
@@ -53,3 +54,21 @@ def test_results_are_in_the_order_of_the_commands(tmp_path: Path) -> None:
     lines: list[str] = []
     assert run(["sh", "-c", "echo a; echo b >&2; exit 4"], tmp_path, lines.append) == 4
     assert lines == ["a", "b"]
+
+
+def test_work_ahead_ends_with_its_block(tmp_path: Path) -> None:
+    begun = tmp_path / "pid"
+    started = time.monotonic()
+    with ahead(lambda: run_all([["sh", "-c", f"echo $$ > {begun}; sleep 60"]], tmp_path, 1)):
+        while not (begun.exists() and begun.read_text().strip()):
+            time.sleep(0.01)
+    assert time.monotonic() - started < 30
+    assert not _is_running(int(begun.read_text()))
+
+
+def test_work_ahead_is_done_and_its_errors_are_not_told(tmp_path: Path) -> None:
+    done = threading.Event()
+    with ahead(lambda: (run_all([["true"], ["true"]], tmp_path, 1), done.set())):
+        assert done.wait(30)
+    with ahead(lambda: run_all([["no such program"]], tmp_path, 1)):
+        pass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,17 +95,21 @@ def run(parsed: argparse.Namespace) -> int:
             f"--interface {parsed.interface} has no --timeline, --profile, --netlist and --simulator icarus",
             fix="leave them out, or --interface",
         )
-    with Progress(parsed.quiet) as progress:
+    from torch2hw.sim.verilator_runtime import make_shared, trace_format
+    from torch2hw.tools.processes import ahead
+
+    shared = partial(make_shared, trace_format(parsed.trace))
+    with Progress(parsed.quiet) as progress, nullcontext() if icarus else ahead(shared):
         compiled = compile_given(parsed, progress)
         from torch2hw.sim.check import simulate_design
         from torch2hw.sim.simulation import Conditions
 
-        if parsed.check:
-            check_hardware(compiled, progress)
-
         conditions = Conditions(
             state="unknown" if icarus else "random", trace=parsed.trace, trace_depth=parsed.trace_depth or 0
         )
+        if parsed.check:
+            check_hardware(compiled, progress)
+
         if parsed.dataset is not None:
             from torch2hw.frontend.input_sets import read_sets
             from torch2hw.sim.check import simulate_dataset
