@@ -22,6 +22,7 @@ from .emit_comb import initialised_memory
 from .unit import Port
 
 ULTRA = ', sv.attributes = [#sv.attribute<"ram_style" = "\\"ultra\\"">]'
+LONG_DELAY = 33  # cycles: from here on the stages are one register
 SAMPLE_WORDS = 4096  # of a rom, compared before all of its words are
 
 
@@ -51,15 +52,35 @@ def delay(width_bits: int, depth: int) -> Memory:
     """`in` is at `out` depth >= 1 cycles later (shift registers without reset, which synthesis makes SRLs of)."""
     assert width_bits >= 1 and depth >= 1
     w = width_bits
-    values = ["%in", *(f"%stage{i}" for i in range(1, depth + 1))]
-    lines = [
-        f'  {values[i + 1]} = seq.compreg {values[i]}, %clk {{sv.namehint = "stage{i + 1}"}} : i{w}\n'
-        for i in range(depth)
-    ]
     name = f"delay_{w}x{depth}"
     header = f"hw.module @{name}(in %in: i{w}, in %clk: !seq.clock, out out: i{w})"
-    text = f"{header} {{\n{''.join(lines)}  hw.output {values[-1]} : i{w}\n}}\n"
+    lines, last = _stages(w, depth) if depth < LONG_DELAY else _array_of_stages(w, depth)
+    text = _module(header, lines, f"{last} : i{w}")
     return Memory(name, (Port("in", w),), Port("out", w), depth, text)
+
+
+def _stages(w: int, depth: int) -> tuple[list[str], str]:
+    """The lines of a chain of registers, and its last value."""
+    values = ["%in", *(f"%stage{i}" for i in range(1, depth + 1))]
+    return [
+        f'{values[i]} = seq.compreg {values[i - 1]}, %clk {{sv.namehint = "stage{i}"}} : i{w}'
+        for i in range(1, depth + 1)
+    ], values[-1]
+
+
+def _array_of_stages(w: int, depth: int) -> tuple[list[str], str]:
+    """The same as one register: its Verilog is short, and quickly simulated."""
+    stages, kept = f"!hw.array<{depth}xi{w}>", f"!hw.array<{depth - 1}xi{w}>"
+    index = f"i{address_bits(depth)}"
+    return [
+        f"%zero = hw.constant 0 : {index}",
+        f"%end = hw.constant {depth - 1} : {index}",
+        f"%kept = hw.array_slice %stages[%zero] : ({stages}) -> {kept}",
+        f"%first = hw.array_create %in : i{w}",
+        f"%next = hw.array_concat %kept, %first : {kept}, !hw.array<1xi{w}>",
+        f'%stages = seq.compreg %next, %clk {{sv.namehint = "stages"}} : {stages}',
+        f"%last = hw.array_get %stages[%end] : {stages}, {index}",
+    ], "%last"
 
 
 def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], block: bool = False) -> Memory:

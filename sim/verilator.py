@@ -3,9 +3,10 @@
 Only a C++ compiler is needed: Verilator's binary is called directly (no perl), and so is the compiler (no make). The
 C++ of a design is one file with the code that runs in each cycle and one with the code that runs once (-O0); a fast
 build does not separate them. They are split only if they are long, because reading Verilator's headers takes as long as
-compiling a small design. A module with several instances, such as a unit, becomes a class of its own (`no_inline`),
-which halves the C++ and runs as fast. The runtime is compiled at the same time as the design (`verilator_runtime`).
-Programs are kept in the cache (`cache`). The state before the first reset is chosen when the program runs.
+compiling a small design. A module with several instances, such as a unit, becomes a class of its own (`no_inline`)
+whose functions are those of all its instances (`SHARED_FUNCTIONS`): a fraction of the C++, which runs as fast. The
+runtime is compiled at the same time as the design (`verilator_runtime`). Programs are kept in the cache (`cache`). The
+state before the first reset is chosen when the program runs.
 """
 
 from __future__ import annotations
@@ -43,14 +44,25 @@ PROGRAM = ROOT / "bin" / "verilator_bin"
 HERE = Path(__file__).resolve().parent
 OURS = tuple(HERE / name for name in ("bench.h", "bench_header.py", "verilator.py", "verilator_runtime.py"))
 INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
-OPTIONS = ("--cc", "--assert", "-fno-reorder", "--prefix", "Vdesign", *INITIAL, "-Wno-fatal", "-Wno-lint")
+SHARED_FUNCTIONS = ("-fno-gate", "-fno-dfg")  # without: what a parent computes moves into its units' functions
+OPTIONS = (
+    "--cc",
+    "--assert",
+    "-fno-reorder",
+    *SHARED_FUNCTIONS,
+    "--prefix",
+    "Vdesign",
+    *INITIAL,
+    "-Wno-fatal",
+    "-Wno-lint",
+)
 OPTIMISATION = {"fast": "-O1", "slow": "-O0"}
 FAST_BUILD_OPTIMISATION = {"all": FAST}
 SPLIT_BYTES = 2_000_000
 FAST_BUILD_SPLIT_BYTES = 500_000
 LARGE_MODULE_CHARACTERS = 1500
 _MODULE = re.compile(r"^module (\w+)\(.*?^endmodule", re.MULTILINE | re.DOTALL)
-_INSTANCE = re.compile(r"^  (\w+) \w+ \($", re.MULTILINE)
+_INSTANCE = re.compile(r"^  (\w+) \w+ \((?:\t//.*)?$", re.MULTILINE)  # a comment tells the line of the model
 
 
 class Built(Protocol):

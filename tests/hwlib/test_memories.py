@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.lowering.clocked_bench import run
 from torch2hw.hwlib.block_plan import MAX_PIECES, SHORTEST_WORDS, half_blocks, pieces
 from torch2hw.hwlib.export import verilog
-from torch2hw.hwlib.memories import SAMPLE_WORDS, Memory, address_bits, ram, rom
+from torch2hw.hwlib.memories import LONG_DELAY, SAMPLE_WORDS, Memory, address_bits, delay, ram, rom
 
 ADDRESS_BITS = 14
 CYCLES = 3000
@@ -165,3 +165,26 @@ def test_pieces_are_aligned_powers_of_two_that_hold_everything(depth: int, width
 def test_plans_of_32_bit_memories(depth: int, sizes: tuple[int, ...], bram36: float) -> None:
     assert pieces(depth, 32) == sizes
     assert sum(half_blocks(size, 32) for size in sizes) / 2 == bram36
+
+
+@pytest.mark.quick
+@pytest.mark.simulation
+def test_delays_are_as_long_as_they_say(tmp_path: Path) -> None:
+    lines = [delay(width, depth) for width in (1, 5) for depth in (1, LONG_DELAY - 1, LONG_DELAY, 2 * LONG_DELAY)]
+    cells = "".join(
+        f"  {line.name} line{number}(.clk(clk), .in(in[{line.output.width_bits - 1}:0]), .out(out{number}));\n"
+        for number, line in enumerate(lines)
+    )
+    outs = {f"out{number}": line.output.width_bits for number, line in enumerate(lines)}
+    ports = ", ".join(
+        ["input clk", "input [4:0] in", *(f"output [{width - 1}:0] {name}" for name, width in outs.items())]
+    )
+    text = verilog("".join(line.definition() for line in lines)) + f"module top({ports});\n{cells}endmodule\n"
+    rng = random.Random(1)
+    stimulus = [{"in": rng.getrandbits(5)} for _ in range(6 * LONG_DELAY)]
+    assert re.search(r"reg \[32:0\] stages;", text) and re.search(r"reg \[32:0\]\[4:0\] stages;", text)
+    seen = run(text, ["top"], {"in": 5}, outs, stimulus, tmp_path)["top"]
+    for number, line in enumerate(lines):
+        for cycle in range(line.latency_cycles, len(stimulus)):
+            sent = stimulus[cycle - line.latency_cycles]["in"] % (1 << line.output.width_bits)
+            assert seen[cycle][f"out{number}"] == sent, (line.name, cycle)

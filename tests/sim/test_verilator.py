@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,9 +39,16 @@ def test_the_cycles_choose_the_build(design: tuple[Path, Manifest]) -> None:
 
 def test_units_that_stand_several_times_are_classes(design: tuple[Path, Manifest], tmp_path: Path) -> None:
     folder, manifest = design
-    assert set(verilator.repeated_modules([(folder / "linear.sv").read_text()])) == {"f32_add", "f32_mul"}
+    text = (folder / "linear.sv").read_text()
+    commented = re.sub(r" \($", " (\t// net.py:3", text, flags=re.MULTILINE)
+    assert commented.count("net.py") > 8
+    for each in (text, commented):
+        assert set(verilator.repeated_modules([each])) == {"f32_add", "f32_mul"}
     verilator._verilate(tmp_path, [folder / "linear.sv"], manifest, "none", [], "")
     assert (tmp_path / "Vdesign_f32_add.h").is_file()
+    functions = "".join(file.read_text() for file in tmp_path.glob("Vdesign_f32_add*.cpp"))
+    names = re.findall(r"^void Vdesign_f32_add___nba_sequent__\w+DOT__(\w+)__\d+\(", functions, re.MULTILINE)
+    assert text.count("f32_add ") > 3 and len(set(names)) == 1  # those of one instance serve all
 
 
 @pytest.mark.parametrize("fast", [True, False])
