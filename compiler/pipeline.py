@@ -167,6 +167,7 @@ STATIC: tuple[Step, ...] = (
     *CHECKED,
     Rewrite("tabulate-codes"),  # of arithmetic as it stays, on units that there are
     Rewrite("fuse-windows"),
+    Rewrite("requantise-after-maxima"),  # of windows that are with what they are of
     Rewrite("fuse-terms"),  # of what is left apart
     Rewrite("narrow-storage"),  # once kernels are fused: what is not stored is not rounded
     Rewrite("narrow-products"),
