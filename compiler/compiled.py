@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,10 +80,13 @@ class Compiled:
         return sequential_manifest(self.at("calyx"), generator, files, memory_files)
 
 
+_library = lru_cache(maxsize=8)(Library)  # a process that compiles often makes each unit once
+
+
 def library_of(options: Options) -> Library:
-    """The hardware library for these options."""
+    """The hardware library for these options; its units are those of earlier compilations."""
     if options.float_lib is None:
-        return Library(clock_ns=options.clock_ns, subnormals=options.subnormals)
+        return _library(clock_ns=options.clock_ns, subnormals=options.subnormals)
     from torch2hw.hwlib.hardfloat import HardFloatLibrary, read
 
     return HardFloatLibrary(options.clock_ns, options.subnormals, copy=read(options.float_lib))

@@ -1,7 +1,8 @@
 """The values of a `Program` by its definition (the docstring of dialects/loops.py), independent of its MLIR text.
 
-Parallel loops are NumPy axes, reductions are Python loops in their order. What was never written, or is read outside
-its buffer, is poison (a NaN, or a large integer), so that a program that uses it shows itself. Banks play no part.
+Parallel loops are NumPy axes, reductions are Python loops in their order; indices, and what is read of buffers that
+the kernel does not write, are computed for all iterations at once. What was never written, or is read outside its
+buffer, is poison (a NaN, or a large integer), so that a program that uses it shows itself. Banks play no part.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Kernel, Load, Operation, Statement, Store
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
-from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.dialects.quasi_affine import Index, Variable, variable
 from torch2hw.dialects.substitution import one_round
 
 Array = np.ndarray[Any, Any]
@@ -59,28 +60,40 @@ def program_values(program: Program, inputs: Sequence[Array]) -> list[Array]:
 
 
 class _KernelRun:
+    """`grid` has the loop indices of all iterations, the axes of reductions first; `numbers` are the indices of the
+    reductions now, or nothing: then `shape` and all values are those of all iterations."""
+
     def __init__(self, kernel: Kernel, memory: dict[Buffer, Array]) -> None:
         self.kernel, self.memory = kernel, memory
         parallel = [loop.variable for loop in kernel.parallel_loops()]
-        self.shape = tuple(v.extent for v in parallel)
-        self.indices: dict[Variable, Any] = dict(zip(parallel, np.indices(self.shape), strict=True))
+        stages = reversed(range(len(kernel.stages)))
+        self.reduced = [loop.variable for stage in stages for loop in kernel.reduction_loops(stage)]
+        axes = [*self.reduced, *parallel]
+        self.shape = self.everywhere = tuple(v.extent for v in axes)
+        self.grid: dict[Variable, Array] = dict(zip(axes, np.indices(self.everywhere, sparse=True), strict=True))
+        self.numbers: tuple[int, ...] = ()
+        self.indices: dict[Index, Array] = {}
         self.values: dict[str, Any] = {}
         self.state: dict[str, Any] = {}
+        written = {store.buffer for store in kernel.stores()}
+        self.ahead = {
+            load.result: self.load(load)
+            for load in kernel.loads()
+            if load.buffer not in written and load.variables <= self.grid.keys()
+        }
 
     def run(self) -> None:
-        stages = range(len(self.kernel.stages))
-        reduced = [loop.variable for stage in reversed(stages) for loop in self.kernel.reduction_loops(stage)]
-        for numbers in itertools.product(*(range(v.extent) for v in reduced)):
-            self.indices |= dict(zip(reduced, numbers, strict=True))
-            for stage in stages:
+        self.shape = self.everywhere[len(self.reduced) :]
+        for numbers in itertools.product(*(range(v.extent) for v in self.reduced)):
+            self.numbers, now = numbers, dict(zip(self.reduced, numbers, strict=True))
+            for stage in range(len(self.kernel.stages)):
                 below = [loop for k in range(stage) for loop in self.kernel.reduction_loops(k)]
-                if all(self.indices[loop.variable] == loop.extent - 1 for loop in below):
-                    self.stage(stage)
+                if all(now[loop.variable] == loop.extent - 1 for loop in below):
+                    self.stage(stage, all(now[loop.variable] == 0 for loop in self.kernel.reduction_loops(stage)))
 
-    def stage(self, number: int) -> None:
+    def stage(self, number: int, first: bool) -> None:
         stage = self.kernel.stages[number]
         inside = self.where(self.kernel.domain)
-        first = all(self.indices[loop.variable] == 0 for loop in self.kernel.reduction_loops(number))
         made = {statement.result: statement for statement in stage.statements}
         for statement in stage.statements:
             self.values.pop(statement.result, None)
@@ -109,7 +122,7 @@ class _KernelRun:
                     v.name
                     for index in getattr(statement, "indices", ())
                     for v in index.variables()
-                    if v not in self.indices
+                    if v not in self.grid
                 ]
             )
             for operand in needed:
@@ -123,7 +136,8 @@ class _KernelRun:
         if isinstance(statement, IndexValue):
             return self.at(statement.index)
         if isinstance(statement, Load):
-            return self.load(statement)
+            ahead = self.ahead.get(statement.result)
+            return self.load(statement) if ahead is None else ahead[self.numbers]
         operands = [self.values[name] for name in statement.operands]
         if statement.name == "arith.cmpf":
             assert statement.predicate is not None
@@ -133,8 +147,14 @@ class _KernelRun:
         return OPERATIONS[statement.name](*operands)
 
     def at(self, index: Index) -> Any:
+        if index.variables() <= self.grid.keys():
+            if index not in self.indices:
+                every = np.asarray(index.evaluate(self.grid.__getitem__))
+                self.indices[index] = np.broadcast_to(every, self.everywhere)
+            return self.indices[index][self.numbers]
+
         def value(v: Variable) -> Any:
-            return self.indices[v] if v in self.indices else self.values[v.name]
+            return self.at(variable(v)) if v in self.grid else self.values[v.name]
 
         return np.broadcast_to(np.asarray(index.evaluate(value)), self.shape)
 
