@@ -129,8 +129,8 @@ def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -
 
 
 def _separating(offsets: list[int], common: int, limit: int) -> int:
-    """The smallest factor that puts all offsets into different banks; a divisor of `common` (then the banks are
-    constants) if there is one."""
+    """The factor that puts all offsets into different banks: the smallest divisor of `common` (then the banks are
+    constants), or else, of those up to twice the smallest, one for which an access has the fewest banks."""
 
     def apart(factor: int) -> bool:
         return len({offset % factor for offset in offsets}) == len(offsets)
@@ -140,7 +140,10 @@ def _separating(offsets: list[int], common: int, limit: int) -> int:
     for factor in range(len(offsets), upper + 1):
         if apart(factor) and (common == 0 or common % factor == 0):
             return factor
-    return next((factor for factor in range(len(offsets), min(limit, span) + 1) if apart(factor)), 1)
+    upper = min(limit, span)
+    smallest = next((factor for factor in range(len(offsets), upper + 1) if apart(factor)), 1)
+    fitting = [factor for factor in range(smallest, min(upper, 2 * smallest) + 1) if apart(factor)]
+    return min(fitting, key=lambda factor: (factor // gcd(factor, common), factor), default=1)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from torch2hw.analysis.bank_assignment import merged, merged_factors
 from torch2hw.analysis.banks import run_time_dimensions
@@ -73,10 +74,13 @@ class LaneSearch:
         return [Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found)]
 
     def best(self) -> list[Lanes]:
-        """The choices: the largest kernel first, then each kernel again, given the others."""
+        """The choices: the largest kernel first, then each kernel again, given the others; the cheapest of a few
+        starts."""
         chosen = self.settled(None)
-        for sums in self.other_joints(chosen):
-            trial = self.settled(sums)
+        trials = [self.settled(sums) for sums in self.other_joints(chosen)]
+        if len([kernel for kernel in self.kernels if kernel.macs]) > 1:
+            trials.append(self.all_joined())
+        for trial in trials:
             self.settle(trial)
             if self.cost(range(len(trial)), trial) < self.cost(range(len(trial)), chosen) - 1e-6:
                 chosen = trial
@@ -88,6 +92,19 @@ class LaneSearch:
         for number in self.order:
             chosen[number] = self.response(number, chosen, granted)
         self.settle(chosen, granted)
+        return chosen
+
+    def all_joined(self) -> list[Lanes | None]:
+        """The choices, the largest kernel first, if all lanes of a kernel add to one sum wherever they can: no kernel
+        needs multiplexers for it then."""
+        ranked, chosen = self.ranked, list[Lanes | None]([None] * len(self.kernels))
+        self.ranked = [
+            [each for each in choices if each.sums == 1 and prod(each.counts.values()) == self.limit] or choices
+            for choices in ranked
+        ]
+        for number in self.order:
+            chosen[number] = self.response(number, chosen, None)
+        self.ranked = ranked
         return chosen
 
     def other_joints(self, chosen: Sequence[Lanes | None]) -> list[int]:

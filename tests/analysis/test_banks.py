@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from torch2hw.analysis.banks import apart, conflicts, never_meet, possible_banks
+from torch2hw.analysis.banks import apart, conflicts, never_meet, possible_banks, wanted_factors
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
 
@@ -40,3 +40,13 @@ def test_what_is_said_to_be_apart_never_meets(seed: int) -> None:
         assert conflicts([[a], [b]], [factor]) == (1 if said or a == b else 2)
         found[said] += 1
     assert min(found.values()) > 20
+
+
+@pytest.mark.parametrize(("apart_by", "lanes", "factor"), [(128, 4, 12), (128, 2, 6), (132, 4, 8), (4, 4, 8)])
+def test_two_groups_of_lanes_use_few_banks_for_each_access(apart_by: int, lanes: int, factor: int) -> None:
+    """Queries and keys of one buffer: `lanes` neighbours, and as many a constant apart."""
+    start = variable(Variable("k", 8)) * lanes
+    reads = [[start + at + lane] for at in (0, apart_by) for lane in range(lanes)]
+    assert wanted_factors(reads, 1, 64) == (factor,)
+    assert conflicts(reads, (factor,)) == 1
+    assert {len(possible_banks(index, factor)) for (index,) in reads} == {factor // lanes}
