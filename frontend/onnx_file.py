@@ -171,8 +171,13 @@ def _input(value: Any, shown: str) -> GraphInput:
     return GraphInput(
         value.name,
         dtype,
-        tuple(each.dim_value if each.HasField("dim_value") else each.dim_param for each in kind.shape.dim),
+        tuple(map(_dimension, kind.shape.dim)),
     )
+
+
+def _dimension(given: Any) -> int | str:
+    """A size, or the name of an open dimension: some exporters write -1 for it."""
+    return int(given.dim_value) if given.HasField("dim_value") and given.dim_value >= 0 else str(given.dim_param)
 
 
 def _set_shape(value: Any, size: Sequence[int]) -> None:

@@ -23,7 +23,7 @@ import torch
 import torch.ao.quantization.fx._decomposed  # quantized_decomposed
 from torch import fx
 
-from torch2hw.frontend.onnx_functions import average_pool
+from torch2hw.frontend.onnx_functions import average_pool, resize
 from torch2hw.frontend.onnx_steps import Held, Region, Step, steps_of, unconverted
 from torch2hw.tools.isolate import run_native
 
@@ -260,6 +260,9 @@ def _by_schema(target: Any, given: Sequence[Value]) -> tuple[Any, list[Value], d
             arguments[3] = padding[:count]
         elif len(padding) == 2 * count:
             return (average_pool, arguments[:6], {}) if count > 1 else None
+    if target is aten.__interpolate.size_list_scale_list:
+        handled = arguments[3].startswith(("nearest", "linear", "bilinear", "trilinear"))
+        return (resize, arguments[:5], {}) if handled else None
     if target is aten.constant_pad_nd.default and abs(arguments[2]) > torch.finfo(torch.float32).max:
         arguments[2] = math.copysign(math.inf, arguments[2])  # torch-mlir pads maxima with float64's smallest number
     if target is aten.pad.default and arguments[2] != "constant":

@@ -20,6 +20,7 @@ from torch2hw.compiler.options import Options
 from torch2hw.frontend import onnx_file
 from torch2hw.frontend.load_model import load
 from torch2hw.frontend.locations import Sources
+from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.sim.check import references
 from torch2hw.tools.errors import CheckError, Torch2HWError, UsageError
 
@@ -123,6 +124,50 @@ def test_an_onnx_graph_is_what_onnxruntime_computes(version: int) -> None:
     torch.testing.assert_close(torch.from_numpy(got), loaded.oracle(*loaded.example_inputs)["output_1"])
     names = [kernel.source for kernel in design.at("scheduled").kernels]
     assert {str(each) for each in names} <= {f"network.onnx:{number}" for number in range(1, 5)}
+
+
+RESIZES = [
+    ("nearest", "asymmetric", "floor"),
+    ("nearest", "asymmetric", "ceil"),
+    ("nearest", "half_pixel", "floor"),
+    ("nearest", "half_pixel", "round_prefer_floor"),
+    ("nearest", "half_pixel", "round_prefer_ceil"),
+    ("linear", "asymmetric", ""),
+    ("linear", "half_pixel", ""),
+    ("linear", "pytorch_half_pixel", ""),
+    ("linear", "align_corners", ""),
+]
+
+
+def resizes(forms: list[tuple[str, str, str]], first: int) -> onnx.ModelProto:
+    """Images resized in these ways, by factors and to sizes; the batch size is `first`, where -1 is an open one."""
+    held = {"whole": np.float32([1, 1, 2, 3]), "odd": np.float32([1, 1, 1.5, 0.5]), "sizes": np.int64([2, 2, 5, 1])}
+    nodes = []
+    for k, (mode, way, rounding) in enumerate(forms):
+        facts = {"mode": mode, "coordinate_transformation_mode": way} | ({"nearest_mode": rounding} if rounding else {})
+        for given in (["whole"], ["odd"], ["", "sizes"]):
+            nodes.append(helper.make_node("Resize", ["x", "", *given], [f"y{k}_{given[-1]}"], **facts))
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [first, 2, 3, 4])]
+    outputs = [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None) for node in nodes]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in held.items()]
+    graph = helper.make_graph(nodes, "resizes", inputs, outputs, tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def test_images_are_resized_as_onnxruntime_does() -> None:
+    loaded = onnx_file.of_model(resizes(RESIZES, -1), "resizes.onnx", "resizes", SOURCES, ["f32[2,2,3,4]"])
+    assert loaded.oracle is not None and isinstance(loaded.model, nn.Module)
+    found, expected = loaded.model(*loaded.example_inputs), loaded.oracle(*loaded.example_inputs)
+    for name, right in expected.items():
+        tolerance = 0 if int(name[1]) < 5 else 1e-6
+        torch.testing.assert_close(found[name], right, atol=tolerance, rtol=0)
+    loaded = onnx_file.of_model(resizes(RESIZES[4:6], 2), "resizes.onnx", "resizes", SOURCES)
+    design = compile_model(loaded, Options(), stop_at="calyx")
+    (results,) = references(design, [[tensor.numpy() for tensor in loaded.example_inputs]])
+    for got, right in zip(results, loaded.model(*loaded.example_inputs).values(), strict=True):
+        assert np.array_equal(got, right.numpy())
+    with pytest.raises(UnsupportedOperation, match="is unsupported"):
+        onnx_file.of_model(resizes([("cubic", "half_pixel", "")], 2), "resizes.onnx", "resizes", SOURCES)
 
 
 def quantised(channels: bool) -> onnx.ModelProto:
