@@ -86,7 +86,8 @@ def _places(count: int, wanted: int, scale: np.float32, way: str) -> Places:
         places = numbers
     else:
         places = (numbers + half) / scale - half
-    return np.clip(places, np.float32(0), np.float32(count - 1))
+    inside: Places = np.clip(places, np.float32(0), np.float32(count - 1))
+    return inside
 
 
 def _selected(x: Tensor, dimension: int, index: Places) -> Tensor:
