@@ -1,6 +1,7 @@
-"""Gradients of pooling, repetition and grouped convolutions, in forms that become loops over the input's elements.
+"""Gradients of pooling, repetition, smooth rectifiers, grouped and transposed convolutions, in forms that become loops
+over the input's elements.
 
-torch-mlir has no gradient of average pooling, scatters that of maximum pooling, and fails on grouped convolutions. Here
+torch-mlir has no gradient of average pooling, scatters that of maximum pooling, and fails on these convolutions. Here
 every element of the input adds up what it gets from the windows that cover it: a window is found by dividing the
 element's coordinate by the stride, so pooling whose windows do not overlap is one elementwise kernel.
 """
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from torch2hw.frontend.joining_functions import windows
 
@@ -178,9 +180,17 @@ def convolution_backward(
     groups: int,
     wanted: Sequence[bool],
 ) -> Any:
-    """A grouped convolution's, group by group."""
+    """A grouped convolution's, group by group; of a transposed one, what the convolution that it transposes computes of
+    the gradient, and that one's gradient of the weights."""
     if groups == 1:
-        return NotImplemented
+        if not transposed:
+            return NotImplemented
+        plain = (stride, padding, dilation, False, [0] * len(stride), 1)
+        of_input = _aten.convolution(gradient, weight, None, *plain) if wanted[0] else None
+        of_weight = None
+        if wanted[1]:
+            of_weight = _aten.convolution_backward(x, gradient, weight, None, *plain, [False, True, False])[1]
+        return of_input, of_weight, gradient.sum([0, *range(2, gradient.dim())]) if wanted[2] else None
     pieces = zip(gradient.chunk(groups, 1), x.chunk(groups, 1), weight.chunk(groups, 0), strict=True)
     form = (stride, padding, dilation, transposed, output_padding, 1, [wanted[0], wanted[1], False])
     found = [_aten.convolution_backward(*each, None, *form) for each in pieces]
@@ -190,6 +200,18 @@ def convolution_backward(
     return of_input, of_weight, of_bias
 
 
+def silu_backward(gradient: Tensor, x: Tensor) -> Tensor:
+    """d/dx x · sigmoid(x)."""
+    gate = torch.sigmoid(x)
+    return gradient * (gate * (1 + x * (1 - gate)))
+
+
+def mish_backward(gradient: Tensor, x: Tensor) -> Tensor:
+    """d/dx x · tanh(log(1 + exp(x)))."""
+    gate = torch.tanh(functional.softplus(x))
+    return gradient * (gate + x * torch.sigmoid(x) * (1 - gate * gate))
+
+
 GRADIENTS: dict[Any, Callable[..., Any]] = {
     _aten.max_pool2d_with_indices_backward.default: max_pool2d_backward,
     _aten.avg_pool2d_backward.default: avg_pool2d_backward,
@@ -197,3 +219,8 @@ GRADIENTS: dict[Any, Callable[..., Any]] = {
     _aten.upsample_nearest2d_backward.default: upsample_nearest2d_backward,
     _aten.convolution_backward.default: convolution_backward,
 }
+COMPOSITE: dict[Any, Callable[..., Any]] = {
+    _aten.silu_backward.default: silu_backward,
+    _aten.mish_backward.default: mish_backward,
+}
+"""Those that have to be written out where the step is traced: torch.export leaves PyTorch's composites as they are."""

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from torch2hw.frontend.export_model import forward_place, quiet_third_parties, run_model
+from torch2hw.frontend.gradient_functions import COMPOSITE
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.losses import Loss
 from torch2hw.frontend.optimizers import Optimizer
@@ -209,7 +210,7 @@ def _traced(step: _Step, example: Sequence[Tensor], loaded: LoadedModel) -> fx.G
     plain = sdpa_kernel(SDPBackend.MATH)  # fused attention has no gradient in plain operations
     unfused = torch.backends.mkldnn.flags(enabled=False)  # nor have oneDNN's recurrent layers
     with quiet_third_parties(loaded.sources), fx.traceback.preserve_node_meta(), plain, unfused:
-        written_out: Any = get_decompositions(HIDDEN_WRITES)
+        written_out: Any = {**get_decompositions(HIDDEN_WRITES), **COMPOSITE}
         graph: fx.GraphModule = make_fx(step, written_out, record_stack_traces=True)(*example)
     locate(graph.graph)
     graph.graph.eliminate_dead_code()

@@ -51,6 +51,23 @@ def test_repetition() -> None:
     assert ours.upsample_nearest2d_backward(gradient, [8, 9], [2, 3, 3, 3]) is NotImplemented
 
 
+@pytest.mark.parametrize("name", ["silu_backward", "mish_backward"])
+def test_smooth_rectifiers(name: str) -> None:
+    x = torch.cat([torch.randn(20), torch.tensor([0.0, -30.0, 30.0])])
+    gradient = torch.randn_like(x)
+    assert near(getattr(ours, name)(gradient, x), getattr(aten, name)(gradient, x))
+
+
+def test_transposed_convolutions() -> None:
+    x, weight = torch.randn(2, 4, 6, 5), torch.randn(4, 3, 3, 2)
+    form = ((3, 2), (1, 0), (1, 2), True, (2, 1), 1)
+    gradient = torch.randn_like(aten.convolution(x, weight, None, *form))
+    given = (gradient, x, weight, [3], *form, [True] * 3)
+    for one, other in zip(ours.convolution_backward(*given), aten.convolution_backward(*given), strict=True):
+        assert near(one, other)
+    assert ours.convolution_backward(*given[:-1], [False, False, True])[:2] == (None, None)
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_grouped_convolutions(transposed: bool) -> None:
     x, weight = torch.randn(2, 4, 6, 5), torch.randn(4, 3, 3, 2) if transposed else torch.randn(6, 2, 3, 2)
