@@ -1,10 +1,12 @@
-"""What becomes of the ONNX package's own test models.
+"""What becomes of the ONNX package's own test models, and of files that other packages ship.
 
     python -m torch2hw.benchmarks.onnx_models [--simulate] [--seconds S] [NAME ...]
+    python -m torch2hw.benchmarks.onnx_models --file FILE.onnx INPUT [--file ...]
 
 Each model is imported up to linalg; with `--simulate`, those whose inputs have at most `MAX_ELEMENTS` elements are
 simulated at N = 2 and compared with onnxruntime. Answers are kept in `benchmarks/onnx_models.json`, and a further run
-goes on from there; the table is `benchmarks/onnx_models.md`.
+goes on from there; the table is `benchmarks/onnx_models.md`. A `--file` of one input, at the size that INPUT says
+(`f32[1,3,32,32]`), is compiled whole at N = 1, and its reference compared with onnxruntime.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "onnx_models.json", HERE / "onnx_models.md"
 GROUPS = ("light", "pytorch-operator", "pytorch-converted")
 IMPORTED = "imported"
+SHIPPED = "file: "
 MAX_ELEMENTS = 4096
 
 
@@ -57,6 +60,29 @@ def tried(path: Path, simulate: bool) -> str:
     return f"bit-exact in {result.cycles[0]:,} cycles"
 
 
+def compared(path: Path, given: str) -> str:
+    """`C cycles, D from onnxruntime`: the largest difference of an element of the reference; or the refusal."""
+    import numpy as np
+
+    from torch2hw.compiler.compiled import compile_model
+    from torch2hw.compiler.options import Options
+    from torch2hw.frontend.load_model import load
+    from torch2hw.sim.check import references
+    from torch2hw.tools.errors import SeveralErrors, Torch2HWError
+
+    try:
+        loaded = load(str(path), inputs=[given])
+        assert loaded.oracle is not None
+        expected = loaded.oracle(*loaded.example_inputs)
+        compiled = compile_model(loaded, Options())
+    except Torch2HWError as error:
+        first = error.errors[0] if isinstance(error, SeveralErrors) else error
+        return f"{first.code}: {first.what}"
+    (found,) = references(compiled, [[tensor.numpy() for tensor in loaded.example_inputs]])
+    apart = max(float(np.abs(got - right.numpy()).max()) for got, right in zip(found, expected.values(), strict=True))
+    return f"{compiled.at('calyx').latency_cycles:,} cycles, {apart:.1e} from onnxruntime"
+
+
 def read() -> dict[str, str]:
     """The record."""
     found: dict[str, str] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
@@ -82,7 +108,12 @@ def write(record: dict[str, str]) -> None:
         counts = " | ".join(str(kinds[kind]) for kind in ("exact", IMPORTED, "refused"))
         lines.append(f"| {group} | {len(answers)} | {counts} |")
     lines += ["", "| model | |", "| --- | --- |"]
-    lines += [f"| {name} | {answer} |" for name, answer in sorted(record.items())]
+    lines += [f"| {name} | {answer} |" for name, answer in sorted(record.items()) if not name.startswith(SHIPPED)]
+    shipped = {name: answer for name, answer in record.items() if name.startswith(SHIPPED)}
+    if shipped:
+        lines += ["", "Files that packages ship, `--file`: N = 1, the reference compared with onnxruntime.", ""]
+        lines += ["| file and input | |", "| --- | --- |"]
+        lines += [f"| {name.removeprefix(SHIPPED)} | {answer} |" for name, answer in sorted(shipped.items())]
     TABLE.write_text("\n".join(lines) + "\n")
 
 
@@ -92,7 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", metavar="NAME", nargs="*", help="only models whose names hold one of these")
     parser.add_argument("--simulate", action="store_true", help="simulate the small ones")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further model after so long")
+    parser.add_argument(
+        "--file", metavar=("FILE", "INPUT"), nargs=2, action="append", default=[], help="this model alone"
+    )
     parsed = parser.parse_args(arguments)
+    for file, given in parsed.file:
+        name = f"{SHIPPED}{Path(file).name}, {given}"
+        answer = compared(Path(file), given)
+        write(read() | {name: answer})
+        print(f"{name}: {answer}", flush=True)
+    if parsed.file:
+        return 0
     started, worse = time.monotonic(), 0
     for name, path in models():
         record = read()
