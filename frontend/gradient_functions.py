@@ -1,5 +1,5 @@
-"""Gradients of pooling, repetition, smooth rectifiers, grouped and transposed convolutions, in forms that become loops
-over the input's elements.
+"""Gradients of pooling, repetition, interpolation, rectifiers, grouped and transposed convolutions, in forms that become
+loops over the input's elements.
 
 torch-mlir has no gradient of average pooling, scatters that of maximum pooling, and fails on these convolutions. Here
 every element of the input adds up what it gets from the windows that cover it: a window is found by dividing the
@@ -167,6 +167,48 @@ def upsample_nearest2d_backward(
     return gradient.reshape(*gradient.shape[:-2], rows, height, columns, width).sum([-3, -1])
 
 
+def upsample_bilinear2d_backward(
+    gradient: Tensor,
+    output_size: Sequence[int],
+    input_size: Sequence[int],
+    align_corners: bool,
+    scale_height: float | None = None,
+    scale_width: float | None = None,
+) -> Tensor:
+    """A product with each element's share in what was interpolated, in each dimension."""
+    rows, columns = (
+        _interpolation(*each, align_corners)
+        for each in zip(input_size[-2:], output_size, (scale_height, scale_width), strict=True)
+    )
+    return rows.to(gradient.dtype) @ (gradient @ columns.to(gradient.dtype).T)
+
+
+def _interpolation(size: int, wanted: int, scale: float | None, align_corners: bool) -> Tensor:
+    """[size, wanted]: the share of each of `size` elements in each that is interpolated."""
+    if align_corners:
+        places = torch.arange(wanted) * ((size - 1) / max(wanted - 1, 1))
+    else:
+        places = (torch.arange(wanted) + 0.5) * (1 / scale if scale else size / wanted) - 0.5
+    apart = places.clamp(0, size - 1) - torch.arange(size).unsqueeze(1)
+    return torch.relu(1 - apart.abs())
+
+
+def replication_pad2d_backward(gradient: Tensor, x: Tensor, padding: Sequence[int]) -> Tensor:
+    """A product with what of the padded tensor each element is, in each dimension."""
+    left, _, top, _ = padding
+    found = gradient
+    for dim, pad in ((-2, top), (-1, left)):
+        places = (torch.arange(gradient.shape[dim]) - pad).clamp(0, x.shape[dim] - 1)
+        share = (places == torch.arange(x.shape[dim]).unsqueeze(1)).to(gradient.dtype)
+        found = share @ found if dim == -2 else found @ share.T
+    return found
+
+
+def shrink_backward(gradient: Tensor, x: Tensor, limit: float) -> Tensor:
+    """Of Hardshrink and Softshrink."""
+    return torch.where(x.abs() > limit, gradient, 0.0)
+
+
 def convolution_backward(
     gradient: Tensor,
     x: Tensor,
@@ -217,6 +259,10 @@ GRADIENTS: dict[Any, Callable[..., Any]] = {
     _aten.avg_pool2d_backward.default: avg_pool2d_backward,
     _aten._adaptive_avg_pool2d_backward.default: adaptive_avg_pool2d_backward,
     _aten.upsample_nearest2d_backward.default: upsample_nearest2d_backward,
+    _aten.upsample_bilinear2d_backward.default: upsample_bilinear2d_backward,
+    _aten.replication_pad2d_backward.default: replication_pad2d_backward,
+    _aten.hardshrink_backward.default: shrink_backward,
+    _aten.softshrink_backward.default: shrink_backward,
     _aten.convolution_backward.default: convolution_backward,
 }
 COMPOSITE: dict[Any, Callable[..., Any]] = {

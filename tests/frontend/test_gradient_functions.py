@@ -58,6 +58,24 @@ def test_smooth_rectifiers(name: str) -> None:
     assert near(getattr(ours, name)(gradient, x), getattr(aten, name)(gradient, x))
 
 
+@pytest.mark.parametrize("corners", [False, True])
+def test_interpolation(corners: bool) -> None:
+    given = (torch.randn(2, 3, 7, 9), [7, 9], [2, 3, 3, 4], corners, None, None)
+    assert near(ours.upsample_bilinear2d_backward(*given), aten.upsample_bilinear2d_backward(*given))
+
+
+def test_replicated_borders() -> None:
+    given = (torch.randn(2, 3, 7, 9), torch.randn(2, 3, 5, 5), [3, 1, 0, 2])
+    assert near(ours.replication_pad2d_backward(*given), aten.replication_pad2d_backward(*given))
+
+
+def test_shrinking() -> None:
+    x = torch.tensor([0.5, -0.5, 0.4, -2.0, 3.0])
+    gradient = torch.randn_like(x)
+    assert near(ours.shrink_backward(gradient, x, 0.5), aten.hardshrink_backward(gradient, x, 0.5))
+    assert near(ours.shrink_backward(gradient, x, 0.5), aten.softshrink_backward(gradient, x, 0.5))
+
+
 def test_transposed_convolutions() -> None:
     x, weight = torch.randn(2, 4, 6, 5), torch.randn(4, 3, 3, 2)
     form = ((3, 2), (1, 0), (1, 2), True, (2, 1), 1)
