@@ -1,5 +1,5 @@
-"""Gradients of pooling, repetition, interpolation, rectifiers, grouped and transposed convolutions, in forms that become
-loops over the input's elements.
+"""Gradients of pooling, repetition, interpolation, rectifiers, grouped and transposed convolutions, in forms that
+become loops over the input's elements.
 
 torch-mlir has no gradient of average pooling, scatters that of maximum pooling, and fails on these convolutions. Here
 every element of the input adds up what it gets from the windows that cover it: a window is found by dividing the
