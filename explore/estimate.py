@@ -43,25 +43,26 @@ class Estimate:
 
 def estimate(program: Program, library: Library) -> Estimate:
     """Of a program at level scheduled."""
-    units: Counter[Unit] = Counter()
+    units: Counter[str] = Counter()
+    known: dict[str, Unit] = {}
     lut = 0.0
     halves = 0
     for kernel in program.kernels:
-        own = Counter(unit_of(each, library) for each in kernel.statements() if isinstance(each, Operation))
-        for unit, count in own.items():
-            shared = program.shared.get(unit.name, 0)
-            units[unit] += max(0, count - shared)
+        used = [unit_of(each, library) for each in kernel.statements() if isinstance(each, Operation)]
+        known |= {unit.name: unit for unit in used}
+        for name, count in Counter(unit.name for unit in used).items():
+            units[name] += max(0, count - program.shared.get(name, 0))
         lut += KERNEL_LUTS + LANE_LUTS * kernel.lanes
         for luts, blocks in _own_memories(kernel):
             lut += luts
             halves += blocks
-    for unit in dict.fromkeys(unit_of(each, library) for each in _operations(program)):
-        units[unit] += program.shared.get(unit.name, 0)
-    lut += sum(unit.luts * count for unit, count in units.items())
+    for name in known:
+        units[name] += program.shared.get(name, 0)
+    lut += sum(known[name].luts * count for name, count in units.items())
     for luts, blocks in _memories(program):
         lut += luts
         halves += blocks
-    return Estimate(round(lut), sum(dsps(unit) * count for unit, count in units.items()), halves / 2)
+    return Estimate(round(lut), sum(dsps(known[name]) * count for name, count in units.items()), halves / 2)
 
 
 def dsps(unit: Unit) -> int:
@@ -74,11 +75,6 @@ def dsps(unit: Unit) -> int:
             short, long = widths[0] - sign, widths[-1] - sign
             total += ceil(short / DSP_BITS[0]) * ceil(long / DSP_BITS[1])
     return total
-
-
-def _operations(program: Program) -> Iterator[Operation]:
-    for kernel in program.kernels:
-        yield from (each for each in kernel.statements() if isinstance(each, Operation))
 
 
 def _own_memories(kernel: Kernel) -> Iterator[tuple[float, int]]:

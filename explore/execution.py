@@ -20,21 +20,27 @@ from torch2hw.explore.grid import Job
 from torch2hw.tools.processes import Command, run_all
 
 Answer = dict[str, Any]
-Asked = Callable[[str, Job], Answer]
+Asked = Callable[[str, Sequence[Job]], list[Answer]]
+
+TOGETHER = 8  # requests to one process, which starts PyTorch once
 
 
-def ask(task: str, job: Job) -> Answer:
-    """The answer to one request, from a process of its own."""
+def ask(task: str, jobs: Sequence[Job]) -> list[Answer]:
+    """The answers to requests, from one process; what it did not answer because it ended is asked alone."""
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as name:
         folder = Path(name)
-        request, reply = folder / "request.json", folder / "answer.json"
-        request.write_text(json.dumps({"task": task, "job": job.to_json()}))
+        request, reply = folder / "request.json", folder / "answers.jsonl"
+        request.write_text(json.dumps({"task": task, "jobs": [job.to_json() for job in jobs]}))
         command: Command = [sys.executable, "-m", "torch2hw.explore.worker", request, reply]
         ((status, said),) = run_all([command], folder, 1)
-        if reply.is_file() and status == 0:
-            answer: Answer = json.loads(reply.read_text())
-            return answer
-        return {"died": last_words(status, said)}
+        lines = reply.read_text().split("\n") if reply.is_file() else []
+        answers: list[Answer] = [json.loads(line) for line in lines[:-1]]
+    left = jobs[len(answers) :]
+    if not left:
+        return answers
+    if len(jobs) == 1:
+        return [{"died": last_words(status, said)}]
+    return answers + [answer for job in left for answer in ask(task, [job])]
 
 
 def last_words(status: int, said: str) -> str:
@@ -47,20 +53,21 @@ def last_words(status: int, said: str) -> str:
 
 @dataclass(frozen=True)
 class Workers:
-    """Where requests are answered: `executor` makes what runs them, `asked` answers one."""
+    """Where requests are answered: `executor` makes what runs them, `asked` answers some."""
 
     executor: Callable[[], Executor]
     asked: Asked = ask
 
-    def answers(self, task: str, jobs: Sequence[Job]) -> Iterator[tuple[int, Answer]]:
-        """The number of each job and its answer, as they come."""
+    def answers(self, task: str, jobs: Sequence[Job], together: int = 1) -> Iterator[tuple[int, Answer]]:
+        """The number of each job and its answer, as they come; so many jobs are one process's."""
         pool = self.executor()
         try:
-            running: Mapping[Future[Answer], int] = {
-                pool.submit(self.asked, task, job): number for number, job in enumerate(jobs)
+            running: Mapping[Future[list[Answer]], int] = {
+                pool.submit(self.asked, task, jobs[first : first + together]): first
+                for first in range(0, len(jobs), together)
             }
             for future in as_completed(running):
-                yield running[future], future.result()
+                yield from enumerate(future.result(), running[future])
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch2hw.explore.execution import Workers
+from torch2hw.explore.execution import TOGETHER, Workers
 from torch2hw.explore.goal import Goal
 from torch2hw.explore.grid import Job
 from torch2hw.explore.records import Records
@@ -96,7 +96,7 @@ def search(
     if "content" not in content:
         raise NoDesign(_without_designs(content), fix="compile the model with torch2hw MODEL, which says more")
     tell("predict cycles and estimate resources")
-    for done, (number, answer) in enumerate(workers.answers("predict", [each.job for each in tried]), 1):
+    for done, (number, answer) in enumerate(workers.answers("predict", [each.job for each in tried], TOGETHER), 1):
         counted(done, len(tried))
         candidate = tried[number]
         if "predicted" in answer:

@@ -1,6 +1,6 @@
-"""A process that measures one point, or tells what a model holds: `python -m torch2hw.explore.worker IN.json OUT.json`.
+"""A process that measures points, or tells what models hold: `python -m torch2hw.explore.worker IN.json OUT.jsonl`.
 
-IN.json holds {"task": …, "job": what `Job.to_json` gives}; OUT.json gets the answer:
+IN.json holds {"task": …, "jobs": what `Job.to_json` gives of each}; OUT.jsonl gets the answers, a line each:
 
 | task | answer |
 |---|---|
@@ -9,7 +9,8 @@ IN.json holds {"task": …, "job": what `Job.to_json` gives}; OUT.json gets the 
 | predict | {"predicted": cycles, latency_us, resources estimated, a digest of the design}, or {"error": …} |
 | measure | {"figures": the point, "costs": {"compile_s", "simulate_s", …, "total_s", "peak_mib"}} |
 
-A process for each point: a fault of native code ends that point alone, and the memory is the point's own.
+A process for each point that is measured: a fault of native code ends that point alone, and the memory is the point's
+own.
 """
 
 from __future__ import annotations
@@ -34,13 +35,15 @@ STEPS = {"compile": "compile_s", "simulate": "simulate_s", "synthesise": "synthe
 
 
 def main(arguments: list[str]) -> int:
-    """Answer one request."""
+    """Answer the requests."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever asked is gone: nobody waits for the answer
     request = json.loads(Path(arguments[0]).read_text())
-    job = Job.of_json(request["job"])
-    os.chdir(job.cwd)
-    answer = {"content": content, "measure": measured, "vitis": vitis, "predict": predicted}[request["task"]](job)
-    Path(arguments[1]).write_text(json.dumps(answer))
+    answer = {"content": content, "measure": measured, "vitis": vitis, "predict": predicted}[request["task"]]
+    with Path(arguments[1]).open("w") as answers:
+        for job in map(Job.of_json, request["jobs"]):
+            os.chdir(job.cwd)
+            answers.write(json.dumps(answer(job)) + "\n")
+            answers.flush()
     return 0
 
 

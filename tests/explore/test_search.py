@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.explore.test_sweep import each
 from torch2hw.cli import main
 from torch2hw.compiler.options import Options
 from torch2hw.explore import execution
@@ -41,7 +42,7 @@ def answer(task: str, job: Job) -> dict[str, Any]:
     return {"figures": {**job.axes, **told, "latency_us": latency, "bit_exact": True}, "costs": {}}
 
 
-WORKERS = Workers(lambda: ThreadPoolExecutor(2), answer)
+WORKERS = Workers(lambda: ThreadPoolExecutor(2), each(answer))
 
 
 def best(goal: Goal, formats: tuple[str, ...] = ("f32",), most: int = 6) -> tuple[Candidate, list[Candidate]]:
@@ -87,8 +88,49 @@ def test_a_refused_model_is_refused_before_any_design() -> None:
         return {"error": "aten.fft_fft is unsupported"}
 
     with pytest.raises(NoDesign, match="fft_fft is unsupported"):
-        workers = replace(WORKERS, asked=refuses)
+        workers = replace(WORKERS, asked=each(refuses))
         search(candidates(BASE, [1, 2], ["f32"]), Goal({"lut": 9}), workers, Records(None), most=6)
+
+
+MODEL = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+model = nn.Linear(3, 2)
+example_inputs = (torch.randn(2, 3),)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.simulation
+def test_a_search_without_stand_ins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(MODEL)
+    assert main(["search", "net.py", "--lut", "1500", "--dsp", "3", "--factors", "1,2", "-q", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["command"] == "torch2hw net.py --partition 1 -o net.sv"
+    measured = told["best"]["measured"]
+    assert measured["bit_exact"] is True and measured["lut"] <= 1500 and measured["dsp"] == 2
+    assert [each["predicted"]["dsp"] for each in told["tried"]][:2] == [2, 2]
+    assert told["tried"][1]["verdict"] == "the same design as --partition 1"
+
+
+def test_a_process_that_ends_answers_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in for the worker answers jobs until it meets one that ends it."""
+    stand_in = tmp_path / "stand_in"
+    stand_in.write_text(
+        '#!/bin/sh\nexec 3>"$4"\n'
+        """python3 -c 'import json; [print(j["name"]) for j in json.load(open("request.json"))["jobs"]]' | """
+        """while read name; do [ $name = bad ] && exit 9; echo "{\\"content\\": \\"$name\\"}" >&3; done\n"""
+    )
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(execution.sys, "executable", str(stand_in))
+    jobs = [replace(BASE, name=name) for name in ("a", "bad", "b")]
+    assert execution.ask("content", jobs) == [
+        {"content": "a"}, {"died": "the process ended with status 9"}, {"content": "b"}
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

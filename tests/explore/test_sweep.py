@@ -33,6 +33,11 @@ def answer(task: str, job: Job) -> dict[str, Any]:
     return {"figures": figures | times(figures, job.options.clock_ns), "costs": {"compile_s": 1.5, "total_s": 2.0}}
 
 
+def each(answered: Callable[[str, Job], dict[str, Any]]) -> execution.Asked:
+    """What answers several requests, of what answers one."""
+    return lambda task, jobs: [answered(task, job) for job in jobs]
+
+
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Callable[[str, Job], dict[str, Any]]], None]:
     monkeypatch.chdir(tmp_path)
@@ -41,7 +46,7 @@ def workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Callab
         (tmp_path / name).touch()
 
     def use(asked: Callable[[str, Job], dict[str, Any]]) -> None:
-        monkeypatch.setattr(execution, "here", lambda jobs: Workers(lambda: ThreadPoolExecutor(jobs), asked))
+        monkeypatch.setattr(execution, "here", lambda jobs: Workers(lambda: ThreadPoolExecutor(jobs), each(asked)))
 
     use(answer)
     return use
