@@ -115,6 +115,8 @@ class Index:
 
     def substitute(self, replacement: Mapping[Variable, Index]) -> Index:
         """This index with variables replaced, simplified anew."""
+        if not replacement:
+            return self
         used = tuple((v, replacement[v]) for v in self.variables() if v in replacement)
         return _substituted(self, used) if used else self
 
