@@ -30,7 +30,8 @@ def merged_factors(
     for buffer, new in own_factors(kernel, limit).items():
         both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
         kept = whole.get(buffer, frozenset())
-        result[buffer] = tuple(1 if d in kept else factor for d, factor in enumerate(both))
+        sizes = zip(both, buffer.shape, strict=True)
+        result[buffer] = tuple(1 if d in kept else min(factor, size or 1) for d, (factor, size) in enumerate(sizes))
     return result
 
 

@@ -172,6 +172,7 @@ STATIC: tuple[Step, ...] = (
     Rewrite("narrow-storage"),  # once kernels are fused: what is not stored is not rounded
     Rewrite("narrow-products"),
     Rewrite("reroll-loops"),  # once no kernel is fused any more, and before any is made different from its equals
+    Rewrite("split-epilogues"),  # of kernels as they stay; named like all others
     Rewrite("name-kernels"),
     Rewrite("split-flattened-loops"),  # so that lanes lie along the dimensions in which a buffer has banks
     Rewrite("choose-lanes"),
