@@ -57,12 +57,12 @@ SORTING = (
     Row("aten.quantile", "torch.quantile(x, 0.25, dim=1)", {"ordinary": (f(2, 5),)}),
     Row(
         "aten.searchsorted",
-        "torch.searchsorted(x, y)",
+        "torch.searchsorted(x.cummax(0)[0], y)",  # in order, whatever the operands of a simulation are
         {"ordinary": (f(5).sort()[0], f(2, 3)), "integer": (i(5).sort()[0], i(2, 3)), "NaN": (f(5).sort()[0], n(2, 3))},
     ),
     Row(
         "aten.bucketize",
-        "torch.bucketize(y, x)",
+        "torch.bucketize(y, x.cummax(0)[0])",
         {"ordinary": (f(5).sort()[0], f(2, 3)), "NaN": (f(5).sort()[0], n(2, 3))},
     ),
     Row("aten.mode", "x.mode(1)", {"integer": (i(2, 5),)}, {"integer": "unsupported-operation"}),
