@@ -38,7 +38,7 @@ def native_cycles(compiled: Compiled, sets: Sequence[Sequence[Array]], change: C
         # Dynamic control ends where go falls before done; static control is started again where go is high with done.
         found = simulate(Path(folder), manifest, sets, Conditions(hold_go=sequential))
     for run, (outputs, expected) in enumerate(zip(found.outputs, references(compiled, sets), strict=True)):
-        for port, output, wanted in zip(manifest.outputs, outputs, expected, strict=True):
+        for port, output, wanted in zip(manifest.observed, outputs, expected, strict=True):
             wrong = np.flatnonzero(np.ravel(output != wanted))
             if len(wrong):
                 raise CheckError(f"native Calyx: {port.name} is wrong at {len(wrong)} places in run {run}")

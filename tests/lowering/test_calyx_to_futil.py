@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.lowering.control_cases import programs
 from tests.skips import NO_CALYX
@@ -109,6 +110,33 @@ def test_the_compiler_takes_every_control_construct(name: str, tmp_path: Path) -
 @pytest.mark.simulation
 def test_the_same_bits_and_cycles(cnn: Compiled) -> None:
     assert cycles(cnn) == {cnn.at("calyx").latency_cycles}
+
+
+MODEL = """\
+import torch
+from torch import nn
+
+class Running(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("total", torch.zeros(3))
+
+    def forward(self, x):
+        self.total = 0.5 * self.total + x
+        return self.total * 2
+
+model, example_inputs = Running(), torch.randn(3)
+"""
+
+
+@with_calyx
+@pytest.mark.slow
+@pytest.mark.simulation
+def test_states_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "running.py").write_text(MODEL)
+    compiled = compile_model(load(str(tmp_path / "running.py")), Options(keep_state=True))
+    runs = [[from_torch(torch.randn(3))] for _ in range(3)]
+    assert set(native_cycles(compiled, runs)) == {compiled.at("calyx").latency_cycles}
 
 
 @with_calyx
