@@ -14,10 +14,11 @@ from math import prod
 from torch2hw.analysis.bank_assignment import merged, merged_factors
 from torch2hw.analysis.banks import run_time_dimensions
 from torch2hw.analysis.lane_costs import REWIRING_LUTS, Lanes, memory
-from torch2hw.analysis.time_and_area import luts_of_all_time
-from torch2hw.dialects.loops import Buffer, Kernel
+from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
+from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
+from torch2hw.passes.integer_sums import PRODUCT
 from torch2hw.passes.lane_choices import Choice, candidates
 
 Partition = dict[Buffer, tuple[int, ...]]
@@ -48,9 +49,11 @@ class LaneSearch:
         self.effort, self.kernels, self.limit = effort, program.kernels, limit
         self.whole = run_time_dimensions(program.kernels)
         work = sum(kernel.macs for kernel in self.kernels) or sum(kernel.trip_count for kernel in self.kernels)
-        self.price = max(work / limit, 1.0) / luts_of_all_time(limit)  # cycles that one LUT is worth
         self.order = sorted(range(len(self.kernels)), key=lambda number: -self.kernels[number].trip_count)
         self.widest = next((number for number in self.order if self.kernels[number].macs), None)
+        codes = self.widest is not None and of_codes(self.kernels[self.widest])
+        all_time = luts_of_all_time(limit, CODE_LANE_LUTS if codes else LANE_LUTS)
+        self.price = max(work / limit, 1.0) / all_time  # cycles that one LUT is worth
         self.choices = [self.choices_of(kernel, library, block) for kernel in self.kernels]
         self.ranked = [
             sorted(choices, key=lambda choice: (self.floor(choice), choice.place)) for choices in self.choices
@@ -244,3 +247,8 @@ class LaneSearch:
         if lanes not in self.needs:
             self.needs[lanes] = merged_factors(lanes.kernel, {}, self.limit, self.whole)
         return self.needs[lanes]
+
+
+def of_codes(kernel: Kernel) -> bool:
+    """Whether a kernel multiplies codes, so that its lanes are small."""
+    return any(isinstance(s, Operation) and s.name == PRODUCT for s in kernel.statements())

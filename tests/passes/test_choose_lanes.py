@@ -119,3 +119,17 @@ def test_accumulators_of_many_lanes_are_dearer_than_padding_only_if_time_is_chea
     row, column, _ = first.loops
     kernel = unroll(first, {row.variable: 5, column.variable: 5})
     assert interleave(kernel, 7).trip_count == 13 * 10 * 64
+
+
+def test_lanes_of_codes_are_small_so_time_is_worth_fewer_luts() -> None:
+    program = two_products(8, 8, 8, 4)
+
+    def of(name: str, kernel: Kernel) -> Kernel:
+        first, last = kernel.stages
+        statements = tuple(replace(s, name=name) if s.result == "p" else s for s in first.statements)
+        return replace(kernel, stages=(replace(first, statements=statements), last), macs=kernel.trip_count)
+
+    kinds = ("arith.mulf", "hwlib.product")
+    programs = [program.with_kernels([of(name, kernel) for kernel in program.kernels]) for name in kinds]
+    floats, codes = (LaneSearch(Effort(), each, 16, LIBRARY) for each in programs)
+    assert codes.price > 3 * floats.price
