@@ -20,6 +20,7 @@ ELSEWHERE = {  # commands that this test does not run, and who does
     ".venv/bin/mkdocs serve": "test_site.py builds what it serves",
     "python -m tests.operators.simulate aten.relu --partition 1": "tests/operators/test_table.py",
     "source .venv/bin/activate": "PATH of this test",
+    "torch2hw search digits.py --lut 4000 --dsp 20": "tests/explore/test_search.py, on a smaller model",
     "sudo apt-get install g++ iverilog liblz4-dev zlib1g-dev": ".ci/run",
 }
 PRINTED = {  # page, command: what it prints
