@@ -54,7 +54,7 @@ def delay(width_bits: int, depth: int) -> Memory:
     w = width_bits
     name = f"delay_{w}x{depth}"
     header = f"hw.module @{name}(in %in: i{w}, in %clk: !seq.clock, out out: i{w})"
-    lines, last = _stages(w, depth) if depth < LONG_DELAY else _array_of_stages(w, depth)
+    lines, last = _stages(w, depth) if depth < LONG_DELAY else _one_register(w, depth)
     text = _module(header, lines, f"{last} : i{w}")
     return Memory(name, (Port("in", w),), Port("out", w), depth, text)
 
@@ -68,18 +68,14 @@ def _stages(w: int, depth: int) -> tuple[list[str], str]:
     ], values[-1]
 
 
-def _array_of_stages(w: int, depth: int) -> tuple[list[str], str]:
+def _one_register(w: int, depth: int) -> tuple[list[str], str]:
     """The same as one register: its Verilog is short, and quickly simulated."""
-    stages, kept = f"!hw.array<{depth}xi{w}>", f"!hw.array<{depth - 1}xi{w}>"
-    index = f"i{address_bits(depth)}"
+    bits, kept = f"i{w * depth}", f"i{w * (depth - 1)}"
     return [
-        f"%zero = hw.constant 0 : {index}",
-        f"%end = hw.constant {depth - 1} : {index}",
-        f"%kept = hw.array_slice %stages[%zero] : ({stages}) -> {kept}",
-        f"%first = hw.array_create %in : i{w}",
-        f"%next = hw.array_concat %kept, %first : {kept}, !hw.array<1xi{w}>",
-        f'%stages = seq.compreg %next, %clk {{sv.namehint = "stages"}} : {stages}',
-        f"%last = hw.array_get %stages[%end] : {stages}, {index}",
+        f"%kept = comb.extract %stages from 0 : ({bits}) -> {kept}",
+        f"%next = comb.concat %kept, %in : {kept}, i{w}",
+        f'%stages = seq.compreg %next, %clk {{sv.namehint = "stages"}} : {bits}',
+        f"%last = comb.extract %stages from {w * (depth - 1)} : ({bits}) -> i{w}",
     ], "%last"
 
 
