@@ -159,7 +159,7 @@ def _best(
             for each in left:
                 each.verdict = each.verdict or ("larger" if goal.smallest else "slower")
             tell(f"simulate {candidate.words}")
-            (proved,) = measure_all([candidate.job], workers, records)
+            (proved,) = measure_all([replace(candidate.job, synthesis=False)], workers, records)
             candidate.measured |= {"bit_exact": proved.point.get("bit_exact")}
             candidate.verdict = f"the {'smallest' if goal.smallest else 'fastest'} that holds the budget"
             return candidate

@@ -108,12 +108,12 @@ def test_a_search_without_stand_ins(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(MODEL)
-    assert main(["search", "net.py", "--lut", "1500", "--dsp", "3", "--factors", "1,2", "-q", "--json"]) == 0
+    assert main(["search", "net.py", "--lut", "1500", "--dsp", "3", "--factors", "1", "-q", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["command"] == "torch2hw net.py --partition 1 -o net.sv"
     measured = told["best"]["measured"]
     assert measured["bit_exact"] is True and measured["lut"] <= 1500 and measured["dsp"] == 2
-    assert [each["predicted"]["dsp"] for each in told["tried"]][:2] == [2, 2]
+    assert [each["predicted"]["dsp"] for each in told["tried"]] == [2, 2]
     assert told["tried"][1]["verdict"] == "the same design as --partition 1"
 
 
