@@ -220,6 +220,10 @@ class Program:
         """The program with each kernel replaced by what `change` gives; the `Par` and `Rounds` around stay."""
         return self.with_sequence([new for node in self.sequence for new in replaced(node, change)])
 
+    def replaced_by(self, kernels: Sequence[Kernel]) -> list[str]:
+        """The names of those of `kernels`, one for each of the program's in order, that are other objects."""
+        return [new.name for new, old in zip(kernels, self.kernels, strict=True) if new is not old]
+
     def with_kernels(self, kernels: Sequence[Kernel]) -> Program:
         """The program with its kernels replaced one by one, in order."""
         others = iter(kernels)

@@ -41,7 +41,7 @@ class DivideByConstants:
         kernels = [rewritten(kernel, context.library, models) for kernel in program.kernels]
         if not models:
             return program, {}
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        changed = program.replaced_by(kernels)
         return program.with_kernels(kernels).with_models(models.values()), {"divisions by constants": changed}
 
 

@@ -31,7 +31,7 @@ class FoldInitialValues:
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The report: changed kernels, as a change of rounding."""
         kernels = [fold(kernel) for kernel in program.kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        changed = program.replaced_by(kernels)
         return program.with_kernels(kernels), {"rounding": changed} if changed else {}
 
 

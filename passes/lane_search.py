@@ -100,14 +100,11 @@ class LaneSearch:
     def all_joined(self) -> list[Lanes | None]:
         """The choices, the largest kernel first, if all lanes of a kernel add to one sum wherever they can: no kernel
         needs multiplexers for it then."""
-        ranked, chosen = self.ranked, list[Lanes | None]([None] * len(self.kernels))
-        self.ranked = [
-            [each for each in choices if each.sums == 1 and prod(each.counts.values()) == self.limit] or choices
-            for choices in ranked
-        ]
+        chosen: list[Lanes | None] = [None] * len(self.kernels)
         for number in self.order:
-            chosen[number] = self.response(number, chosen, None)
-        self.ranked = ranked
+            ranked = self.ranked[number]
+            joined = [each for each in ranked if each.sums == 1 and prod(each.counts.values()) == self.limit]
+            chosen[number] = self.response(number, chosen, None, joined or ranked)
         return chosen
 
     def other_joints(self, chosen: Sequence[Lanes | None]) -> list[int]:
@@ -137,14 +134,21 @@ class LaneSearch:
             if chosen == before:
                 break
 
-    def response(self, number: int, chosen: Sequence[Lanes | None], granted: int | None) -> Lanes:
-        """The cheapest choice for one kernel, given those for the others; of equals the first that is listed."""
+    def response(
+        self,
+        number: int,
+        chosen: Sequence[Lanes | None],
+        granted: int | None,
+        choices: Sequence[Choice] | None = None,
+    ) -> Lanes:
+        """The cheapest choice for one kernel, given those for the others; of equals the first that is listed. Of
+        `choices`, where they are given, in the order of their bounds."""
         trial = [None if other == number else lanes for other, lanes in enumerate(chosen)]
         given = self.partition([number, *self.neighbours[number]], trial)
         others = [lanes for lanes in (chosen[other] for other in self.neighbours[number]) if lanes is not None]
         least = sum(self.floor(lanes) for lanes in others)
         best: tuple[float, int, Lanes] | None = None
-        for choice in self.ranked[number]:
+        for choice in choices or self.ranked[number]:
             if best is not None and least + self.floor(choice) > best[0]:
                 break
             lanes = choice.written_out

@@ -38,7 +38,7 @@ class NarrowProducts:
         """The report: kernels with exact products."""
         models: dict[str, str] = {}
         kernels = [rewritten(kernel, context.library, models) for kernel in program.kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        changed = program.replaced_by(kernels)
         if not changed:
             return program, {}
         return program.with_kernels(kernels).with_models(models.values()), {"exact products": changed}

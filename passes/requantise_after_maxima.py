@@ -25,8 +25,9 @@ from torch2hw.dialects.loops import Carried, Constant, Kernel, Load, Operation, 
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.passes.pass_context import PassContext
+from torch2hw.passes.requantise_sums import REQUANTISE
 
-REQUANTISE, MAXIMUM, EXTENSION = "hwlib.requantise", "arith.maxsi", "arith.extsi"
+MAXIMUM, EXTENSION = "arith.maxsi", "arith.extsi"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RequantiseAfterMaxima:
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The program; and which kernels requantise maxima."""
         kernels = [rewritten(kernel) for kernel in program.kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        changed = program.replaced_by(kernels)
         return (program.with_kernels(kernels), {"requantised after the maximum": changed}) if changed else (program, {})
 
 

@@ -61,7 +61,7 @@ class RequantiseSums:
         for each in (each for kernel in kernels for each in requantisations(kernel) if is_narrow(each)):
             widths[shift_of(each)] = max(widths.get(shift_of(each), 0), width_of(each))
         kernels = [widened(kernel, widths, context.library, models) for kernel in kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        changed = program.replaced_by(kernels)
         if not changed:
             return program, {}
         report = {"requantised": changed, "rounding": "codes are rounded once, from integers: at most one step"}

@@ -48,7 +48,7 @@ class TabulateCodes:
         """The program; and which kernels look codes up."""
         fresh = FreshNames({buffer.name for buffer in program.buffers()})
         kernels = [rewritten(kernel, context.library, fresh) for kernel in program.kernels]
-        changed = [new.name for new, old in zip(kernels, program.kernels, strict=True) if new is not old]
+        changed = program.replaced_by(kernels)
         return (program.with_kernels(kernels), {"tables of codes": changed}) if changed else (program, {})
 
 
