@@ -23,7 +23,7 @@ from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.passmanager import PassManager
 
 from torch2hw.dialects.loops import PortCodes, Source
-from torch2hw.frontend.demote_f64 import demote_f64
+from torch2hw.frontend.demote_f64 import demote_f64, with_f32
 from torch2hw.frontend.export_model import LAYER_FRAME, export_model, quiet_third_parties
 from torch2hw.frontend.extremes import rewrite_extremes
 from torch2hw.frontend.load_model import LoadedModel
@@ -156,7 +156,8 @@ def lower(program: TorchProgram) -> TorchProgram:
     """The Torch dialect lowered to linalg on tensors, or linalg on memories to loops; `program` is left as it was."""
     if program.places is not None:
         return replace(program, module=parse_module(run_native(loops, _text(program.module))))
-    return replace(program, module=parse_module(run_native(_to_linalg, _text(program.module))))
+    text = run_native(_to_linalg, _text(program.module))
+    return replace(program, module=parse_module(text), weights=with_f32(text, program.weights))
 
 
 def _to_backend(text: str) -> str:

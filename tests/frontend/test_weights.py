@@ -55,3 +55,22 @@ def test_a_model_that_changes_later_does_not_change_its_program() -> None:
     with torch.no_grad():
         model.first.zero_()
     assert program.text() == before
+
+
+class Wide(nn.Module):
+    """A tensor of double precision, used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.tensor([0.1, 1e300, -3.0], dtype=torch.float64)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x + self.table.float(), x * self.table.to(torch.float32)
+
+
+def test_what_a_model_holds_in_double_precision_is_rounded_once() -> None:
+    program = lower(imported(Wide(), torch.ones(3)))
+    assert "f64" not in program.text(weights=False)
+    (name,) = set(re.findall(r"dense_resource<(\w+)>", program.text(weights=False)))
+    held = program.weights[name].view(np.float32)
+    assert held.tolist() == Wide().table.float().tolist()
