@@ -20,6 +20,7 @@ from torch2hw.frontend.narrow_integers import CONVERSIONS, TRUTHS, WIDENED, in_i
 from torch2hw.frontend.number_functions import NUMBERS
 from torch2hw.frontend.ordering_functions import ORDERING
 from torch2hw.frontend.pooling_functions import POOLING, UNBATCHED, batched
+from torch2hw.frontend.pooling_gradients import POOLING_GRADIENTS
 from torch2hw.frontend.pooling_places import PLACES
 from torch2hw.frontend.quantized_functions import quantized_functions
 from torch2hw.frontend.running_functions import RUNNING
@@ -28,7 +29,7 @@ from torch2hw.frontend.running_functions import RUNNING
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
     ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | POOLING | PLACES | TRUTHS | CONVERSIONS
-    ours |= ATTENTION | GRADIENTS
+    ours |= ATTENTION | GRADIENTS | POOLING_GRADIENTS
     table = {**get_decomposition_table(), **ours, **quantized_functions()}
     table |= {operation: batched(operation, table.get(operation)) for operation in UNBATCHED}
     return table | {operation: in_i32(operation, table.get(operation)) for operation in WIDENED}

@@ -1,153 +1,17 @@
-"""Gradients of pooling, repetition, interpolation, rectifiers, grouped and transposed convolutions, in forms that
-become loops over the input's elements.
-
-torch-mlir has no gradient of average pooling, scatters that of maximum pooling, and fails on these convolutions. Here
-every element of the input adds up what it gets from the windows that cover it: a window is found by dividing the
-element's coordinate by the stride, so pooling whose windows do not overlap is one elementwise kernel.
+"""Gradients of repetition, interpolation, rectifiers, grouped and transposed convolutions, in forms that become loops
+over the input's elements; torch-mlir has none of them, or fails on them. Those of pooling: `pooling_gradients`.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from torch2hw.frontend.joining_functions import windows
-
 _aten = torch.ops.aten
-
-
-def _pair(value: Sequence[int]) -> list[int]:
-    """One number for each of two dimensions, of one for both."""
-    return [*value] * 2 if len(value) == 1 else [*value]
-
-
-def _windows_over(x: Tensor, dim: int, size: int, step: int, pad: int, back: int, fill: float) -> Tensor | None:
-    """Along a dimension, for each of `size` elements: the value of x for the window that is `back` before the last one
-    that begins at or before the element, `fill` where there is none; None where there is none for any element."""
-    first, last = pad // step, (size - 1 + pad) // step
-    start, end = max(first - back, 0), min(last - back, x.shape[dim] - 1)
-    if end < start:
-        return None
-    taken = x.narrow(dim, start, end - start + 1)
-    sides = [start - (first - back), last - back - end]
-    if any(sides):
-        taken = torch.constant_pad_nd(taken, [0, 0] * (x.dim() - 1 - dim) + sides, fill)
-    repeated = taken.unsqueeze(dim + 1).expand(*taken.shape[: dim + 1], step, *taken.shape[dim + 1 :])
-    return repeated.flatten(dim, dim + 1).narrow(dim, pad - first * step, size)
-
-
-def _covering(
-    tensors: Sequence[Tensor], sizes: Sequence[int], step: Sequence[int], pad: Sequence[int], reach: Sequence[int],
-    fills: Sequence[float],
-) -> Iterator[tuple[tuple[int, ...], list[Tensor]]]:  # fmt: skip
-    """For every window that can cover an element: how far back it is in each dimension, and the tensors' values for it
-    at each element."""
-    counts = [-(-far // stride) for far, stride in zip(reach, step, strict=True)]
-    for back in itertools.product(*map(range, counts)):
-        found = []
-        for tensor, fill in zip(tensors, fills, strict=True):
-            spread: Tensor | None = tensor
-            for k in range(2):
-                if spread is not None:
-                    dim = tensor.dim() - 2 + k
-                    spread = _windows_over(spread, dim, sizes[k], step[k], pad[k], back[k], fill)
-            found.append(spread)
-        if all(each is not None for each in found):
-            yield back, [each for each in found if each is not None]
-
-
-def max_pool2d_backward(
-    gradient: Tensor,
-    x: Tensor,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-    places: Tensor,
-) -> Tensor:
-    """The gradient of each window at its place, added up over windows that overlap."""
-    size, pad, apart = (_pair(each) for each in (kernel, padding, dilation))
-    step = _pair(stride) if stride else size
-    reach = [far * (count - 1) + 1 for far, count in zip(apart, size, strict=True)]
-    rows, columns = x.shape[-2:]
-    own = torch.arange(rows * columns).reshape(rows, columns)
-    total: Tensor | None = None
-    for _, (value, place) in _covering([gradient, places], (rows, columns), step, pad, reach, (0.0, -1)):
-        part = torch.where(place == own, value, 0.0)
-        total = part if total is None else total + part
-    return torch.zeros_like(x) if total is None else total
-
-
-def _divisors(
-    part: int, size: int, kernel: int, step: int, pad: int, counts_padding: bool
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Along a dimension, how many elements count in each window; and as PyTorch counts them, padding or not."""
-    start = torch.arange(part) * step - pad
-    end = torch.clamp(start + kernel, max=size + pad)
-    inside = torch.clamp(end, max=size) - torch.clamp(start, min=0)
-    return (end - start if counts_padding else inside), inside
-
-
-def avg_pool2d_backward(
-    gradient: Tensor,
-    x: Tensor,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    ceil_mode: bool,
-    counts_padding: bool,
-    divisor: int | None,
-) -> Tensor:
-    """The gradient of each window, divided by its number of elements, at all of them."""
-    size, pad = _pair(kernel), _pair(padding)
-    step = _pair(stride) if stride else size
-    sizes, parts = list(x.shape[-2:]), gradient.shape[-2:]
-    exact = all(
-        (part - 1) * stride + count - width <= (2 * border if counts_padding else 0) and (counts_padding or not border)
-        for part, stride, count, width, border in zip(parts, step, size, sizes, pad, strict=True)
-    )
-    if divisor is not None or exact:
-        share = gradient / (divisor or size[0] * size[1])
-    else:
-        rows, columns = (
-            _divisors(part, width, count, stride, border, counts_padding)[0]
-            for part, width, count, stride, border in zip(parts, sizes, size, step, pad, strict=True)
-        )
-        share = gradient / (rows.unsqueeze(1) * columns).to(gradient.dtype)
-    total: Tensor | None = None
-    for back, (value,) in _covering([share], sizes, step, pad, size, (0.0,)):
-        reached = [
-            (torch.arange(width) + border) % stride + far * stride < count
-            for width, border, stride, far, count in zip(sizes, pad, step, back, size, strict=True)
-        ]
-        inside = reached[0].unsqueeze(1) & reached[1]
-        whole = all((far + 1) * stride <= count for far, stride, count in zip(back, step, size, strict=True))
-        value = value if whole else torch.where(inside, value, 0.0)
-        total = value if total is None else total + value
-    return torch.zeros_like(x) if total is None else total
-
-
-def adaptive_avg_pool2d_backward(gradient: Tensor, x: Tensor) -> Tensor:
-    """Into parts of one size as average pooling; into others, a product with each part's share in each element."""
-    sizes, parts = x.shape[-2:], gradient.shape[-2:]
-    if all(size % part == 0 for size, part in zip(sizes, parts, strict=True)):
-        kernel = [size // part for size, part in zip(sizes, parts, strict=True)]
-        return avg_pool2d_backward(gradient, x, kernel, kernel, (0, 0), False, True, None)
-    rows, columns = (_shares(size, part).to(gradient.dtype) for size, part in zip(sizes, parts, strict=True))
-    return rows.T @ (gradient @ columns)
-
-
-def _shares(size: int, parts: int) -> Tensor:
-    """[parts, size]: 1 / elements of the part where the element is in it, else 0."""
-    places = windows(size, parts)
-    inside = (places.unsqueeze(-1) == torch.arange(size)).any(1)
-    return inside / inside.sum(1, keepdim=True)
 
 
 def upsample_nearest2d_backward(
@@ -255,9 +119,6 @@ def mish_backward(gradient: Tensor, x: Tensor) -> Tensor:
 
 
 GRADIENTS: dict[Any, Callable[..., Any]] = {
-    _aten.max_pool2d_with_indices_backward.default: max_pool2d_backward,
-    _aten.avg_pool2d_backward.default: avg_pool2d_backward,
-    _aten._adaptive_avg_pool2d_backward.default: adaptive_avg_pool2d_backward,
     _aten.upsample_nearest2d_backward.default: upsample_nearest2d_backward,
     _aten.upsample_bilinear2d_backward.default: upsample_bilinear2d_backward,
     _aten.replication_pad2d_backward.default: replication_pad2d_backward,

@@ -61,11 +61,19 @@ def windows(size: int, parts: int) -> Tensor:
     return torch.minimum(first.unsqueeze(1) + torch.arange(longest), end.unsqueeze(1) - 1)
 
 
+def shares(size: int, parts: int) -> Tensor:
+    """[parts, size]: 1 / elements of the part where the element is in it, else 0."""
+    inside = (windows(size, parts).unsqueeze(-1) == torch.arange(size)).any(1)
+    return inside / inside.sum(1, keepdim=True)
+
+
 def adaptive_avg_pool3d(x: Tensor, parts: Sequence[int]) -> Tensor:
-    """Into parts of one size."""
+    """Into parts of one size, means; into others, a product with the shares of elements in parts, in each dimension."""
     sizes = x.shape[-3:]
     if any(size % count for size, count in zip(sizes, parts, strict=True)):
-        return NotImplemented  # type: ignore[no-any-return]
+        depth, rows, columns = (shares(*each).to(x.dtype) for each in zip(sizes, parts, strict=True))
+        found = rows @ (x @ columns.T)
+        return (depth @ found.transpose(-3, -2)).transpose(-3, -2)
     split = [number for size, count in zip(sizes, parts, strict=True) for number in (count, size // count)]
     return x.reshape(*x.shape[:-3], *split).mean((-5, -3, -1))
 

@@ -1,4 +1,4 @@
-"""The places of maxima that pooling returns beside them, as PyTorch's kernels find them, and the gradient by them.
+"""The places of maxima that pooling returns beside them, as PyTorch's kernels find them.
 
 A window's place is that of its last NaN; without one, of the first element that equals the maximum. torch-mlir's is -1
 for a window with NaN. Places count the elements of one plane or volume, without its padding.
@@ -31,7 +31,7 @@ def _left_alone() -> Iterator[None]:
         _KEPT.reset(token)
 
 
-def _each(value: Sequence[int], dimensions: int) -> list[int]:
+def each_dimension(value: Sequence[int], dimensions: int) -> list[int]:
     """One number for each dimension, of one for all."""
     return [*value] * dimensions if len(value) == 1 else [*value]
 
@@ -96,8 +96,8 @@ def _pooling(operation: Any, rank: int) -> Callable[..., Any]:
     ) -> Any:
         if _KEPT.get():
             return NotImplemented
-        size, pad, apart = (_each(each, rank) for each in (kernel, padding, dilation))
-        step = _each(stride, rank) if stride else size
+        size, pad, apart = (each_dimension(each, rank) for each in (kernel, padding, dilation))
+        step = each_dimension(stride, rank) if stride else size
         with _left_alone():
             values, _ = operation(x, size, step, pad, apart, ceil_mode)
         parts = values.shape[-rank:]
@@ -124,16 +124,9 @@ def _adaptive(fixed: Any, rank: int) -> Callable[..., Any]:
     return pooled
 
 
-def max_pool3d_backward(gradient: Tensor, x: Tensor, *given: Any) -> Tensor:
-    """The gradient of each window scattered to its place."""
-    places = given[-1].flatten(-3)
-    return torch.zeros_like(x).flatten(-3).scatter_add(-1, places, gradient.flatten(-3)).reshape(x.shape)
-
-
 PLACES: dict[Any, Callable[..., Any]] = {
     _aten.max_pool2d_with_indices.default: _pooling(_aten.max_pool2d_with_indices.default, 2),
     _aten.max_pool3d_with_indices.default: _pooling(_aten.max_pool3d_with_indices.default, 3),
     _aten.adaptive_max_pool2d.default: _adaptive(_aten.max_pool2d_with_indices.default, 2),
     _aten.adaptive_max_pool3d.default: _adaptive(_aten.max_pool3d_with_indices.default, 3),
-    _aten.max_pool3d_with_indices_backward.default: max_pool3d_backward,
 }

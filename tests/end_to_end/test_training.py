@@ -88,12 +88,12 @@ def test_losses_and_optimizers(loss: str, optimizer: str, partition: int) -> Non
 
 
 def test_a_convolutional_network() -> None:
-    """Gradients of convolutions of both kinds, batch norm in train mode, both kinds of pooling, a smooth rectifier."""
+    """Gradients of convolutions of both kinds, two norms, pooling of all kinds, a smooth rectifier."""
     torch.manual_seed(0)
     layers = (nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.SiLU(), nn.MaxPool2d(2), nn.AvgPool2d(2, 1))
-    layers += (nn.ConvTranspose2d(2, 2, 2, stride=2),)
+    layers += (nn.ConvTranspose2d(2, 2, 2, stride=2), nn.LocalResponseNorm(2), nn.AdaptiveMaxPool2d((3, 2)))
     x = torch.randn(2, 1, 8, 8)
-    step = step_of(nn.Sequential(*layers, nn.Flatten(), nn.Linear(32, 3)), x, "cross_entropy", "sgd:0.1")
+    step = step_of(nn.Sequential(*layers, nn.Flatten(), nn.Linear(12, 3)), x, "cross_entropy", "sgd:0.1")
     assert step.buffers == ("1.running_mean", "1.running_var", "1.num_batches_tracked")
     batches = [[torch.randn_like(x), torch.randint(0, 3, (2,))] for _ in range(3)]
     ours, theirs = on_the_reference(step, batches, 2), train(step, batches)

@@ -223,7 +223,10 @@ CASES: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (aten.roll.default, (FLOATS, [3]), {}),
     *((aten.roll.default, (FLOATS, shifts, [0, 1]), {}) for shifts in ([1, -2], [2, 5], [-1, 13])),
     (aten.adaptive_max_pool2d.default, (torch.arange(42.0).sin().reshape(1, 6, 7), [4, 5]), {}),
-    (aten._adaptive_avg_pool3d.default, (torch.arange(72.0).reshape(1, 4, 3, 6) * 36, [2, 1, 6]), {}),
+    *(
+        (aten._adaptive_avg_pool3d.default, (torch.arange(72.0).reshape(1, 4, 3, 6) * 36, parts), {})
+        for parts in ([2, 1, 6], [3, 2, 5])
+    ),
     *(
         (aten.col2im.default, (torch.arange(2.0 * size * count).sin().reshape(-1, 2 * size, count), *shape), {})
         for size, count, shape in (

@@ -1,4 +1,4 @@
-"""Gradients of pooling and grouped convolutions: PyTorch's own, for every form of windows."""
+"""Gradients of repetition, interpolation, rectifiers and convolutions: PyTorch's own."""
 
 from __future__ import annotations
 
@@ -8,40 +8,10 @@ import torch
 from torch2hw.frontend import gradient_functions as ours
 
 aten = torch.ops.aten
-WINDOWS = (
-    ((2, 2), (2, 2), (0, 0), (1, 1)),
-    ((3, 2), (2, 1), (1, 1), (1, 1)),
-    ((3, 3), (1, 2), (1, 0), (1, 2)),
-    ((2, 2), (3, 3), (0, 0), (1, 1)),
-    ((3, 3), (2, 2), (0, 1), (1, 1)),
-    ((2,), (), (0,), (1,)),
-)
 
 
 def near(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
-
-
-@pytest.mark.parametrize("windows", WINDOWS)
-@pytest.mark.parametrize("sizes", [(7, 5), (8, 6), (4, 9)])
-@pytest.mark.parametrize("ceil", [False, True])
-def test_pooling(windows: tuple[tuple[int, ...], ...], sizes: tuple[int, int], ceil: bool) -> None:
-    torch.manual_seed(0)
-    kernel, stride, padding, dilation = windows
-    x = (torch.randn(2, 3, *sizes) * 3).round() / 3  # with equal elements
-    values, places = aten.max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil)
-    given = (torch.randn_like(values), x, kernel, stride, padding, dilation, ceil, places)
-    assert near(ours.max_pool2d_backward(*given), aten.max_pool2d_with_indices_backward(*given))
-    for counts_padding, divisor in ((False, None), (True, None), (False, 5)) if dilation in ((1, 1), (1,)) else ():
-        form = (kernel, stride, padding, ceil, counts_padding, divisor)
-        gradient = torch.randn_like(aten.avg_pool2d(x, *form))
-        assert near(ours.avg_pool2d_backward(gradient, x, *form), aten.avg_pool2d_backward(gradient, x, *form))
-
-
-@pytest.mark.parametrize("parts", [(1, 1), (2, 2), (3, 4), (4, 3)])
-def test_adaptive_pooling(parts: tuple[int, int]) -> None:
-    x, gradient = torch.randn(2, 3, 8, 6), torch.randn(2, 3, *parts)
-    assert near(ours.adaptive_avg_pool2d_backward(gradient, x), aten._adaptive_avg_pool2d_backward(gradient, x))
 
 
 def test_repetition() -> None:
