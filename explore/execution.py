@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +61,16 @@ class Workers:
     def answers(self, task: str, jobs: Sequence[Job], together: int = 1) -> Iterator[tuple[int, Answer]]:
         """The number of each job and its answer, as they come; so many jobs are one process's."""
         pool = self.executor()
+        running: dict[Future[list[Answer]], int] = {}
         try:
-            running: Mapping[Future[list[Answer]], int] = {
-                pool.submit(self.asked, task, jobs[first : first + together]): first
-                for first in range(0, len(jobs), together)
-            }
+            for first in range(0, len(jobs), together):
+                running[pool.submit(self.asked, task, jobs[first : first + together])] = first
             for future in as_completed(running):
                 yield from enumerate(future.result(), running[future])
         finally:
-            pool.shutdown(cancel_futures=True)
+            for future in running:  # Dask's executor does not know shutdown(cancel_futures=True)
+                future.cancel()
+            pool.shutdown()
 
 
 def processors() -> int:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from tests.skips import NO_DASK
 
 from torch2hw.cli import main
 from torch2hw.explore import execution, grid, kernel_times
@@ -101,6 +104,25 @@ def test_an_interrupted_sweep_goes_on_and_leaves_the_same_bytes(workers: Any, tm
     assert sweep(tmp_path / "part", "--jobs", "1", "-q") == 0
     assert not set(asked) & set(done)
     assert files(tmp_path / "part") == files(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason=NO_DASK)
+def test_two_workers_of_dask_leave_the_same_bytes(
+    workers: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from distributed import LocalCluster, default_client
+
+    assert sweep(tmp_path / "here", "-q") == 0
+    shutil.rmtree(cache.root() / "point")
+    found = execution.cluster
+    monkeypatch.setattr(execution, "cluster", lambda address: replace(found(address), asked=each(answer)))
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp") as two:
+        grid_of = ["a/net.py", "b/net.py", "--partition", "2,1"]
+        folder = tmp_path / "dask"
+        assert main(["sweep", *grid_of, "--scheduler", two.scheduler_address, "-q", "-o", str(folder)]) == 0
+        default_client().close()
+    assert files(folder) == files(tmp_path / "here")
 
 
 def test_points_of_other_sweeps_are_known_by_what_models_hold(workers: Any, tmp_path: Path) -> None:
