@@ -117,10 +117,11 @@ def test_two_workers_of_dask_leave_the_same_bytes(
     shutil.rmtree(cache.root() / "point")
     found = execution.cluster
     monkeypatch.setattr(execution, "cluster", lambda address: replace(found(address), asked=each(answer)))
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp") as two:
+    two: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
+    with LocalCluster(**two, dashboard_address=":0") as both:
         grid_of = ["a/net.py", "b/net.py", "--partition", "2,1"]
         folder = tmp_path / "dask"
-        assert main(["sweep", *grid_of, "--scheduler", two.scheduler_address, "-q", "-o", str(folder)]) == 0
+        assert main(["sweep", *grid_of, "--scheduler", both.scheduler_address, "-q", "-o", str(folder)]) == 0
         default_client().close()
     assert files(folder) == files(tmp_path / "here")
 
