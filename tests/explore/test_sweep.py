@@ -12,8 +12,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.skips import NO_DASK
 
+from tests.skips import NO_DASK
 from torch2hw.cli import main
 from torch2hw.explore import execution, grid, kernel_times
 from torch2hw.explore.execution import Workers
