@@ -5,8 +5,9 @@ The pass `bank-memories` stores the result in programs; cost models ask for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import lcm, prod
 
 from torch2hw.analysis.banks import accesses_of, run_time_dimensions, selection, wanted_factors
@@ -15,7 +16,8 @@ from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
 
 
-def merged(old: Sequence[int], new: Sequence[int], limit: int) -> tuple[int, ...]:
+@lru_cache(maxsize=1 << 16)
+def merged(old: tuple[int, ...], new: tuple[int, ...], limit: int) -> tuple[int, ...]:
     """A partition that serves both needs: the least common multiple of the factors, or the finer partition if that
     would be very many banks."""
     return tuple(lcm(a, b) if lcm(a, b) <= 4 * limit else max(a, b) for a, b in zip(old, new, strict=True))
@@ -26,9 +28,16 @@ def merged_factors(
 ) -> dict[Buffer, tuple[int, ...]]:
     """The partition of each buffer that `kernel` accesses: what the kernels before needed, and what this kernel needs.
     Dimensions in `whole` are not partitioned."""
+    own = own_factors(kernel, limit)
+    return within({b: merged(factors.get(b, (1,) * len(new)), new, limit) for b, new in own.items()}, whole)
+
+
+def within(
+    factors: Mapping[Buffer, tuple[int, ...]], whole: Mapping[Buffer, frozenset[int]]
+) -> dict[Buffer, tuple[int, ...]]:
+    """These factors, with no more banks than a dimension has elements, and one bank in the dimensions `whole`."""
     result = {}
-    for buffer, new in own_factors(kernel, limit).items():
-        both = merged(factors.get(buffer, (1,) * len(new)), new, limit)
+    for buffer, both in factors.items():
         kept = whole.get(buffer, frozenset())
         sizes = zip(both, buffer.shape, strict=True)
         result[buffer] = tuple(1 if d in kept else min(factor, size or 1) for d, (factor, size) in enumerate(sizes))

@@ -123,12 +123,12 @@ def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -
             common = 0
             for atom, coefficient in terms:
                 common = gcd(common, coefficient) if isinstance(atom, Variable) else 1
-            factor = max(factor, _separating(sorted(offsets), common, limit))
+            factor = max(factor, separating_factor(sorted(offsets), common, limit))
         factors.append(factor)
     return tuple(factors)
 
 
-def _separating(offsets: list[int], common: int, limit: int) -> int:
+def separating_factor(offsets: list[int], common: int, limit: int) -> int:
     """The factor that puts all offsets into different banks: the smallest divisor of `common` (then the banks are
     constants), or else, of those up to twice the smallest, one for which an access has the fewest banks."""
 

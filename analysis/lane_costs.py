@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 
-from torch2hw.analysis.banks import accesses_of, conflicts, possible_banks
+from torch2hw.analysis.banks import possible_banks
+from torch2hw.analysis.lane_outline import Outline
 from torch2hw.analysis.reduction_order import cycles_of_step, in_flight, interleave
 from torch2hw.analysis.unit_binding import latency_of, luts_of
-from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, Stage
+from torch2hw.dialects.loops import Buffer, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.dialects.quasi_affine import Index
@@ -42,15 +44,26 @@ class Lanes:
     """One choice of a kernel's lanes, with its arms written out; `latency` is that of the reduction's operation,
     `adders` the number that other kernels of the design have anyway."""
 
-    def __init__(self, kernel: Kernel, text: str, latency: int, library: Library, adders: int = 0) -> None:
-        self.kernel, self.text, self.latency, self.library = kernel, text, latency, library
+    def __init__(self, outline: Outline, text: str, latency: int, library: Library, adders: int = 0) -> None:
+        self.outline, self.text, self.latency, self.library = outline, text, latency, library
+        self.kernel = kernel = outline.kernel
         self.adders = max(adders, kernel.lanes)
         self.sums = len(kernel.stages[0].carried) if kernel.macs else 0  # that its lanes add to
-        self.accesses = accesses_of(kernel)
-        self.buffers = [access.buffer for access in self.accesses]
+        self.buffers = outline.buffers
         self.outputs = prod(loop.extent for loop in kernel.independent_loops())  # of a round
         self.known: dict[tuple[tuple[int, ...], ...], tuple[int, float]] = {}
         self.intervals: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    def of_buffers(self, buffers: list[Buffer]) -> Lanes:
+        """These lanes of a kernel that is like this one, with other buffers. What is known of one is known of both."""
+        assert self.least, "it is known for all kernels that are alike"
+        made = copy(self)
+        made.buffers = buffers
+        return made
+
+    def needs(self, limit: int) -> dict[Buffer, tuple[int, ...]]:
+        """The bank factors that the kernel needs by itself."""
+        return dict(zip(self.buffers, self.outline.own_factors(limit), strict=True))
 
     def cost(self, factors: Factors) -> tuple[int, float]:
         """Cycles from start to end, and LUTs besides the lanes; memories are not included."""
@@ -63,10 +76,10 @@ class Lanes:
         """Cycles from start to end, with the II that memory ports force."""
         rounds = self.kernel.rounds
         interval, latency, trips, depth = 1, self.latency, self.kernel.trip_count, rounds * self.depth
-        for number, access in enumerate(self.accesses):
-            key = number, factors[access.buffer]
+        for number, buffer in enumerate(self.buffers):
+            key = number, factors[buffer]
             if key not in self.intervals:
-                self.intervals[key] = max(conflicts(group, key[1]) for group in (access.reads, access.writes))
+                self.intervals[key] = max(group.conflicts(key[1]) for group in self.outline.groups[number])
             interval = max(interval, self.intervals[key])
         if self.kernel.stages[0].carried and self.outputs * interval < latency:
             waiting = trips * -(-latency // self.outputs)
@@ -96,7 +109,7 @@ class Lanes:
     @cached_property
     def blocks(self) -> list[Operation]:
         """Its dot products."""
-        return _dots(self.kernel)
+        return [s for s, copies in self.outline.units for _ in range(copies) if s.name == DOT]
 
     @cached_property
     def saved_luts(self) -> float:
@@ -125,19 +138,18 @@ class Lanes:
     def fixed_luts(self) -> float:
         """LUTs of units other than the lanes' own, of constants, of adders beyond `adders`, and of partial sums that
         the adders do not hold."""
-        kernel, total = self.kernel, 0.0
-        constants = {s.result for s in kernel.statements() if isinstance(s, Constant)}
-        for statement in kernel.statements():
-            if isinstance(statement, Load) and statement.buffer.storage.in_kernel:
-                loops = set().union(*(index.variables() for index in statement.indices))
-                luts, blocks = rom_cost(prod(v.extent for v in loops), number_type(statement.type).bits)
-                total += luts + blocks * BLOCK_LUTS / 2
-            elif isinstance(statement, Operation) and not _is_lanes_own(statement):
-                simple = statement.name == "arith.cmpf" and set(statement.operands) & constants
-                total += CONSTANT_COMPARISON_LUTS if simple else luts_of(statement, self.library)
-        sums = [s for s in kernel.statements() if isinstance(s, Operation) and operation_kind(s.name).accumulates]
-        if len(sums) > self.adders:
-            total += (len(sums) - self.adders) * luts_of(sums[0], self.library)
+        total, sums, adder = 0.0, 0, 0.0
+        for bits, words in self.outline.tables:
+            luts, blocks = rom_cost(words, bits)
+            total += luts + blocks * BLOCK_LUTS / 2
+        for operation, copies in self.outline.units:
+            if not _is_lanes_own(operation):
+                simple = self.outline.simple.get(operation.result, 0) if operation.name == "arith.cmpf" else 0
+                total += simple * CONSTANT_COMPARISON_LUTS + (copies - simple) * luts_of(operation, self.library)
+            elif operation_kind(operation.name).accumulates:
+                sums, adder = sums + copies, adder or luts_of(operation, self.library)
+        total += max(0, sums - self.adders) * adder
+        kernel = self.kernel
         excess = self.interleaved[1] - self.latency
         if kernel.stages[0].carried and self.outputs >= self.latency:
             total += in_flight(excess, sum(number_type(each.type).bits for each in kernel.stages[0].carried))
@@ -146,33 +158,29 @@ class Lanes:
     def luts(self, factors: Factors) -> float:
         """LUTs of multiplexers and enables where bank numbers are no compile-time constants."""
         total = 0.0
-        for access in self.accesses:
-            banks, width = factors[access.buffer], number_type(access.buffer.dtype).bits
-            total += sum(multiplexer(choices(read, banks), width) for read in access.reads)
-            ways = [choices(write, banks) for write in access.writes]
+        for buffer, (reads, writes) in zip(self.buffers, self.outline.groups, strict=True):
+            banks, width = factors[buffer], number_type(buffer.dtype).bits
+            total += sum(multiplexer(inputs, width) for inputs in reads.choices(banks))
+            ways = writes.choices(banks)
             total += sum(ways) - len(ways)
             if sum(ways) > prod(banks):
                 total += prod(banks) * multiplexer(-(-sum(ways) // prod(banks)), width)
         return total
 
-    def extra_dots(self, widest: Kernel) -> float:
+    def extra_dots(self, widest: Lanes) -> float:
         """LUTs of dot products that the largest kernel has not; of the largest one itself, what its dot products
         save, which is negative."""
-        if widest is self.kernel:
+        if widest is self:
             return -self.saved_luts
-        if self.blocks and Counter(map(_shape, self.blocks)) - Counter(map(_shape, _dots(widest))):
+        if self.blocks and Counter(map(_shape, self.blocks)) - Counter(map(_shape, widest.blocks)):
             return sum(luts_of(dot, self.library) for dot in self.blocks)
         return 0.0
 
-    def rewiring(self, widest: Kernel) -> float:
+    def rewiring(self, widest: Lanes) -> float:
         """LUTs of multiplexers in front of shared adders, where the lanes are not joined as in the largest kernel; all
         kernels that are joined in the same way share them."""
-        joined = self.sums and self.sums != len(widest.stages[0].carried)
+        joined = self.sums and self.sums != len(widest.kernel.stages[0].carried)
         return REWIRING_LUTS * self.kernel.lanes if joined and not self.extra_dots(widest) else 0.0
-
-
-def _dots(kernel: Kernel | None) -> list[Operation]:
-    return [s for s in kernel.statements() if isinstance(s, Operation) and s.name == DOT] if kernel else []
 
 
 def _shape(dot: Operation) -> tuple[int, str]:
@@ -195,6 +203,7 @@ def multiplexer(inputs: int, width: int) -> float:
     return 0.0 if inputs < 2 else width * max(1.0, (inputs - 1) / 3)
 
 
+@lru_cache(maxsize=1 << 16)
 def memory(buffer: Buffer, factors: tuple[int, ...]) -> float:
     """LUTs of a buffer in banks; block RAMs as in block_plan."""
     width = number_type(buffer.dtype).bits

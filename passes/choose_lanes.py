@@ -52,14 +52,15 @@ class ChooseLanes:
         factors = search.partition(range(len(chosen)), chosen)
         report: dict[str, Any] = {}
         joined: list[str] = []  # kernels whose lanes are added in a tree
-        for kernel, lanes in zip(program.kernels, chosen, strict=True):
+        made = [search.choice_of(number, lanes).written_out for number, lanes in enumerate(chosen)]
+        for kernel, lanes, unrolled in zip(program.kernels, chosen, made, strict=True):
             report[kernel.name] = f"{lanes.text}: about {lanes.cost(factors)[0]} cycles"
             trips = [
-                prod(loop.extent for loop in each.loops if loop.reduced_by in (0, 1)) for each in (kernel, lanes.kernel)
+                prod(loop.extent for loop in each.loops if loop.reduced_by in (0, 1)) for each in (kernel, unrolled)
             ]
             if trips[1] < trips[0]:
                 joined.append(kernel.name)
         if joined:
             report["rounding"] = joined
-        models = {name: text for lanes in chosen for name, text in models_of(lanes.kernel, context.library).items()}
-        return program.with_kernels([lanes.kernel for lanes in chosen]).with_models(models.values()), report
+        models = {name: text for kernel in made for name, text in models_of(kernel, context.library).items()}
+        return program.with_kernels(made).with_models(models.values()), report

@@ -1,15 +1,15 @@
-"""The choices of lanes for a kernel, for choose-lanes: which are worth a price, and each with its arms written out once
-it is asked for."""
+"""The choices of lanes for a kernel, for choose-lanes: which are worth a price, and each priced, and written
+out, once that is asked for."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
 from torch2hw.analysis.lane_costs import DEPTH_ESTIMATE_CYCLES, Lanes
+from torch2hw.analysis.lane_outline import outline
 from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.analysis.unit_binding import luts_of
 from torch2hw.dialects.loops import Kernel, Operation
@@ -23,7 +23,8 @@ from torch2hw.passes.unroll_lanes import reducible, unroll
 @dataclass
 class Choice:
     """`counts` lanes of a kernel's loops. `place`: in the order in which the kernel's choices are listed. `block`: with
-    dot products. `adders`: what other kernels have anyway. What is asked before `written_out` needs no arms."""
+    dot products. `adders`: what other kernels have anyway. `like`: the same of a kernel that is
+    like this one. What is asked before `priced` needs no lanes."""
 
     kernel: Kernel
     counts: dict[Variable, int]
@@ -31,6 +32,13 @@ class Choice:
     library: Library
     block: bool
     adders: int
+    like: Choice | None = None
+
+    def of(self, kernel: Kernel) -> Choice:
+        """This choice for a kernel that is like this one's."""
+        variables = {mine.variable: loop.variable for mine, loop in zip(self.kernel.loops, kernel.loops, strict=True)}
+        counts = {variables[v]: count for v, count in self.counts.items()}
+        return replace(self, kernel=kernel, counts=counts, like=self)
 
     @property
     def trips(self) -> int:
@@ -54,13 +62,22 @@ class Choice:
         return cycles, -prod(self.counts.values()) * sum(luts_of(s, self.library) for s in own)
 
     @cached_property
-    def written_out(self) -> Lanes:
+    def written_out(self) -> Kernel:
         """The kernel with these lanes."""
         unrolled = unroll(self.kernel, self.counts)
-        if self.block:
-            unrolled = blocked(unrolled, self.library)
+        return blocked(unrolled, self.library) if self.block else unrolled
+
+    @cached_property
+    def priced(self) -> Lanes:
+        """What these lanes cost. Only where they may become dot products, the arms are written out for it."""
+        if self.like is not None:
+            known, places = self.like.priced, list(self.like.kernel.touched)
+            own = dict(zip(places, self.kernel.touched, strict=True))
+            return known.of_buffers([own[buffer] for buffer in known.buffers])
+        made = outline(self.written_out, {}) if self.block else outline(self.kernel, self.counts)
         text = ", ".join(f"{v.name} ×{count}" for v, count in self.counts.items() if count > 1) or "one lane"
-        return Lanes(unrolled, text, recurrence_latency(unrolled, self.library), self.library, self.adders)
+        latency = recurrence_latency(self.written_out if self.block else self.kernel, self.library)
+        return Lanes(made, text, latency, self.library, self.adders)
 
 
 def _is_half_of_a_mac(operation: Operation) -> bool:
@@ -99,6 +116,17 @@ def all_choices(kernel: Kernel, lanes: int) -> Iterator[dict[Variable, int]]:
             options.append(
                 (loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes}))
             )
-    for choice in itertools.product(*(counts for _, counts in options)):
-        if prod(choice) <= lanes:
-            yield {v: count for (v, _), count in zip(options, choice, strict=True)}
+    yield from _within(options, lanes)
+
+
+def _within(options: Sequence[tuple[Variable, list[int]]], lanes: int) -> Iterator[dict[Variable, int]]:
+    """The combinations of options, in order, with a product of at most `lanes`."""
+    if not options:
+        yield {}
+        return
+    (v, counts), rest = options[0], options[1:]
+    for count in counts:  # they ascend
+        if count > lanes:
+            break
+        for others in _within(rest, lanes // count):
+            yield {v: count, **others}

@@ -1,18 +1,19 @@
 """The search of choose-lanes: a choice of lanes for every kernel of a program, priced with all others.
 
-Writing arms out is what takes time. The choices of a kernel are looked at in the order of a lower bound of their price
-that needs no arms, as far as the bound is below the best price: with many lanes, most are never written out.
+The choices of a kernel are looked at in the order of a lower bound of their price that needs no lanes, as far as the
+bound is below the best price: with many lanes, most are never priced.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from torch2hw.analysis.bank_assignment import merged, merged_factors
+from torch2hw.analysis.bank_assignment import merged, within
 from torch2hw.analysis.banks import run_time_dimensions
+from torch2hw.analysis.kernel_likeness import likeness
 from torch2hw.analysis.lane_costs import REWIRING_LUTS, Lanes, memory
 from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
@@ -46,7 +47,7 @@ class LaneSearch:
     joined (`block_sums`)."""
 
     def __init__(self, effort: Effort, program: Program, limit: int, library: Library, block: bool = False) -> None:
-        self.effort, self.kernels, self.limit = effort, program.kernels, limit
+        self.effort, self.kernels, self.limit, self.block = effort, program.kernels, limit, block
         self.whole = run_time_dimensions(program.kernels)
         work = sum(kernel.macs for kernel in self.kernels) or sum(kernel.trip_count for kernel in self.kernels)
         self.order = sorted(range(len(self.kernels)), key=lambda number: -self.kernels[number].trip_count)
@@ -54,13 +55,14 @@ class LaneSearch:
         codes = self.widest is not None and of_codes(self.kernels[self.widest])
         all_time = luts_of_all_time(limit, CODE_LANE_LUTS if codes else LANE_LUTS)
         self.price = max(work / limit, 1.0) / all_time  # cycles that one LUT is worth
+        self.alike: dict[Hashable, tuple[Kernel, list[Choice]]] = {}
         self.choices = [self.choices_of(kernel, library, block) for kernel in self.kernels]
         self.ranked = [
             sorted(choices, key=lambda choice: (self.floor(choice), choice.place)) for choices in self.choices
         ]
         self.needs: dict[Lanes, Partition] = {}
         self.users: dict[Buffer, list[int]] = {}
-        self.buffers = [choices[0].written_out.buffers for choices in self.choices]
+        self.buffers = [choices[0].priced.buffers for choices in self.choices]
         for number, buffers in enumerate(self.buffers):
             for buffer in buffers:
                 self.users.setdefault(buffer, []).append(number)
@@ -68,13 +70,22 @@ class LaneSearch:
             sorted({other for buffer in buffers for other in self.users[buffer]} - {number})
             for number, buffers in enumerate(self.buffers)
         ]
+        self.reach = [
+            sorted({far for near in (number, *around) for far in self.neighbours[near]} - {number})
+            for number, around in enumerate(self.neighbours)
+        ]
+        self.responses: dict[Hashable, Lanes] = {}
         self.by_itself: dict[int, list[Lanes]] = {}  # the cheapest few of a kernel without all others
 
     def choices_of(self, kernel: Kernel, library: Library, block: bool) -> list[Choice]:
         """The kernel's choices that may be worth pricing."""
         adders = self.limit if self.widest is not None and not kernel.macs else 0
-        found = candidates(kernel, self.limit, self.effort.priced(self.limit))
-        return [Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found)]
+        like = self.alike.setdefault(likeness(kernel), (kernel, []))
+        if not like[1]:
+            found = candidates(kernel, self.limit, self.effort.priced(self.limit))
+            like[1].extend(Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found))
+            return like[1]
+        return [each.of(kernel) for each in like[1]]
 
     def best(self) -> list[Lanes]:
         """The choices: the largest kernel first, then each kernel again, given the others; the cheapest of a few
@@ -88,6 +99,10 @@ class LaneSearch:
             if self.cost(range(len(trial)), trial) < self.cost(range(len(trial)), chosen) - 1e-6:
                 chosen = trial
         return [lanes for lanes in chosen if lanes is not None]
+
+    def choice_of(self, number: int, lanes: Lanes) -> Choice:
+        """The choice that has this price, for a kernel."""
+        return next(each for each in self.choices[number] if vars(each).get("priced") is lanes)
 
     def settled(self, granted: int | None) -> list[Lanes | None]:
         """The choices, if multiplexers for so many sums cost nothing."""
@@ -143,6 +158,9 @@ class LaneSearch:
     ) -> Lanes:
         """The cheapest choice for one kernel, given those for the others; of equals the first that is listed. Of
         `choices`, where they are given, in the order of their bounds."""
+        state = self.seen_by(number, chosen, granted)
+        if choices is None and state in self.responses:
+            return self.responses[state]
         trial = [None if other == number else lanes for other, lanes in enumerate(chosen)]
         given = self.partition([number, *self.neighbours[number]], trial)
         others = [lanes for lanes in (chosen[other] for other in self.neighbours[number]) if lanes is not None]
@@ -151,7 +169,7 @@ class LaneSearch:
         for choice in choices or self.ranked[number]:
             if best is not None and least + self.floor(choice) > best[0]:
                 break
-            lanes = choice.written_out
+            lanes = choice.priced
             if best is not None and least + self.floor(lanes) > best[0]:
                 continue
             trial[number] = lanes
@@ -161,7 +179,18 @@ class LaneSearch:
             if best is None or (cost, choice.place) < best[:2]:
                 best = cost, choice.place, lanes
         assert best is not None
+        if choices is None:
+            self.responses[state] = best[2]
         return best[2]
+
+    def seen_by(self, number: int, chosen: Sequence[Lanes | None], granted: int | None) -> Hashable:
+        """All that the best choice for one kernel depends on: the choices for what shares buffers with it or with one
+        of those; the largest kernel's; the sums of all others. The largest kernel's depends on all."""
+        if number == self.widest:
+            return number, granted, *(None if other == number else lanes for other, lanes in enumerate(chosen))
+        there = frozenset(lanes.sums for other, lanes in enumerate(chosen) if lanes is not None and other != number)
+        widest = None if self.widest is None else chosen[self.widest]
+        return number, granted, there, widest, *(chosen[other] for other in self.reach[number])
 
     def floor(self, lanes: Lanes | Choice) -> float:
         """A lower bound of one kernel's part of a cost."""
@@ -176,8 +205,8 @@ class LaneSearch:
             for choice in self.ranked[number]:
                 if len(found) == most and self.floor(choice) > found[-1][0]:
                     break
-                alone[number] = choice.written_out
-                insort(found, (self.cost((number,), alone), choice.place, choice.written_out))
+                alone[number] = choice.priced
+                insort(found, (self.cost((number,), alone), choice.place, choice.priced))
                 del found[most:]
             self.by_itself[number] = [lanes for _, _, lanes in found]
         return self.by_itself[number]
@@ -217,12 +246,13 @@ class LaneSearch:
         luts = sum(memory(buffer, factors[buffer]) for buffer in own)
         if self.widest is not None and (widest := chosen[self.widest]) is not None:
             affected = range(len(chosen)) if self.widest in numbers else numbers
-            luts += sum(lanes.extra_dots(widest.kernel) for lanes in (chosen[n] for n in affected) if lanes is not None)
-            luts += self.rewiring(affected, chosen, widest.kernel, granted)
+            if self.block:
+                luts += sum(lanes.extra_dots(widest) for lanes in (chosen[n] for n in affected) if lanes is not None)
+            luts += self.rewiring(affected, chosen, widest, granted)
         return total + self.price * luts
 
     def rewiring(
-        self, numbers: Collection[int], chosen: Sequence[Lanes | None], widest: Kernel, granted: int | None
+        self, numbers: Collection[int], chosen: Sequence[Lanes | None], widest: Lanes, granted: int | None
     ) -> float:
         """LUTs of multiplexers that only these kernels need, one for each number of sums."""
         needed: dict[int, float] = {}
@@ -249,7 +279,7 @@ class LaneSearch:
     def needs_of(self, lanes: Lanes) -> Partition:
         """The bank factors that a choice needs by itself; computed once."""
         if lanes not in self.needs:
-            self.needs[lanes] = merged_factors(lanes.kernel, {}, self.limit, self.whole)
+            self.needs[lanes] = within(lanes.needs(self.limit), self.whole)
         return self.needs[lanes]
 
 

@@ -8,6 +8,7 @@ from math import prod
 
 from tests.passes.compiled import LIBRARY, context
 from torch2hw.analysis.lane_costs import Lanes, choices, memory, multiplexer
+from torch2hw.analysis.lane_outline import outline
 from torch2hw.analysis.reduction_order import interleave, recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
@@ -69,25 +70,25 @@ def test_it_is_no_dearer_than_any_single_change() -> None:
     for number in range(2):
         here = search.cost((number,), chosen)
         for other in search.choices[number]:
-            changed = [*chosen[:number], other.written_out, *chosen[number + 1 :]]
+            changed = [*chosen[:number], other.priced, *chosen[number + 1 :]]
             assert search.cost((number,), changed) >= here
 
 
 def test_lower_bounds_hold_without_arms() -> None:
-    """What a choice says before its arms are written out; with dot products, too."""
+    """What a choice says before it is priced; with dot products, too."""
     for block in (False, True):
         search = LaneSearch(Effort(), two_products(6, 8, 12, 4), 16, LIBRARY, block)
         for choice in itertools.chain(*search.choices):
-            lanes = choice.written_out
+            lanes = choice.priced
             assert (choice.trips, choice.sums) == (lanes.kernel.trip_count, lanes.sums)
             assert search.floor(choice) <= search.floor(lanes)
 
 
-def test_most_choices_are_never_written_out() -> None:
+def test_most_choices_are_never_priced() -> None:
     search = LaneSearch(Effort(), two_products(64, 64, 48, 4), 36, LIBRARY)
     search.best()
     everything = [*itertools.chain(*search.choices)]
-    assert 0 < sum("written_out" in vars(choice) for choice in everything) < len(everything) // 2
+    assert 0 < sum("priced" in vars(choice) for choice in everything) < len(everything) // 2
 
 
 def test_a_bank_that_an_arm_does_not_know_costs_a_multiplexer() -> None:
@@ -109,7 +110,7 @@ def test_lanes_that_are_joined_are_deeper() -> None:
     kernel = two_products(8, 64, 16, 4).kernels[0]
     latency = recurrence_latency(kernel, LIBRARY)
     row, _, term = kernel.loops
-    joined, apart = (Lanes(unroll(kernel, {v: 8}), "", latency, LIBRARY) for v in (term.variable, row.variable))
+    joined, apart = (Lanes(outline(kernel, {v: 8}), "", latency, LIBRARY) for v in (term.variable, row.variable))
     assert joined.depth - apart.depth == 3 * latency
 
 
@@ -133,3 +134,15 @@ def test_lanes_of_codes_are_small_so_time_is_worth_fewer_luts() -> None:
     programs = [program.with_kernels([of(name, kernel) for kernel in program.kernels]) for name in kinds]
     floats, codes = (LaneSearch(Effort(), each, 16, LIBRARY) for each in programs)
     assert codes.price > 3 * floats.price
+
+
+def test_kernels_that_are_alike_share_their_prices() -> None:
+    search = LaneSearch(Effort(), two_products(8, 8, 8, 8), 16, LIBRARY)
+    first, second = search.choices
+    assert [each.like for each in second] == first
+    for mine, other in zip(first, second, strict=True):
+        apart = Lanes(outline(other.kernel, other.counts), "", mine.priced.latency, LIBRARY)
+        factors = dict.fromkeys(apart.buffers, (2, 1))
+        assert other.priced.cost(factors) == apart.cost(factors)
+        assert other.priced.needs(16) == apart.needs(16)
+        assert mine.priced.buffers != other.priced.buffers == apart.buffers

@@ -1,0 +1,128 @@
+"""The accesses of one kernel to one buffer, as a table: what `banks` says about them, without an `Index` for each.
+
+With many lanes, most indices differ only in their constants. So an index is the number of its terms in a list, and a
+constant; an access is a row of indices.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from math import gcd
+
+from torch2hw.analysis.banks import all_apart, possible_banks, separating_factor
+from torch2hw.dialects.quasi_affine import Atom, Index, Variable
+
+Terms = tuple[tuple[Atom, int], ...]
+Row = tuple[tuple[int, int], ...]
+
+
+@dataclass
+class TermTable:
+    """Terms of indices, and their numbers."""
+
+    numbers: dict[Terms, int] = field(default_factory=dict)
+    all: list[Terms] = field(default_factory=list)
+
+    def number(self, terms: Terms) -> int:
+        """The number of these terms, a new one if they have none."""
+        found = self.numbers.setdefault(terms, len(self.all))
+        if found == len(self.all):
+            self.all.append(terms)
+        return found
+
+    def row(self, indices: Iterable[Index]) -> Row:
+        """The row of an access."""
+        return tuple((self.number(index.terms), index.constant) for index in indices)
+
+
+@dataclass(frozen=True, eq=False)
+class BankGroup:
+    """Distinct accesses, which are all reads or all writes."""
+
+    rows: tuple[Row, ...]
+    terms: Sequence[Terms]
+
+    def columns(self) -> Iterator[list[tuple[int, int]]]:
+        """The indices of all accesses, for each dimension."""
+        return map(list, zip(*self.rows, strict=True))
+
+    def conflicts(self, factors: Sequence[int]) -> int:
+        """As `banks.conflicts`."""
+        if len(self.rows) < 2:
+            return 1
+        equal: list[list[int]] = []
+        others: list[tuple[list[Index], int]] = []
+        for column, factor in zip(self.columns(), factors, strict=True):
+            if factor == 1:
+                continue
+            if len({number for number, _ in column}) == 1 and self._is_sized(column[0][0]):
+                equal.append([constant % factor for _, constant in column])
+            else:
+                others.append(([Index(self.terms[number], constant) for number, constant in column], factor))
+        if not others:
+            return max(Counter(zip(*equal, strict=True)).values()) if equal else len(self.rows)
+        return self._in_pairs(equal, others)
+
+    def _in_pairs(self, equal: Sequence[list[int]], others: Sequence[tuple[list[Index], int]]) -> int:
+        import numpy as np
+
+        groups: dict[tuple[int, ...], int] = {}
+        same = list(zip(*equal, strict=True)) or [()] * len(self.rows)
+        group = np.array([groups.setdefault(each, len(groups)) for each in same])
+        meet = np.tril(group[:, None] == group[None, :], -1)  # whether access k meets an earlier one
+        for indices, factor in others:
+            meet &= ~all_apart(indices, factor)
+        return 1 + int(meet.sum(axis=1).max())
+
+    def _is_sized(self, number: int) -> bool:
+        return all(v.extent for v in Index(self.terms[number], 0).variables())
+
+    def wanted_factors(self, rank: int, limit: int) -> tuple[int, ...]:
+        """As `banks.wanted_factors`."""
+        if not self.rows:
+            return (1,) * rank
+        return tuple(self._wanted(column, limit) for column in self.columns())
+
+    def _wanted(self, column: Sequence[tuple[int, int]], limit: int) -> int:
+        offsets: dict[int, set[int]] = {}
+        for number, constant in column:
+            offsets.setdefault(number, set()).add(constant)
+        factor = 1
+        for number, constants in offsets.items():
+            if len(constants) > 1:
+                common = 0
+                for atom, coefficient in self.terms[number]:
+                    common = gcd(common, coefficient) if isinstance(atom, Variable) else 1
+                first = min(constants)
+                apart = tuple(sorted(constant - first for constant in constants))
+                factor = max(factor, _separating(apart, common, limit))
+        return factor
+
+    def choices(self, factors: Sequence[int]) -> list[int]:
+        """For each access, the number of banks that it may go to."""
+        result = [1] * len(self.rows)
+        if not self.rows:
+            return result
+        for column, factor in zip(self.columns(), factors, strict=True):
+            if factor > 1:
+                known: dict[tuple[int, int], int] = {}
+                for place, (number, constant) in enumerate(column):
+                    key = number, constant % factor if number not in self._affine else 0
+                    if key not in known:
+                        known[key] = len(possible_banks(Index(self.terms[number], constant), factor))
+                    result[place] *= known[key]
+        return result
+
+    @cached_property
+    def _affine(self) -> frozenset[int]:
+        """The terms without divisions: how many banks they may go to does not depend on the constant."""
+        used = {number for row in self.rows for number, _ in row}
+        return frozenset(number for number in used if Index(self.terms[number], 0).is_affine)
+
+
+@lru_cache(maxsize=1 << 14)
+def _separating(offsets: tuple[int, ...], common: int, limit: int) -> int:
+    return separating_factor(list(offsets), common, limit)
