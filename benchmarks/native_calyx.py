@@ -1,8 +1,9 @@
 """`python -m torch2hw.benchmarks.native_calyx`: designs as the native Calyx compiler builds them, beside ours.
 
 Each is simulated on its example inputs and on random ones, and must give the reference's bits in the predicted cycles;
-of the sequential schedule, whose cycles are the compiler's own, both counts are told. Area is Yosys's, of both. Writes
-native_calyx.json and native_calyx.md; points that are not measured this time stay. Needs `calyx` on PATH.
+of the sequential schedule, whose cycles are the compiler's own, both counts are told. Area is Yosys's, of both. Of
+designs that keep state, the runs follow one another: neurons with a potential (`Leaky`), a training step (`adam`).
+Writes native_calyx.json and native_calyx.md; points that are not measured this time stay. Needs `calyx` on PATH.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.compiler.native_calyx import native_texts
 from torch2hw.compiler.options import Options
 from torch2hw.explore.measure import Point, json_text, read_points
-from torch2hw.frontend.load_model import load
+from torch2hw.frontend.load_model import LoadedModel, load
+from torch2hw.frontend.losses import loss_named
+from torch2hw.frontend.optimizers import optimizer_named
 from torch2hw.frontend.signature import Structure
+from torch2hw.frontend.training_step import training_step
 from torch2hw.sim.native_calyx import native_cycles
 from torch2hw.tools import native_calyx, yosys
 from torch2hw.tools.output import write_files
@@ -31,6 +36,8 @@ from torch2hw.tools.output import write_files
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / "examples"
 MODELS = ("ffnn", "ffnn_batch1", "cnn", "mha16", "mha100")  # the paper's
+SMALL = HERE / "models" / "small.py"
+STATEFUL = ("Leaky", "adam")
 COLUMNS = ("model", "schedule", "N", "cycles", "native cycles", "LUT", "native LUT", "FF", "native FF")
 
 
@@ -39,7 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m torch2hw.benchmarks.native_calyx", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--only", metavar="NAME,…", default=",".join(MODELS), help="files of examples/ (the paper's)")
+    parser.add_argument(
+        "--only",
+        metavar="NAME,…",
+        default=",".join(MODELS),
+        help=f"files of examples/, {', '.join(STATEFUL)} (the paper's)",
+    )
     parser.add_argument("--partition", metavar="N,…", default="1,2,4", help="partition factors (1,2,4)")
     parser.add_argument("--schedule", choices=("static", "sequential"), default="static", help="(static)")
     parser.add_argument("--no-synthesis", action="store_true", help="leave out resources")
@@ -63,8 +75,9 @@ def _key(point: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def measure(name: str, options: Options, synthesis: bool) -> Point:
     """One design, built both ways. Raises CheckError where bits or cycles differ."""
-    compiled = compile_model(load(str(EXAMPLES / f"{name}.py")), options)
+    compiled = compile_model(_loaded(name), replace(options, keep_state=name == "Leaky"))
     _, tensors = Structure.of(compiled.loaded.example_inputs)
+    tensors = tensors[: len(tensors) - len(compiled.loaded.states)]
     generator = torch.Generator().manual_seed(3)
     other = [torch.randn(x.shape, generator=generator) if x.is_floating_point() else x for x in tensors]
     (cycles,) = set(native_cycles(compiled, [[from_torch(x) for x in each] for each in (tensors, other)]))
@@ -80,6 +93,14 @@ def measure(name: str, options: Options, synthesis: bool) -> Point:
         theirs = yosys.resources({f"{compiled.top}.sv": synthesisable(compiled)}, compiled.top).to_json()
         point |= {key: ours[key] for key in ("lut", "ff")} | {f"native_{key}": theirs[key] for key in ("lut", "ff")}
     return point
+
+
+def _loaded(name: str) -> LoadedModel:
+    if name == "Leaky":
+        return load(str(SMALL), name, ["f32[6]"])
+    if name == "adam":
+        return training_step(load(str(SMALL), "Ffnn", ["f32[4,16]"]), loss_named("mse"), optimizer_named("adam")).loaded
+    return load(str(EXAMPLES / f"{name}.py"))
 
 
 def synthesisable(compiled: Compiled) -> str:

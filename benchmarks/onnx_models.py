@@ -4,9 +4,10 @@
     python -m torch2hw.benchmarks.onnx_models --file FILE.onnx INPUT [--file ...]
 
 Each model is imported up to linalg; with `--simulate`, those whose inputs have at most `MAX_ELEMENTS` elements are
-simulated at N = 2 and compared with onnxruntime. Answers are kept in `benchmarks/onnx_models.json`, and a further run
-goes on from there; the table is `benchmarks/onnx_models.md`. A `--file` of one input, at the size that INPUT says
-(`f32[1,3,32,32]`), is compiled whole at N = 1, and its reference compared with onnxruntime.
+simulated at N = 2 and compared with onnxruntime. What is in double precision is computed in single precision. Answers
+are kept in `benchmarks/onnx_models.json`, and a further run goes on from there; the table is
+`benchmarks/onnx_models.md`. A `--file` of one input, at the size that INPUT says (`f32[1,3,32,32]`), is compiled whole
+at N = 1, and its reference compared with onnxruntime.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def tried(path: Path, simulate: bool) -> str:
     from torch2hw.tools.errors import SeveralErrors, Torch2HWError
 
     try:
-        loaded = load(str(path))
+        given = doubles(path)
+        loaded = load(str(path), inputs=given)
         small = sum(tensor.numel() for tensor in loaded.example_inputs) <= MAX_ELEMENTS
         compiled = compile_model(loaded, Options(partition=2), stop_at=None if simulate and small else "linalg")
         if not simulate or not small:
@@ -57,7 +59,20 @@ def tried(path: Path, simulate: bool) -> str:
     except Torch2HWError as error:
         first = error.errors[0] if isinstance(error, SeveralErrors) else error
         return f"{first.code}: {first.what}"
-    return f"bit-exact in {result.cycles[0]:,} cycles"
+    return f"bit-exact in {result.cycles[0]:,} cycles{', in single precision' if given else ''}"
+
+
+def doubles(path: Path) -> list[str]:
+    """--input for the inputs that the file has in double precision."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    kinds = {each.name: each.type.tensor_type for each in graph.input}
+    return [
+        f"{name}=f32[{','.join(str(size.dim_value) for size in kind.shape.dim)}]"
+        for name, kind in kinds.items()
+        if kind.elem_type == onnx.TensorProto.DOUBLE
+    ]
 
 
 def compared(path: Path, given: str) -> str:

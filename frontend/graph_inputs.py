@@ -55,10 +55,10 @@ def input_text(dtype: torch.dtype, shape: Sequence[int]) -> str:
     return f"{type_name(dtype)}[{','.join(map(str, shape))}]"
 
 
-def shapes(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> list[tuple[int, ...]]:
-    """The shape of each input, with the sizes of `given` (the texts of --input) for open dimensions.
+def texts_by_name(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> dict[str, str]:
+    """`TYPE[SHAPE]` of each input that `given` (the texts of --input) names or counts to, by its name in the file.
 
-    Raises UsageError for a text that fits no input, DynamicShape where a dimension stays open.
+    Raises UsageError for a text that fits no input.
     """
     texts: dict[str, str] = {}
     positions = iter(inputs)
@@ -73,6 +73,15 @@ def shapes(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> lis
                 fix=f"its inputs are {', '.join(map(str, inputs)) or 'none'}",
             )
         texts[found.name] = rest if named else text
+    return texts
+
+
+def shapes(file: str, inputs: Sequence[GraphInput], given: Sequence[str]) -> list[tuple[int, ...]]:
+    """The shape of each input, with the sizes of `given` (the texts of --input) for open dimensions.
+
+    Raises UsageError for a text that fits no input, DynamicShape where a dimension stays open.
+    """
+    texts = texts_by_name(file, inputs, given)
     sizes = [_sizes(file, each, texts[each.name]) if each.name in texts else each.shape for each in inputs]
     raise_all(list(_open(file, inputs, sizes)))
     return [tuple(int(size) for size in shape) for shape in sizes]

@@ -8,7 +8,7 @@ What the model computes is what onnxruntime computes, with its own optimisations
 torch-mlir converts operators of version 17 best: other files are converted first, where ONNX's own converter can.
 
 Refuses: `model-file` (no valid ONNX file), `unsupported-operation` (`onnx_steps`, `onnx_graph`), and what
-`graph_inputs` does.
+`graph_inputs` and `onnx_doubles` do.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import torch
 from torch import nn
 
 from torch2hw.dialects.names import UniqueNames
-from torch2hw.frontend.graph_inputs import GraphInput, example_values, shapes
+from torch2hw.frontend.graph_inputs import GraphInput, example_values, shapes, texts_by_name
 from torch2hw.frontend.load_model import LoadedModel, top_name
 from torch2hw.frontend.locations import Sources
+from torch2hw.frontend.onnx_doubles import to_single_precision
 from torch2hw.frontend.quiet import quiet
 from torch2hw.frontend.refusals import ModelFileError, UnsupportedDtype
 from torch2hw.tools.errors import UsageError
@@ -95,6 +96,8 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
     held = {each.name for each in model.graph.initializer}
     wanted = [each for each in model.graph.input if each.name not in held]
     inputs = [_input(each, shown) for each in wanted]
+    if to_single_precision(model, shown, inputs, texts_by_name(shown, inputs, given)):
+        inputs = [_input(each, shown) for each in wanted]
     sizes = shapes(shown, inputs, given)
     for each, size in zip(wanted, sizes, strict=True):
         _set_shape(each, size)

@@ -49,3 +49,20 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.attention(x, x, x, need_weights=False)[0]
         return result
+
+
+class Leaky(nn.Module):
+    """Neurons whose potential stays in the model from run to run."""
+
+    potential: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(6, 8)
+        self.register_buffer("potential", torch.zeros(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.potential = 0.9 * self.potential + self.layer(x)
+        result: torch.Tensor = (self.potential > 0.5).float()
+        return result

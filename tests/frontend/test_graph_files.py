@@ -102,6 +102,28 @@ def test_open_dimensions_are_asked_for(tmp_path: Path) -> None:
             load(str(path), inputs=wrong)
 
 
+def test_doubles_are_computed_in_single_precision_where_that_is_asked_for(tmp_path: Path) -> None:
+    number = numpy_helper.from_array(np.array([0.1, 1e300, 3.0]), "number")
+    nodes = [
+        helper.make_node("Constant", [], ["number"], value=number),
+        helper.make_node("Cast", ["n"], ["wide"], to=TensorProto.DOUBLE),
+        helper.make_node("Add", ["x", "number"], ["sum"]),
+        helper.make_node("Mul", ["sum", "wide"], ["y"]),
+    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["k", 3]) for name in ("x", "y"))
+    n = helper.make_tensor_value_info("n", TensorProto.INT64, [1])
+    graph = helper.make_graph(nodes, "doubles", [n, x], [y])
+    path = written(tmp_path, helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8))
+    with pytest.raises(Torch2HWError) as refused:
+        load(str(path), inputs=["x=f64[2,3]"])
+    assert "input x is float64" in str(refused.value) and "--input x=f32[1,3] computes in" in str(refused.value)
+    compiled = compile_model(load(str(path), inputs=["x=f32[2,3]"]), Options(), stop_at="scheduled")
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    ((result,),) = references(compiled, [[np.array([2]), values]])
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, (values + np.float32([0.1, np.inf, 3])) * np.float32(2))
+
+
 def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, status in (("m.pt2", 1), ("m.onnx", 1), ("m.tflite", 2)):
         (tmp_path / name).write_text("nothing")
