@@ -76,7 +76,11 @@ def order_loops(kernel: Kernel, inner: tuple[Variable, ...]) -> Kernel:
 
 
 def interleave(kernel: Kernel, latency: int) -> Kernel:
-    """`kernel` with at least `latency` independent outputs inside its reduction, or all of them if fewer."""
+    """`kernel` with at least `latency` independent outputs inside its reduction, or all of them if fewer.
+
+    Of equal costs, the last loops go inside: rows are then finished one after the other, and the next kernel starts on
+    the first ones.
+    """
     loops = kernel.independent_loops()
     total = prod(loop.extent for loop in loops)
     if total <= latency:
@@ -95,12 +99,13 @@ def interleave(kernel: Kernel, latency: int) -> Kernel:
         return (padded - 1) * time + in_flight(filled - latency, bits)
 
     for size in range(len(loops) + 1):
-        for whole in itertools.combinations(loops, size):
+        for chosen in itertools.combinations(reversed(loops), size):
+            whole = chosen[::-1]
             filled = prod(loop.extent for loop in whole)
             if filled >= latency:
                 best = _better(best, (cost(filled, 1.0), whole, None, 1))
                 continue
-            for loop in loops:
+            for loop in reversed(loops):
                 if loop in whole:
                     continue
                 for factor in range(-(-latency // filled), min(loop.extent, 4 * latency) + 1):

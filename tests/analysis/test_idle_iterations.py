@@ -69,3 +69,8 @@ def test_partial_sums_of_a_loop_of_its_own() -> None:
     assert [part.trip_count for part in parts] == [171, 9]
     values = np.arange(171, dtype=np.float32).reshape(19, 9)
     assert program_values(Program.of("p", (x,), (y,), tuple(parts)), [values])[0] == values.sum()
+
+
+def test_of_equal_costs_the_last_loop_goes_inside() -> None:
+    loops = (Loop(Variable("i", 8)), Loop(Variable("j", 9)), Loop(K, 0))
+    assert interleave(replace(SUMS, loops=loops), 6).loops == (loops[0], loops[2], loops[1])
