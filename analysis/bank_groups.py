@@ -101,26 +101,31 @@ class BankGroup:
                 factor = max(factor, _separating(apart, common, limit))
         return factor
 
-    def choices(self, factors: Sequence[int]) -> list[int]:
-        """For each access, the number of banks that it may go to."""
-        result = [1] * len(self.rows)
-        if not self.rows:
-            return result
-        for column, factor in zip(self.columns(), factors, strict=True):
-            if factor > 1:
-                known: dict[tuple[int, int], int] = {}
-                for place, (number, constant) in enumerate(column):
-                    key = number, constant % factor if number not in self._affine else 0
-                    if key not in known:
-                        known[key] = len(possible_banks(Index(self.terms[number], constant), factor))
-                    result[place] *= known[key]
-        return result
+    def choices(self, factors: Sequence[int]) -> Counter[int]:
+        """How many accesses may go to so many banks, by the number of banks."""
+        found = Counter[int]()
+        known: dict[tuple[int, int, int], int] = {}
+        for row, accesses in self._kinds.items() if self._is_affine else ((row, 1) for row in self.rows):
+            ways = 1
+            for (number, constant), factor in zip(row, factors, strict=True):
+                key = number, factor, constant % factor
+                if key not in known:
+                    known[key] = len(possible_banks(Index(self.terms[number], constant), factor))
+                ways *= known[key]
+            found[ways] += accesses
+        return found
 
     @cached_property
-    def _affine(self) -> frozenset[int]:
-        """The terms without divisions: how many banks they may go to does not depend on the constant."""
-        used = {number for row in self.rows for number, _ in row}
-        return frozenset(number for number in used if Index(self.terms[number], 0).is_affine)
+    def _is_affine(self) -> bool:
+        """Whether no index has divisions: how many banks one may go to does not depend on its constant then."""
+        return all(
+            Index(self.terms[number], 0).is_affine for number in {number for row in self.rows for number, _ in row}
+        )
+
+    @cached_property
+    def _kinds(self) -> Counter[Row]:
+        """The accesses, counted without the constants of their indices."""
+        return Counter(tuple((number, 0) for number, _ in row) for row in self.rows)
 
 
 @lru_cache(maxsize=1 << 14)

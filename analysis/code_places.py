@@ -16,7 +16,7 @@ from torch2hw.analysis.quantised_values import Decoded, Factor, Quantised, decod
 from torch2hw.dialects.loops import Buffer, Constant, Kernel, Load, Operation, Source, Statement, Store
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
-from torch2hw.dialects.quasi_affine import Index, Variable, linearise
+from torch2hw.dialects.quasi_affine import Index, Variable, as_inside, linearise
 from torch2hw.dialects.storage import RAM
 
 
@@ -58,7 +58,7 @@ class Codes:
         return replace(kernel, stages=stages) if more else kernel
 
     def place(self, buffer: Buffer, indices: tuple[Index, ...]) -> Place | None:
-        """Where the code of `buffer[indices]` is; None where it has none."""
+        """Where the code of `buffer[indices]` is, for indices inside the buffer; None where it has none."""
         writers = self.writers.get(buffer, [])
         if len(writers) != 1:
             return None
@@ -66,11 +66,13 @@ class Codes:
         loops = [loop.variable for loop in kernel.parallel_loops()]
         if store.guard or kernel.domain or store not in kernel.stages[-1].stores:
             return None
-        at = invert(linearise(store.indices, buffer.shape), loops, linearise(indices, buffer.shape))
+        known, ranges = as_inside(indices, buffer.shape)
+        place = invert(linearise(store.indices, buffer.shape), loops, linearise(known, buffer.shape))
         made = made_by(kernel)
         found = decoded(store.value, made)
-        if at is None or found is None:
+        if place is None or found is None:
             return None
+        at = {v: index.substitute(ranges) for v, index in place.items()}
         again = quantised(found.code, made)
         if again is not None:
             same = self.same(again, found, kernel, at)

@@ -160,11 +160,11 @@ class Lanes:
         total = 0.0
         for buffer, (reads, writes) in zip(self.buffers, self.outline.groups, strict=True):
             banks, width = factors[buffer], number_type(buffer.dtype).bits
-            total += sum(multiplexer(inputs, width) for inputs in reads.choices(banks))
-            ways = writes.choices(banks)
-            total += sum(ways) - len(ways)
-            if sum(ways) > prod(banks):
-                total += prod(banks) * multiplexer(-(-sum(ways) // prod(banks)), width)
+            total += sum(count * multiplexer(inputs, width) for inputs, count in reads.choices(banks).items())
+            ways = sum(choices * count for choices, count in writes.choices(banks).items())
+            total += ways - len(writes.rows)
+            if ways > prod(banks):
+                total += prod(banks) * multiplexer(-(-ways // prod(banks)), width)
         return total
 
     def extra_dots(self, widest: Lanes) -> float:

@@ -8,7 +8,7 @@ of loop indices wherever that is true: with h < 2 and e < 21, `(21·h + e) floor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import gcd
@@ -167,6 +167,23 @@ def delinearise(offset: Index, shape: tuple[int, ...]) -> list[Index]:
             offset, rest = _divide(offset, size)
             result.append(rest)
     return result[::-1]
+
+
+def as_inside(at: Sequence[Index], shape: Sequence[int]) -> tuple[list[Index], dict[Variable, Index]]:
+    """Indices in the place of `at`, and what to put in the place of their new variables later: what is made of them is
+    simplified as if `at` were inside `shape`, and has other values where it is not."""
+    taken = {v.name for index in at for v in index.variables()}
+    ranges: dict[Variable, Index] = {}
+    known = list(at)
+    for dimension, (index, size) in enumerate(zip(at, shape, strict=True)):
+        least, greatest = index.bounds()
+        if size > 1 and (least < 0 or greatest >= size):
+            name = f"inside{dimension}"
+            while name in taken:
+                name += "_"
+            ranges[Variable(name, size)] = index
+            known[dimension] = variable(Variable(name, size))
+    return known, ranges
 
 
 @lru_cache(maxsize=65536)

@@ -13,7 +13,7 @@ import numpy as np
 
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.number_types import Array, number_type
-from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise, variable
+from torch2hw.dialects.quasi_affine import Index, Variable, as_inside, constant, delinearise, linearise
 
 
 @dataclass(frozen=True)
@@ -122,17 +122,7 @@ def pad(view: View, low: list[int], shape: tuple[int, ...], bits: int) -> View |
 
 def _inside(view: View, at: list[Index]) -> Element:
     """The element, its indices simplified as if `at` were inside the view; their values elsewhere do not matter."""
-    taken = {v.name for index in at for v in index.variables()}
-    ranges: dict[Variable, Index] = {}
-    known = list(at)
-    for dimension, (index, size) in enumerate(zip(at, view.shape, strict=True)):
-        least, greatest = index.bounds()
-        if size > 1 and (least < 0 or greatest >= size):
-            name = f"inside{dimension}"
-            while name in taken:
-                name += "_"
-            ranges[Variable(name, size)] = index
-            known[dimension] = variable(Variable(name, size))
+    known, ranges = as_inside(at, view.shape)
     found = view.element(known)
     indices, guard = (tuple(index.substitute(ranges) for index in each) for each in (found.indices, found.guard))
     return Element(found.buffer, indices, guard, found.otherwise_bits)

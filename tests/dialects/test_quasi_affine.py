@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from torch2hw.dialects.quasi_affine import Index, Variable, constant, delinearise, linearise, variable
+from torch2hw.dialects.quasi_affine import Index, Variable, as_inside, constant, delinearise, linearise, variable
 
 
 def random_index(rng: random.Random, variables: list[Variable], depth: int) -> Index:
@@ -64,3 +64,12 @@ def test_the_offset_of_an_elements_indices_is_the_element(shape: tuple[int, ...]
     """Through all divisions and remainders of a flattening: dimensions between the first and the last have both."""
     flat = variable(Variable("i", math.prod(shape)))
     assert linearise(delinearise(flat, shape), shape) == flat
+
+
+def test_the_padding_of_a_flattened_image_needs_no_division() -> None:
+    """An element of a padded image, through its number in a row: as if it were none of the padding."""
+    rows, columns, k = Variable("i", 6), Variable("j", 5), Variable("k", 3)
+    at = [variable(rows), variable(columns) + variable(k) - 1]
+    known, ranges = as_inside(at, (6, 5))
+    assert [index.substitute(ranges) for index in delinearise(linearise(known, (6, 5)), (6, 5))] == at
+    assert as_inside(at[:1], (6,)) == (at[:1], {})

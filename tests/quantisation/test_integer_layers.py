@@ -92,6 +92,13 @@ def test_codes_that_come_in_are_read_where_they_are() -> None:
     assert used == {PRODUCT, REQUANTISE, "arith.extsi", "arith.addi"} and apart.most <= 1
 
 
+def test_codes_of_a_padded_image_are_read_without_division() -> None:
+    """The kernel between the image and the layer has one loop over all of its elements."""
+    design = compiled(torch.nn.Conv2d(3, 4, 3, padding=1), torch.randn(1, 3, 6, 5), quantize="int8")
+    loads = [load for kernel in design.at("affine").kernels for load in kernel.loads() if load.type == "i8"]
+    assert loads and all(index.is_affine for load in loads for index in load.indices)
+
+
 def test_one_element() -> None:
     apart, _ = distance(Layer(linear, Weights(1, 1)), torch.randn(1, 1))
     assert apart.most <= 1
