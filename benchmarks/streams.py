@@ -9,6 +9,7 @@ streams.md; points that are not measured this time stay as they are.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -31,11 +32,13 @@ from torch2hw.tools.output import write_files
 HERE = Path(__file__).resolve().parent
 FFNN = HERE.parent / "examples" / "ffnn.py"
 SMALL = HERE / "models" / "small.py"
-MODELS = {"Ffnn": "f32[4,16]", "Cnn": "f32[1,3,8,8]", "LeNet": "f32[1,1,12,12]", "Attention": "f32[1,5,8]"}
+MODELS = {"Ffnn": "f32[3,7]", "Cnn": "f32[1,2,4,4]", "LeNet": "f32[1,1,7,7]", "Attention": "f32[1,5,4]"}
 AREA = ("model", "interface", "N", "interval", "LUT", "FF", "DSP", "BRAM36")
 RUNS = ("model", "N", "data bits", "cycles", "with transfers", "interval", "runs")
 CYCLES = ("latency_cycles", "run_cycles", "interval_cycles")
-SWEEP = ("model", "interface", "N", "data bits", "cycles", "interval", "transactions")
+SWEEP = ("model", "interface", "N", "data bits", "cycles", "interval", "transactions", "wrong", "resets")
+SEED = "1"  # of the random transactions
+FAST_BUILD = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # most of the time goes to Python
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--partition", metavar="N,…", default="1,4", help="partition factors (1,4)")
     parser.add_argument("--data-bits", metavar="W,…", default=",".join(map(str, DATA_BITS)), help="widths (all)")
     parser.add_argument("--transactions", type=int, metavar="N", default=0, help="random transactions of each design")
+    parser.add_argument("--missing", action="store_true", help="no transactions of designs that have as many already")
     parser.add_argument("--runs", type=int, metavar="N", default=0, help="random runs of each axi design, by simulate")
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
@@ -61,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
         tool = yosys.tool()
         write_files({file: json_text(found, resource_tool=tool), file.with_suffix(".md"): markdown(found, tool)})
 
+    def is_there(model: str, interface: str, n: int, bits: int) -> bool:
+        told = points.get(("transactions", model, interface, n, bits), {})
+        return bool(parsed.missing) and int(told.get("transactions", 0)) >= int(parsed.transactions)
+
     interfaces = parsed.interface.split(",")
     for n in map(int, filter(None, parsed.area.split(","))):
         for interface in ("mem", *interfaces):
@@ -71,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
                 if parsed.runs:
                     keep(runs(model, n, bits, parsed.runs))
                 for interface in interfaces if parsed.transactions else ():
-                    keep(transactions(model, interface, n, bits, parsed.transactions))
+                    if not is_there(model, interface, n, bits):
+                        keep(transactions(model, interface, n, bits, parsed.transactions))
     return 0
 
 
@@ -108,15 +117,16 @@ def transactions(model: str, interface: str, n: int, data_bits: int, count: int)
     loaded = load(str(SMALL), model, [MODELS[model]])
     compiled = compile_model(loaded, Options(partition=n, interface=interface, data_bits=data_bits))
     told = compiled.manifest([], [])
-    environment = os.environ | {"TRANSACTIONS": str(count)}
+    environment = os.environ | {"TRANSACTIONS": str(count), "COCOTB_RANDOM_SEED": SEED, "MAKEFLAGS": FAST_BUILD}
     chosen = "test_top and verilator"  # no kernels, whose names hold the design's
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen]
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         bench = Path(folder) / "bench"
         write_testbench(compiled, loaded.example_inputs, bench)
         ran = subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        raise AssertionError(f"{model}, N = {n}, {interface} of {data_bits} bits:\n{ran.stdout[-5000:]}")
+        if ran.returncode != 0:
+            raise AssertionError(f"{model}, N = {n}, {interface} of {data_bits} bits:\n{ran.stdout[-5000:]}")
+        happened = json.loads((bench / "build" / "verilator" / "top" / "transactions.json").read_text())
     facts: Point = {
         "kind": "transactions",
         "model": model,
@@ -124,8 +134,10 @@ def transactions(model: str, interface: str, n: int, data_bits: int, count: int)
         "partition": n,
         "data_bits": data_bits,
     }
-    cycles: Point = {key: told[key] for key in ("latency_cycles", "interval_cycles") if key in told}
-    return {**facts, **cycles, "transactions": count}
+    cycles: Point = {key: told[key] for key in ("latency_cycles", "interval_cycles")}
+    wrong = sum(happened.get(key, 0) for key in ("dropped", "misaligned", "read", "write"))
+    resets = sum(found for key, found in happened.items() if key.startswith("resets"))
+    return {**facts, **cycles, "transactions": happened["transactions"], "wrong": wrong, "resets": resets}
 
 
 def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
@@ -149,7 +161,7 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
             str(point["data_bits"]),
             number(point["latency_cycles"]),
             number(point.get("interval_cycles")),
-            number(point["transactions"]),
+            *(number(point[key]) for key in ("transactions", "wrong", "resets")),
         )
         for point in sorted(points, key=lambda p: (p["model"], p["interface"], p["partition"], p.get("data_bits", 0)))
         if point["kind"] == "transactions"
@@ -170,8 +182,10 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         f" of the default width ({resource_tool}); the interval is that from result to result.",
         table(AREA, areas),
         "Small models (`benchmarks/models/small.py`) under cocotbext-axi: random transactions with stalls on every "
-        "stream, bit for bit and in order; results come every `interval_cycles` where nobody waits; wrong packets are "
-        "dropped and counted; resets in packets, runs and results.",
+        "channel, bit for bit and in order; results come every `interval_cycles` where nobody waits. `wrong`: of axis, "
+        "packets of a wrong length between the others, which are dropped and counted; of axi, transactions with a "
+        "misaligned address or error responses, between and under others. `resets`: in packets and bursts of both "
+        "directions, and in runs; transactions that they end do not count.",
         table(SWEEP, ran),
         "The same models with `--interface axi`, by `torch2hw simulate`: random inputs, random stalls on every "
         "channel, starts while inputs are fetched; the bench checks the rules of the bus. Every bit, and all three "

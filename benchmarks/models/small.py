@@ -1,4 +1,5 @@
-"""Small forms of the models that are measured elsewhere: a run takes few enough cycles for a thousand of them."""
+"""Small forms of the models that are measured elsewhere: a run takes few enough cycles for a thousand of them, and
+tensors are more than one beat of 512 bits, the last one in part, or less than one."""
 
 import torch
 from torch import nn
@@ -8,7 +9,7 @@ class Ffnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.first, self.second = nn.Linear(16, 12), nn.Linear(12, 4)
+        self.first, self.second = nn.Linear(7, 4), nn.Linear(4, 6)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.second(torch.relu(self.first(x)))
@@ -19,7 +20,7 @@ class Cnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.conv, self.linear = nn.Conv2d(3, 4, 3), nn.Linear(36, 10)
+        self.conv, self.linear = nn.Conv2d(2, 2, 3), nn.Linear(2, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.linear(torch.max_pool2d(torch.relu(self.conv(x)), 2).flatten(1))
@@ -30,8 +31,8 @@ class LeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.c1, self.c2 = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3)
-        self.f1, self.f2 = nn.Linear(4, 8), nn.Linear(8, 10)
+        self.c1, self.c2 = nn.Conv2d(1, 2, 2), nn.Conv2d(2, 2, 2)
+        self.f1, self.f2 = nn.Linear(2, 4), nn.Linear(4, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.max_pool2d(torch.relu(self.c1(x)), 2)
@@ -44,7 +45,7 @@ class Attention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.attention(x, x, x, need_weights=False)[0]

@@ -1,38 +1,55 @@
 """The host's side of a design with a bus (`--interface axi`), for cocotb: its registers by name, a memory with errors
-where they are wanted, and monitors of what the master promises in every cycle.
+where they are wanted, and monitors of what the master promises in every cycle (in Verilator: the assertions of
+rtl/protocol_checks.sv).
 
     bus = Bus(cocotb.top, json.loads(Path("rtl/design.json").read_text()))
     await bus.start()
-    bus.place({"x": 0x1000, "y": 0x8000})
-    await bus.write_inputs({"x": words})
-    await bus.run()
-    words = bus.read("y")
+    addresses = bus.free_addresses()
+    bus.store(addresses, {"x": words})                  # bit patterns, row-major
+    noise = bus.prepare(addresses)
+    await bus.set_addresses(addresses)
+    await bus.set("ctrl", 1)
+    await bus.wait(1, 1, within_cycles=1000)
+    words = bus.load("y", addresses, noise)
 """
 
 import random
+from collections import Counter
 
 import cocotb
-from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
-from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
+from cocotb.triggers import Event, RisingEdge, Timer, with_timeout
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiResp, AxiSlave
 from cocotbext.axi.sparse_memory import SparseMemory
-from stream_interface import PERIOD_NS, count_cycles, elements, pauses, tensor_bytes, watch, words_of_bytes
+from stream_interface import (
+    PERIOD_NS,
+    assertions_are_bound,
+    cycle_now,
+    elements,
+    stalls,
+    start_clock,
+    tensor_bytes,
+    watch,
+    words_of_bytes,
+)
 
 REQUEST = ("addr", "len", "size", "burst", "id")
+POLLED_EVERY = 24  # cycles, at most
 
 
 class Memory:
     """2^64 bytes. Accesses of the master to `broken` beats are answered with an error; a write outside `allowed` fails
-    the test."""
+    the test. `reads` and `writes` are beats."""
 
-    def __init__(self):
+    def __init__(self, beat_bytes):
+        self.beat_bytes = beat_bytes
         self.bytes, self.broken, self.allowed = SparseMemory(2**64), set(), []
         self.reads = self.writes = 0
-        self.strayed = None
+        self.strayed, self.awaited = None, []
 
     async def read(self, address, length):
         """A beat."""
         self.reads += 1
+        self._reached("reads", self.reads)
         if address in self.broken:
             raise ValueError("broken")
         return self.bytes.read(address, length)
@@ -40,15 +57,41 @@ class Memory:
     async def write(self, address, data):
         """The strobed bytes of a beat."""
         self.writes += 1
+        self._reached("writes", self.writes)
         if not any(low <= address and address + len(data) <= high for low, high in self.allowed):
             self.strayed = f"a write of {len(data)} bytes to {address:#x}"
-        if any(address - address % 64 <= beat <= address for beat in self.broken):
+        if address - address % self.beat_bytes in self.broken:
             raise ValueError("broken")
         self.bytes.write(address, data)
 
+    def _reached(self, kind, count):
+        for wanted, beats, reached in self.awaited:
+            if (wanted, beats) == (kind, count):
+                reached.set()
+
+    async def until(self, kind, more, within_cycles):
+        """Waits for so many more "reads" or "writes"."""
+        awaited = kind, getattr(self, kind) + more, Event()
+        self.awaited.append(awaited)
+        await with_timeout(awaited[2].wait(), within_cycles * PERIOD_NS, "ns")
+        self.awaited.remove(awaited)
+
+
+def answer_with_any_error(channel, name, errors):
+    """Of the two errors, one at random: the slave of cocotbext-axi knows one alone. `errors` counts them by `name`."""
+    send = channel.send
+
+    async def answer(response):
+        if getattr(response, name) == AxiResp.SLVERR:
+            setattr(response, name, random.choice((AxiResp.SLVERR, AxiResp.DECERR)))
+            errors[name] += 1
+        await send(response)
+
+    channel.send = answer
+
 
 class Bus:
-    """Registers, memory and monitors of `dut`. `addresses` are those of the tensors, for the next run."""
+    """Registers, memory and monitors of `dut`."""
 
     def __init__(self, dut, manifest):
         self.dut, self.manifest = dut, manifest
@@ -56,7 +99,8 @@ class Bus:
         self.beat_bytes = manifest["data_bits"] // 8
         self.tensors = {tensor["name"]: tensor for tensor in [*manifest["inputs"], *manifest["outputs"]]}
         self.offsets = {register["name"]: register["offset"] for register in manifest["registers"]}
-        self.memory, self.addresses, self.cycle = Memory(), {}, 0
+        self.memory, self.stalling = Memory(self.beat_bytes), None
+        self.errors = Counter()  # that were answered: `rresp` beats, `bresp` bursts
 
     async def start(self):
         """Reset before the clock starts; master, memory and monitors."""
@@ -64,20 +108,21 @@ class Bus:
         reset = {"reset": self.reset_port, "reset_active_level": False}
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(self.dut, "s_axi_control"), self.clock, **reset)
         self.slave = AxiSlave(AxiBus.from_prefix(self.dut, "m_axi_gmem"), self.clock, target=self.memory, **reset)
-        self.channels = [
-            self.slave.write_if.aw_channel,
-            self.slave.write_if.w_channel,
-            self.slave.write_if.b_channel,
-            self.slave.read_if.ar_channel,
-            self.slave.read_if.r_channel,
-        ]
+        ways = ("aw", "w", "b"), ("ar", "r")
+        self.channels, self.host_channels = (
+            [getattr(half, f"{name}_channel") for half, names in zip(sides, ways, strict=True) for name in names]
+            for sides in ((self.slave.write_if, self.slave.read_if), (self.host.write_if, self.host.read_if))
+        )
+        self.request_channels = self.slave.write_if.aw_channel, self.slave.read_if.ar_channel
         for side in (self.host.write_if, self.host.read_if, self.slave.write_if, self.slave.read_if):
-            side.log.setLevel("ERROR")
-        cocotb.start_soon(Clock(self.clock, PERIOD_NS, unit="ns").start())
-        cocotb.start_soon(count_cycles(self))
-        for channel in ("aw", "ar"):
-            self._watch(channel, REQUEST)
-        self._watch("w", ("data", "strb", "last"))
+            side.log.setLevel("CRITICAL")
+        answer_with_any_error(self.slave.write_if.b_channel, "bresp", self.errors)
+        answer_with_any_error(self.slave.read_if.r_channel, "rresp", self.errors)
+        start_clock(self.clock)
+        if not assertions_are_bound():
+            for channel in ("aw", "ar"):
+                self._watch(channel, REQUEST)
+            self._watch("w", ("data", "strb", "last"))
         await self.reset(3)
 
     async def reset(self, cycles=2):
@@ -90,10 +135,13 @@ class Bus:
             await RisingEdge(self.clock)
 
     def stall(self, share):
-        """Every channel of the memory pauses in that share of the cycles."""
-        for channel in self.channels:
-            channel.set_pause_generator(pauses(share) if share else None)
-            channel.pause = False
+        """Every channel of memory and host pauses in that share of the cycles."""
+        sides = [*self.channels, *self.host_channels]
+        if self.stalling is not None:
+            self.stalling.cancel()
+        for side in sides:
+            side.pause = False
+        self.stalling = cocotb.start_soon(stalls(sides, share)) if share else None
 
     # -- registers
     async def get(self, name):
@@ -107,26 +155,27 @@ class Bus:
     async def set_addresses(self, addresses):
         """The address registers of all tensors."""
         for name, address in addresses.items():
-            await self.set(f"{name}_address", address & 0xFFFFFFFF)
-            await self.set(f"{name}_address_high", address >> 32)
+            await self.host.write(self.offsets[f"{name}_address"], address.to_bytes(8, "little"))
 
     async def wait(self, bit, value, within_cycles):
-        """Polls CTRL until a bit has a value; what it read. The watchdog fails the test after so many cycles."""
-        begun = self.cycle
+        """Reads CTRL until a bit has a value; what it read. The watchdog fails the test after so many cycles."""
+        begun = cycle_now()
         while True:
             word = await self.get("ctrl")
             if (word >> bit & 1) == value:
                 return word
-            assert self.cycle - begun < within_cycles, f"bit {bit} of CTRL is not {value} after {within_cycles} cycles"
+            assert cycle_now() - begun < within_cycles, f"bit {bit} of CTRL is not {value} after {within_cycles} cycles"
+            await Timer(random.randint(1, POLLED_EVERY) * PERIOD_NS, "ns")
 
     # -- memory
-    def free_addresses(self, near=None):
-        """Addresses for all tensors, aligned to beats, apart from each other; at random, or around `near`."""
-        found, taken = {}, []
+    def free_addresses(self, taken=None):
+        """Random addresses for all tensors, aligned to beats, apart from each other and from what is `taken`, a list of
+        spans, which they are added to. Some are around 4 GiB and at both ends of the memory."""
+        found, taken = {}, [] if taken is None else taken
         for name, tensor in self.tensors.items():
             while True:
                 base = random.choice([0x0, 0x1_0000_0000 - 0x2000, 0x7FFF_FFFF_0000, 2**64 - 0x40000])
-                address = (base if near is None else near) + random.randrange(0x30000)
+                address = base + random.randrange(0x40000)
                 address -= address % self.beat_bytes
                 span = (address - 64, address + tensor["bytes"] + 128)
                 if address >= 64 and span[1] < 2**64 and all(span[1] <= low or high <= span[0] for low, high in taken):
@@ -134,6 +183,10 @@ class Bus:
             taken.append(span)
             found[name] = address
         return found
+
+    def beats(self, name):
+        """The beats of a tensor."""
+        return -(-self.tensors[name]["bytes"] // self.beat_bytes)
 
     def store(self, addresses, words_of):
         """Puts inputs into the memory."""
@@ -154,11 +207,16 @@ class Bus:
 
     def load(self, name, addresses, noise):
         """The words of an output. What is around it must be as it was."""
-        tensor, address = self.tensors[name], addresses[name]
-        data = self.memory.bytes.read(address - 64, tensor["bytes"] + 128)
+        self.check_around(name, addresses, noise)
+        tensor = self.tensors[name]
+        data = self.memory.bytes.read(addresses[name], tensor["bytes"])
+        return words_of_bytes(data, tensor, self._element_bits(tensor))
+
+    def check_around(self, name, addresses, noise):
+        """No write was outside an output, and what is around this one is as it was."""
         assert self.memory.strayed is None, self.memory.strayed
+        data = self.memory.bytes.read(addresses[name] - 64, self.tensors[name]["bytes"] + 128)
         assert data[:64] + data[-64:] == noise[name][:64] + noise[name][-64:], f"{name}: bytes around it changed"
-        return words_of_bytes(data[64:-64], tensor, self._element_bits(tensor))
 
     def _element_bits(self, tensor):
         return tensor["bytes"] * 8 // elements(tensor)

@@ -1,31 +1,52 @@
 """A design with a bus: values under stalls, overlapping runs, errors, registers, resets anywhere.
 
-A watchdog ends every wait. TRANSACTIONS is how many random runs there are.
+A watchdog ends every wait. TRANSACTIONS is how many random runs there are, those that a reset ends not counted;
+transactions.json tells what happened in them.
 """
 
+import json
 import os
 import random
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import cocotb
 from bus_interface import Bus
-from cocotb.triggers import ClockCycles, FallingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 from host_interface import canonical, load_json
+from stream_interface import PERIOD_NS, cycle_now
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = load_json(HERE / "rtl" / "design.json")
-VECTORS = load_json(HERE / "vectors" / "top.json")
 TRANSACTIONS = int(os.environ.get("TRANSACTIONS", "60"))
 LATENCY, INTERVAL = MANIFEST["latency_cycles"], MANIFEST["interval_cycles"]
-INPUTS = [tensor["name"] for tensor in MANIFEST["inputs"]]
+INPUTS, OUTPUTS = ([tensor["name"] for tensor in MANIFEST[side]] for side in ("inputs", "outputs"))
 WATCHDOG = 60 * INTERVAL + 8 * LATENCY + 4000
 START, DONE, IDLE, READY, AUTO_RESTART = 0, 1, 2, 3, 7
 MISALIGNED, READ_ERROR, WRITE_ERROR = 1, 2, 4
+FAULTS = {"misaligned": MISALIGNED, "read": READ_ERROR, "write": WRITE_ERROR}
 
 
-def words(vector, side):
-    """The bit patterns of a vector's inputs or outputs by name."""
-    return {name: [int(word, 16) for word in found] for name, found in vector[side].items()}
+def numbers(vector):
+    """A vector with the bit patterns of its inputs and outputs as integers."""
+    return {
+        side: {name: [int(word, 16) for word in words] for name, words in vector[side].items()}
+        for side in ("inputs", "outputs")
+    }
+
+
+VECTORS = [numbers(vector) for vector in load_json(HERE / "vectors" / "top.json")]
+
+
+@dataclass
+class Run:
+    """A run that was asked for: its vector, addresses, the noise where its outputs come, and what goes wrong in it."""
+
+    vector: dict
+    addresses: dict
+    noise: dict
+    fault: str | None = None
 
 
 async def started(dut, share=0.0):
@@ -36,117 +57,143 @@ async def started(dut, share=0.0):
     return bus
 
 
-async def begin(bus, vector, addresses=None):
-    """Asks for a run; what `check` needs of it."""
+async def begin(bus, vector, addresses=None, fault=None):
+    """Asks for a run, with a fault from FAULTS; what `check` needs of it."""
     addresses = addresses or bus.free_addresses()
-    bus.store(addresses, words(vector, "inputs"))
-    noise = bus.prepare(addresses)
-    await bus.set_addresses(addresses)
+    bus.store(addresses, vector["inputs"])
+    run = Run(vector, addresses, bus.prepare(addresses), fault)
+    if fault == "misaligned":
+        name = random.choice(list(addresses))
+        await bus.set_addresses({**addresses, name: addresses[name] + random.randrange(1, bus.beat_bytes)})
+    else:
+        if fault is not None:
+            name = random.choice(INPUTS if fault == "read" else OUTPUTS)
+            for _ in range(random.randint(1, 3)):
+                bus.memory.broken.add(addresses[name] + bus.beat_bytes * random.randrange(bus.beats(name)))
+        await bus.set_addresses(addresses)
     await bus.set("ctrl", 1 << START)
-    return vector, addresses, noise
+    return run
 
 
 def check(bus, run):
-    """Compares the outputs of a run, NaNs canonical."""
-    vector, addresses, noise = run
-    for name, expected in words(vector, "outputs").items():
-        found, dtype = bus.load(name, addresses, noise), bus.tensors[name]["dtype"]
+    """Compares the outputs of a run, NaNs canonical; of one with a fault, what is around them."""
+    for name, expected in run.vector["outputs"].items():
+        if run.fault is not None:
+            bus.check_around(name, run.addresses, run.noise)
+            continue
+        found, dtype = bus.load(name, run.addresses, run.noise), bus.tensors[name]["dtype"]
+        if found == expected:
+            continue
         pairs = zip(found, expected, strict=True)
         wrong = [(k, a, b) for k, (a, b) in enumerate(pairs) if canonical(a, dtype) != canonical(b, dtype)]
         assert not wrong, f"{name}, element {wrong[0][0]}: {wrong[0][1]:#x}, expected {wrong[0][2]:#x}"
 
 
-async def whole_run(bus, vector, addresses=None):
-    """A run from its start to its end, checked."""
-    run = await begin(bus, vector, addresses)
-    await bus.wait(DONE, 1, WATCHDOG)
-    check(bus, run)
+async def several(bus, size, fault_share, kinds=tuple(FAULTS)):
+    """Asks for runs, each as soon as software may: when the one before it has its inputs, or its first beat."""
+    runs, taken, early = [], [], False
+    kinds = [kind for kind in kinds if INPUTS or kind != "read"]
+    for _ in range(size):
+        fault = random.choice(kinds) if random.random() < fault_share else None
+        reads = bus.memory.reads
+        runs.append(await begin(bus, random.choice(VECTORS), bus.free_addresses(taken), fault))
+        early = bool(INPUTS) and not early and fault != "misaligned" and random.random() < 0.3
+        if not early:
+            await bus.wait(START, 0, WATCHDOG)
+        elif bus.memory.reads == reads:
+            await bus.memory.until("reads", 1, WATCHDOG)  # its addresses are latched: the next one may be started
+    await bus.wait(START, 0, WATCHDOG)
+    return runs
+
+
+async def group(bus, size, fault_share):
+    """Runs, from idle to idle: their results, the beats of every access, and what registers tell of faults."""
+    bus.stall(random.choice([0.0, 0.2, 0.6, 0.85]))
+    memory = bus.memory
+    before, errors, finished = (memory.reads, memory.writes), bus.errors.copy(), await bus.get("runs")
+    told = [await bus.get(name) for name in ("read_errors", "write_errors")]
+    runs = await several(bus, size, fault_share)
+    await bus.wait(IDLE, 1, WATCHDOG)
+    assert await bus.get("runs") == finished + size
+    assert await bus.get("error") == FAULTS.get(runs[-1].fault, 0), runs[-1].fault
+    made = bus.errors - errors
+    found = [await bus.get(name) for name in ("read_errors", "write_errors")]
+    assert found == [told[0] + made["rresp"], told[1] + made["bresp"]], f"{made} errors, {found} are told"
+    for run in runs:
+        check(bus, run)
+    aligned = [run.fault for run in runs if run.fault != "misaligned"]
+    reads, writes = (sum(map(bus.beats, names)) for names in (INPUTS, OUTPUTS))
+    assert memory.reads - before[0] == reads * len(aligned), "beats that are read"
+    assert memory.writes - before[1] <= writes * len(aligned), "beats that are written"
+    assert memory.writes - before[1] >= writes * (len(aligned) - aligned.count("read")), "beats that are written"
+    memory.broken, memory.allowed = set(), []
+    return Counter(run.fault or "right" for run in runs)
+
+
+async def reset_midway(bus):
+    """Runs, and a reset in the middle of a burst of reads or writes, at a request that waits, or anywhere: where."""
+    bus.stall(random.choice([0.0, 0.1, 0.5]))
+    where = random.choice(["requests", "cycles", "writes", *(["reads"] if INPUTS else [])])
+    kinds = ("read", "write") if where == "reads" else ("write",)  # others may make no access
+    runs = cocotb.start_soon(several(bus, 3, 0.3, kinds))
+    if where == "requests":
+        bus.stall(0.0)
+        channel = random.choice(bus.request_channels[: 1 + bool(INPUTS)])
+        channel.pause = True
+        await with_timeout(RisingEdge(channel.valid), WATCHDOG * PERIOD_NS, "ns")
+        await ClockCycles(bus.clock, random.randint(1, 3))
+    elif where == "cycles":
+        await ClockCycles(bus.clock, random.randint(1, 4 * INTERVAL + LATENCY))
+    else:
+        beats = sum(map(bus.beats, INPUTS if where == "reads" else OUTPUTS))
+        await bus.memory.until(where, random.randint(1, beats), WATCHDOG)
+        await ClockCycles(bus.clock, random.randint(1, 3))
+    runs.cancel()
+    await bus.reset(random.randint(1, 3))
+    bus.memory.broken, bus.memory.allowed, bus.memory.awaited = set(), [], []
+    assert await bus.get("ctrl") == 1 << IDLE
+    assert not any([await bus.get(name) for name in ("runs", "error", "cycles", "read_errors", "write_errors", "isr")])
+    assert bus.memory.strayed is None, bus.memory.strayed
+    return where
 
 
 @cocotb.test()
 async def random_runs(dut):
-    """One after the other and overlapping, at random addresses, with random stalls on every channel."""
+    """One after the other and overlapping, at random addresses, with random stalls on every channel, error responses,
+    misaligned addresses, resets anywhere."""
     bus = await started(dut)
-    waiting, finished = [], 0
-    for number in range(TRANSACTIONS):
-        if number % 7 == 0:
-            bus.stall(random.choice([0.0, 0.2, 0.6, 0.85]))
-        waiting.append(await begin(bus, random.choice(VECTORS), bus.free_addresses(0x100000 * (number % 8 + 1))))
-        await bus.wait(START, 0, WATCHDOG)  # its inputs are fetched
-        if random.random() < 0.5 or len(waiting) == 6:
-            await bus.wait(IDLE, 1, WATCHDOG)
-            finished += len(waiting)
-            assert await bus.get("runs") == finished
-            for run in waiting:
-                check(bus, run)
-            waiting = []
-            bus.memory.allowed = []
-    assert await bus.get("read_errors") == await bus.get("write_errors") == await bus.get("error") == 0
-
-
-@cocotb.test()
-async def addresses_anywhere(dut):
-    """Bursts across 4 KiB, 4 GiB and at both ends of the memory."""
-    bus = await started(dut, 0.1)
-    for _ in range(max(4, TRANSACTIONS // 8)):
-        await whole_run(bus, random.choice(VECTORS))
+    done, happened = 0, Counter()
+    while done < TRANSACTIONS:
+        if random.random() < 0.4:
+            happened[f"resets_in_{await reset_midway(bus)}"] += 1
+        size = min(random.randint(1, 6), TRANSACTIONS - done)
+        happened += await group(bus, size, random.choice([0.0, 0.2, 0.5]))
+        done += size
+    happened["errors_of_reads"], happened["errors_of_writes"] = bus.errors["rresp"], bus.errors["bresp"]
+    Path("transactions.json").write_text(json.dumps({"transactions": done, **happened}))
 
 
 @cocotb.test()
 async def overlapping_runs(dut):
     """A run is asked for as soon as the one before it has its inputs: results come nearly every interval_cycles."""
     bus = await started(dut)
-    runs = []
-    for number, vector in enumerate(random.choices(VECTORS, k=6), start=1):
-        runs.append(await begin(bus, vector, bus.free_addresses(0x100000 * number)))  # apart from each other
+    runs, taken = [], []
+    for vector in random.choices(VECTORS, k=6):
+        runs.append(await begin(bus, vector, bus.free_addresses(taken)))
         await bus.wait(START, 0, WATCHDOG)
     await bus.wait(IDLE, 1, WATCHDOG)
     for run in runs:
         check(bus, run)
     await bus.set("ctrl", 1 << START | 1 << AUTO_RESTART)
     await ClockCycles(bus.clock, 4 * INTERVAL + 2 * LATENCY)
-    before, begun = await bus.get("runs"), bus.cycle
+    before, begun = await bus.get("runs"), cycle_now()
     while await bus.get("runs") < before + 6:
-        assert bus.cycle - begun < WATCHDOG
-    taken = bus.cycle - begun
+        assert cycle_now() - begun < WATCHDOG
+    taken = cycle_now() - begun
     assert taken <= 7 * (INTERVAL + 60), f"6 runs took {taken} cycles, interval_cycles is {INTERVAL}"
     await bus.set("ctrl", 0)
     await bus.wait(IDLE, 1, WATCHDOG)
     check(bus, runs[-1])
-
-
-@cocotb.test()
-async def errors(dut):
-    """Responses with errors and misaligned addresses: the run ends and says so; the next one is right."""
-    bus = await started(dut, 0.2)
-    reads = writes = 0
-    for _ in range(max(3, TRANSACTIONS // 15)):
-        kinds = ["address", "write", *(["read"] if INPUTS else [])]
-        for kind in random.sample(kinds, len(kinds)):
-            addresses = bus.free_addresses()
-            if kind == "address":
-                name = random.choice(list(addresses))
-                crooked = {**addresses, name: addresses[name] + random.randrange(1, bus.beat_bytes)}
-                accesses = bus.memory.reads, bus.memory.writes
-                await bus.set_addresses(crooked)
-                await bus.set("ctrl", 1 << START)
-                expected = MISALIGNED
-            else:
-                name = random.choice(INPUTS) if kind == "read" else random.choice(MANIFEST["outputs"])["name"]
-                beats = -(-bus.tensors[name]["bytes"] // bus.beat_bytes)
-                bus.memory.broken = {addresses[name] + bus.beat_bytes * random.randrange(beats)}
-                await begin(bus, random.choice(VECTORS), addresses)
-                expected = READ_ERROR if kind == "read" else WRITE_ERROR
-            await bus.wait(DONE, 1, WATCHDOG)
-            assert await bus.get("error") == expected, kind
-            reads, writes = reads + (kind == "read"), writes + (kind == "write")
-            assert (await bus.get("read_errors"), await bus.get("write_errors")) == (reads, writes)
-            if kind == "address":
-                assert (bus.memory.reads, bus.memory.writes) == accesses, "a misaligned run made an access"
-            bus.memory.broken = set()
-            assert await bus.get("ctrl") == 1 << IDLE
-            await whole_run(bus, random.choice(VECTORS))
-            assert await bus.get("error") == 0
 
 
 @cocotb.test()
@@ -169,14 +216,14 @@ async def registers(dut):
     await bus.set("ier", 1)
     await bus.set("gie", 1)
     run = await begin(bus, VECTORS[0])
-    begun = bus.cycle
+    begun = cycle_now()
     while dut.interrupt.value != 1:
         await FallingEdge(bus.clock)
-        assert bus.cycle - begun < WATCHDOG
+        assert cycle_now() - begun < WATCHDOG
     check(bus, run)  # not before the last write response
     assert await bus.get("isr") == 1, "ready is not enabled"
     cycles = await bus.get("cycles")
-    assert LATENCY < cycles <= bus.cycle - begun + 40 and await bus.get("cycles_high") == 0
+    assert LATENCY < cycles <= cycle_now() - begun + 40 and await bus.get("cycles_high") == 0
     word = await bus.get("ctrl")
     assert word == 1 << DONE | 1 << IDLE | 1 << READY, hex(word)
     assert await bus.get("ctrl") == 1 << IDLE, "done and ready clear on reads"
@@ -209,17 +256,3 @@ async def valid_does_not_wait_for_ready(dut):
         held.pause = False
         await bus.wait(DONE, 1, WATCHDOG)
         check(bus, run)
-
-
-@cocotb.test()
-async def resets_anywhere(dut):
-    """A reset in mid burst, mid run or mid access; what follows it is right."""
-    bus = await started(dut, 0.1)
-    for _ in range(max(6, TRANSACTIONS // 6)):
-        await begin(bus, random.choice(VECTORS))
-        await ClockCycles(bus.clock, random.randint(1, 2 * INTERVAL + LATENCY))
-        await bus.reset(random.randint(1, 3))
-        bus.memory.allowed = []
-        assert await bus.get("ctrl") == 1 << IDLE
-        assert [await bus.get(name) for name in ("runs", "error", "cycles")] == [0, 0, 0]
-        await whole_run(bus, random.choice(VECTORS))

@@ -1,10 +1,13 @@
 """A design with streams: values, order and rate under stalls, packets that are dropped, and resets anywhere.
 
-A watchdog ends every wait. TRANSACTIONS is how many random ones there are.
+A watchdog ends every wait. TRANSACTIONS is how many random ones there are, those that a reset ends not counted;
+transactions.json tells what happened in them.
 """
 
+import json
 import os
 import random
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,16 +18,22 @@ from stream_interface import PERIOD_NS, Streams
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = load_json(HERE / "rtl" / "design.json")
-VECTORS = load_json(HERE / "vectors" / "top.json")
 TRANSACTIONS = int(os.environ.get("TRANSACTIONS", "60"))
 INPUTS, OUTPUTS = ([tensor["name"] for tensor in MANIFEST[side]] for side in ("inputs", "outputs"))
+BEATS = {tensor["name"]: tensor["stream"]["beats"] for tensor in [*MANIFEST["inputs"], *MANIFEST["outputs"]]}
 LATENCY, INTERVAL = MANIFEST["latency_cycles"], MANIFEST["interval_cycles"]
 WATCHDOG = 60 * INTERVAL + 4 * LATENCY + 2000
 
 
-def words(vector, side):
-    """The bit patterns of a vector's inputs or outputs by name."""
-    return {name: [int(word, 16) for word in found] for name, found in vector[side].items()}
+def numbers(vector):
+    """A vector with the bit patterns of its inputs and outputs as integers."""
+    return {
+        side: {name: [int(word, 16) for word in words] for name, words in vector[side].items()}
+        for side in ("inputs", "outputs")
+    }
+
+
+VECTORS = [numbers(vector) for vector in load_json(HERE / "vectors" / "top.json")]
 
 
 async def started(dut, share=0.0):
@@ -37,38 +46,87 @@ async def started(dut, share=0.0):
 
 async def check(streams, vector, within=WATCHDOG):
     """Receives all outputs of a run and compares them, NaNs canonical."""
-    for name, expected in words(vector, "outputs").items():
+    for name, expected in vector["outputs"].items():
         found = await streams.receive(name, within)
+        if found == expected:
+            continue
         dtype = streams.tensors[name]["dtype"]
         pairs = zip(found, expected, strict=True)
         wrong = [(k, a, b) for k, (a, b) in enumerate(pairs) if canonical(a, dtype) != canonical(b, dtype)]
         assert not wrong, f"{name}, element {wrong[0][0]}: {wrong[0][1]:#x}, expected {wrong[0][2]:#x}"
 
 
-async def feed(streams, vectors):
-    """Offers packets as they are wanted, so that no source has more than a few waiting."""
+def wrong_length(beats):
+    """Beats of a packet that is too short or too long; never none."""
+    found = random.choice([1, beats - 1, beats + 1, beats + random.randint(2, 9), random.randint(1, beats)])
+    return found if found not in (0, beats) else beats + 1
+
+
+async def feed(streams, vectors, wrong_share=0.0, counts=None):
+    """Sends packets as they are taken, wrong ones between them, which are counted in `counts`."""
     for vector in vectors:
-        streams.offer_all(words(vector, "inputs"))
-        while INPUTS and max(source.count() for source in streams.sources.values()) > 2:
-            await RisingEdge(streams.clock)
+        for name, words in vector["inputs"].items():
+            while random.random() < wrong_share:
+                await streams.send(name, words, wrong_length(BEATS[name]))
+                counts[name] += 1
+            await streams.send(name, words)
+
+
+async def group(streams, size, counts):
+    """Some transactions, from idle to idle."""
+    streams.stall(random.choice([0.0, 0.2, 0.6, 0.9]))
+    vectors = random.choices(VECTORS, k=size)
+    feeding = cocotb.start_soon(feed(streams, vectors, random.choice([0.0, 0.0, 0.1, 0.4]), counts))
+    for vector in vectors:
+        await check(streams, vector)
+    await with_timeout(feeding, WATCHDOG * PERIOD_NS, "ns")
+    for name, source in streams.sources.items():
+        await with_timeout(source.wait(), WATCHDOG * PERIOD_NS, "ns")
+        await ClockCycles(streams.clock, 2)
+        assert streams.dropped(name) == counts[name], f"{name}: {streams.dropped(name)} packets dropped"
+
+
+async def reset_midway(streams):
+    """Packets, and a reset in the middle of one that is sent, of a run, or of one that comes; its middle's name."""
+    streams.stall(random.choice([0.0, 0.1, 0.5]))
+    where = random.choice(["input", "run", "output"] if INPUTS else ["run", "output"])
+    if where == "input":
+        name = random.choice(INPUTS)
+        beats = BEATS[name] + random.choice([0, random.randint(1, 9)])
+        await streams.send(name, random.choice(VECTORS)["inputs"][name], beats)
+        await ClockCycles(streams.clock, random.choice([beats, random.randint(1, beats + 1)]))
+    else:
+        feeding = cocotb.start_soon(feed(streams, random.choices(VECTORS, k=3)))
+        if where == "output":
+            name = random.choice(OUTPUTS)
+            await with_timeout(RisingEdge(streams.sinks[name].bus.tvalid), WATCHDOG * PERIOD_NS, "ns")
+        most = BEATS[name] + 1 if where == "output" else 3 * INTERVAL + LATENCY
+        await ClockCycles(streams.clock, random.randint(1, most))
+        feeding.cancel()
+    await streams.reset(random.randint(1, 3))
+    assert not any(streams.dropped(name) for name in INPUTS)
+    return where
 
 
 @cocotb.test()
 async def random_transactions(dut):
-    """Random stalls on every stream; with few stalls and with many: bit-exact, in order, none lost or doubled."""
+    """Random stalls on every stream, wrong packets, resets anywhere: bit-exact, in order, none lost or doubled."""
     streams = await started(dut)
-    vectors = random.choices(VECTORS, k=TRANSACTIONS)
-    feeding = cocotb.start_soon(feed(streams, vectors))
-    for number, vector in enumerate(vectors):
-        if number % 7 == 0:
-            streams.stall(random.choice([0.0, 0.2, 0.6, 0.9]))
-        await check(streams, vector)
+    done, happened, counts = 0, Counter(), Counter()
+    while done < TRANSACTIONS:
+        if random.random() < 0.5:
+            happened[f"resets_in_{await reset_midway(streams)}"] += 1
+            happened["dropped"] += counts.total()
+            counts.clear()
+        size = min(random.randint(1, 8), TRANSACTIONS - done)
+        await group(streams, size, counts)
+        done += size
+    streams.stall(0.0)
     if INPUTS:
-        await feeding
-        streams.stall(0.0)
         await ClockCycles(streams.clock, min(WATCHDOG, 2 * LATENCY + INTERVAL + 100))
         assert all(sink.empty() for sink in streams.sinks.values()), "there are more results than inputs"
-        assert not any(streams.dropped(name) for name in INPUTS)
+    happened["dropped"] += counts.total()
+    Path("transactions.json").write_text(json.dumps({"transactions": done, **happened}))
 
 
 @cocotb.test()
@@ -101,39 +159,3 @@ async def valid_does_not_wait_for_ready(dut):
         await ClockCycles(streams.clock, random.randrange(2 * INTERVAL))
     for vector in vectors:
         await check(streams, vector)
-
-
-@cocotb.test(skip=not INPUTS)
-async def wrong_packets(dut):
-    """Packets with too few or too many beats are dropped whole and counted; those around them are not."""
-    streams = await started(dut, 0.2)
-    counts = dict.fromkeys(INPUTS, 0)
-    for _ in range(max(4, TRANSACTIONS // 10)):
-        vector = random.choice(VECTORS)
-        for name, given in words(vector, "inputs").items():
-            beats = streams.tensors[name]["stream"]["beats"]
-            for _ in range(random.randrange(3)):
-                wrong = random.choice([1, beats - 1, beats + 1, beats + random.randint(2, 9), random.randint(1, beats)])
-                if wrong not in (0, beats):
-                    streams.offer(name, given, wrong)
-                    counts[name] += 1
-            streams.offer(name, given)
-        await check(streams, vector)
-        assert {name: streams.dropped(name) for name in INPUTS} == counts
-
-
-@cocotb.test()
-async def resets_anywhere(dut):
-    """A reset in mid packet, mid run or mid result; what follows it is right."""
-    streams = await started(dut, 0.1)
-    for _ in range(max(6, TRANSACTIONS // 6)):
-        first = cocotb.start_soon(feed(streams, random.choices(VECTORS, k=3)))
-        await ClockCycles(streams.clock, random.randint(1, 3 * INTERVAL + LATENCY))
-        first.cancel()
-        await streams.reset(random.randint(1, 3))
-        assert not any(streams.dropped(name) for name in INPUTS)
-        vectors = random.choices(VECTORS, k=2)
-        second = cocotb.start_soon(feed(streams, vectors))
-        for vector in vectors:
-            await check(streams, vector)
-        await with_timeout(second, WATCHDOG * PERIOD_NS, "ns")

@@ -1,10 +1,11 @@
 """The host's side of a design with streams (`--interface axis`), for cocotb: cocotbext-axi's sources and sinks by the
-manifest, bytes of tensors, and a monitor of what the design promises in every cycle.
+manifest, bytes of tensors, and a monitor of what the design promises in every cycle. In Verilator the assertions of
+rtl/protocol_checks.sv are that monitor, because Python takes far longer for a cycle than the simulator.
 
     streams = Streams(cocotb.top, json.loads(Path("rtl/design.json").read_text()))
     await streams.start()
-    await streams.send({"x": words})                    # bit patterns, row-major
-    words = await streams.receive("y")
+    await streams.send("x", words)                      # bit patterns, row-major
+    words = await streams.receive("y", within_cycles=1000)
 """
 
 import math
@@ -12,7 +13,8 @@ import random
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
+from cocotb.triggers import FallingEdge, RisingEdge, Timer, with_timeout
+from cocotb.utils import get_sim_steps, get_sim_time
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 PERIOD_NS = 10
@@ -40,10 +42,28 @@ def words_of_bytes(data, tensor, element_bits):
     return words
 
 
-def pauses(share, longest=8):
-    """True in about `share` of the cycles, in stretches."""
+async def stalls(sides, share, longest=6):
+    """Sources and sinks pause in about `share` of the cycles, in stretches, independently of each other."""
     while True:
-        yield from [random.random() < share] * random.randint(1, longest)
+        for side in sides:
+            if random.random() < 0.5:
+                side.pause = random.random() < share
+        await Timer(random.randint(1, longest) * PERIOD_NS, "ns")
+
+
+def start_clock(clock):
+    """The simulator's own clock: no Python runs at its edges. The first rising one is after what is set now."""
+    Clock(clock, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)
+
+
+def cycle_now():
+    """Cycles since time 0."""
+    return int(get_sim_time("ns")) // PERIOD_NS
+
+
+def assertions_are_bound():
+    """Whether the simulator checks rtl/protocol_checks.sv: Icarus does not know `bind`."""
+    return cocotb.SIM_NAME.lower().startswith("verilator")
 
 
 def elements(tensor):
@@ -51,7 +71,7 @@ def elements(tensor):
     return math.prod(tensor["shape"])
 
 
-async def watch(host, name, valid, ready, signals, taken=lambda: None):
+async def watch(host, name, valid, ready, signals):
     """In every cycle of `host`: what a channel offers stays until it is taken, and nothing is offered after a reset."""
     offered, in_reset = None, False
     while True:
@@ -65,23 +85,14 @@ async def watch(host, name, valid, ready, signals, taken=lambda: None):
             beat = [str(signal.value) for signal in signals]
             assert offered in (None, beat), f"{name}: the beat changed before ready"
             offered = None if ready.value == 1 else beat
-            if offered is None:
-                taken()
         else:
             offered = None
         in_reset = now
 
 
-async def count_cycles(host):
-    """`host.cycle` counts from now on."""
-    while True:
-        await FallingEdge(host.clock)
-        host.cycle += 1
-
-
 class Streams:
-    """Sources, sinks and monitors of all streams of `dut`. `last_beats[NAME]` has the cycles of the beats with tlast;
-    `cycle` counts from the first reset."""
+    """Sources, sinks and monitors of all streams of `dut`. `last_beats[NAME]` has the cycles of the beats with tlast of
+    the packets that were received."""
 
     def __init__(self, dut, manifest):
         self.dut, self.manifest = dut, manifest
@@ -89,7 +100,7 @@ class Streams:
         self.bytes_per_beat = manifest["data_bits"] // 8
         self.tensors = {tensor["name"]: tensor for tensor in [*manifest["inputs"], *manifest["outputs"]]}
         self.sources, self.sinks = {}, {}
-        self.cycle, self.last_beats = 0, {}
+        self.last_beats, self.stalling = {}, None
 
     async def start(self):
         """Reset before the clock starts, sources and sinks, and a monitor for each output."""
@@ -103,10 +114,13 @@ class Streams:
                 made[tensor["name"]] = kind(bus, self.clock, self.reset_port, reset_active_level=False)
         for side in [*self.sources.values(), *self.sinks.values()]:
             side.log.setLevel("ERROR")
-        cocotb.start_soon(Clock(self.clock, PERIOD_NS, unit="ns").start())
-        cocotb.start_soon(count_cycles(self))
-        for name in self.sinks:
-            self._watch(name)
+        for source in self.sources.values():
+            source.queue_occupancy_limit_frames = 2  # of `send`; `offer` queues any number
+        start_clock(self.clock)
+        if not assertions_are_bound():
+            for name, sink in self.sinks.items():
+                bus = sink.bus
+                cocotb.start_soon(watch(self, name, bus.tvalid, bus.tready, (bus.tdata, bus.tkeep, bus.tlast)))
         await self.reset(3)
 
     async def reset(self, cycles=2):
@@ -124,22 +138,28 @@ class Streams:
 
     def stall(self, share):
         """Every source and sink pauses in that share of the cycles."""
-        for side in [*self.sources.values(), *self.sinks.values()]:
-            side.set_pause_generator(pauses(share) if share else None)
+        sides = [*self.sources.values(), *self.sinks.values()]
+        if self.stalling is not None:
+            self.stalling.cancel()
+        for side in sides:
             side.pause = False
+        self.stalling = cocotb.start_soon(stalls(sides, share)) if share else None
 
-    def offer(self, name, words, beats=None):
-        """Queues a packet of an input; `beats` makes it too short or too long. The padding is random."""
+    def packet(self, name, words, beats=None):
+        """A packet of an input; `beats` makes it too short or too long. The padding is random."""
         tensor = self.tensors[name]
         data = tensor_bytes(words, tensor, tensor["stream"]["element_bits"], noise=True)
         length = (tensor["stream"]["beats"] if beats is None else beats) * self.bytes_per_beat
         data = (data + random.randbytes(max(0, length - len(data))))[:length]
-        self.sources[name].send_nowait(AxiStreamFrame(data))
+        return AxiStreamFrame(data)
 
-    def offer_all(self, words_of):
-        """Queues a packet of every input."""
-        for name, words in words_of.items():
-            self.offer(name, words)
+    def offer(self, name, words):
+        """Queues a packet of an input."""
+        self.sources[name].send_nowait(self.packet(name, words))
+
+    async def send(self, name, words, beats=None):
+        """Queues a packet when few are waiting."""
+        await self.sources[name].send(self.packet(name, words, beats))
 
     def dropped(self, name):
         """The count of an input's dropped packets."""
@@ -149,18 +169,10 @@ class Streams:
         """The words of an output's next packet. The watchdog fails the test after so many cycles."""
         tensor = self.tensors[name]
         frame = await with_timeout(self.sinks[name].recv(compact=False), within_cycles * PERIOD_NS, "ns")
+        self.last_beats[name].append(frame.sim_time_end // get_sim_steps(PERIOD_NS, "ns"))
         size = elements(tensor) * tensor["stream"]["element_bits"] // 8
         assert len(frame.tdata) == tensor["stream"]["beats"] * self.bytes_per_beat, f"{name}: {len(frame.tdata)} bytes"
         keep = frame.tkeep or [1] * len(frame.tdata)
         assert keep == [1] * size + [0] * (len(frame.tdata) - size), f"{name}: tkeep {keep}"
         assert not any(frame.tdata[size:]), f"{name}: the padding is not zero"
         return words_of_bytes(frame.tdata[:size], tensor, tensor["stream"]["element_bits"])
-
-    def _watch(self, name):
-        bus = self.sinks[name].bus
-
-        def taken():
-            if bus.tlast.value == 1:
-                self.last_beats[name].append(self.cycle)
-
-        cocotb.start_soon(watch(self, name, bus.tvalid, bus.tready, (bus.tdata, bus.tkeep, bus.tlast), taken))

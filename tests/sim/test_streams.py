@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -111,6 +112,15 @@ class Layers(torch.nn.Module):
         return torch.relu(self.linear(x)), ~b, i + 1
 
 
+def run_bench(bench: Path, transactions: int) -> subprocess.CompletedProcess[str]:
+    """The bench of the top, under Verilator."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
+    environment |= {"TRANSACTIONS": str(transactions), "COCOTB_RANDOM_SEED": "1"}
+    environment["MAKEFLAGS"] = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "top and verilator"]
+    return subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize(("interface", "data_bits"), [("axis", 32), ("axi", 64)])  # 32: half an i64
 def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_path: Path) -> None:
@@ -120,17 +130,21 @@ def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_pat
     design.write(tmp_path / "layers.sv")
     assert not lint([tmp_path / "layers.sv"], design.manifest["top"])
     write_testbench(design.compiled, inputs, tmp_path / "bench")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
-    environment |= {
-        "TRANSACTIONS": "100" if interface == "axis" else "20",
-        "MAKEFLAGS": "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0",
-    }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "top and verilator"]
-    ran = subprocess.run(
-        command, cwd=tmp_path / "bench", env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
+    ran = run_bench(tmp_path / "bench", 60)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
+    happened = json.loads((tmp_path / "bench" / "build" / "verilator" / "top" / "transactions.json").read_text())
+    assert happened["transactions"] == 60
+    assert any(found > 0 for kind, found in happened.items() if kind.startswith("resets"))
+    wrong = {"axis": ("dropped",), "axi": ("errors_of_reads", "errors_of_writes", "misaligned")}[interface]
+    assert all(happened[kind] > 0 for kind in wrong)
+    if interface == "axi":  # DECERR is not seen
+        file = tmp_path / "bench" / "rtl" / f"{design.manifest['top']}.sv"
+        text = file.read_text()
+        assert text.count("& rresp[1]") == 1
+        file.write_text(text.replace("& rresp[1]", "& rresp == 2'h2"))
+        ran = run_bench(tmp_path / "bench", 60)
+        assert ran.returncode != 0 and "are told" in ran.stdout
 
 
 @pytest.mark.simulation
