@@ -113,11 +113,10 @@ def interleave(kernel: Kernel, latency: int) -> Kernel:
                     best = _better(best, (cost(filled * factor, padded), whole, loop, factor))
     assert best is not None
     _, whole, split, factor = best
-    inner = tuple(item.variable for item in whole)
     if split is None or factor == split.extent:
-        return order_loops(kernel, inner + ((split.variable,) if split is not None else ()))
+        return order_loops(kernel, tuple(loop.variable for loop in loops if loop in whole or loop == split))
     kernel, _, within = strip_mine(kernel, split.variable, factor)
-    return order_loops(kernel, (*inner, within))
+    return order_loops(kernel, (*(loop.variable for loop in whole), within))
 
 
 def padded_outputs(kernel: Kernel, latency: int) -> tuple[Variable, int] | None:
