@@ -3,7 +3,7 @@ out, once that is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -14,7 +14,7 @@ from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.analysis.unit_binding import luts_of
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.operations import operation_kind
-from torch2hw.dialects.quasi_affine import Variable
+from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.hwlib import Library
 from torch2hw.passes.block_sums import blocked
 from torch2hw.passes.unroll_lanes import reducible, unroll
@@ -85,9 +85,10 @@ def _is_half_of_a_mac(operation: Operation) -> bool:
     return kind.accumulates or kind.multiplies
 
 
-def candidates(kernel: Kernel, lanes: int, priced: int) -> list[dict[Variable, int]]:
+def candidates(kernel: Kernel, lanes: int, priced: int, by_accesses: int = 0) -> list[dict[Variable, int]]:
     """At most `priced` choices. Of each number of lanes, those with the fewest iterations, and most of them for the
-    largest number. If very many are equal, some that are evenly spread over them."""
+    largest number. If very many are equal, some that are evenly spread over them, and the `by_accesses` that access the
+    fewest elements in an iteration."""
     ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
     for number, choice in enumerate(all_choices(kernel, lanes)):
         iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in kernel.loops)
@@ -98,8 +99,32 @@ def candidates(kernel: Kernel, lanes: int, priced: int) -> list[dict[Variable, i
         most = priced if 2 * count >= lanes else max(1, priced // 4)
         fewest = [entry for entry in group if entry[0] <= group[0][0] * 1.1]
         best = fewest if len(fewest) > most else group[:most]
-        chosen += [best[k * len(best) // min(most, len(best))][2] for k in range(min(most, len(best)))]
+        spread = [best[k * len(best) // min(most, len(best))][1:] for k in range(min(most, len(best)))]
+        if by_accesses and len(fewest) > most:
+            several = by_accesses if 2 * count >= lanes else max(1, by_accesses // 4)
+            fewest.sort(key=lambda entry: (elements(kernel, entry[2]), entry[0], entry[1]))
+            found = dict([*spread, *(entry[1:] for entry in fewest[:several])])
+            spread = sorted(found.items())
+        chosen += [choice for _, choice in spread]
     return chosen
+
+
+def elements(kernel: Kernel, lanes: Mapping[Variable, int]) -> int:
+    """About how many elements of buffers outside the kernel are accessed in an iteration."""
+    places = {load.indices for load in kernel.loads() if not load.buffer.storage.in_kernel}
+    return sum(
+        prod(_distinct(index, lanes) for index in indices)
+        for indices in (*places, *(store.indices for store in kernel.stores()))
+    )
+
+
+def _distinct(index: Index, lanes: Mapping[Variable, int]) -> int:
+    """The number of values of an index in all lanes: no more than combinations of them, and, without divisions, than
+    there are from the least to the greatest."""
+    ways = prod(lanes.get(v, 1) for v in index.variables())
+    if not index.is_affine:
+        return ways
+    return min(ways, 1 + sum(abs(c) * (lanes.get(v, 1) - 1) for v, c in index.terms if isinstance(v, Variable)))
 
 
 def all_choices(kernel: Kernel, lanes: int) -> Iterator[dict[Variable, int]]:

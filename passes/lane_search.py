@@ -27,13 +27,15 @@ Partition = dict[Buffer, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Effort:
-    """For each number of lanes, `priced_choices` may be priced, but no more than `priced_arms` arms in all (pricing
-    writes the arms out) and no fewer than `min_choices`. In pairs, the `paired_choices` cheapest of one kernel are
-    combined with the best of all of the other. `max_rounds`: over all kernels."""
+    """For each number of lanes, `priced_choices` may be priced, but no more than `priced_arms` arms in all and no fewer
+    than `min_choices`; where they are fewer, besides them the `by_accesses` that access the fewest elements. In pairs,
+    the `paired_choices` cheapest of one kernel are combined with the best of all of the other. `max_rounds`: over all
+    kernels."""
 
     priced_choices: int = 24
     min_choices: int = 4
     priced_arms: int = 3072
+    by_accesses: int = 8
     paired_choices: int = 6
     max_rounds: int = 8
 
@@ -82,7 +84,9 @@ class LaneSearch:
         adders = self.limit if self.widest is not None and not kernel.macs else 0
         like = self.alike.setdefault(likeness(kernel), (kernel, []))
         if not like[1]:
-            found = candidates(kernel, self.limit, self.effort.priced(self.limit))
+            priced = self.effort.priced(self.limit)
+            several = self.effort.by_accesses if priced < self.effort.priced_choices else 0
+            found = candidates(kernel, self.limit, priced, several)
             like[1].extend(Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found))
             return like[1]
         return [each.of(kernel) for each in like[1]]

@@ -16,6 +16,7 @@ from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.choose_lanes import ChooseLanes
+from torch2hw.passes.lane_choices import candidates, elements
 from torch2hw.passes.lane_search import Effort, LaneSearch
 from torch2hw.passes.unroll_lanes import unroll
 
@@ -146,3 +147,14 @@ def test_kernels_that_are_alike_share_their_prices() -> None:
         assert other.priced.cost(factors) == apart.cost(factors)
         assert other.priced.needs(16) == apart.needs(16)
         assert mine.priced.buffers != other.priced.buffers == apart.buffers
+
+
+def test_of_very_many_choices_those_with_the_fewest_accesses_are_among_them() -> None:
+    """256 lanes of a product: 8 in each of two dimensions and 4 in the other access 128 elements."""
+    kernel = two_products(64, 64, 64, 4).kernels[0]
+    row, column, term = (loop.variable for loop in kernel.loops)
+    wanted = {row: 8, column: 8, term: 4}
+    assert elements(kernel, wanted) == 8 * 4 + 4 * 8 + 8 * 8
+    assert elements(kernel, {row: 64, column: 4}) > elements(kernel, wanted)
+    assert wanted not in candidates(kernel, 256, 1)
+    assert wanted in candidates(kernel, 256, 1, 3)
