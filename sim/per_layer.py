@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from torch2hw.analysis.stored_arrays import from_torch, to_float64
 from torch2hw.compiler.compiled import Compiled, compile_model
@@ -52,6 +52,54 @@ class WithLayers(nn.Module):
         return found
 
 
+class WithGraphLayers(nn.Module):
+    """The same of a graph that was read from a file. What a layer gives is the last tensor that was computed in it; of
+    an ONNX file, each node is a layer."""
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph = graph
+        self.names: list[str] = []
+
+    def forward(self, *args: Any) -> list[torch.Tensor]:
+        """The layers' results."""
+        run = _Watched(self.graph)
+        run.run(*args)
+        self.names = []
+        for path in (each.rpartition("@")[0] or each for each in run.found):
+            calls = sum(each == path or each.startswith(f"{path} (") for each in self.names)
+            self.names.append(f"{path} ({calls + 1})" if calls else path)
+        return list(run.found.values())
+
+
+class _Watched(fx.Interpreter):
+    """Runs a graph; `found` has the last tensor of each call of a layer, by its path, and `@1` at its second call."""
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__(graph)
+        self.found: dict[str, torch.Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """The node's result."""
+        result = super().run_node(n)
+        if n.op == "call_function" and isinstance(result, torch.Tensor):
+            for path in _calls(n):
+                self.found.pop(path, None)  # in the order in which layers end
+                self.found[path] = result
+        return result
+
+
+def _calls(node: fx.Node) -> list[str]:
+    """The layers that a node is in, from the inside."""
+    stack = (node.meta.get("nn_module_stack") or {}).items()
+    found = []
+    for key, (path, _) in reversed(stack):
+        call = key.rpartition("@")[2] if "@" in key else ""
+        name = path.removeprefix("model").removeprefix(".") if path.startswith("model.") else path
+        found += [f"{name}@{call}"] if name else []
+    return found
+
+
 @dataclass(frozen=True)
 class LayerDistance:
     """How far a layer's results are from PyTorch's; `relative` is the largest distance over the largest value."""
@@ -79,7 +127,10 @@ class LayerDistance:
 def per_layer(compiled: Compiled, arguments: Sequence[Any]) -> list[LayerDistance]:
     """Each layer's distance on these arguments, the worst first. UsageError where the model has no layers."""
     loaded, options = compiled.loaded, compiled.options
-    layers = list(loaded.model.named_modules())[1:]
+    graph = loaded.model if isinstance(loaded.model, fx.GraphModule) else None
+    layers = [path for path, _ in loaded.model.named_modules()][1:]
+    if graph is not None:
+        layers = [path for node in graph.graph.nodes for path in _calls(node)]
     if options.quantize:
         raise UsageError(
             "--per-layer with --quantize", why="codes are compared as codes", fix="leave one of the two out"
@@ -90,7 +141,7 @@ def per_layer(compiled: Compiled, arguments: Sequence[Any]) -> list[LayerDistanc
             why="they are the modules in a model",
             fix="leave it out",
         )
-    model = WithLayers(loaded.model)
+    model = WithLayers(loaded.model) if graph is None else WithGraphLayers(graph)
     level = "scheduled" if options.schedule == "static" else "affine"
     watched = replace(loaded, model=model, example_inputs=tuple(arguments), oracle=None)
     other = compile_model(watched, replace(options, interface="mem", data_bits=None), stop_at=level)

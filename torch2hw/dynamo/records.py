@@ -21,7 +21,8 @@ class PartReport:
     def __str__(self) -> str:
         cycles = "" if self.cycles is None else f", {self.cycles:,} cycles a run"
         why = f" ({self.why})" if self.why else ""
-        return f"{self.where}: {', '.join(self.operations)}: {self.runs} runs{cycles}{why}"
+        runs = f"{self.runs} run{'' if self.runs == 1 else 's'}"
+        return f"{self.where}: {', '.join(self.operations)}: {runs}{cycles}{why}"
 
 
 @dataclass
