@@ -1,11 +1,12 @@
-// The test bench of a design with streams: sends packets as fast as they are taken, and writes down what came back.
+// The test bench of a design with streams: sends packets, the first ones as fast as they are taken and the others under
+// random stalls on every stream, and writes down what came back.
 //
 //   stream_bench SCRIPT RESULTS RESET_MODE SEED [TRACE]
 //
 // SCRIPT and RESULTS are streams of little-endian 64-bit words; RESET_MODE is Verilator's state before the first reset:
 // 0 zeros, 1 ones, 2 random from SEED. A beat is BEAT_WORDS words, its first byte in the lowest bits of the first one.
 //
-//   SCRIPT   packets, budget; for each input all beats of all its packets
+//   SCRIPT   packets, how many of them are not stalled, budget; for each input all beats of all its packets
 //   RESULTS  for each output, for each beat of its packets: the beat, tkeep, tlast; then for each output the cycle of
 //            its first beat that was offered, and those of its beats with tlast; then the cycle of the last beat of the
 //            first packets of the inputs (of no inputs: the cycle before the first one without reset)
@@ -22,17 +23,19 @@
 struct Source {
     const uint64_t* beats;
     uint64_t per_packet, count, sent;
+    bool valid;  // a beat is offered, until it is taken
 };
 
 struct Sink {
     uint64_t first_offered;
+    bool ready;
     std::vector<uint64_t> words, ends;
 };
 
 int main(int argc, char** argv) {
     if (argc < 5) return 2;
     const std::vector<uint64_t> script = words_of(argv[1]);
-    const uint64_t packets = script.at(0), budget = script.at(1);
+    const uint64_t packets = script.at(0), at_full_speed = script.at(1), budget = script.at(2);
     VerilatedContext context;
     context.randReset(std::atoi(argv[3]));
     context.randSeed(std::atoi(argv[4]));
@@ -40,16 +43,17 @@ int main(int argc, char** argv) {
     std::mt19937_64 random(static_cast<uint64_t>(std::atoi(argv[4])));
     std::vector<Source> sources;
     std::vector<Sink> sinks;
-    const uint64_t* at = script.data() + 2;
+    const uint64_t* at = script.data() + 3;
     for (unsigned k = 0; k < INPUT_COUNT; ++k) {
-        sources.push_back({at, INPUT_BEATS[k], packets * INPUT_BEATS[k], 0});
+        sources.push_back({at, INPUT_BEATS[k], packets * INPUT_BEATS[k], 0, false});
         at += packets * INPUT_BEATS[k] * BEAT_WORDS;
     }
     if (at != script.data() + script.size()) return 2;
-    for (unsigned k = 0; k < OUTPUT_COUNT; ++k) sinks.push_back({0, {}, {}});
+    for (unsigned k = 0; k < OUTPUT_COUNT; ++k) sinks.push_back({0, false, {}, {}});
 
     uint64_t cycle = 0, moved = 0, accepted = 0;
     int violations = 0;
+    auto paused = [&] { return random() % 4 == 0; };
     auto violation = [&](unsigned output, const char* what) {
         if (++violations <= 10) std::printf("violation: output %u %s, cycle %" PRIu64 "\n", output, what, cycle);
     };
@@ -78,17 +82,23 @@ int main(int argc, char** argv) {
         set_reset(dut, !in_reset);
         for (unsigned k = 0; k < INPUT_COUNT; ++k) {
             Source& source = sources[k];
-            const bool valid = !in_reset && source.sent < source.count;
+            const bool stalls = source.sent >= at_full_speed * source.per_packet;
+            source.valid = !in_reset && source.sent < source.count && (source.valid || !stalls || !paused());
             const uint64_t none[BEAT_WORDS] = {};
-            drive(dut, k, valid, (source.sent + 1) % source.per_packet == 0, valid ? source.beats + source.sent * BEAT_WORDS : none, random());
+            const uint64_t* beat = source.valid ? source.beats + source.sent * BEAT_WORDS : none;
+            drive(dut, k, source.valid, (source.sent + 1) % source.per_packet == 0, beat, random());
         }
-        for (unsigned k = 0; k < OUTPUT_COUNT; ++k) accept(dut, k, !in_reset);
+        for (unsigned k = 0; k < OUTPUT_COUNT; ++k) {
+            sinks[k].ready = !in_reset && (sinks[k].ends.size() < at_full_speed || !paused());
+            accept(dut, k, sinks[k].ready);
+        }
         evaluate();
         complete = true;
         for (unsigned k = 0; k < INPUT_COUNT; ++k) {
             Source& source = sources[k];
-            if (in_reset || source.sent >= source.count || !taken(dut, k)) continue;
+            if (!source.valid || !taken(dut, k)) continue;
             moved = cycle;
+            source.valid = false;
             if (++source.sent == source.per_packet) accepted = cycle;
         }
         for (unsigned k = 0; k < OUTPUT_COUNT; ++k) {
@@ -96,16 +106,18 @@ int main(int argc, char** argv) {
             const bool valid = offered(dut, k);
             if (cycle > 0 && cycle <= RESET_CYCLES && valid) violation(k, "offers a beat in reset");
             if (!in_reset && valid && cycle > RESET_CYCLES) {
-                if (sink.ends.size() >= packets) { 
+                if (sink.ends.size() >= packets) {
                     if (INPUT_COUNT) violation(k, "has more packets than the inputs");
                     continue;
                 }
                 if (sink.words.empty()) sink.first_offered = cycle;
-                const std::size_t size = sink.words.size();
-                sink.words.resize(size + BEAT_WORDS + 2);
-                observe(dut, k, &sink.words[size]);
-                if (sink.words.back()) sink.ends.push_back(cycle);
-                moved = cycle;
+                if (sink.ready) {
+                    const std::size_t size = sink.words.size();
+                    sink.words.resize(size + BEAT_WORDS + 2);
+                    observe(dut, k, &sink.words[size]);
+                    if (sink.words.back()) sink.ends.push_back(cycle);
+                    moved = cycle;
+                }
             }
             complete = complete && sink.ends.size() >= packets;
         }

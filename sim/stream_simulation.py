@@ -1,6 +1,6 @@
-"""Runs a design with streams: packets as fast as they are taken, and results as fast as they come.
+"""Runs a design with streams: packets as fast as they are taken, and then packets under random stalls on every stream.
 
-Measured are the cycles of a run, and those from one result to the next in the steady state. The bench
+Of the first ones are the cycles of a run, and those from one result to the next in the steady state. The bench
 (stream_bench.cpp) sees ports only. A run begins in the cycle after the last beat of its inputs; its latency_cycles
 later is `done`; two cycles after that the first group of an output is at the memories, and a beat of several groups is
 whole as many cycles later as it has groups before its last one.
@@ -21,7 +21,7 @@ from torch2hw.sim.streams import StreamManifest, StreamPort, beat_words, tensor_
 from torch2hw.sim.verilator import HERE, BenchKind
 
 BENCH = BenchKind(HERE / "stream_bench.cpp", stream_header, (HERE / "stream_bench_header.py",))
-MIN_PACKETS = 5  # for a steady state
+AT_FULL_SPEED = 5  # packets that are not stalled, for a steady state
 FROM_LAST_BEAT = 3  # cycles from the last beat of the inputs to the first group of an output, without the run's own
 
 
@@ -33,27 +33,32 @@ def simulate_streams(
     conditions: Conditions | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Simulation:
-    """Build the design in `directory`, and run it once for each set of inputs, or a few times more. The cycles are
-    those of the first run.
+    """Build the design in `directory`, and run it at full speed, and then under stalls once for each set of inputs. The
+    cycles are those of the first run.
 
     `first_groups`: the groups in the first beat of the first output. Raises CheckError where the design breaks the
-    rules of a stream, or stops.
+    rules of a stream, stops, or has other results under stalls.
     """
     conditions = conditions or Conditions()
-    packets = max(MIN_PACKETS, len(input_sets))
-    script = [np.array([packets, _budget(manifest)], np.uint64)]
+    sets = [k % len(input_sets) for k in range(AT_FULL_SPEED)] + list(range(len(input_sets)))
+    packets = len(sets)
+    script = [np.array([packets, AT_FULL_SPEED, _budget(manifest)], np.uint64)]
     for number, port in enumerate(manifest.inputs):
-        script += [beat_words(port.to_beats(input_sets[k % len(input_sets)][number])) for k in range(packets)]
+        script += [beat_words(port.to_beats(input_sets[k][number])) for k in sets]
     played = play_script(BENCH, directory, manifest, script, packets, conditions, progress)
     answers = played.answers
     outputs, at = [], 0
     for port in manifest.outputs:
         size = port.beats * (-(-port.data_bits // 64) + 2)
-        outputs.append([_tensor(port, answers[at + k * size : at + (k + 1) * size]) for k in range(packets)])
+        found = answers[at : at + packets * size].reshape(packets, size)
+        stalled = found[AT_FULL_SPEED:]
+        if not np.array_equal(found[:AT_FULL_SPEED], stalled[sets[:AT_FULL_SPEED]]):
+            raise wrong_beats(port, "it is not the same at full speed and under stalls")
+        outputs.append([_tensor(port, packet) for packet in stalled])
         at += packets * size
     marks = answers[at:-1].astype(np.int64).reshape(len(manifest.outputs), packets + 1)
     cycles = int(marks[0, 0]) - int(answers[-1]) - FROM_LAST_BEAT - (first_groups - 1)
-    intervals = tuple(int(ends[-1] - ends[-2]) for ends in marks)
+    intervals = tuple(int(ends[AT_FULL_SPEED] - ends[AT_FULL_SPEED - 1]) for ends in marks)
     by_set = [[packets_of[number] for packets_of in outputs] for number in range(len(input_sets))]
     return Simulation(by_set, [[cycles]], played.build_seconds, played.run_seconds, intervals=intervals)
 

@@ -146,7 +146,8 @@ class PynqStreams:
         self.outputs = {tensor.name: pynq.allocate((tensor.padded,), dtype=np.uint8) for tensor in outputs}
 
     def run(self, given, timeout_seconds):
-        """The outputs' bytes by name; a DMA engine that stops does so without regard to the time."""
+        """The outputs' bytes by name. Raises RuntimeError where an engine stops, or a run takes too long: what its
+        engines wait for may then still come, so that the overlay must be loaded again."""
         for name, data in given.items():
             self.inputs[name][:] = data
             self.inputs[name].flush()
@@ -156,8 +157,12 @@ class PynqStreams:
         sending = [(getattr(self.overlay, f"dma_{name}").sendchannel, buffer) for name, buffer in self.inputs.items()]
         for channel, buffer in receiving + sending:
             channel.transfer(buffer)
+        since = time.monotonic()
         for channel, _ in sending + receiving:
-            channel.wait()
+            while channel.running and not channel.error and not channel.idle:
+                if time.monotonic() - since > timeout_seconds:
+                    raise RuntimeError(f"a run is not finished after {timeout_seconds} s")
+            channel.wait()  # an engine that stopped says why
         for buffer in self.outputs.values():
             buffer.invalidate()
         return {name: np.array(buffer) for name, buffer in self.outputs.items()}

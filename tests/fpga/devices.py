@@ -180,10 +180,11 @@ def pynq_of(device: Device, manifest: dict[str, Any]) -> types.ModuleType:
         return made
 
     class Channel:
-        """A DMA engine's channel."""
+        """A DMA engine's channel. `wait` is where packets come."""
 
         def __init__(self, number: int, sends: bool) -> None:
             self.number, self.sends, self.buffer = number, sends, None
+            self.running, self.error, self.idle = True, False, True
 
         def transfer(self, buffer: Buffer) -> None:
             assert self.buffer is None, "the channel is busy"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -35,6 +37,7 @@ from torch2hw.fpga.register_files import c_header, compiled_registers, rdl
 from torch2hw.sim.buses import BusManifest
 from torch2hw.sim.streams import StreamManifest
 
+DRIVER_FOLDER = Path(torch2hw.fpga.package.__file__).parent / "package_files"
 STAND_IN = Path(__file__).with_name("vivado_stand_in.tcl")
 
 
@@ -96,9 +99,9 @@ def devices(packages: dict[str, Path], designs: dict[str, torch2hw.Design]) -> I
         device.close()
 
 
-def driver_in(package: Path) -> ModuleType:
-    """The package's driver.py."""
-    specification = spec_from_file_location("driver", package / "driver" / "driver.py")
+def driver_in(folder: Path) -> ModuleType:
+    """The driver.py of a package's folder."""
+    specification = spec_from_file_location("driver", folder / "driver.py")
     assert specification is not None and specification.loader is not None
     module = module_from_spec(specification)
     specification.loader.exec_module(module)
@@ -117,7 +120,7 @@ def test_drivers_run_the_simulated_design(
     monkeypatch.setitem(sys.modules, "pynq", pynq_of(device, axi.manifest))
     monkeypatch.setitem(sys.modules, "pyxrt", pyxrt_of(device, axi.manifest))
     for package, image in ((packages["axi"], "system.bit"), (packages["u50"], "odd.xclbin")):
-        accelerator = driver_in(package).Accelerator(image)
+        accelerator = driver_in(package / "driver").Accelerator(image)
         for _ in range(2):
             x, i, b = (torch.randn(3, 3), torch.randint(-(2**40), 2**40, (3,)), torch.rand(3) > 0.5)
             expected = Odd()(x.bfloat16().float(), i, b)
@@ -127,7 +130,7 @@ def test_drivers_run_the_simulated_design(
             assert (found[1].dtype, found[2].dtype) == (np.int64, np.bool_)
     with pytest.raises(ValueError, match=r"x has shape \(3, 3\), not \(2,\)"):
         accelerator(np.zeros(2), i, b)
-    tensors = driver_in(packages["axi"]).Tensor
+    tensors = driver_in(packages["axi"] / "driver").Tensor
     given = odd_inputs()
     expected = Odd()(given[0].bfloat16().float(), *given[1:])
     c_driver_runs(packages["axi"] / "driver", axi, device, tmp_path, tensors, given, expected)
@@ -135,7 +138,7 @@ def test_drivers_run_the_simulated_design(
 
     axis = designs["axis"]
     monkeypatch.setitem(sys.modules, "pynq", pynq_of(devices["axis"], axis.manifest))
-    quantised = driver_in(packages["axis"]).Accelerator("system.bit")
+    quantised = driver_in(packages["axis"] / "driver").Accelerator("system.bit")
     x = torch.randn(5, 7)
     step = axis.manifest["outputs"][0]["scale"]
     for _ in range(2):
@@ -144,6 +147,49 @@ def test_drivers_run_the_simulated_design(
     place = tmp_path / "streams"
     place.mkdir()
     c_stream_driver_runs(packages["axis"] / "driver", axis, devices["axis"], place, quantised, (x, torch.randn(5, 7)))
+
+
+class Memory(np.ndarray):
+    """A buffer of pynq."""
+
+    def flush(self) -> None:
+        pass
+
+
+class Engine:
+    """A channel of pynq's AXI DMA. `wait` never returns, like pynq's, where nothing comes."""
+
+    def __init__(self, idle: bool, error: bool = False) -> None:
+        self.running, self.idle, self.error = not error, idle, error
+
+    def transfer(self, buffer: object) -> None:
+        pass
+
+    def wait(self) -> None:
+        if self.error:
+            raise RuntimeError("DMA Internal Error")
+        assert self.idle, "waits for ever"
+
+
+@pytest.mark.parametrize(("error", "told"), [(False, r"not finished after 0\.01 s"), (True, "DMA Internal Error")])
+def test_streams_that_stop_are_waited_for_no_longer_than_is_asked(
+    error: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dma = {
+        "dma_x": types.SimpleNamespace(sendchannel=Engine(idle=True)),
+        "dma_y": types.SimpleNamespace(recvchannel=Engine(idle=False, error=error)),
+    }
+    pynq = types.SimpleNamespace(
+        Overlay=lambda file: types.SimpleNamespace(**dma), allocate=lambda shape, dtype: Memory(shape, dtype)
+    )
+    monkeypatch.setitem(sys.modules, "pynq", pynq)
+    entry = {"shape": [3], "dtype": "f32"}
+    manifest = {"interface": "axis", "data_bits": 32}
+    manifest |= {"inputs": [{"name": "x", **entry}], "outputs": [{"name": "y", **entry}]}
+    (tmp_path / "x.json").write_text(json.dumps(manifest))
+    accelerator = driver_in(DRIVER_FOLDER).Accelerator("system.bit", tmp_path / "x.json")
+    with pytest.raises(RuntimeError, match=told):
+        accelerator(np.zeros(3, np.float32), timeout_seconds=0.01)
 
 
 def _registers_are_as_described(design: torch2hw.Design, device: Device) -> None:

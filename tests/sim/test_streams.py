@@ -14,8 +14,10 @@ import pytest
 import torch
 
 import torch2hw
+from torch2hw.compiler.design_files import write_design
 from torch2hw.sim.lint import lint
-from torch2hw.sim.streams import StreamPort
+from torch2hw.sim.stream_simulation import simulate_streams
+from torch2hw.sim.streams import StreamManifest, StreamPort
 from torch2hw.sim.testbench import write_testbench
 from torch2hw.tools.errors import CheckError
 
@@ -66,6 +68,18 @@ class Transfers(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         y = torch.relu(x)
         return y, y.sum()
+
+
+@pytest.mark.simulation
+def test_a_beat_that_is_lost_where_its_sink_waits_is_found(tmp_path: Path) -> None:
+    design = torch2hw.compile(torch.nn.ReLU(), (torch.randn(7, 3),), interface="axis", top="relu")
+    manifest = StreamManifest.from_json(write_design(design.compiled, tmp_path / "relu.sv"))
+    text = (tmp_path / "relu.sv").read_text()
+    assert text.count("if (go_on) begin\n        ends") == 1
+    (tmp_path / "relu.sv").write_text(text.replace("if (go_on) begin\n        ends", "if (1'h1) begin\n        ends"))
+    sets = [[np.ones((7, 3), np.float32) * k] for k in range(4)]
+    with pytest.raises(CheckError):
+        simulate_streams(tmp_path, manifest, sets, 1)
 
 
 class Constant(torch.nn.Module):
