@@ -19,6 +19,8 @@ from torch2hw.hwlib import Library
 from torch2hw.passes.block_sums import blocked
 from torch2hw.passes.unroll_lanes import reducible, unroll
 
+STEP = 0.8  # by which iterations must be fewer than with fewer lanes, where these are less than half of the lanes
+
 
 @dataclass
 class Choice:
@@ -90,12 +92,16 @@ def candidates(kernel: Kernel, lanes: int, priced: int, by_accesses: int = 0) ->
     largest number. If very many are equal, some that are evenly spread over them, and the `by_accesses` that access the
     fewest elements in an iteration."""
     ranked: dict[int, list[tuple[int, int, dict[Variable, int]]]] = {}
-    for number, choice in enumerate(all_choices(kernel, lanes)):
+    for number, choice in enumerate(all_choices(kernel, lanes, by_accesses > 0)):
         iterations = prod(-(-loop.extent // choice.get(loop.variable, 1)) for loop in kernel.loops)
         ranked.setdefault(prod(choice.values()), []).append((iterations, number, choice))
     chosen: list[dict[Variable, int]] = []
+    fewer = 0  # iterations of fewer lanes
     for count, group in sorted(ranked.items()):
         group.sort(key=lambda entry: entry[:2])
+        if by_accesses and fewer and group[0][0] > fewer * (1 if 2 * count >= lanes else STEP) - 1:
+            continue
+        fewer = group[0][0]
         most = priced if 2 * count >= lanes else max(1, priced // 4)
         fewest = [entry for entry in group if entry[0] <= group[0][0] * 1.1]
         best = fewest if len(fewest) > most else group[:most]
@@ -127,16 +133,20 @@ def _distinct(index: Index, lanes: Mapping[Variable, int]) -> int:
     return min(ways, 1 + sum(abs(c) * (lanes.get(v, 1) - 1) for v, c in index.terms if isinstance(v, Variable)))
 
 
-def all_choices(kernel: Kernel, lanes: int) -> Iterator[dict[Variable, int]]:
-    """All choices of lanes for the loops, with a product of at most `lanes`."""
-    divisors = [d for d in range(1, lanes + 1) if lanes % d == 0]
+def all_choices(kernel: Kernel, lanes: int, finely: bool = False) -> Iterator[dict[Variable, int]]:
+    """All choices of lanes for the loops, with a product of at most `lanes`: of divisors of `lanes`, or `finely` of all
+    numbers than which no smaller one leaves as few iterations."""
+    divisors = [d for d in range(1, lanes + 1) if finely or lanes % d == 0]
     options: list[tuple[Variable, list[int]]] = []
     joinable = [reducible(kernel, number) for number in range(min(2, len(kernel.stages)))]
     for loop in kernel.loops:
         if loop.in_rounds:
             continue
         if loop.reduced_by is None:
-            options.append((loop.variable, sorted({min(d, loop.extent) for d in divisors})))
+            counts = {min(d, loop.extent) for d in divisors}
+            if finely:
+                counts = {-(-loop.extent // -(-loop.extent // count)) for count in counts}
+            options.append((loop.variable, sorted(counts)))
         elif loop.reduced_by < len(joinable) and joinable[loop.reduced_by]:
             options.append(
                 (loop.variable, sorted({d for d in (*divisors, loop.extent) if loop.extent % d == 0 and d <= lanes}))

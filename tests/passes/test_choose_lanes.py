@@ -16,7 +16,7 @@ from torch2hw.dialects.quasi_affine import Variable, variable
 from torch2hw.dialects.storage import INPUT, OUTPUT, RAM
 from torch2hw.passes.bank_memories import BankMemories
 from torch2hw.passes.choose_lanes import ChooseLanes
-from torch2hw.passes.lane_choices import candidates, elements
+from torch2hw.passes.lane_choices import all_choices, candidates, elements
 from torch2hw.passes.lane_search import Effort, LaneSearch
 from torch2hw.passes.unroll_lanes import unroll
 
@@ -158,3 +158,18 @@ def test_of_very_many_choices_those_with_the_fewest_accesses_are_among_them() ->
     assert elements(kernel, {row: 64, column: 4}) > elements(kernel, wanted)
     assert wanted not in candidates(kernel, 256, 1)
     assert wanted in candidates(kernel, 256, 1, 3)
+
+
+def test_lanes_of_any_number_fit_loops_of_any_extent() -> None:
+    """34² has few divisors. 13 rows, 22 columns and 4 terms leave 5 · 3 · 16 iterations of a product of 64³."""
+    kernel = two_products(64, 64, 64, 4).kernels[0]
+    row, column, term = (loop.variable for loop in kernel.loops)
+    found = candidates(kernel, 34 * 34, 1, 8)
+    trips: dict[int, int] = {}
+    for lanes in found:
+        few = prod(-(-v.extent // lanes[v]) for v in (row, column, term))
+        trips[prod(lanes.values())] = min(few, trips.get(prod(lanes.values()), few))
+    assert trips[13 * 22 * 4] == min(trips.values()) == 5 * 3 * 16
+    assert [trips[lanes] for lanes in sorted(trips)] == sorted(trips.values(), reverse=True)
+    counts = {lanes[row] for lanes in all_choices(kernel, 34 * 34, finely=True)}
+    assert sorted(counts) == [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 16, 22, 32, 64]
