@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 aten = torch.ops.aten
 
@@ -55,4 +56,71 @@ def masked(scores: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, scores, -math.inf) if mask.dtype == torch.bool else scores + mask
 
 
-ATTENTION: dict[Any, Callable[..., Any]] = {aten.scaled_dot_product_attention.default: attention}
+def self_attention(
+    x: Tensor,
+    heads: int,
+    qkv_weight: Tensor,
+    qkv_bias: Tensor,
+    proj_weight: Tensor,
+    proj_bias: Tensor,
+    mask: Tensor | None,
+    mask_type: int | None,
+) -> Tensor:
+    """Of x, (N, L, E). Where a mask of booleans is true, positions are kept from others: (L, L) of type 0, (N, L) of
+    type 1, (N, heads, L, L) of type 2. What is kept from all gets 0, where PyTorch's operation gives NaN."""
+    count, length, _ = x.shape
+    query, key, value = (
+        part.reshape(count, length, heads, -1).transpose(1, 2)
+        for part in functional.linear(x, qkv_weight, qkv_bias).chunk(3, -1)
+    )
+    if mask is not None:
+        mask = ~(mask[:, None, None, :] if mask_type == 1 else mask)
+    found: Tensor = attention(query, key, value, mask)
+    return functional.linear(found.transpose(1, 2).flatten(2), proj_weight, proj_bias)
+
+
+def encoder_layer(
+    x: Tensor,
+    size: int,
+    heads: int,
+    qkv_weight: Tensor,
+    qkv_bias: Tensor,
+    proj_weight: Tensor,
+    proj_bias: Tensor,
+    use_gelu: bool,
+    norm_first: bool,
+    eps: float,
+    norm_weight_1: Tensor,
+    norm_bias_1: Tensor,
+    norm_weight_2: Tensor,
+    norm_bias_2: Tensor,
+    ffn_weight_1: Tensor,
+    ffn_bias_1: Tensor,
+    ffn_weight_2: Tensor,
+    ffn_bias_2: Tensor,
+    mask: Tensor | None = None,
+    mask_type: int | None = None,
+) -> Any:
+    """What PyTorch makes of a `TransformerEncoderLayer` in eval mode, without gradients, as one operation."""
+    if x.dim() != 3 or (mask is not None and mask.dtype != torch.bool):
+        return NotImplemented
+
+    def first(x: Tensor) -> Tensor:
+        return functional.layer_norm(x, [size], norm_weight_1, norm_bias_1, eps)
+
+    def second(x: Tensor) -> Tensor:
+        return functional.layer_norm(x, [size], norm_weight_2, norm_bias_2, eps)
+
+    given = first(x) if norm_first else x
+    x = x + self_attention(given, heads, qkv_weight, qkv_bias, proj_weight, proj_bias, mask, mask_type)
+    x = x if norm_first else first(x)
+    inner = functional.linear(second(x) if norm_first else x, ffn_weight_1, ffn_bias_1)
+    inner = functional.gelu(inner) if use_gelu else torch.relu(inner)
+    x = x + functional.linear(inner, ffn_weight_2, ffn_bias_2)
+    return x if norm_first else second(x)
+
+
+ATTENTION: dict[Any, Callable[..., Any]] = {
+    aten.scaled_dot_product_attention.default: attention,
+    aten._transformer_encoder_layer_fwd.default: encoder_layer,
+}

@@ -104,6 +104,7 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
     names = UniqueNames()
     ports = [names.take(each.name) for each in inputs]
     results = [names.take(each.name) for each in model.graph.output]
+    _shape_slopes(model)
     converted = _at_opset(model)
     oracle = _oracle((model, converted), [each.name for each in inputs], results)
     nodes = list(converted.graph.node)
@@ -188,6 +189,33 @@ def _set_shape(value: Any, size: Sequence[int]) -> None:
         dimension.dim_value = given
 
 
+def _version(model: ModelProto) -> int:
+    """The version of ONNX's own operators that the model is written in."""
+    return next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), OPSET)
+
+
+def _shape_slopes(model: ModelProto) -> None:
+    """Slopes of PRelu, one for each channel: before version 7 they have no other dimensions; onnxruntime and the
+    converter take them for slopes of the last one."""
+    import onnx
+
+    if _version(model) >= 7:
+        return
+    with quiet():
+        inferred = onnx.shape_inference.infer_shapes(model).graph
+    ranks = {each.name: len(each.type.tensor_type.shape.dim) for each in (*inferred.input, *inferred.value_info)}
+    held = {each.name: each for each in model.graph.initializer}
+    declared = {each.name: each for each in model.graph.input}
+    for node in model.graph.node:
+        slope = held.get(node.input[1]) if node.op_type == "PRelu" else None
+        if slope is not None and len(slope.dims) == 1 and slope.dims[0] > 1:
+            more = [1] * (ranks.get(node.input[0], 2) - 2)
+            slope.dims.extend(more)
+            if slope.name in declared:
+                for _ in more:
+                    declared[slope.name].type.tensor_type.shape.dim.add().dim_value = 1
+
+
 def _at_opset(model: ModelProto) -> ModelProto:
     """The model with the operators of version `OPSET` where it can be converted, and with the shapes of all results."""
     import onnx
@@ -197,9 +225,8 @@ def _at_opset(model: ModelProto) -> ModelProto:
         if output.type.WhichOneof("value") == "tensor_type":
             output.type.tensor_type.ClearField("shape")  # of open dimensions; it is inferred
     del model.graph.value_info[:]
-    version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), OPSET)
     with quiet():
-        if version != OPSET:
+        if _version(model) != OPSET:
             with contextlib.suppress(Exception):  # what it cannot convert, torch-mlir may take as it is
                 model = version_converter.convert_version(model, OPSET)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)

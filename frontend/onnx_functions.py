@@ -39,6 +39,11 @@ def average_pool(
     return sums(x) / elements
 
 
+def prelu(x: Tensor, slope: Tensor) -> Tensor:
+    """`x`, times `slope` where it is negative; the slope is broadcast as in a product."""
+    return torch.where(x > 0, x, x * slope)
+
+
 def resize(
     x: Tensor, size: Sequence[int] | None, scales: Sequence[float] | None, mode: str, align_corners: bool
 ) -> Tensor:

@@ -23,7 +23,7 @@ import torch
 import torch.ao.quantization.fx._decomposed  # quantized_decomposed
 from torch import fx
 
-from torch2hw.frontend.onnx_functions import average_pool, resize
+from torch2hw.frontend.onnx_functions import average_pool, prelu, resize
 from torch2hw.frontend.onnx_steps import Held, Region, Step, steps_of, unconverted
 from torch2hw.tools.isolate import run_native
 
@@ -260,6 +260,8 @@ def _by_schema(target: Any, given: Sequence[Value]) -> tuple[Any, list[Value], d
             arguments[3] = padding[:count]
         elif len(padding) == 2 * count:
             return (average_pool, arguments[:6], {}) if count > 1 else None
+    if target is aten.prelu.default and not (isinstance(arguments[1], torch.Tensor) and arguments[1].numel() == 1):
+        return prelu, arguments, {}  # PyTorch's takes a slope for each channel, and no other shape
     if target is aten.__interpolate.size_list_scale_list:
         handled = arguments[3].startswith(("nearest", "linear", "bilinear", "trilinear"))
         return (resize, arguments[:5], {}) if handled else None

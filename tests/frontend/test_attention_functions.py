@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from torch2hw.frontend.attention_functions import attention
+from torch2hw.frontend.attention_functions import attention, encoder_layer
 
 MASK = torch.tensor([[True, False, True, True], [False] * 4, [True] * 4])
 ARGUMENTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
@@ -40,3 +40,18 @@ def test_pytorch_agrees(name: str, dtype: torch.dtype) -> None:
 def test_dropout_is_left_alone() -> None:
     x = torch.randn(3, 4)
     assert attention(x, x, x, dropout_p=0.5) is NotImplemented
+
+
+@pytest.mark.parametrize("gelu", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("mask_type", [None, 0, 1, 2])
+def test_an_encoder_layer_as_one_operation(gelu: bool, first: bool, mask_type: int | None) -> None:
+    torch.manual_seed(0)
+    shapes = ((12, 4), (12,), (4, 4), (4,)), ((4,), (4,), (4,), (4,), (6, 4), (6,), (4, 6), (4,))
+    projections, others = ([torch.randn(shape) for shape in each] for each in shapes)
+    mask = None if mask_type is None else torch.rand(((3, 3), (2, 3), (2, 2, 3, 3))[mask_type]) > 0.5
+    if mask is not None:
+        mask[..., 1] = False
+    given = (torch.randn(2, 3, 4), 4, 2, *projections, gelu, first, 1e-5, *others, mask, mask_type)
+    expected = torch.ops.aten._transformer_encoder_layer_fwd(*given)
+    torch.testing.assert_close(encoder_layer(*given), expected, atol=1e-5, rtol=1e-5)

@@ -124,6 +124,22 @@ def test_doubles_are_computed_in_single_precision_where_that_is_asked_for(tmp_pa
     np.testing.assert_array_equal(result, (values + np.float32([0.1, np.inf, 3])) * np.float32(2))
 
 
+@pytest.mark.parametrize("version", [6, 16])
+def test_slopes_of_channels(version: int) -> None:
+    """Before version 7 they have no dimensions beside that of the channels."""
+    slopes = np.array([0.1, -0.5, 3.0], np.float32).reshape((3,) if version == 6 else (3, 1))
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3, 4]) for name in "xy")
+    held = [numpy_helper.from_array(slopes, "slopes")]
+    graph = helper.make_graph([helper.make_node("PRelu", ["x", "slopes"], ["y"])], "net", [x], [y], held)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+    loaded = onnx_file.of_model(model, "net.onnx", "net", Sources(Path(), Path()))
+    (given,) = loaded.example_inputs
+    expected = torch.nn.functional.prelu(given, torch.tensor([0.1, -0.5, 3.0]))
+    assert loaded.oracle is not None
+    assert torch.equal(loaded.oracle(given)["y"], expected)
+    assert torch.equal(loaded.model(given)["y"], expected)
+
+
 def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, status in (("m.pt2", 1), ("m.onnx", 1), ("m.tflite", 2)):
         (tmp_path / name).write_text("nothing")

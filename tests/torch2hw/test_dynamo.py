@@ -122,6 +122,15 @@ def test_what_changes_a_tensor_stays_in_pytorch_and_equal_graphs_have_their_own_
             torch.testing.assert_close(compiled(layer)(x), layer(x))
 
 
+@pytest.mark.slow
+def test_an_encoder_layer_runs_whole() -> None:
+    """Without gradients, PyTorch makes one operation of it."""
+    model, x = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True).eval(), torch.randn(1, 3, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(model, partition=2)(x), model(x))
+    assert [part.where for part in dynamo.last_report().parts] == ["torch2hw"]
+
+
 def test_wrong_options_are_refused() -> None:
     graph = torch.fx.symbolic_trace(nn.ReLU())
     with pytest.raises(UsageError, match="mode 'hardware'"):
