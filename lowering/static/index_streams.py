@@ -14,6 +14,7 @@ from torch2hw.dialects.loops import Loop
 from torch2hw.dialects.quasi_affine import FloorDiv, Index, Remainder, Variable
 
 MAX_TABLE = 256  # a division of a range up to this is a table in LUTs
+LUT_INPUTS = 6
 
 
 def bits_for(values: int) -> int:
@@ -176,6 +177,8 @@ class IndexStreams:
                     value // atom.divisor if isinstance(atom, FloorDiv) else value % atom.divisor
                     for value in range(low, high + 1)
                 ]
+                if entry <= LUT_INPUTS:  # of the products, too, a bit is a LUT
+                    results, coefficient = [value * coefficient for value in results], 1
                 part = self._table(self.value(atom.dividend + -low, entry), results, width)
             else:
                 part = self._divided(atom, width)

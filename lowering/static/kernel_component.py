@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.joined_tables import in_kernel, loops_of, words_beside
 from torch2hw.analysis.modulo_schedule import iteration_distance
 from torch2hw.analysis.rom_contents import rom_contents
@@ -40,7 +39,8 @@ from torch2hw.hwlib import Library, Unit
 from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.static.kernel_pipeline import KernelPipeline
-from torch2hw.lowering.static.kernel_ports import KernelPorts, select
+from torch2hw.lowering.static.kernel_ports import KernelPorts, Moment, select
+from torch2hw.lowering.static.moving_banks import MovingBanks
 
 
 @dataclass
@@ -79,6 +79,7 @@ class KernelComponent(KernelPipeline):
         self.control_cycles = max(control_cycles, kernel.round_trips * kernel.plan.interval_cycles)
         self.shared: list[SharedUnit] = []
         self.ports = KernelPorts(self.component)
+        self.moving = MovingBanks()
         self.states: list[tuple[int, Carried, Wire]] = []
         self.joined = {load.result: loads for loads in in_kernel(kernel) for load in loads}
         self.roms: dict[str, Wire] = {}
@@ -151,7 +152,8 @@ class KernelComponent(KernelPipeline):
         start = self.schedule.start[operation.result]
         unit = unit_of(operation, self.library)
         operands = {
-            port.name: self.at(value, start) for port, value in zip(unit.inputs, operation.operands, strict=True)
+            port.name: self.at_in(stage, value, start)
+            for port, value in zip(unit.inputs, operation.operands, strict=True)
         }
         operands |= {port.name: self.runs(stage, start) for port in unit.controls}  # when there are operands
         wait = operand_register_cycles(unit)
@@ -214,22 +216,19 @@ class KernelComponent(KernelPipeline):
         buffer, factors = load.buffer, load.buffer.bank_factors
         offset = linearise([i.floordiv(f) for i, f in zip(load.indices, factors, strict=True)], buffer.bank_shape)
         address = self.runtime_address(load, offset, address_bits(buffer.bank_elements), start)
-        banks = [bank_number(bank, factors) for bank in selection(load.indices, factors)]
-        phase = [self.valid(start)] if self.schedule.interval_cycles > 1 else []
-        if len(banks) == 1:
-            port = self.ports.read(buffer, banks[0], start)
-            port.requests.append((self.component.conjunction(*phase), address))
+        when = self.valid(start) if self.schedule.interval_cycles > 1 else self.component.constant(1, 1)
+        places = self.moving.places(buffer, load.indices, start)
+        if len(set(places.banks.values())) == 1:
+            port = self.ports.read(buffer, next(iter(places.banks.values())), start)
+            port.requests.setdefault(Moment(when), {})[0] = address
             return port.data
-        number = linearise([i.remainder(f) for i, f in zip(load.indices, factors, strict=True)], factors)
-        width = bits_for(buffer.banks)
-        chosen = self.stream_at(number, width, start)
-        ports = []
-        for bank in banks:
+        chosen = self.stream_at(places.index, bits_for(buffer.banks), start)
+        words = []
+        for number, bank in places.banks.items():
             port = self.ports.read(buffer, bank, start)
-            here = self.component.operator("eq", chosen, self.component.constant(bank, width), 1)
-            port.requests.append((self.component.conjunction(*phase, here), address))
-            ports.append((bank, port.data))
-        return select(self.component, self.component.delayed(chosen, buffer.storage.read_latency_cycles), ports)
+            port.requests.setdefault(Moment(when, chosen, frozenset(places.banks)), {})[number] = address
+            words.append((number, port.data))
+        return select(self.component, self.component.delayed(chosen, buffer.storage.read_latency_cycles), words)
 
     def runtime_address(self, load: Load, address: Index, bits: int, start: int) -> Wire:
         """An address; indices computed at run time enter as constant multiples of their values."""
@@ -323,15 +322,11 @@ class KernelComponent(KernelPipeline):
         flags = [flag for flag in flags if flag != self.component.constant(1, 1)]
         enable = self.component.conjunction(self.runs(number, cycle), *flags)
         offset = linearise([i.floordiv(f) for i, f in zip(store.indices, factors, strict=True)], buffer.bank_shape)
-        address = self.stream_at(offset, address_bits(buffer.bank_elements), cycle)
-        banks = [bank_number(bank, factors) for bank in selection(store.indices, factors)]
-        place = linearise([i.remainder(f) for i, f in zip(store.indices, factors, strict=True)], factors)
-        width = bits_for(buffer.banks)
-        for bank in banks:
-            here = enable
-            if len(banks) > 1:
-                chosen = self.component.operator(
-                    "eq", self.stream_at(place, width, cycle), self.component.constant(bank, width), 1
-                )
-                here = self.component.conjunction(enable, chosen)
-            self.ports.write(buffer, bank).requests.append((here, address, self.at(store.value, cycle)))
+        address = self.stream_in(number, offset, address_bits(buffer.bank_elements), cycle)
+        places = self.moving.places(buffer, store.indices, cycle)
+        moment, value = Moment(enable), self.at_in(number, store.value, cycle)
+        if len(set(places.banks.values())) > 1:
+            chosen = self.stream_in(number, places.index, bits_for(buffer.banks), cycle)
+            moment = Moment(enable, chosen, frozenset(places.banks))
+        for turn, bank in places.banks.items():
+            self.ports.write(buffer, bank).requests.setdefault(moment, {})[turn] = address, value

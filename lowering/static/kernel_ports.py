@@ -5,12 +5,24 @@ Their names, directions and widths: dialects/bank_ports.py.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.calyx_builder import ComponentBuilder, Wire
 from torch2hw.dialects.loops import Buffer
 from torch2hw.hwlib.memories import address_bits
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When an access is at a port: `when` is high, and the number `chosen` is the access's. Accesses that take turns
+    at a port share both. `numbers` are all that `chosen` can be; it is None where the access is always at this port."""
+
+    when: Wire
+    chosen: Wire | None = None
+    numbers: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -19,7 +31,7 @@ class ReadPort:
 
     address: Wire
     data: Wire
-    requests: list[tuple[Wire, Wire]] = field(default_factory=list)  # (high in the request's cycle, address)
+    requests: dict[Moment, dict[int, Wire]] = field(default_factory=dict)  # addresses, by the access's number
     cycles: set[int] = field(default_factory=set)  # of an iteration, in which it may be used
     select: str | None = None  # the kernel's port that is high in these cycles; None: the parent need not know
 
@@ -31,7 +43,7 @@ class WritePort:
     address: Wire
     data: Wire
     enable: Wire
-    requests: list[tuple[Wire, Wire, Wire]] = field(default_factory=list)  # (enable, address, data)
+    requests: dict[Moment, dict[int, tuple[Wire, Wire]]] = field(default_factory=dict)  # addresses and data, likewise
 
 
 class KernelPorts:
@@ -71,19 +83,39 @@ class KernelPorts:
         """Drives every port with the access of the cycle."""
         component = self.component
         for read in self.reads.values():
-            distinct = list(dict.fromkeys(read.requests))
-            address = distinct[-1][1]
-            for selected, other in reversed(distinct[:-1]):
-                address = component.mux(selected, other, address)
+            found = [(moment, self.one_of(moment, turns)) for moment, turns in read.requests.items()]
+            address = found[-1][1]
+            for moment, other in reversed(found[:-1]):
+                address = component.mux(self.flag(moment, read.requests[moment]), other, address)
             component.assign(read.address, address)
         for write in self.writes.values():
-            enable, address, data = write.requests[-1]
-            for flag, other_address, other_data in reversed(write.requests[:-1]):
-                address, data = component.mux(flag, other_address, address), component.mux(flag, other_data, data)
-                enable = component.operator("or", enable, flag)
-            component.assign(write.enable, enable)
-            component.assign(write.address, address)
-            component.assign(write.data, data)
+            driven: tuple[Wire, Wire, Wire] | None = None
+            for moment, turns in reversed(write.requests.items()):
+                flag = self.flag(moment, turns)
+                address = self.one_of(moment, {number: turn[0] for number, turn in turns.items()})
+                data = self.one_of(moment, {number: turn[1] for number, turn in turns.items()})
+                if driven is not None:
+                    address, data = component.mux(flag, address, driven[0]), component.mux(flag, data, driven[1])
+                driven = address, data, flag if driven is None else component.operator("or", driven[2], flag)
+            assert driven is not None
+            for port, wire in zip((write.address, write.data, write.enable), driven, strict=True):
+                component.assign(port, wire)
+
+    def one_of(self, moment: Moment, turns: Mapping[int, Wire]) -> Wire:
+        """What the access whose turn it is has at a port."""
+        if moment.chosen is None:
+            return next(iter(turns.values()))
+        return select(self.component, moment.chosen, list(turns.items()))
+
+    def flag(self, moment: Moment, numbers: Collection[int]) -> Wire:
+        """High while an access with one of these numbers is at its port."""
+        if moment.chosen is None or moment.numbers <= set(numbers):
+            return moment.when
+        width = moment.chosen.width
+        each = (self.component.constant(number, width) for number in numbers)
+        flags = [self.component.operator("eq", moment.chosen, number, 1) for number in each]
+        any_of = reduce(lambda one, other: self.component.operator("or", one, other), flags)
+        return self.component.conjunction(moment.when, any_of)
 
 
 def select(component: ComponentBuilder, chosen: Wire, values: list[tuple[int, Wire]]) -> Wire:

@@ -25,7 +25,8 @@ def indices(variables: list[Variable]) -> list[Index]:
             index = index + variable(item) * stride
         found.append(index)
     total = found[-1]
-    return [*found, total.floordiv(3), total.remainder(3) * 5, *(variable(v).remainder(2) * 3 + 1 for v in variables)]
+    divided = [total.floordiv(3) * 6, (total * 25).floordiv(7) * 3, total.remainder(3) * 5]
+    return [*found, *divided, *(variable(v).remainder(2) * 3 + 1 for v in variables)]
 
 
 def guards(variables: list[Variable]) -> list[Index]:

@@ -81,7 +81,29 @@ def neighbours(idle: int) -> Kernel:
     return Kernel("neighbours", (Loop(item),), stages, (i - idle,) if idle else ())
 
 
+def windows() -> Kernel:
+    """y[i] = c[i] + the maximum of x[i + k], and y[i + 5] that of x[i + k + 3]: what they read and store takes turns in
+    banks, and is stored long after the iteration in which the maximum is known."""
+    item, inner = Variable("i", 5), Variable("k", 16)
+    i, k = variable(item), variable(inner)
+    x, y = Buffer("x", (23,), "f32", INPUT, factors=(4,)), Buffer("y", (10,), "f32", OUTPUT, factors=(3,))
+    statements = (
+        Constant("least", "f32", MINUS_INFINITY),
+        Load("a", "f32", x, (i + k,)),
+        Load("b", "f32", x, (i + k + 3,)),
+        step("most_a", "maximumf", "before_a", "a"),
+        step("most_b", "maximumf", "before_b", "b"),
+    )
+    c = Buffer("c", (5,), "f32", INPUT)
+    carried = tuple(Carried(f"before_{n}", "f32", "least", f"most_{n}") for n in "ab")
+    sums = tuple(step(f"sum_{n}", "addf", "addend", f"most_{n}") for n in "ab")
+    stores = tuple(Store(y, (i + offset,), f"sum_{n}") for n, offset in (("a", 0), ("b", 5)))
+    stages = (Stage(carried, statements), Stage((), (Load("addend", "f32", c, (i,)), *sums), stores))
+    return Kernel("windows", (Loop(item), Loop(inner, 0)), stages)
+
+
 KERNELS = {
+    "accesses that take turns": windows(),
     "sums, one after the other": products("ik"),
     "sums side by side": products("ki"),
     "a sum of maxima": sums_of_maxima("ijk"),
