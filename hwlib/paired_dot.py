@@ -29,7 +29,11 @@ def most_terms(packed_bits: int, shared_bits: int) -> int:
 
 def paired_dot(high: Sequence[Bits], low: Sequence[Bits], shared: Sequence[Bits]) -> Bits:
     """Σ high·shared in the upper field of the result, Σ low·shared in the lower one."""
-    total = _tree([_both(a, b, x) for a, b, x in zip(high, low, shared, strict=True)])
+    return corrected(_tree([_both(a, b, x) for a, b, x in zip(high, low, shared, strict=True)]))
+
+
+def corrected(total: Bits) -> Bits:
+    """The two sums from the sum that has one above the other."""
     upper, lower = total.bits(FIELD, FIELD), total.bits(0, FIELD)
     return cat(upper + lower.top(1).zext(FIELD), lower)
 
