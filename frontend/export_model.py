@@ -24,6 +24,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -159,7 +160,10 @@ def run_model(
 ) -> Any:
     """What the loaded model, as a function of flat tensors, gives in PyTorch; its exception as a refusal."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the model prints is no result of ours
+        with (
+            contextlib.redirect_stdout(sys.stderr),
+            contextlib.chdir(Path.cwd()),
+        ):  # what it prints is no result of ours
             return model(*(tensor.clone() for tensor in tensors))
     except (KeyboardInterrupt, Torch2HWError):
         raise

@@ -99,7 +99,7 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = (), functio
 
     given_inputs = tuple(_example(text) for text in inputs)
     torch.manual_seed(0)
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir(Path.cwd()):
         module, attribute, sources, shown = execute(spec)
         file = Definitions(module, sources, shown, given_inputs)
         wanted = name or attribute

@@ -20,6 +20,7 @@ from torch2hw.dialects.names import identifier
 from torch2hw.frontend.locations import Sources, recording_construction
 from torch2hw.frontend.refusals import ModelFileError
 from torch2hw.tools.errors import UsageError
+from torch2hw.tools.unfinished import users_code
 
 
 def _dotted(spec: str) -> re.Match[str] | None:
@@ -106,7 +107,8 @@ def user_code(sources: Sources, shown: str) -> Iterator[None]:
     from torch2hw.tools.errors import Torch2HWError
 
     try:
-        yield
+        with users_code():
+            yield
     except (Torch2HWError, KeyboardInterrupt):
         raise
     except SyntaxError as error:

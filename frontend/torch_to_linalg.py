@@ -16,6 +16,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch_mlir import fx, ir
@@ -104,7 +105,7 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
         program: TorchProgram = loaded.program
         return program
     refused: list[Torch2HWError] = []
-    with _together(refused):
+    with _together(refused), contextlib.chdir(Path.cwd()):  # a model may change it
         return _imported(loaded, refused)
 
 

@@ -18,12 +18,14 @@ Linux: the supervisor adopts what the worker leaves behind (a child subreaper), 
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import fcntl
 import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -32,13 +34,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from torch2hw.tools.errors import InternalError
-from torch2hw.tools.unfinished import JOURNAL, supervised_in
+from torch2hw.tools.unfinished import JOURNAL, USERS_CODE, supervised_in
 
 Note = dict[str, list[str]]
 
 STOPPING = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 FAULTS = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+ANSWERED = "answered"  # a file in the worker's folder: its work has come to an end
 COMMIT_SECONDS = 20.0  # how long a worker may take to put its files in place
 SHOWN_FILES = 4
 CLEAR_LINE = b"\r\033[K"  # of the progress that a terminal shows
@@ -63,7 +66,7 @@ def supervised(work: Callable[[], int]) -> int:
     worker = os.fork()
     if worker == 0:
         _become_worker(supervisor, heard, folder)
-        raise SystemExit(work())
+        _finish(work, folder)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     try:
         return _wait(worker, heard, folder)
@@ -79,6 +82,20 @@ def _become_worker(supervisor: int, heard: set[signal.Signals], folder: Path) ->
         signal.signal(number, lambda number, frame: os.kill(supervisor, number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*heard, signal.SIGCHLD})
     supervised_in(folder)
+
+
+def _finish(work: Callable[[], int], folder: Path) -> NoReturn:
+    """Exit with the status of `work()`, as Python does, but without waiting for threads of the user's code."""
+    try:
+        status: object = work()
+    except SystemExit as error:
+        status = error.code
+    (folder / ANSWERED).touch()
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def _wait(worker: int, heard: set[signal.Signals], folder: Path) -> int:
@@ -99,6 +116,9 @@ def _wait(worker: int, heard: set[signal.Signals], folder: Path) -> int:
             continue
         if status < 0:
             return _report_death(signal.Signals(-status), worker, folder)
+        if not (folder / ANSWERED).exists():
+            _end(worker, _locked_notes(folder / JOURNAL))
+            return _blame_the_model(f"ended the process with status {status}")
         return status
 
 
@@ -115,12 +135,22 @@ def _reap(worker: int) -> int | None:
 def _report_death(number: signal.Signals, worker: int, folder: Path) -> int:
     notes = _locked_notes(folder / JOURNAL)
     _end(worker, notes)
+    if number in FAULTS and (folder / USERS_CODE).exists():
+        return _blame_the_model(f"died of {number.name}")
     if number in FAULTS:
         _tell(str(InternalError(f"native code died of {number.name}")))
         return InternalError.exit_status
     memory = ", as happens where memory runs out" if number == signal.SIGKILL else ""
     _tell(f"torch2hw: killed by {number.name}{memory}; {_written(notes, folder)}")
     return 128 + number
+
+
+def _blame_the_model(did: str) -> int:
+    """What to say where the process came to an end within the user's code."""
+    why = "torch2hw executes the file to get the model"
+    fix = "take out what ends Python (os._exit, os.abort), or the native code that fails"
+    _tell(f"error[model-file]: the model file {did}; nothing was written\n  why: {why}\n  fix: {fix}")
+    return 1
 
 
 def _end(worker: int, notes: Sequence[Note]) -> None:

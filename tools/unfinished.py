@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import IO, Any
 
 JOURNAL = "journal"
+USERS_CODE = "users-code"
+"""A file beside the journal while the user's model file is executed."""
 HELD_BACK = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
@@ -53,6 +55,20 @@ def supervised_in(folder: Path) -> None:
 def lasting_folder() -> Path:
     """The folder for temporary files that outlive the command: reproducers of faults."""
     return Path(tempfile.gettempdir()) if _supervised is None else _supervised.lasting
+
+
+@contextlib.contextmanager
+def users_code() -> Iterator[None]:
+    """Around the execution of the user's model file: where the process ends meanwhile, it is not our fault."""
+    if _supervised is None:
+        yield
+        return
+    mark = _supervised.journal.with_name(USERS_CODE)
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -24,10 +24,15 @@ OF_THE_SYSTEM = {
 }  # fmt: skip
 
 
+NO_MEMORY = ("failed to map segment", "Cannot allocate memory")
+"""What the loader says of a library that does not fit into memory."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status. Without `arguments` the process is ours: they are its own."""
     if arguments is not None:
         return _answered(lambda: _run(list(arguments)))
+    _open_closed_descriptors()
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop_at_once)
@@ -35,9 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return supervised(lambda: _answered(_own_command))
 
 
+def _open_closed_descriptors() -> None:
+    """Standard streams that the caller closed lead to /dev/null: no file of ours takes their numbers."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            while os.open(os.devnull, os.O_RDWR) < number:
+                pass
+            setattr(sys, name, os.fdopen(number, mode))
+
+
 def _own_command() -> int:
     _keep_stdout_for_results()
-    return _run(sys.argv[1:])
+    try:
+        return _run(sys.argv[1:])
+    finally:
+        if isinstance(sys.exception(), SystemExit | None):  # what an error says counts more
+            _flush_results()
+
+
+def _flush_results() -> None:
+    """Raises OSError where the results do not reach their reader, once: what is left of them is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _drop_results()
+        error.filename = "standard output"
+        raise
+
+
+def _drop_results() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _keep_stdout_for_results() -> None:
@@ -68,14 +102,23 @@ def _answered(run: Callable[[], int]) -> int:
         print("torch2hw: interrupted; nothing was written", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_results()
         return 1
+    except MemoryError:
+        return _out_of_memory()
     except Exception as error:  # noqa: BLE001 - a fault of ours outside any pass
         if (refused := _refused_by_the_system(error)) is not None:
             print(refused, file=sys.stderr)
             return refused.exit_status
+        if isinstance(error, ImportError) and any(words in str(error) for words in NO_MEMORY):
+            return _out_of_memory()
         print(InternalError(f"{type(error).__name__}: {error}", reproducer=_traceback_file(error)), file=sys.stderr)
         return InternalError.exit_status
+
+
+def _out_of_memory() -> int:
+    print("torch2hw: memory ran out (see ulimit -v); nothing was written", file=sys.stderr)
+    return 128 + signal.SIGKILL  # as where the system kills a command that takes too much
 
 
 def _refused_by_the_system(error: Exception) -> Torch2HWError | None:
