@@ -13,7 +13,9 @@ moved at random as another implementation may (`RoundedOtherwise`):
 - with `--dtype bf16` or `f16` any result by up to half an ulp of that format, unless the format holds it, and to an
   infinity beyond its range: a design rounds those that it stores;
 - which of equal elements `topk` and an unstable `sort` take is open;
-- with subnormals flushed, a subnormal may be zero; a NaN or a number out of range as an integer may be any.
+- where `searchsorted` and `bucketize` find a place in a sequence that is not sorted is open;
+- with subnormals flushed, a subnormal may be zero, of a constant too; a NaN or a number out of range as an integer may
+  be any.
 
 An integer or boolean that all these runs give as PyTorch did is *certain*, and must be the design's too. Of floats, the
 largest distance of any of these runs (or one ulp of the largest value) is the scale, and the design may be `FACTOR`
@@ -69,6 +71,8 @@ ROUNDED_ALIKE = frozenset(
 )
 """Operations that round each result once, correctly, or not at all."""
 ORDERING = {aten.topk.default, aten.sort.default, aten.kthvalue.default, aten.median.dim, aten.mode.default}
+SEQUENCES = {aten.searchsorted.Tensor: 0, aten.bucketize.Tensor: 1}
+"""Operations that search, and which operand is the sequence."""
 
 
 class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -85,6 +89,8 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self.flush and not any(given.alias_info is not None for given in func._schema.arguments):
+            args, kwargs = tree_map(self._flushed_operand, (args, kwargs))
         code = moved_code(func, args, kwargs, self.generator)
         if code is not None:
             return code
@@ -94,6 +100,8 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func in ORDERING:
             return self._with_ties(func, args, kwargs)
         results = func(*args, **kwargs)
+        if func in SEQUENCES:
+            return self._with_open_places(results, args[SEQUENCES[func]])
         if any(given.alias_info is not None for given in func._schema.returns):
             return results
         operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
@@ -141,6 +149,17 @@ class RoundedOtherwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
         by = self._random(leaf) * leaf.abs().clamp_min(limits.tiny) * (limits.eps / 2)
         beyond = ~short.isfinite() & (self._random(leaf) > 0)
         return torch.where(beyond, short, torch.where((short == leaf) | ~short.isfinite(), leaf, leaf + by))
+
+    def _flushed_operand(self, leaf: object) -> object:
+        if isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
+            return self._flushed(leaf) if bool(((leaf != 0) & (leaf.abs() < SMALLEST_NORMAL)).any()) else leaf
+        return leaf
+
+    def _with_open_places(self, places: torch.Tensor, sequence: torch.Tensor) -> torch.Tensor:
+        if not bool((sequence.diff(dim=-1) < 0).any()):
+            return places
+        open_ = torch.randint(0, sequence.shape[-1] + 1, places.shape, generator=self.generator)
+        return open_.to(places.dtype)
 
     def _flushed(self, leaf: torch.Tensor) -> torch.Tensor:
         subnormal = (leaf != 0) & (leaf.abs() < SMALLEST_NORMAL)

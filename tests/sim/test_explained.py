@@ -50,6 +50,10 @@ REWRITTEN = {
     "a place": (lambda x: x.argmax(), lambda x: x.argmax() - 1),
     "a function of whole numbers": (lambda x: torch.exp(x - x).int(), lambda x: (torch.exp(x - x) * 0.9999999).int()),
     "a mean": (lambda x: x.mean(), lambda x: x.mean() * 1.01 + 0.01),
+    "a place in a sequence": (
+        lambda x: torch.searchsorted(x, x[1:] - 0.5),
+        lambda x: torch.searchsorted(x, x[1:] - 0.5, right=True) + 1,
+    ),
     "state": (lambda x: x * 0.9, lambda x: x * 0.9 + 0.1 * x),
 }
 
@@ -81,6 +85,12 @@ EXPLAINED = {
         lambda x: x.int(),
         lambda x: x.nan_to_num(0).clamp(-(2.0**31), 2147483520.0).int(),
         FAR,
+    ),
+    "a subnormal constant": (lambda x: x == torch.tensor([1e-45, 1.0]), lambda x: x < 2, torch.tensor([0.0, 1.0])),
+    "a sequence that is not sorted": (
+        lambda x: torch.searchsorted(x, x),
+        lambda x: torch.searchsorted(x, x) * 0,
+        torch.tensor([5.0, 1.0, 3.0]),
     ),
     "a subnormal": (lambda x: x * 1e-20 > 0, lambda x: x > 1, torch.tensor([1e-19, 2.0, -1.0])),
 }
