@@ -69,6 +69,8 @@ SLOW_TO_IMPORT = {"torch", "torch_mlir", "pycde", "scipy", "mpmath", "sympy", "p
         ("cache", 0, False),
         ("units", 0, False),
         ("--bogus", 2, False),
+        ("simulat net.py", 2, False),
+        ("net.py -o out/", 2, False),
         ("net.py", 2, False),
         ("net.py -o out.sv --partition 0", 2, False),
         ("net.py -o out.sv --dtype f33", 2, True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -27,3 +28,10 @@ def number(text: str, kind: Callable[[str], Any]) -> Any:
         return kind(text)
     except ValueError:
         return text
+
+
+def output_file(text: str) -> Path:
+    """The file that -o names."""
+    if not text or text.endswith("/"):
+        raise argparse.ArgumentTypeError(f"{text or 'nothing'} is not the name of a file")
+    return Path(text)

@@ -7,6 +7,8 @@ option answer at once.
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from torch2hw.commands import (
@@ -70,8 +72,18 @@ class _Parser(argparse.ArgumentParser):
 def parsed_arguments(arguments: list[str]) -> argparse.Namespace:
     """What the arguments mean; `compile` where they begin with no command. Raises UsageError."""
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
+        _check_mistyped(*arguments[:1])
         arguments = ["compile", *arguments]
     return command_parser().parse_args(arguments)
+
+
+def _check_mistyped(word: str = "-") -> None:
+    """Raises UsageError for a word that is no command and cannot mean a model."""
+    if word.startswith("-") or set(word) & set(".:/") or Path(word).exists():
+        return
+    near = get_close_matches(word, COMMANDS, 1)
+    fix = f"did you mean torch2hw {near[0]}?" if near else "see torch2hw --help"
+    raise UsageError(f"{word}: no such command, and no such file", fix=fix)
 
 
 def command_parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from torch2hw.commands.argument_types import output_file
 from torch2hw.commands.checking import CHECK_HELP, check_hardware, print_checked
 from torch2hw.commands.model_arguments import compile_given, model_command
 from torch2hw.commands.passes import pass_named
@@ -18,7 +19,7 @@ EMIT = ("torch", "linalg", "affine", "scheduled", "scf", "calyx", "futil", "hw",
 def add(commands: Any) -> None:
     """The command's arguments."""
     parser = model_command(commands, "compile", "write SystemVerilog and its manifest (the default command)")
-    parser.add_argument("-o", "--output", metavar="OUT.sv", type=Path, help="the file to write")
+    parser.add_argument("-o", "--output", metavar="OUT.sv", type=output_file, help="the file to write")
     parser.add_argument(
         "--emit", choices=EMIT, default="sv", metavar="LEVEL", help=f"stop at a level and write it: {' '.join(EMIT)}"
     )

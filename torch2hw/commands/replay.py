@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from torch2hw.commands.argument_types import output_file
 from torch2hw.commands.checking import print_checked
 from torch2hw.commands.compile import EMIT, print_design, stop_level, write_emitted, written_design
 from torch2hw.commands.model_arguments import report_steps
@@ -18,7 +19,7 @@ def add(commands: Any) -> None:
     """The command's arguments."""
     parser = commands.add_parser("replay", help=HELP, description=HELP[0].upper() + HELP[1:] + ".", allow_abbrev=False)
     parser.add_argument("file", metavar="FILE", type=Path, help="a file of --dump, or a reproducer")
-    parser.add_argument("-o", "--output", metavar="OUT.sv", type=Path, help="the file to write")
+    parser.add_argument("-o", "--output", metavar="OUT.sv", type=output_file, help="the file to write")
     parser.add_argument(
         "--emit", choices=EMIT, default="sv", metavar="LEVEL", help=f"stop at a level and write it: {' '.join(EMIT)}"
     )

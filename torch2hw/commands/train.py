@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch2hw.commands.argument_types import count
+from torch2hw.commands.argument_types import count, output_file
 from torch2hw.commands.compile import print_design
 from torch2hw.commands.model_arguments import compile_given, model_command
 from torch2hw.tools.errors import UsageError
@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="FILE.npz", help="arrays x and y, of which each step takes a batch"
     )
-    parser.add_argument("-o", "--output", metavar="OUT.sv", type=Path, help="write the design and its manifest")
+    parser.add_argument("-o", "--output", metavar="OUT.sv", type=output_file, help="write the design and its manifest")
 
 
 def run(parsed: argparse.Namespace) -> int:

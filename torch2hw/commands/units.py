@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch2hw.commands.argument_types import number
+from torch2hw.commands.argument_types import number, output_file
 from torch2hw.compiler.options import SUBNORMALS
 from torch2hw.tools.errors import UsageError
 
@@ -24,7 +24,9 @@ def add(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="a unit, such as f32_add")
-    parser.add_argument("-o", "--output", metavar="UNIT.sv", type=Path, help="write it, and UNIT_tb.sv beside it")
+    parser.add_argument(
+        "-o", "--output", metavar="UNIT.sv", type=output_file, help="write it, and UNIT_tb.sv beside it"
+    )
     parser.add_argument("--measure", action="store_true", help="LUT, FF, DSP and BRAM by Yosys, seconds for each unit")
     parser.add_argument("--dtype", default="f32", metavar="TYPE", help="type of the operands (default f32)")
     parser.add_argument(
