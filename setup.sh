@@ -12,6 +12,7 @@ if ! command -v g++ >/dev/null; then
     exit 2
 fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+echo "setup.sh: installs packages into .venv: some 7 GB, minutes"
 .venv/bin/pip install --quiet --upgrade pip==26.3
 .venv/bin/pip install --quiet --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true # on all cores; some packages hold templates of Python

@@ -79,7 +79,7 @@ if __name__ == "__main__":
     from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 
-    runner = get_runner("icarus")  # or "verilator"
+    runner = get_runner("icarus")  # or "verilator", where a program of that name is on the PATH
     top, scale = MANIFEST["top"], ("1ns", "1ps")
     runner.build(sources=MANIFEST["files"], hdl_toplevel=top, timescale=scale, always=True)
     tests, failed = get_results(runner.test(hdl_toplevel=top, test_module=Path(__file__).stem))
