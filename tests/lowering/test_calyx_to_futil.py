@@ -23,7 +23,7 @@ from torch2hw.sim.native_calyx import native_cycles
 from torch2hw.tools import native_calyx
 from torch2hw.tools.errors import CheckError, InternalError
 
-MODELS = Path(__file__).parents[2] / "benchmarks" / "models" / "small.py"
+MODELS = Path(__file__).with_name("native_models.py")
 with_calyx = pytest.mark.skipif(shutil.which("calyx") is None, reason=NO_CALYX)
 LOGIC = """module attributes {calyx.entrypoint = "turn"} {
   calyx.component @turn(%x: i8, %go: i1 {go}, %clk: i1 {clk}, %reset: i1 {reset}) -> (%y: i8, %done: i1 {done}) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -149,8 +150,13 @@ def test_the_grammar_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_mistakes_are_told(
-    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as where it is not installed
     assert main(["fuzz", *arguments, "-o", str(tmp_path / "out")]) in (1, 2)
     assert capsys.readouterr().err.startswith(message)
 
