@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from torch2hw.explore.measure import times
 from torch2hw.tools import cache
 from torch2hw.tools.errors import UsageError
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = Path(grid.__file__).parent / "sweep.schema.json"
 KERNEL = kernel_times.KernelTime("net_matmul0", "net.py:9", 0, 0, 1, 90, 90, 90, 80, 1, 1, 10, 80, {"II 2": 1.0})
 
@@ -106,24 +109,34 @@ def test_an_interrupted_sweep_goes_on_and_leaves_the_same_bytes(workers: Any, tm
     assert files(tmp_path / "part") == files(tmp_path / "whole")
 
 
+ON_DASK = """
+import sys
+from dataclasses import replace
+
+from distributed import LocalCluster, default_client
+from tests.explore.test_sweep import answer, each
+
+from torch2hw.cli import main
+from torch2hw.explore import execution
+
+found = execution.cluster
+execution.cluster = lambda address: replace(found(address), asked=each(answer))
+with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp") as both:
+    status = main(["sweep", *sys.argv[1:], "--scheduler", both.scheduler_address])
+    default_client().close()
+sys.exit(status)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason=NO_DASK)
-def test_two_workers_of_dask_leave_the_same_bytes(
-    workers: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from distributed import LocalCluster, default_client
-
+def test_two_workers_of_dask_leave_the_same_bytes(workers: Any, tmp_path: Path) -> None:
     assert sweep(tmp_path / "here", "-q") == 0
     shutil.rmtree(cache.root() / "point")
-    found = execution.cluster
-    monkeypatch.setattr(execution, "cluster", lambda address: replace(found(address), asked=each(answer)))
-    two: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
-    with LocalCluster(**two, dashboard_address=":0") as both:
-        grid_of = ["a/net.py", "b/net.py", "--partition", "2,1"]
-        folder = tmp_path / "dask"
-        assert main(["sweep", *grid_of, "--scheduler", both.scheduler_address, "-q", "-o", str(folder)]) == 0
-        default_client().close()
-    assert files(folder) == files(tmp_path / "here")
+    line = [sys.executable, "-c", ON_DASK, "a/net.py", "b/net.py", "--partition", "2,1", "-q", "-o", "dask"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}  # Dask changes what later tests of this process rely on
+    subprocess.run(line, cwd=tmp_path, env=environment, check=True, timeout=300)
+    assert files(tmp_path / "dask") == files(tmp_path / "here")
 
 
 def test_points_of_other_sweeps_are_known_by_what_models_hold(workers: Any, tmp_path: Path) -> None:
