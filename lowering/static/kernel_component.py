@@ -220,13 +220,13 @@ class KernelComponent(KernelPipeline):
         places = self.moving.places(buffer, load.indices, start)
         if len(set(places.banks.values())) == 1:
             port = self.ports.read(buffer, next(iter(places.banks.values())), start)
-            port.requests.setdefault(Moment(when), {})[0] = address
+            port.requests.setdefault(Moment(when), {}).setdefault(0, address)
             return port.data
         chosen = self.stream_at(places.index, bits_for(buffer.banks), start)
         words = []
         for number, bank in places.banks.items():
             port = self.ports.read(buffer, bank, start)
-            port.requests.setdefault(Moment(when, chosen, frozenset(places.banks)), {})[number] = address
+            port.requests.setdefault(Moment(when, chosen, frozenset(places.banks)), {}).setdefault(number, address)
             words.append((number, port.data))
         return select(self.component, self.component.delayed(chosen, buffer.storage.read_latency_cycles), words)
 
@@ -329,4 +329,4 @@ class KernelComponent(KernelPipeline):
             chosen = self.stream_in(number, places.index, bits_for(buffer.banks), cycle)
             moment = Moment(enable, chosen, frozenset(places.banks))
         for turn, bank in places.banks.items():
-            self.ports.write(buffer, bank).requests.setdefault(moment, {})[turn] = address, value
+            self.ports.write(buffer, bank).requests.setdefault(moment, {}).setdefault(turn, (address, value))
