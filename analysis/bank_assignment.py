@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import lru_cache
 from math import lcm, prod
 
-from torch2hw.analysis.banks import accesses_of, run_time_dimensions, selection, wanted_factors
+from torch2hw.analysis.bank_groups import common_factors, group_of
+from torch2hw.analysis.banks import accesses_of, run_time_dimensions, selection
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.once import once
 from torch2hw.dialects.program import Program
@@ -47,15 +48,10 @@ def within(
 @once
 def own_factors(kernel: Kernel, limit: int) -> dict[Buffer, tuple[int, ...]]:
     """The partition of each buffer that `kernel` needs by itself."""
-    result = {}
-    for access in accesses_of(kernel):
-        rank = len(access.buffer.shape)
-        new = [1] * rank
-        for group in (access.reads, access.writes):
-            if len(group) > 1:
-                new = [lcm(a, b) for a, b in zip(new, wanted_factors(group, rank, 4 * limit), strict=True)]
-        result[access.buffer] = tuple(new)
-    return result
+    return {
+        access.buffer: common_factors(map(group_of, (access.reads, access.writes)), len(access.buffer.shape), 4 * limit)
+        for access in accesses_of(kernel)
+    }
 
 
 def assigned(program: Program, partition: int) -> dict[Buffer, Buffer]:

@@ -1,7 +1,7 @@
-"""The accesses of one kernel to one buffer, as a table: what `banks` says about them, without an `Index` for each.
+"""The accesses of one iteration to one buffer: which partition keeps them in different banks, and how many meet in one.
 
-With many lanes, most indices differ only in their constants. So an index is the number of its terms in a list, and a
-constant; an access is a row of indices.
+They are a table: with many lanes, most indices differ only in their constants. So an index is the
+number of its terms in a list, and a constant; an access is a row of indices.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from math import gcd
+from math import gcd, lcm, prod
 
-from torch2hw.analysis.banks import all_apart, possible_banks, separating_factor
+import numpy as np
+
+from torch2hw.analysis.banks import all_apart, possible_banks
 from torch2hw.dialects.quasi_affine import Atom, Index, Variable
 
 Terms = tuple[tuple[Atom, int], ...]
@@ -50,7 +52,11 @@ class BankGroup:
         return map(list, zip(*self.rows, strict=True))
 
     def conflicts(self, factors: Sequence[int]) -> int:
-        """As `banks.conflicts`."""
+        """The largest number of accesses that may need one bank in one iteration: a lower bound of II.
+
+        Where all indices of a dimension have the same terms, the bank of each follows from its constant; otherwise they
+        are compared pair by pair.
+        """
         if len(self.rows) < 2:
             return 1
         equal: list[list[int]] = []
@@ -67,8 +73,6 @@ class BankGroup:
         return self._in_pairs(equal, others)
 
     def _in_pairs(self, equal: Sequence[list[int]], others: Sequence[tuple[list[Index], int]]) -> int:
-        import numpy as np
-
         groups: dict[tuple[int, ...], int] = {}
         same = list(zip(*equal, strict=True)) or [()] * len(self.rows)
         group = np.array([groups.setdefault(each, len(groups)) for each in same])
@@ -81,7 +85,8 @@ class BankGroup:
         return all(v.extent for v in Index(self.terms[number], 0).variables())
 
     def wanted_factors(self, rank: int, limit: int) -> tuple[int, ...]:
-        """As `banks.wanted_factors`."""
+        """The smallest factors that put accesses a constant distance apart into different banks, with constant bank
+        numbers where possible."""
         if not self.rows:
             return (1,) * rank
         return tuple(self._wanted(column, limit) for column in self.columns())
@@ -98,21 +103,14 @@ class BankGroup:
                     common = gcd(common, coefficient) if isinstance(atom, Variable) else 1
                 first = min(constants)
                 apart = tuple(sorted(constant - first for constant in constants))
-                factor = max(factor, _separating(apart, common, limit))
+                factor = max(factor, separating_factor(apart, common, limit))
         return factor
 
     def choices(self, factors: Sequence[int]) -> Counter[int]:
         """How many accesses may go to so many banks, by the number of banks."""
         found = Counter[int]()
-        known: dict[tuple[int, int, int], int] = {}
         for row, accesses in self._kinds.items() if self._is_affine else ((row, 1) for row in self.rows):
-            ways = 1
-            for (number, constant), factor in zip(row, factors, strict=True):
-                key = number, factor, constant % factor
-                if key not in known:
-                    known[key] = len(possible_banks(Index(self.terms[number], constant), factor))
-                ways *= known[key]
-            found[ways] += accesses
+            found[choices([Index(self.terms[number], constant) for number, constant in row], factors)] += accesses
         return found
 
     @cached_property
@@ -128,6 +126,50 @@ class BankGroup:
         return Counter(tuple((number, 0) for number, _ in row) for row in self.rows)
 
 
+def group_of(accesses: Iterable[Sequence[Index]]) -> BankGroup:
+    """The distinct ones of these accesses."""
+    table = TermTable()
+    return BankGroup(tuple(dict.fromkeys(map(table.row, accesses))), table.all)
+
+
+def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:
+    """`BankGroup.conflicts` of these accesses."""
+    return group_of(accesses).conflicts(factors)
+
+
+def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -> tuple[int, ...]:
+    """`BankGroup.wanted_factors` of these accesses."""
+    return group_of(accesses).wanted_factors(rank, limit)
+
+
+def common_factors(groups: Iterable[BankGroup], rank: int, limit: int) -> tuple[int, ...]:
+    """The least factors that serve the reads and the writes of a buffer."""
+    factors = [1] * rank
+    for group in groups:
+        if len(group.rows) > 1:
+            factors = [lcm(a, b) for a, b in zip(factors, group.wanted_factors(rank, limit), strict=True)]
+    return tuple(factors)
+
+
+def choices(indices: Sequence[Index], factors: Sequence[int]) -> int:
+    """The number of banks that an access may go to."""
+    return prod(len(possible_banks(index, factor)) for index, factor in zip(indices, factors, strict=True))
+
+
 @lru_cache(maxsize=1 << 14)
-def _separating(offsets: tuple[int, ...], common: int, limit: int) -> int:
-    return separating_factor(list(offsets), common, limit)
+def separating_factor(offsets: tuple[int, ...], common: int, limit: int) -> int:
+    """The factor that puts all offsets into different banks: the smallest divisor of `common` (then the banks are
+    constants), or else, of those up to twice the smallest, one for which an access has the fewest banks."""
+
+    def apart(factor: int) -> bool:
+        return len({offset % factor for offset in offsets}) == len(offsets)
+
+    span = offsets[-1] - offsets[0] + 1
+    upper = min(limit, span if common == 0 else max(span, common))
+    for factor in range(len(offsets), upper + 1):
+        if apart(factor) and (common == 0 or common % factor == 0):
+            return factor
+    upper = min(limit, span)
+    smallest = next((factor for factor in range(len(offsets), upper + 1) if apart(factor)), 1)
+    fitting = [factor for factor in range(smallest, min(upper, 2 * smallest) + 1) if apart(factor)]
+    return min(fitting, key=lambda factor: (factor // gcd(factor, common), factor), default=1)

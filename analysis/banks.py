@@ -1,4 +1,4 @@
-"""Which bank an access touches, and which partition of a buffer keeps the accesses of one iteration in different banks.
+"""Which bank an access touches, and which accesses never meet in one.
 
 With cyclic factors f the bank of an element is (i mod f) in each dimension. For an access at index c₁·v₁ + … + k the
 bank is a constant if f divides every c. Two accesses never meet in a bank if, in some dimension, the difference of
@@ -7,7 +7,6 @@ their indices modulo f is a constant other than zero.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.once import once
-from torch2hw.dialects.quasi_affine import Index, Variable
+from torch2hw.dialects.quasi_affine import Index
 
 
 def bank_of(index: Index, factor: int) -> Index:
@@ -58,32 +57,6 @@ def apart(a: Index, b: Index, factor: int) -> bool:
     return not set(possible_banks(a, factor)) & set(possible_banks(b, factor))
 
 
-def conflicts(accesses: Iterable[Sequence[Index]], factors: Sequence[int]) -> int:
-    """The largest number of accesses (to different addresses) that may need one bank in one iteration: a lower bound of
-    II. Where the indices of all accesses have the same terms, two are apart if their `kinds` differ; otherwise they are
-    compared pair by pair."""
-    distinct = list(dict.fromkeys(tuple(access) for access in accesses))
-    equal: list[list[int]] = []
-    tables: list[NDArray[np.bool_]] = []
-    for dimension, factor in enumerate(factors):
-        if factor > 1 and len(distinct) > 1:
-            indices = [access[dimension] for access in distinct]
-            numbers, of_kind = kinds(indices, factor)
-            if len({terms for terms, _ in numbers}) == 1 and all(v.extent for v in indices[0].variables()):
-                equal.append(of_kind)
-            else:
-                tables.append(all_apart(indices, factor))
-    same = list(zip(*equal, strict=True)) or [()] * len(distinct)
-    if not tables:
-        return max(Counter(same).values(), default=1)
-    groups: dict[tuple[int, ...], int] = {}
-    group = np.array([groups.setdefault(each, len(groups)) for each in same])
-    meet = np.tril(group[:, None] == group[None, :], -1)  # whether access k meets an earlier one
-    for table in tables:
-        meet &= ~table
-    return 1 + int(meet.sum(axis=1).max())
-
-
 def kinds(indices: Sequence[Index], factor: int) -> tuple[dict[tuple[object, int], int], list[int]]:
     """A number for each kind of index, and the kind of each index. The bank depends only on the terms of the index and
     on its constant modulo the factor."""
@@ -104,46 +77,6 @@ def all_apart(indices: Sequence[Index], factor: int) -> NDArray[np.bool_]:
         result[row, column] = apart(examples[row], examples[column], factor)
     table: NDArray[np.bool_] = result[np.ix_(kind, kind)]
     return table
-
-
-def wanted_factors(accesses: Iterable[Sequence[Index]], rank: int, limit: int) -> tuple[int, ...]:
-    """The smallest factors that put accesses a constant distance apart into different banks, with constant bank numbers
-    where possible."""
-    distinct = list(dict.fromkeys(tuple(access) for access in accesses))
-    factors = []
-    for dimension in range(rank):
-        groups: dict[tuple[tuple[object, int], ...], set[int]] = {}
-        for access in distinct:
-            index = access[dimension]
-            groups.setdefault(index.terms, set()).add(index.constant)
-        factor = 1
-        for terms, offsets in groups.items():
-            if len(offsets) < 2:
-                continue
-            common = 0
-            for atom, coefficient in terms:
-                common = gcd(common, coefficient) if isinstance(atom, Variable) else 1
-            factor = max(factor, separating_factor(sorted(offsets), common, limit))
-        factors.append(factor)
-    return tuple(factors)
-
-
-def separating_factor(offsets: list[int], common: int, limit: int) -> int:
-    """The factor that puts all offsets into different banks: the smallest divisor of `common` (then the banks are
-    constants), or else, of those up to twice the smallest, one for which an access has the fewest banks."""
-
-    def apart(factor: int) -> bool:
-        return len({offset % factor for offset in offsets}) == len(offsets)
-
-    span = offsets[-1] - offsets[0] + 1
-    upper = min(limit, span if common == 0 else max(span, common))
-    for factor in range(len(offsets), upper + 1):
-        if apart(factor) and (common == 0 or common % factor == 0):
-            return factor
-    upper = min(limit, span)
-    smallest = next((factor for factor in range(len(offsets), upper + 1) if apart(factor)), 1)
-    fitting = [factor for factor in range(smallest, min(upper, 2 * smallest) + 1) if apart(factor)]
-    return min(fitting, key=lambda factor: (factor // gcd(factor, common), factor), default=1)
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,18 @@ One LUT is a multiplexer of four one-bit inputs, or a one-bit delay line of up t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from math import prod
 
-from torch2hw.analysis.banks import possible_banks
 from torch2hw.analysis.lane_outline import Outline
 from torch2hw.analysis.reduction_order import cycles_of_step, in_flight, interleave
 from torch2hw.analysis.unit_binding import latency_of, luts_of
 from torch2hw.dialects.loops import Buffer, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
-from torch2hw.dialects.quasi_affine import Index
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks, pieces
 
@@ -41,11 +39,13 @@ Factors = Mapping[Buffer, tuple[int, ...]]
 
 
 class Lanes:
-    """One choice of a kernel's lanes, with its arms written out; `latency` is that of the reduction's operation,
-    `adders` the number that other kernels of the design have anyway."""
+    """The price of one choice of a kernel's lanes: the `place`th of its choices. `latency` is that of the reduction's
+    operation, `adders` the number that other kernels of the design have anyway."""
 
-    def __init__(self, outline: Outline, text: str, latency: int, library: Library, adders: int = 0) -> None:
-        self.outline, self.text, self.latency, self.library = outline, text, latency, library
+    def __init__(
+        self, outline: Outline, text: str, latency: int, library: Library, adders: int = 0, place: int = 0
+    ) -> None:
+        self.outline, self.text, self.latency, self.library, self.place = outline, text, latency, library, place
         self.kernel = kernel = outline.kernel
         self.adders = max(adders, kernel.lanes)
         self.sums = len(kernel.stages[0].carried) if kernel.macs else 0  # that its lanes add to
@@ -191,11 +191,6 @@ def _is_lanes_own(operation: Operation) -> bool:
     """Whether an operation is half of a multiply-accumulate: each lane has one."""
     kind = operation_kind(operation.name)
     return kind.accumulates or kind.multiplies or operation.name == DOT
-
-
-def choices(indices: Sequence[Index], factors: Sequence[int]) -> int:
-    """The number of banks that an access may go to."""
-    return prod(len(possible_banks(index, factor)) for index, factor in zip(indices, factors, strict=True))
 
 
 def multiplexer(inputs: int, width: int) -> float:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import lcm, prod
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from torch2hw.analysis.bank_groups import BankGroup, Row, TermTable
+from torch2hw.analysis.bank_groups import BankGroup, Row, TermTable, common_factors
 from torch2hw.dialects.loops import Buffer, Carried, Constant, IndexValue, Kernel, Load, Operation, Stage, Statement
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
@@ -43,15 +43,8 @@ class Outline:
     @once
     def own_factors(self, limit: int) -> tuple[tuple[int, ...], ...]:
         """Of each buffer, as `bank_assignment.own_factors`."""
-        found = []
-        for buffer, groups in zip(self.buffers, self.groups, strict=True):
-            factors = [1] * len(buffer.shape)
-            for group in groups:
-                if len(group.rows) > 1:
-                    wanted = group.wanted_factors(len(factors), 4 * limit)
-                    factors = [lcm(a, b) for a, b in zip(factors, wanted, strict=True)]
-            found.append(tuple(factors))
-        return tuple(found)
+        pairs = zip(self.buffers, self.groups, strict=True)
+        return tuple(common_factors(groups, len(buffer.shape), 4 * limit) for buffer, groups in pairs)
 
 
 def outline(kernel: Kernel, lanes: Mapping[Variable, int]) -> Outline:
@@ -126,7 +119,7 @@ class _Grid:
                 assert isinstance(statement, Operation)
                 self.join(statement, steps[statement.result], joined, grid)
             else:
-                self.values[statement.result] = self.statement(statement, number)
+                self.values[statement.result] = self.statement(statement)
         for store in stage.stores:
             rows = self.writes.setdefault(store.buffer, {})
             axes = [*apart, *joined]
@@ -144,7 +137,7 @@ class _Grid:
         chosen = tuple(slice(-1, None) if v in axes else slice(None) for v in self.axes)
         return values[chosen]
 
-    def statement(self, statement: Statement, number: int) -> Numbers:
+    def statement(self, statement: Statement) -> Numbers:
         """The numbers of the values of one statement, over the lanes that they depend on."""
         if isinstance(statement, Constant):
             made = self.numbered(("constant", statement.type, statement.bits))

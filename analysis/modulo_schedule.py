@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from torch2hw.analysis.banks import accesses_of, conflicts, never_meet, selection
+from torch2hw.analysis.bank_groups import conflicts
+from torch2hw.analysis.banks import accesses_of, never_meet, selection
 from torch2hw.dialects.loops import Buffer, Constant, IndexValue, Kernel, Load, Operation, Statement, operand_names
 from torch2hw.dialects.quasi_affine import Index
 from torch2hw.dialects.schedule import Schedule

@@ -12,7 +12,8 @@ from dataclasses import replace
 from math import prod
 
 from torch2hw.analysis.bank_assignment import own_factors
-from torch2hw.analysis.banks import accesses_of, conflicts
+from torch2hw.analysis.bank_groups import conflicts
+from torch2hw.analysis.banks import accesses_of
 from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.analysis.unit_binding import latency_of

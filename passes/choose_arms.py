@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from math import lcm, prod
 from typing import Any
 
-from torch2hw.analysis.banks import run_time_dimensions, selection, wanted_factors
+from torch2hw.analysis.bank_groups import wanted_factors
+from torch2hw.analysis.banks import run_time_dimensions, selection
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.program import Node, Par, Program
 from torch2hw.dialects.quasi_affine import Index, Variable, variable

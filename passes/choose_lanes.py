@@ -52,7 +52,7 @@ class ChooseLanes:
         factors = search.partition(range(len(chosen)), chosen)
         report: dict[str, Any] = {}
         joined: list[str] = []  # kernels whose lanes are added in a tree
-        made = [search.choice_of(number, lanes).written_out for number, lanes in enumerate(chosen)]
+        made = [choices[lanes.place].written_out for choices, lanes in zip(search.choices, chosen, strict=True)]
         for kernel, lanes, unrolled in zip(program.kernels, chosen, made, strict=True):
             report[kernel.name] = f"{lanes.text}: about {lanes.cost(factors)[0]} cycles"
             trips = [

@@ -1,5 +1,5 @@
-"""The choices of lanes for a kernel, for choose-lanes: which are worth a price, and each priced, and written
-out, once that is asked for."""
+"""The choices of lanes for a kernel, for choose-lanes: which are worth a price, and each priced, and written out, once
+that is asked for."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ STEP = 0.8  # by which iterations must be fewer than with fewer lanes, where the
 @dataclass
 class Choice:
     """`counts` lanes of a kernel's loops. `place`: in the order in which the kernel's choices are listed. `block`: with
-    dot products. `adders`: what other kernels have anyway. `like`: the same of a kernel that is
-    like this one. What is asked before `priced` needs no lanes."""
+    dot products. `adders`: what other kernels have anyway. `like`: the same of a kernel that is like this one. What is
+    asked before `priced` needs no lanes."""
 
     kernel: Kernel
     counts: dict[Variable, int]
@@ -79,7 +79,7 @@ class Choice:
         made = outline(self.written_out, {}) if self.block else outline(self.kernel, self.counts)
         text = ", ".join(f"{v.name} ×{count}" for v, count in self.counts.items() if count > 1) or "one lane"
         latency = recurrence_latency(self.written_out if self.block else self.kernel, self.library)
-        return Lanes(made, text, latency, self.library, self.adders)
+        return Lanes(made, text, latency, self.library, self.adders, self.place)
 
 
 def _is_half_of_a_mac(operation: Operation) -> bool:

@@ -57,7 +57,7 @@ class LaneSearch:
         codes = self.widest is not None and of_codes(self.kernels[self.widest])
         all_time = luts_of_all_time(limit, CODE_LANE_LUTS if codes else LANE_LUTS)
         self.price = max(work / limit, 1.0) / all_time  # cycles that one LUT is worth
-        self.alike: dict[Hashable, tuple[Kernel, list[Choice]]] = {}
+        self.alike: dict[Hashable, list[Choice]] = {}
         self.choices = [self.choices_of(kernel, library, block) for kernel in self.kernels]
         self.ranked = [
             sorted(choices, key=lambda choice: (self.floor(choice), choice.place)) for choices in self.choices
@@ -82,14 +82,14 @@ class LaneSearch:
     def choices_of(self, kernel: Kernel, library: Library, block: bool) -> list[Choice]:
         """The kernel's choices that may be worth pricing."""
         adders = self.limit if self.widest is not None and not kernel.macs else 0
-        like = self.alike.setdefault(likeness(kernel), (kernel, []))
-        if not like[1]:
-            priced = self.effort.priced(self.limit)
-            several = self.effort.by_accesses if priced < self.effort.priced_choices else 0
-            found = candidates(kernel, self.limit, priced, several)
-            like[1].extend(Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found))
-            return like[1]
-        return [each.of(kernel) for each in like[1]]
+        key = likeness(kernel)
+        if key in self.alike:
+            return [each.of(kernel) for each in self.alike[key]]
+        priced = self.effort.priced(self.limit)
+        several = self.effort.by_accesses if priced < self.effort.priced_choices else 0
+        found = candidates(kernel, self.limit, priced, several)
+        made = [Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found)]
+        return self.alike.setdefault(key, made)
 
     def best(self) -> list[Lanes]:
         """The choices: the largest kernel first, then each kernel again, given the others; the cheapest of a few
@@ -103,10 +103,6 @@ class LaneSearch:
             if self.cost(range(len(trial)), trial) < self.cost(range(len(trial)), chosen) - 1e-6:
                 chosen = trial
         return [lanes for lanes in chosen if lanes is not None]
-
-    def choice_of(self, number: int, lanes: Lanes) -> Choice:
-        """The choice that has this price, for a kernel."""
-        return next(each for each in self.choices[number] if vars(each).get("priced") is lanes)
 
     def settled(self, granted: int | None) -> list[Lanes | None]:
         """The choices, if multiplexers for so many sums cost nothing."""

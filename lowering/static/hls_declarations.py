@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from torch2hw.analysis.banks import wanted_factors
+from torch2hw.analysis.bank_groups import wanted_factors
 from torch2hw.dialects.loops import Buffer, Kernel, Source
 from torch2hw.dialects.number_types import number_type
 from torch2hw.frontend.refusals import UnsupportedOperation

@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from torch2hw.analysis.banks import apart, conflicts, never_meet, possible_banks, wanted_factors
+from torch2hw.analysis.bank_groups import conflicts, wanted_factors
+from torch2hw.analysis.banks import apart, never_meet, possible_banks
 from torch2hw.dialects.quasi_affine import Index, Variable, variable
 
 

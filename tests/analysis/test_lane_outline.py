@@ -11,9 +11,9 @@ import numpy as np
 
 from tests.passes.compiled import LIBRARY
 from torch2hw.analysis.bank_assignment import own_factors
-from torch2hw.analysis.banks import accesses_of, conflicts
+from torch2hw.analysis.bank_groups import choices, conflicts
+from torch2hw.analysis.banks import accesses_of
 from torch2hw.analysis.kernel_likeness import likeness
-from torch2hw.analysis.lane_costs import choices
 from torch2hw.analysis.lane_outline import outline
 from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store

@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import prod
 
 from tests.passes.compiled import LIBRARY, context
-from torch2hw.analysis.lane_costs import Lanes, choices, memory, multiplexer
+from torch2hw.analysis.bank_groups import choices
+from torch2hw.analysis.lane_costs import Lanes, memory, multiplexer
 from torch2hw.analysis.lane_outline import outline
 from torch2hw.analysis.reduction_order import interleave, recurrence_latency
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
