@@ -19,12 +19,10 @@ import inspect
 import io
 import logging
 import re
-import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -45,6 +43,7 @@ from torch2hw.frontend.fake_quantisers import frozen, observing
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import SITE, Sources
 from torch2hw.frontend.model_state import repeats, stateful, unchanged
+from torch2hw.frontend.quiet import kept_apart
 from torch2hw.frontend.refusals import (
     BadInputs,
     DataDependentControlFlow,
@@ -160,10 +159,7 @@ def run_model(
 ) -> Any:
     """What the loaded model, as a function of flat tensors, gives in PyTorch; its exception as a refusal."""
     try:
-        with (
-            contextlib.redirect_stdout(sys.stderr),
-            contextlib.chdir(Path.cwd()),
-        ):  # what it prints is no result of ours
+        with kept_apart():
             return model(*(tensor.clone() for tensor in tensors))
     except (KeyboardInterrupt, Torch2HWError):
         raise

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from torch2hw.dialects.number_types import ELEMENT_TYPES
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.model_definitions import Definitions
 from torch2hw.frontend.model_file import check_exists, execute, user_code
+from torch2hw.frontend.quiet import kept_apart
 from torch2hw.tools.errors import SeveralErrors, Torch2HWError, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def load(spec: str, name: str | None = None, inputs: Sequence[str] = (), functio
 
     given_inputs = tuple(_example(text) for text in inputs)
     torch.manual_seed(0)
-    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir(Path.cwd()):
+    with kept_apart():
         module, attribute, sources, shown = execute(spec)
         file = Definitions(module, sources, shown, given_inputs)
         wanted = name or attribute

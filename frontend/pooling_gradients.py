@@ -99,14 +99,11 @@ def _equal_parts(sizes: Sequence[int], parts: Sequence[int]) -> list[int] | None
     return [size // part for size, part in zip(sizes, parts, strict=True)]
 
 
-def _divisors(
-    part: int, size: int, kernel: int, step: int, pad: int, counts_padding: bool
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Along a dimension, how many elements count in each window; and as PyTorch counts them, padding or not."""
+def _divisors(part: int, size: int, kernel: int, step: int, pad: int, counts_padding: bool) -> Tensor:
+    """Along a dimension, how many elements count in each window, with the padding or without."""
     start = torch.arange(part) * step - pad
     end = torch.clamp(start + kernel, max=size + pad)
-    inside = torch.clamp(end, max=size) - torch.clamp(start, min=0)
-    return (end - start if counts_padding else inside), inside
+    return end - start if counts_padding else torch.clamp(end, max=size) - torch.clamp(start, min=0)
 
 
 def avg_pool_backward(
@@ -132,7 +129,7 @@ def avg_pool_backward(
     if divisor is not None or exact:
         share = gradient / (divisor or math.prod(size))
     else:
-        along = [_divisors(*each, counts_padding)[0] for each in zip(parts, sizes, size, step, pad, strict=True)]
+        along = [_divisors(*each, counts_padding) for each in zip(parts, sizes, size, step, pad, strict=True)]
         share = gradient / functools.reduce(lambda one, other: one.unsqueeze(-1) * other, along).to(gradient.dtype)
     total: Tensor | None = None
     for back, (value,) in _covering([share], sizes, step, pad, size, (0.0,)):

@@ -1,4 +1,4 @@
-"""PyTorch and its packages, without what they print."""
+"""PyTorch, its packages and the user's code, without what they print."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def kept_apart() -> Iterator[None]:
+    """Around the user's code: what it prints is no result of ours, and a folder that it changes to is left again."""
+    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir(Path.cwd()):
+        yield
 
 
 @contextlib.contextmanager
@@ -15,7 +23,7 @@ def quiet() -> Iterator[None]:
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        with warnings.catch_warnings(), kept_apart():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -16,7 +16,6 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from torch_mlir import fx, ir
@@ -30,6 +29,7 @@ from torch2hw.frontend.extremes import rewrite_extremes
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources, source_of
 from torch2hw.frontend.mlir_memories import loops
+from torch2hw.frontend.quiet import kept_apart
 from torch2hw.frontend.refusals import UnsupportedOperation
 from torch2hw.frontend.scans import rewrite_scans
 from torch2hw.frontend.signature import StateInfo, Structure, TensorInfo
@@ -105,7 +105,7 @@ def import_torch(loaded: LoadedModel) -> TorchProgram:
         program: TorchProgram = loaded.program
         return program
     refused: list[Torch2HWError] = []
-    with _together(refused), contextlib.chdir(Path.cwd()):  # a model may change it
+    with _together(refused), kept_apart():
         return _imported(loaded, refused)
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import sys
 import warnings
 from collections.abc import Sequence
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
+from torch2hw.frontend.quiet import kept_apart
+
 
 def run(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
     """The output tensors in the order in which they are returned, nested ones flattened; `inputs` stay as they are."""
-    with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):  # what the model prints is no result of ours
+    with torch.no_grad(), kept_apart():
         leaves, _ = tree_flatten(model(*tree_map(_copied, tuple(inputs))))
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 

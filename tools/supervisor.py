@@ -5,7 +5,8 @@ raised inside a callback is lost, or aborts the process. So the work is done by 
 that the user started, the *supervisor*, only waits. On SIGINT, SIGTERM or SIGHUP it kills the worker and all that the
 worker started, removes the worker's temporary folder and what its journal (`unfinished`) says is unfinished, and exits
 with 128 + the signal's number. Where the worker has written all its files (`committing(last=True)`) it is left to end
-as it would have. A worker that dies of a fault of native code is reported as a fault of ours, status 70.
+as it would have. A worker that dies of a fault of native code is reported as a fault of ours, status 70; one that dies
+in the user's model file, or ends without having come to the end of its work, as the model file's, status 1.
 
 | signal | of the supervisor | of the worker |
 |---|---|---|
@@ -90,7 +91,8 @@ def _finish(work: Callable[[], int], folder: Path) -> NoReturn:
         status: object = work()
     except SystemExit as error:
         status = error.code
-    (folder / ANSWERED).touch()
+    finally:
+        (folder / ANSWERED).touch()  # not reached where the user's code ends the process
     atexit._run_exitfuncs()
     with suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -104,21 +104,20 @@ def _answered(run: Callable[[], int]) -> int:
     except BrokenPipeError:  # whoever read our output has had enough
         _drop_results()
         return 1
-    except MemoryError:
-        return _out_of_memory()
     except Exception as error:  # noqa: BLE001 - a fault of ours outside any pass
+        if _is_lack_of_memory(error):
+            print("torch2hw: memory ran out (see ulimit -v); nothing was written", file=sys.stderr)
+            return 128 + signal.SIGKILL  # as where the system kills a command that takes too much
         if (refused := _refused_by_the_system(error)) is not None:
             print(refused, file=sys.stderr)
             return refused.exit_status
-        if isinstance(error, ImportError) and any(words in str(error) for words in NO_MEMORY):
-            return _out_of_memory()
         print(InternalError(f"{type(error).__name__}: {error}", reproducer=_traceback_file(error)), file=sys.stderr)
         return InternalError.exit_status
 
 
-def _out_of_memory() -> int:
-    print("torch2hw: memory ran out (see ulimit -v); nothing was written", file=sys.stderr)
-    return 128 + signal.SIGKILL  # as where the system kills a command that takes too much
+def _is_lack_of_memory(error: Exception) -> bool:
+    unmapped = isinstance(error, ImportError) and any(words in str(error) for words in NO_MEMORY)
+    return unmapped or isinstance(error, MemoryError)
 
 
 def _refused_by_the_system(error: Exception) -> Torch2HWError | None:

@@ -218,7 +218,7 @@ class KernelComponent(KernelPipeline):
         address = self.runtime_address(load, offset, address_bits(buffer.bank_elements), start)
         when = self.valid(start) if self.schedule.interval_cycles > 1 else self.component.constant(1, 1)
         places = self.moving.places(buffer, load.indices, start)
-        if len(set(places.banks.values())) == 1:
+        if len(places.banks) == 1:
             port = self.ports.read(buffer, next(iter(places.banks.values())), start)
             port.requests.setdefault(Moment(when), {}).setdefault(0, address)
             return port.data
@@ -325,7 +325,7 @@ class KernelComponent(KernelPipeline):
         address = self.stream_in(number, offset, address_bits(buffer.bank_elements), cycle)
         places = self.moving.places(buffer, store.indices, cycle)
         moment, value = Moment(enable), self.at_in(number, store.value, cycle)
-        if len(set(places.banks.values())) > 1:
+        if len(places.banks) > 1:
             chosen = self.stream_in(number, places.index, bits_for(buffer.banks), cycle)
             moment = Moment(enable, chosen, frozenset(places.banks))
         for turn, bank in places.banks.items():

@@ -40,7 +40,7 @@ class KernelPipeline:
     def at_in(self, stage: int, name: str, cycle: int) -> Wire:
         """The value `name` where only `stage` needs it: of the last iteration in which that ran."""
         wire, ready = self.values[name]
-        return self.at(name, cycle) if self.is_constant(wire) else self.kept(wire, stage, ready, cycle)
+        return self.kept(wire, stage, ready, cycle)
 
     def stream_in(self, stage: int, index: Index, width: int, cycle: int) -> Wire:
         """An index where only `stage` needs it, likewise."""

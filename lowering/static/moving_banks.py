@@ -32,10 +32,13 @@ class MovingBanks:
         """Where an access of this cycle is."""
         factors = buffer.bank_factors
         earlier = self.first.setdefault((buffer, cycle), [])
-        first = next((each for each in earlier if steps(each, indices, factors) is not None), None)
-        if first is None:
-            earlier.append(first := indices)
-        moved = steps(first, indices, factors) or []
+        for first in earlier:
+            moved = steps(first, indices, factors)
+            if moved is not None:
+                break
+        else:
+            first, moved = indices, [0] * len(factors)
+            earlier.append(first)
         number = linearise([i.remainder(f) for i, f in zip(first, factors, strict=True)], factors)
         banks = {}
         for bank in selection(first, factors):

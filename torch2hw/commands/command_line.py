@@ -72,12 +72,13 @@ class _Parser(argparse.ArgumentParser):
 def parsed_arguments(arguments: list[str]) -> argparse.Namespace:
     """What the arguments mean; `compile` where they begin with no command. Raises UsageError."""
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
-        _check_mistyped(*arguments[:1])
+        if arguments:
+            _check_mistyped(arguments[0])
         arguments = ["compile", *arguments]
     return command_parser().parse_args(arguments)
 
 
-def _check_mistyped(word: str = "-") -> None:
+def _check_mistyped(word: str) -> None:
     """Raises UsageError for a word that is no command and cannot mean a model."""
     if word.startswith("-") or set(word) & set(".:/") or Path(word).exists():
         return
