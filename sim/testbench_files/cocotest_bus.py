@@ -14,11 +14,12 @@ from pathlib import Path
 import cocotb
 from bus_interface import Bus
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
-from host_interface import canonical, load_json
+from host_interface import load_json, load_vectors, same_words
 from stream_interface import PERIOD_NS, cycle_now
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = load_json(HERE / "rtl" / "design.json")
+VECTORS = load_vectors(HERE / "vectors" / "top.json")
 TRANSACTIONS = int(os.environ.get("TRANSACTIONS", "60"))
 LATENCY, INTERVAL = MANIFEST["latency_cycles"], MANIFEST["interval_cycles"]
 INPUTS, OUTPUTS = ([tensor["name"] for tensor in MANIFEST[side]] for side in ("inputs", "outputs"))
@@ -26,17 +27,6 @@ WATCHDOG = 60 * INTERVAL + 8 * LATENCY + 4000
 START, DONE, IDLE, READY, AUTO_RESTART = 0, 1, 2, 3, 7
 MISALIGNED, READ_ERROR, WRITE_ERROR = 1, 2, 4
 FAULTS = {"misaligned": MISALIGNED, "read": READ_ERROR, "write": WRITE_ERROR}
-
-
-def numbers(vector):
-    """A vector with the bit patterns of its inputs and outputs as integers."""
-    return {
-        side: {name: [int(word, 16) for word in words] for name, words in vector[side].items()}
-        for side in ("inputs", "outputs")
-    }
-
-
-VECTORS = [numbers(vector) for vector in load_json(HERE / "vectors" / "top.json")]
 
 
 @dataclass
@@ -81,12 +71,7 @@ def check(bus, run):
         if run.fault is not None:
             bus.check_around(name, run.addresses, run.noise)
             continue
-        found, dtype = bus.load(name, run.addresses, run.noise), bus.tensors[name]["dtype"]
-        if found == expected:
-            continue
-        pairs = zip(found, expected, strict=True)
-        wrong = [(k, a, b) for k, (a, b) in enumerate(pairs) if canonical(a, dtype) != canonical(b, dtype)]
-        assert not wrong, f"{name}, element {wrong[0][0]}: {wrong[0][1]:#x}, expected {wrong[0][2]:#x}"
+        same_words(bus.load(name, run.addresses, run.noise), expected, bus.tensors[name])
 
 
 async def several(bus, size, fault_share, kinds=tuple(FAULTS)):

@@ -13,27 +13,17 @@ from pathlib import Path
 
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
-from host_interface import canonical, load_json
+from host_interface import load_json, load_vectors, same_words
 from stream_interface import PERIOD_NS, Streams
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = load_json(HERE / "rtl" / "design.json")
+VECTORS = load_vectors(HERE / "vectors" / "top.json")
 TRANSACTIONS = int(os.environ.get("TRANSACTIONS", "60"))
 INPUTS, OUTPUTS = ([tensor["name"] for tensor in MANIFEST[side]] for side in ("inputs", "outputs"))
 BEATS = {tensor["name"]: tensor["stream"]["beats"] for tensor in [*MANIFEST["inputs"], *MANIFEST["outputs"]]}
 LATENCY, INTERVAL = MANIFEST["latency_cycles"], MANIFEST["interval_cycles"]
 WATCHDOG = 60 * INTERVAL + 4 * LATENCY + 2000
-
-
-def numbers(vector):
-    """A vector with the bit patterns of its inputs and outputs as integers."""
-    return {
-        side: {name: [int(word, 16) for word in words] for name, words in vector[side].items()}
-        for side in ("inputs", "outputs")
-    }
-
-
-VECTORS = [numbers(vector) for vector in load_json(HERE / "vectors" / "top.json")]
 
 
 async def started(dut, share=0.0):
@@ -47,13 +37,7 @@ async def started(dut, share=0.0):
 async def check(streams, vector, within=WATCHDOG):
     """Receives all outputs of a run and compares them, NaNs canonical."""
     for name, expected in vector["outputs"].items():
-        found = await streams.receive(name, within)
-        if found == expected:
-            continue
-        dtype = streams.tensors[name]["dtype"]
-        pairs = zip(found, expected, strict=True)
-        wrong = [(k, a, b) for k, (a, b) in enumerate(pairs) if canonical(a, dtype) != canonical(b, dtype)]
-        assert not wrong, f"{name}, element {wrong[0][0]}: {wrong[0][1]:#x}, expected {wrong[0][2]:#x}"
+        same_words(await streams.receive(name, within), expected, streams.tensors[name])
 
 
 def wrong_length(beats):

@@ -255,3 +255,23 @@ def load_hex(path):
 def load_json(path):
     """What a JSON file holds."""
     return json.loads(path.read_text())
+
+
+def load_vectors(path):
+    """The vectors of a top module, with the bit patterns of inputs and outputs as integers."""
+    return [
+        {
+            side: {name: [int(word, 16) for word in words] for name, words in vector[side].items()}
+            for side in ("inputs", "outputs")
+        }
+        for vector in load_json(path)
+    ]
+
+
+def same_words(found, expected, tensor):
+    """Fails the test where the bit patterns of a tensor are others than expected, NaNs canonical."""
+    if found != expected:
+        name, dtype = tensor["name"], tensor["dtype"]
+        pairs = zip(found, expected, strict=True)
+        wrong = [(k, a, b) for k, (a, b) in enumerate(pairs) if canonical(a, dtype) != canonical(b, dtype)]
+        assert not wrong, f"{name}, element {wrong[0][0]}: {wrong[0][1]:#x}, expected {wrong[0][2]:#x}"

@@ -23,7 +23,14 @@ from torch2hw.sim.native_calyx import native_cycles
 from torch2hw.tools import native_calyx
 from torch2hw.tools.errors import CheckError, InternalError
 
-MODELS = Path(__file__).with_name("native_models.py")
+SMALL = Path(__file__).parents[2] / "benchmarks" / "models" / "small.py"
+CNN = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10))
+"""
 with_calyx = pytest.mark.skipif(shutil.which("calyx") is None, reason=NO_CALYX)
 LOGIC = """module attributes {calyx.entrypoint = "turn"} {
   calyx.component @turn(%x: i8, %go: i1 {go}, %clk: i1 {clk}, %reset: i1 {reset}) -> (%y: i8, %done: i1 {done}) {
@@ -54,14 +61,12 @@ LOGIC = """module attributes {calyx.entrypoint = "turn"} {
 """
 
 
-def small(name: str, shape: str, **options: object) -> Compiled:
-    return compile_model(load(str(MODELS), name, [shape]), Options.given(options), stop_at="calyx")
-
-
 @pytest.fixture(scope="module")
-def cnn() -> Compiled:
+def cnn(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     """Maximum reductions, products, and cells that are called `and` and `or`."""
-    return small("Cnn", "f32[1,3,8,8]", partition=2)
+    file = tmp_path_factory.mktemp("model") / "small.py"  # its name orders the cells, and wrong numbers depend on that
+    file.write_text(CNN)
+    return compile_model(load(str(file), None, ["f32[1,3,8,8]"]), Options(partition=2), stop_at="calyx")
 
 
 def cycles(compiled: Compiled, change: Callable[[dict[str, str]], dict[str, str]] | None = None) -> set[int]:
@@ -143,7 +148,9 @@ def test_states_are_kept(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.simulation
 def test_the_sequential_schedule_has_its_own_cycles() -> None:
-    assert len(cycles(small("Ffnn", "f32[4,16]", schedule="sequential", partition=2))) == 1
+    options = Options(schedule="sequential", partition=2)
+    compiled = compile_model(load(str(SMALL), "Ffnn", ["f32[3,7]"]), options, stop_at="calyx")
+    assert len(cycles(compiled)) == 1
 
 
 def several_blocks(text: str) -> str:
