@@ -75,7 +75,7 @@ def _key(point: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def measure(name: str, options: Options, synthesis: bool) -> Point:
     """One design, built both ways. Raises CheckError where bits or cycles differ."""
-    compiled = compile_model(_loaded(name), replace(options, keep_state=name == "Leaky"))
+    compiled = compile_model(loaded_model(name), replace(options, keep_state=name == "Leaky"))
     _, tensors = Structure.of(compiled.loaded.example_inputs)
     tensors = tensors[: len(tensors) - len(compiled.loaded.states)]
     generator = torch.Generator().manual_seed(3)
@@ -95,11 +95,12 @@ def measure(name: str, options: Options, synthesis: bool) -> Point:
     return point
 
 
-def _loaded(name: str) -> LoadedModel:
+def loaded_model(name: str) -> LoadedModel:
+    """The model of a point: a file of examples/, or one of `STATEFUL`."""
     if name == "Leaky":
         return load(str(SMALL), name, ["f32[6]"])
     if name == "adam":
-        return training_step(load(str(SMALL), "Ffnn", ["f32[4,16]"]), loss_named("mse"), optimizer_named("adam")).loaded
+        return training_step(load(str(SMALL), "Ffnn", ["f32[3,7]"]), loss_named("mse"), optimizer_named("adam")).loaded
     return load(str(EXAMPLES / f"{name}.py"))
 
 

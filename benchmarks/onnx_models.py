@@ -5,10 +5,9 @@
 
 Each model is imported up to linalg; with `--simulate`, those whose inputs have at most `MAX_ELEMENTS` elements are
 simulated at N = 2 and compared with onnxruntime, and larger ones compiled at N = 2. What is in double precision is
-computed in single precision. Answers
-are kept in `benchmarks/onnx_models.json`, and a further run goes on from there; the table is
-`benchmarks/onnx_models.md`. A `--file` of one input, at the size that INPUT says (`f32[1,3,32,32]`), is compiled whole
-at N = 1, and its reference compared with onnxruntime.
+computed in single precision. Answers are kept in `benchmarks/onnx_models.json`, and a further run goes on from there;
+the table is `benchmarks/onnx_models.md`. A `--file` of one input, at the size that INPUT says (`f32[1,3,32,32]`), is
+compiled whole at N = 1, and its reference compared with onnxruntime.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import torch2hw
 from torch2hw.analysis.stored_arrays import Array, from_torch
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.loops import Operation
+from torch2hw.dialects.number_types import find_number_type
 from torch2hw.sim.check import references
 from torch2hw.sim.quantised import Steps, output_steps, steps_apart
 
@@ -108,6 +109,13 @@ def outputs(design: Compiled, *inputs: Tensor) -> list[Array]:
 def operations(design: Compiled) -> set[str]:
     """The names of the reference's operations."""
     return {s.name for kernel in design.reference.kernels for s in kernel.statements() if isinstance(s, Operation)}
+
+
+def computes_in_floats(design: Compiled) -> bool:
+    """Whether an operation of the reference has a float as its result or as an operand."""
+    made = (s for kernel in design.reference.kernels for s in kernel.statements() if isinstance(s, Operation))
+    found = map(find_number_type, {kind for each in made for kind in (each.type, *each.operand_types)})
+    return any(each is not None and each.is_float for each in found)
 
 
 def distance(model: nn.Module, *inputs: Tensor, **options: Any) -> tuple[Steps, set[str]]:
