@@ -4,7 +4,9 @@ Before:  graph (double[2,3] x) { one = Constant <value = double {1}> ; sum = Add
 After:   graph (float[2,3] x) { one = Constant <value = float {1}> ; sum = Add (x, one) }
 
 leaves:  no double in the graph, its subgraphs, tensors and casts; a number that float cannot hold is infinity.
-refuses: `unsupported-dtype`, an input of double precision for which no --input gives f32.
+refuses: `unsupported-dtype`, an input of double precision for which no --input gives f32. In a graph of single
+         precision: an operand, a cast's result or an output in double precision that depends on no constants alone,
+         at its node.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from torch2hw.frontend.refusals import UnsupportedDtype
 from torch2hw.tools.errors import raise_all
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, NodeProto
+    from torch import fx
+
+NODE_NUMBER = "onnx_node"
 
 
 def to_single_precision(model: ModelProto, file: str, inputs: Sequence[GraphInput], texts: Mapping[str, str]) -> bool:
@@ -40,6 +45,41 @@ def _refusal(given: GraphInput, file: str) -> UnsupportedDtype:
         why="there are no double-precision units",
         fix=f"--input {given.name}={input_text(torch.float32, sizes)} computes in single precision what the file has in"
         " double",
+    )
+
+
+def check_single_precision(
+    graph: fx.GraphModule, file: str, nodes: Sequence[NodeProto], held: Mapping[str, torch.Tensor]
+) -> None:
+    """Refuse casts to double precision, and constants and outputs in it, by the names that the file has.
+
+    `meta[NODE_NUMBER]` of a node of `graph` is the number of its ONNX node in `nodes`, from 1; `held` are the file's
+    tensors by name. Constants that others are computed from are not in the graph any more.
+    """
+    wide = {
+        node
+        for node in graph.graph.nodes
+        if node.op == "get_attr" and graph.get_buffer(str(node.target)).dtype == torch.float64
+    }
+    found: dict[tuple[int, str], None] = {}
+    for node in graph.graph.nodes:
+        number = node.meta.get(NODE_NUMBER, 0)
+        if node.op == "output":
+            found |= {(0, f"output {name} is float64"): None for name, value in node.args[0].items() if value in wide}
+        elif node.target is torch.ops.aten.to.dtype and node.args[1] == torch.float64:
+            found[number, "casts to float64"] = None
+        elif not wide.isdisjoint(node.all_input_nodes):
+            names = [each for each in nodes[number - 1].input if each in held and held[each].dtype == torch.float64]
+            found[number, f"takes {' and '.join(names) or 'a constant'} in float64"] = None
+    raise_all([_left(what, (file, number)) for number, what in found])
+
+
+def _left(what: str, location: tuple[str, int]) -> UnsupportedDtype:
+    return UnsupportedDtype(
+        what,
+        location=location,
+        why="there are no double-precision units, and the inputs are in single precision",
+        fix="write FLOAT for DOUBLE there, or Cast what is constant to FLOAT before it is used",
     )
 
 

@@ -8,7 +8,7 @@ What the model computes is what onnxruntime computes, with its own optimisations
 torch-mlir converts operators of version 17 best: other files are converted first, where ONNX's own converter can.
 
 Refuses: `model-file` (no valid ONNX file), `unsupported-operation` (`onnx_steps`, `onnx_graph`), and what
-`graph_inputs` and `onnx_doubles` do.
+`graph_inputs`, `onnx_doubles` and `onnx_runtime` do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from torch2hw.dialects.names import UniqueNames
 from torch2hw.frontend.graph_inputs import GraphInput, example_values, shapes, texts_by_name
 from torch2hw.frontend.load_model import LoadedModel, top_name
 from torch2hw.frontend.locations import Sources
-from torch2hw.frontend.onnx_doubles import to_single_precision
+from torch2hw.frontend.onnx_doubles import NODE_NUMBER, check_single_precision, to_single_precision
+from torch2hw.frontend.onnx_runtime import onnxruntime_of
 from torch2hw.frontend.quiet import quiet
 from torch2hw.frontend.refusals import ModelFileError, UnsupportedDtype
 from torch2hw.tools.errors import UsageError
@@ -37,27 +38,6 @@ if TYPE_CHECKING:
 
 OPSET = 17
 INSTALL = "pip install onnx==1.23.2 onnxruntime==1.32.0"
-
-
-class OnnxRuntime(nn.Module):
-    """What onnxruntime computes, as a function of the inputs in order; outputs by their legal names."""
-
-    name = "onnxruntime"
-
-    def __init__(self, serialised: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        super().__init__()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4
-        self.session = onnxruntime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
-        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
-
-    def forward(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The outputs."""
-        given = {name: tensor.detach().numpy() for name, tensor in zip(self.inputs, tensors, strict=True)}
-        return dict(zip(self.outputs, map(torch.as_tensor, self.session.run(None, given)), strict=True))
 
 
 def check_installed(what: str) -> None:
@@ -106,7 +86,7 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
     results = [names.take(each.name) for each in model.graph.output]
     _shape_slopes(model)
     converted = _at_opset(model)
-    oracle = _oracle((model, converted), [each.name for each in inputs], results)
+    oracle = onnxruntime_of((model, converted), [each.name for each in inputs], results, shown)
     nodes = list(converted.graph.node)
     file = str(sources.folder / Path(shown).name)
 
@@ -117,6 +97,7 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
         return {
             "stack_trace": f'File "{file}", line {number}, in forward',
             "nn_module_stack": {path: (f"model.{path}", "onnx")},
+            NODE_NUMBER: number,
         }
 
     from torch2hw.frontend.onnx_graph import graph_of
@@ -130,17 +111,10 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
     loaded = LoadedModel(nn.Identity(), (), shown, top, sources, (shown, 0), oracle=oracle, nodes=shown_nodes)
     with loaded.naming_nodes():
         graph = graph_of(converted.SerializeToString(), ports, results, tensors, place)
+        check_single_precision(graph, shown, nodes, tensors)
     values = example_values(graph, [GraphInput(p, i.dtype, i.shape) for p, i in zip(ports, inputs, strict=True)], sizes)
     renamed = {each.name: port for each, port in zip(inputs, ports, strict=True) if each.name != port}
     return replace(loaded, model=graph, example_inputs=tuple(values), ports=renamed)
-
-
-def _oracle(models: Sequence[ModelProto], inputs: Sequence[str], outputs: Sequence[str]) -> OnnxRuntime | None:
-    """onnxruntime on the first of these models that it takes: it has lost operators of the oldest versions."""
-    for model in models:
-        with contextlib.suppress(Exception):
-            return OnnxRuntime(model.SerializeToString(), inputs, outputs)
-    return None
 
 
 def _torch(array: Any) -> torch.Tensor:

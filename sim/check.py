@@ -258,6 +258,8 @@ def simulate_sets(
     With `netlist`, what Yosys synthesises of the design is run in its place.
     """
     assert not (monitored and netlist), "a netlist has no kernels"
+    if compiled.loaded.oracle is not None and not compiled.imported.states:  # where it fails, that is told at once
+        pytorch.run(compiled.loaded.oracle, execution.arguments(compiled.imported, sets[0]))
     circuits = watched(compiled.at("calyx")) if monitored else []
     manifest, outputs, simulation = simulate_compiled(compiled, sets, conditions, progress, circuits, netlist)
     answers = references(compiled, sets)

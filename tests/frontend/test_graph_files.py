@@ -18,9 +18,11 @@ from torch2hw.cli import main
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
 from torch2hw.frontend import onnx_file
-from torch2hw.frontend.load_model import load
+from torch2hw.frontend.load_model import LoadedModel, load
 from torch2hw.frontend.locations import Sources
-from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.frontend.onnx_runtime import OnnxRuntime
+from torch2hw.frontend.refusals import ModelFileError, UnsupportedDtype, UnsupportedOperation
+from torch2hw.sim import check
 from torch2hw.sim.check import references
 from torch2hw.tools.errors import CheckError, Torch2HWError, UsageError
 
@@ -55,7 +57,7 @@ def network(operator: str = "Relu", version: int = 13, **attributes: Any) -> onn
     nodes = [
         helper.make_node("Gemm", ["input.1", "w", "b"], ["sums"], name="layer", transB=1),
         helper.make_node(operator, ["sums"], ["active"], name="after", **attributes),
-        helper.make_node("Gather", ["table", "places"], ["rows"], axis=0),
+        helper.make_node("Gather", ["table", "places"], ["rows"], axis=0, name="rows"),
         helper.make_node("Mul", ["active", "rows"], ["output.1"], name="product"),
     ]
     inputs = [
@@ -124,6 +126,39 @@ def test_doubles_are_computed_in_single_precision_where_that_is_asked_for(tmp_pa
     np.testing.assert_array_equal(result, (values + np.float32([0.1, np.inf, 3])) * np.float32(2))
 
 
+def test_doubles_in_a_file_of_single_precision() -> None:
+    """Those that are cast to float are constants of the design; others are refused by the names that the file has."""
+
+    def graph(*nodes: onnx.NodeProto) -> onnx.ModelProto:
+        x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3]) for name in "xy")
+        w = numpy_helper.from_array(np.array([0.1, -2.0, 1e300]), "w")
+        made = helper.make_graph(list(nodes), "net", [x], [y], [w])
+        return helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+    def loaded(model: onnx.ModelProto) -> LoadedModel:
+        return onnx_file.of_model(model, "net.onnx", "net", Sources(Path(), Path()))
+
+    narrowed = helper.make_node("Cast", ["w"], ["narrow"], to=TensorProto.FLOAT)
+    design = compile_model(loaded(graph(narrowed, helper.make_node("Mul", ["x", "narrow"], ["y"]))), Options())
+    x = np.ones((2, 3), np.float32)
+    ((result,),) = references(design, [[x]])
+    np.testing.assert_array_equal(result, x * np.float32([0.1, -2.0, np.inf]))
+    widened = helper.make_node("Cast", ["x"], ["wide"], to=TensorProto.DOUBLE, name="widen")
+    product = helper.make_node("Mul", ["wide", "w"], ["products"])
+    back = helper.make_node("Cast", ["products"], ["y"], to=TensorProto.FLOAT)
+    with pytest.raises(Torch2HWError) as refused:
+        loaded(graph(widened, product, back))
+    lines = [line for line in str(refused.value).splitlines() if line.startswith("net.onnx")]
+    assert lines == [
+        "net.onnx: error[unsupported-dtype]: node 'widen' (Cast) casts to float64",
+        "net.onnx: error[unsupported-dtype]: node of products (Mul) takes w in float64",
+    ]
+    output = graph(helper.make_node("Relu", ["x"], ["y"]))
+    output.graph.output.append(helper.make_tensor_value_info("w", TensorProto.DOUBLE, [3]))
+    with pytest.raises(UnsupportedDtype, match=r"^net.onnx: error\[unsupported-dtype\]: output w is float64"):
+        loaded(output)
+
+
 @pytest.mark.parametrize("version", [6, 16])
 def test_slopes_of_channels(version: int) -> None:
     """Before version 7 they have no dimensions beside that of the channels."""
@@ -190,6 +225,24 @@ def resizes(forms: list[tuple[str, str, str]], first: int) -> onnx.ModelProto:
     tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in held.items()]
     graph = helper.make_graph(nodes, "resizes", inputs, outputs, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def test_a_failure_of_onnxruntime_is_told_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its table has five rows here, the design's has six."""
+    design = torch2hw.compile(network(), (torch.ones(3, 5), torch.tensor([5, 0, 1])))
+    other = network()
+    for each in other.graph.initializer:
+        if each.name == "table":
+            each.CopyFrom(numpy_helper.from_array(np.zeros((5, 8), np.float32), "table"))
+    session = OnnxRuntime(other.SerializeToString(), ["input.1", "places"], ["output_1"], "network.onnx")
+    object.__setattr__(design.compiled.loaded, "oracle", session)
+    monkeypatch.setattr(check, "simulate_compiled", None)
+    with pytest.raises(ModelFileError) as failure:
+        design.simulate()
+    first, why, fix = str(failure.value).splitlines()
+    assert first == "network.onnx: error[model-file]: onnxruntime fails at node 'rows' (Gather)"
+    assert why == "  why: indices element out of data bounds, idx=5 must be within the inclusive range [-5,4]"
+    assert fix == "  fix: results are compared with onnxruntime's: make the file and its inputs run there"
 
 
 def test_images_are_resized_as_onnxruntime_does() -> None:
@@ -277,7 +330,9 @@ def test_both_names_of_an_input_and_what_is_compared(tmp_path: Path, capsys: pyt
     assert loaded.oracle is not None
     other = network("Sigmoid")
     object.__setattr__(
-        loaded, "oracle", onnx_file.OnnxRuntime(other.SerializeToString(), ["input.1", "places"], ["output_1"])
+        loaded,
+        "oracle",
+        OnnxRuntime(other.SerializeToString(), ["input.1", "places"], ["output_1"], "x.onnx"),
     )
     with pytest.raises(CheckError, match="reads the file as another model than onnxruntime"):
         design.simulate().check()
