@@ -157,7 +157,8 @@ class _Grid:
     def operation(self, operation: Operation, operands: Sequence[Numbers]) -> Numbers:
         """An operation on these operands, counted once for each combination of them."""
         kind = operation.name, operation.predicate, operation.type
-        spread = np.broadcast_arrays(*operands)
+        equal = len({array.shape for array in operands}) == 1
+        spread = operands if equal else np.broadcast_arrays(*operands)
         known, made, simple = len(self.numbers), list[int](), 0
         for each in zip(*(array.reshape(-1).tolist() for array in spread), strict=True):
             number = self.numbers.setdefault((kind, each), len(self.numbers))
@@ -235,13 +236,13 @@ class _Grid:
         inside = {v for v in index.variables() if v in values}
         moved = [v for v, size in zip(self.axes, shape, strict=True) if v in index.variables()]
         if index.is_affine and not inside:
-            base = index.substitute({v: self.steps[v] for v in self.axes})
-            constants = np.full(self.shape(()), base.constant)
-            for v in moved:
-                own = np.arange(self.lanes[v]) * index.coefficient(v)
-                constants = constants + own.reshape(self.shape([v]))
+            base = index.substitute({v: self.steps[v] for v in moved})
+            constants = [base.constant]
+            for v, size in zip(self.axes, shape, strict=True):
+                step = index.coefficient(v)
+                constants = [constant + k * step for constant in constants for k in range(size)]
             number = self.terms.number(base.terms)
-            return [(number, constant) for constant in np.broadcast_to(constants, shape).reshape(-1).tolist()]
+            return [(number, constant) for constant in constants]
         return [self.one(index, place, shape, moved, values, inside) for place in np.ndindex(*shape)]
 
     def one(

@@ -114,10 +114,13 @@ def _affine(file: Any, program: Any, top: str) -> Any:
 
 def _hw(file: Any, program: Any, context: Context) -> Text:
     from torch2hw.compiler.text_program import Text
+    from torch2hw.dialects import calyx
     from torch2hw.hwlib.contents import fill
     from torch2hw.tools.isolate import run_native
 
-    return Text(run_native(file.lower, program.text(), program.definitions), program.contents, fill)
+    text = run_native(file.lower, program.text(), program.definitions)
+    calyx.verified.cache_clear()
+    return Text(text, program.contents, fill)
 
 
 def _sv(file: Any, program: Text, context: Context) -> Text:

@@ -6,6 +6,7 @@ once on small modules.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from torch2hw.tools.circt_bindings import ir, passmanager, register_dialects
@@ -36,6 +37,10 @@ def parse(text: str, inside: Any) -> Any:
         return ir.Module.parse(text)
 
 
-def verify(text: str) -> None:
-    """Raises pycde.circt.ir.MLIRError if CIRCT's Calyx verifier refuses `text`."""
-    parse(text, context())
+@lru_cache(maxsize=1)
+def verified(text: str) -> Any:
+    """The module of `text`, kept for whoever reads the same text next: a forked child may be that, because the module's
+    context has no threads. Raises pycde.circt.ir.MLIRError if CIRCT's Calyx verifier refuses it."""
+    alone = context()
+    alone.enable_multithreading(False)
+    return parse(text, alone)

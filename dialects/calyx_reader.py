@@ -65,6 +65,7 @@ _MEMORY_PORTS = {
     "seq_mem": (("clk", "reset", "content_en", "write_en", "write_data"), ("read_data", "done")),
 }
 _ROLES = ("go", "done", "clk", "reset")
+_LINE = re.compile(r'"([^"]+)":(\d+):\d+')
 _PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 
 
@@ -108,7 +109,7 @@ def _text(op: Any, attribute: str) -> str:
 
 def _place(op: Any) -> str:
     """The first file and line of the operation's location, without a column; "" if it names only intermediate text."""
-    found = re.search(r'"([^"]+)":(\d+):\d+', str(op.location))
+    found = _LINE.search(str(op.location))
     return f'loc("{found[1]}":{found[2]}:0)' if found and found[1] != "-" else ""
 
 

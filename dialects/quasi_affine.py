@@ -106,7 +106,17 @@ class Index:
 
     def variables(self) -> frozenset[Variable]:
         """Every variable in this index, those inside divisions included."""
-        return _variables(self)
+        return self._variables
+
+    @cached_property
+    def _variables(self) -> frozenset[Variable]:
+        found: set[Variable] = set()
+        for atom, _ in self.terms:
+            if isinstance(atom, Variable):
+                found.add(atom)
+            else:
+                found |= atom.dividend.variables()
+        return frozenset(found)
 
     @cached_property
     def is_affine(self) -> bool:
@@ -204,17 +214,6 @@ def _substituted(index: Index, used: tuple[tuple[Variable, Index], ...]) -> Inde
             value = atom.dividend.substitute(replacement).remainder(atom.divisor)
         result = result + value * coefficient
     return result
-
-
-@lru_cache(maxsize=65536)
-def _variables(index: Index) -> frozenset[Variable]:
-    found: set[Variable] = set()
-    for atom, _ in index.terms:
-        if isinstance(atom, Variable):
-            found.add(atom)
-        else:
-            found |= atom.dividend.variables()
-    return frozenset(found)
 
 
 def _atom_bounds(atom: Atom) -> tuple[int, int]:

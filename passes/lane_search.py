@@ -72,6 +72,7 @@ class LaneSearch:
             sorted({other for buffer in buffers for other in self.users[buffer]} - {number})
             for number, buffers in enumerate(self.buffers)
         ]
+        self.around = [{number, *near} for number, near in enumerate(self.neighbours)]
         self.reach = [
             sorted({far for near in (number, *around) for far in self.neighbours[near]} - {number})
             for number, around in enumerate(self.neighbours)
@@ -235,7 +236,7 @@ class LaneSearch:
     ) -> float:
         """All costs that depend on the choices for `numbers`: cycles and LUTs of these kernels and of those that share
         a buffer with them, and the memories of these buffers. Multiplexers for `granted` sums cost nothing."""
-        concerned = sorted({*numbers, *(other for number in numbers for other in self.neighbours[number])})
+        concerned = sorted(set().union(*(self.around[number] for number in numbers)))
         factors = factors or self.partition(concerned, chosen)
         total = 0.0
         for lanes in (chosen[number] for number in concerned):

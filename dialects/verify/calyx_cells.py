@@ -30,7 +30,7 @@ def calyx_faults(text: str, definitions: Mapping[str, str], contents: Mapping[st
     from torch2hw.tools.circt_bindings import ir
 
     try:
-        calyx.verify(text)
+        calyx.verified(text)
     except ir.MLIRError as error:
         yield said(error)
         return

@@ -28,7 +28,7 @@ from torch2hw.lowering.hardware.hw_text import HwBody
 
 def lower(calyx_text: str, definitions: Mapping[str, str]) -> str:
     """The hw-level module of a Calyx program. Raises pycde.circt.ir.MLIRError if CIRCT refuses the text."""
-    program = calyx_reader.read(calyx.parse(calyx_text, calyx.context()))
+    program = calyx_reader.read(calyx.verified(calyx_text))
     modules = Modules(program, definitions)
     latencies: dict[str, int] = {}
     texts = []
