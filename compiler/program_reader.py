@@ -59,7 +59,7 @@ def _parse_sv(text: str) -> None:
 
 PARSERS: dict[str, Callable[[str], None]] = {
     "scf": _parse_upstream,
-    "calyx": calyx.verify,
+    "calyx": calyx.verified,
     "hw": _parse_hw,
     "sv": _parse_sv,
 }
