@@ -26,7 +26,8 @@ from torch2hw.analysis.bank_assignment import assigned
 from torch2hw.analysis.handed_rows import ends, handed_on, run_of
 from torch2hw.analysis.lane_costs import bank
 from torch2hw.analysis.lifetimes import shared
-from torch2hw.analysis.reduction_order import interleaved, recurrence_latency
+from torch2hw.analysis.partial_sums import interleaved
+from torch2hw.analysis.reduction_order import recurrence_latency
 from torch2hw.analysis.scheduling import scheduled
 from torch2hw.analysis.start_times import overlapped
 from torch2hw.dialects.loops import Buffer, Kernel, Loop

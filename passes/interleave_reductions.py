@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch2hw.analysis.reduction_order import interleaved
+from torch2hw.analysis.partial_sums import interleaved
 from torch2hw.dialects.loops import (
     Kernel,
 )

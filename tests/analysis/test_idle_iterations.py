@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.passes.loop_values import program_values
-from torch2hw.analysis.reduction_order import cycles_of_step, interleave, padded_outputs, split_reduction
+from torch2hw.analysis.partial_sums import split_reduction
+from torch2hw.analysis.reduction_order import cycles_of_step, interleave, padded_outputs
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Variable, variable
@@ -68,6 +69,18 @@ def test_partial_sums_of_a_loop_of_its_own() -> None:
     parts = split_reduction(Kernel("n", (Loop(h, 0), Loop(w, 0)), stages), 6)
     assert [part.trip_count for part in parts] == [171, 9]
     values = np.arange(171, dtype=np.float32).reshape(19, 9)
+    assert program_values(Program.of("p", (x,), (y,), tuple(parts)), [values])[0] == values.sum()
+
+
+def test_partial_sums_of_parts_of_two_loops() -> None:
+    """2×19×3 terms of one sum, of which no loop has a part of six but the one of 19: the other two, whole."""
+    loops = tuple(Variable(name, extent) for name, extent in (("c", 2), ("h", 19), ("w", 3)))
+    x, y = Buffer("x", (2, 19, 3), "f32", INPUT), Buffer("y", (), "f32", OUTPUT)
+    first = (FIRST[0], Load("term", "f32", x, tuple(map(variable, loops))), FIRST[2])
+    stages = (replace(SUMS.stages[0], statements=first), Stage((), (), (Store(y, (), "next"),)))
+    parts = split_reduction(Kernel("n", tuple(Loop(v, 0) for v in loops), stages), 6)
+    assert [part.trip_count for part in parts] == [114, 6]
+    values = np.arange(114, dtype=np.float32).reshape(2, 19, 3)
     assert program_values(Program.of("p", (x,), (y,), tuple(parts)), [values])[0] == values.sum()
 
 

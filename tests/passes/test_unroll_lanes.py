@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.passes.loop_values import program_values
-from torch2hw.analysis.reduction_order import split_reduction
+from torch2hw.analysis.partial_sums import split_reduction
 from torch2hw.dialects.loop_parser import parse_loop_text
 from torch2hw.dialects.loops import Buffer, Carried, Constant, Kernel, Load, Loop, Operation, Stage, Store
 from torch2hw.dialects.program import Program
