@@ -29,7 +29,9 @@ from torch2hw.hwlib import Library
 from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks, pieces
 
 MAX_LUT_WORDS = 256  # of a read-only memory that synthesis keeps in LUTs
-CONSTANT_COMPARISON_LUTS = 4  # of a float and a constant
+WITH_CONSTANT_LUTS = {"arith.cmpf": 4.0, "arith.maximumf": 30.0, "arith.minimumf": 30.0}
+"""Of units of which a constant leaves less: a maximum with 0, 6 or 1.08… takes 24, 26 and 35 LUTs, a minimum 24, 30 and
+39."""
 BANK_LUTS = 16  # of address, enable and host's decoder
 REWIRING_LUTS = 64  # two operands of an adder from another place than in the other kernel
 DEPTH_ESTIMATE_CYCLES = 14
@@ -144,8 +146,10 @@ class Lanes:
             total += luts + blocks * BLOCK_LUTS / 2
         for operation, copies in self.outline.units:
             if not _is_lanes_own(operation):
-                simple = self.outline.simple.get(operation.result, 0) if operation.name == "arith.cmpf" else 0
-                total += simple * CONSTANT_COMPARISON_LUTS + (copies - simple) * luts_of(operation, self.library)
+                whole = luts_of(operation, self.library)
+                with_constant = WITH_CONSTANT_LUTS.get(operation.name, whole)
+                simple = self.outline.simple.get(operation.result, 0)
+                total += simple * min(whole, with_constant) + (copies - simple) * whole
             elif operation_kind(operation.name).accumulates:
                 sums, adder = sums + copies, adder or luts_of(operation, self.library)
         total += max(0, sums - self.adders) * adder
