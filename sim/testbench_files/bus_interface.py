@@ -134,14 +134,16 @@ class Bus:
         for _ in range(2):
             await RisingEdge(self.clock)
 
-    def stall(self, share):
-        """Every channel of memory and host pauses in that share of the cycles."""
+    def stall(self, share, writes_alone=False):
+        """Every channel of memory and host pauses in that share of the cycles, or those of the memory's writes alone:
+        runs then wait for each other."""
         sides = [*self.channels, *self.host_channels]
         if self.stalling is not None:
             self.stalling.cancel()
         for side in sides:
             side.pause = False
-        self.stalling = cocotb.start_soon(stalls(sides, share)) if share else None
+        some = self.channels[:3] if writes_alone else sides
+        self.stalling = cocotb.start_soon(stalls(some, share)) if share else None
 
     # -- registers
     async def get(self, name):

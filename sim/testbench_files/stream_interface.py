@@ -51,6 +51,16 @@ async def stalls(sides, share, longest=6):
         await Timer(random.randint(1, longest) * PERIOD_NS, "ns")
 
 
+async def accept_what_is_offered(clock, valid, sink):
+    """A sink is ready only after something is offered, and for one beat."""
+    while True:
+        sink.pause = True
+        await FallingEdge(clock)
+        if valid.value == 1:
+            sink.pause = False  # it is ready after the next edge
+            await Timer(1, "ns")
+
+
 def start_clock(clock):
     """The simulator's own clock: no Python runs at its edges. The first rising one is after what is set now."""
     Clock(clock, PERIOD_NS, unit="ns", impl="gpi").start(start_high=False)
@@ -135,6 +145,17 @@ class Streams:
         self.last_beats = {name: [] for name in self.sinks}
         self.reset_port.value = 1
         await RisingEdge(self.clock)
+
+    async def moved(self, side, beats, within_cycles):
+        """Waits until so many more beats of a source or sink have moved."""
+
+        async def count():
+            moved = 0
+            while moved < beats:
+                await RisingEdge(self.clock)
+                moved += side.bus.tvalid.value == 1 and side.bus.tready.value == 1
+
+        await with_timeout(count(), within_cycles * PERIOD_NS, "ns")
 
     def stall(self, share):
         """Every source and sink pauses in that share of the cycles."""

@@ -152,13 +152,6 @@ def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_pat
     assert any(found > 0 for kind, found in happened.items() if kind.startswith("resets"))
     wrong = {"axis": ("dropped",), "axi": ("errors_of_reads", "errors_of_writes", "misaligned")}[interface]
     assert all(happened[kind] > 0 for kind in wrong)
-    if interface == "axi":  # DECERR is not seen
-        file = tmp_path / "bench" / "rtl" / f"{design.manifest['top']}.sv"
-        text = file.read_text()
-        assert text.count("& rresp[1]") == 1
-        file.write_text(text.replace("& rresp[1]", "& rresp == 2'h2"))
-        ran = run_bench(tmp_path / "bench", 60)
-        assert ran.returncode != 0 and "are told" in ran.stdout
 
 
 @pytest.mark.simulation
