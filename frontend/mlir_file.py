@@ -7,7 +7,7 @@ dimensions come from --input (`graph_inputs`). A place is the location that an o
 What the program computes is what upstream's own passes and JIT make of it (`mlir_cpu`); results are compared with that.
 
 Refuses: `model-file` (what MLIR does not parse or verify), `no-top-function`, `unsupported-operation`,
-`unsupported-dtype`, and what `graph_inputs` does.
+`unsupported-dtype`, and what `graph_inputs` and `mlir_refusals` do.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.mlir_cpu import MlirCpu
 from torch2hw.frontend.mlir_indices import limits
 from torch2hw.frontend.mlir_memories import has_memories, loops, memory_ports
+from torch2hw.frontend.mlir_refusals import check_function, without_results
 from torch2hw.frontend.mlir_types import functions, kind_of, line_of, type_name
 from torch2hw.frontend.refusals import DynamicShape, ModelFileError, NoTopFunction
 from torch2hw.frontend.signature import Structure, TensorInfo
@@ -53,7 +54,9 @@ def load_mlir(spec: str, given: Sequence[str] = (), function: str | None = None)
     alone = run_native(_alone, parsed, called)
     weights = _weights(text)
     only = parse_module(alone)
-    if has_memories(functions(only)["main"]):
+    memories = has_memories(functions(only)["main"])
+    raise_all(list(check_function(functions(only)["main"], memories, spec)))
+    if memories:
         return _over_memories(spec, alone, weights, given)
     inputs = _inputs(only, spec)
     sizes = shapes(spec, inputs, given)
@@ -70,6 +73,8 @@ def _over_memories(spec: str, alone: str, weights: Weights, given: Sequence[str]
     """The model of a function that takes and returns memories; its inputs keep their numbers among the arguments."""
     module = parse_module(run_native(loops, alone))
     ports = memory_ports(module, spec)
+    if not ports.output_kinds:
+        raise without_results(functions(module)["main"], spec)
     inputs = [GraphInput(f"arg{k}", *kind) for k, kind in zip(ports.inputs, ports.input_kinds, strict=True)]
     sizes = shapes(spec, inputs, given)
     values = tuple(values_below(inputs, sizes, limits(functions(module)["main"], ports.inputs)))
@@ -120,9 +125,14 @@ def _syntax(diagnostic: Any, shown: str) -> ModelFileError:
     return ModelFileError(
         "MLIR refuses the file",
         location=(shown, int(line[1]) if line else 0),
-        why=" ".join([diagnostic.message, *(note.message for note in diagnostic.notes)]).replace("\n", " ").strip(),
+        why=_one_line([diagnostic.message, *(note.message for note in diagnostic.notes)]),
         fix="correct it: functions are linalg on tensors, or linalg, affine and scf on memref, with arith and math",
     )
+
+
+def _one_line(messages: Sequence[str]) -> str:
+    """What MLIR says, without its list of all dialects."""
+    return " ".join(each.partition("Available dialects:")[0].strip() for each in messages).replace("\n", " ").strip()
 
 
 def _generic(module: Any) -> str:

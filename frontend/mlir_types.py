@@ -13,6 +13,7 @@ from torch2hw.frontend.mlir_cpu import Kind
 from torch2hw.frontend.refusals import UnsupportedDtype
 
 TYPES = {"i1": torch.bool, **{k.name: getattr(torch, k.torch) for k in ELEMENT_TYPES if k.torch and k.name != "u8"}}
+del TYPES["f64"]  # there are no double-precision units
 
 
 def functions(module: Any) -> dict[str, Any]:

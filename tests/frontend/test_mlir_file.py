@@ -92,7 +92,7 @@ REFUSED = {
     "syntax": (
         "func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {\n  %0 = foo.bar\n}\n",
         [],
-        "{file}:2: error[model-file]: MLIR refuses the file\n  why: Dialect `foo' not found for custom op 'foo.bar'",
+        "{file}:2: error[model-file]: MLIR refuses the file\n  why: Dialect `foo' not found for custom op 'foo.bar'\n",
     ),
     "verifier": (
         "func.func @f(%x: tensor<2xf32>) -> tensor<3xf32> {\n  return %x : tensor<2xf32>\n}\n",
@@ -121,6 +121,36 @@ REFUSED = {
         OPEN.replace(", %s: index", ""),
         ["--input", "f32[4]", "--dtype", "bf16"],
         "error[usage]: --dtype bf16: ",
+    ),
+    "double": (
+        "func.func @f(%x: tensor<2xf64>) -> tensor<2xf64> {\n  return %x : tensor<2xf64>\n}\n",
+        [],
+        "{file}:1: error[unsupported-dtype]: argument 0 of the top function has elements of type f64\n",
+    ),
+    "call": (
+        "func.func private @g(tensor<2xf32>) -> tensor<2xf32>\n"
+        "func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {\n"
+        "  %0 = call @g(%x) : (tensor<2xf32>) -> tensor<2xf32>\n  return %0 : tensor<2xf32>\n}\n",
+        [],
+        "{file}:3: error[unsupported-operation]: the call of g cannot be inlined\n",
+    ),
+    "branch": (
+        "func.func @f(%x: tensor<2xf32>, %c: tensor<i1>) -> tensor<2xf32> {\n"
+        "  %b = tensor.extract %c[] : tensor<i1>\n  cf.cond_br %b, ^a, ^e\n^a:\n  return %x : tensor<2xf32>\n"
+        "^e:\n  %0 = arith.addf %x, %x : tensor<2xf32>\n  return %0 : tensor<2xf32>\n}\n",
+        [],
+        "{file}:3: error[data-dependent]: a branch to another block\n",
+    ),
+    "nothing": (
+        "func.func @f(%x: tensor<2xf32>) {\n  return\n}\n",
+        [],
+        "{file}:1: error[not-exportable]: the top function returns nothing, and writes to no argument\n",
+    ),
+    "dialect of tensors": (
+        "func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {\n  %0 = tosa.tanh %x : (tensor<2xf32>) -> tensor<2xf32>\n"
+        "  return %0 : tensor<2xf32>\n}\n",
+        [],
+        "{file}:2: error[unsupported-operation]: tosa.tanh is unsupported\n",
     ),
     "operation": (
         "func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {\n"

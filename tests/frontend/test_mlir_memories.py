@@ -173,6 +173,14 @@ REFUSED = {
         "  %A = memref.get_global @w : memref<4xi64>\n" + END,
         ":3: error[unsupported-operation]: the memory w keeps its contents from run to run, or has none\n",
     ),
+    "dialect": (
+        BEGIN + '  vector.print str "hi"\n' + END,
+        ":3: error[unsupported-operation]: vector.print is unsupported\n",
+    ),
+    "nothing": (
+        "func.func @main(%x: memref<4xi64>) {\n  return\n}\n",
+        ":1: error[not-exportable]: the top function returns nothing, and writes to no argument\n",
+    ),
     "syntax": (
         BEGIN + LOOP + "    affine.store %a, %A[%i] : memref<3xi64>\n  }\n" + END,
         ":5: error[model-file]: MLIR refuses the file\n  why: use of value '%A' expects different type",
