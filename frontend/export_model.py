@@ -23,6 +23,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -62,6 +63,9 @@ NUMBERS = (bool, int, float, str)
 
 LAYER_FRAME = "layer:"
 """Begins the file name of the frame that stands for a node's layer: `File "layer:encoder.0.norm", line 0`."""
+
+
+_RUN_NODE = fx.Interpreter.run_node.__code__
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def run_model(
     except (KeyboardInterrupt, Torch2HWError):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
-        frames = loaded.sources.frames(error.__traceback__)
+        frames = loaded.sources.frames(error.__traceback__) or _frames_of_graph(error.__traceback__)
         place = loaded.sources.place(*frames[-1]) if frames else forward_place(loaded) or (loaded.source_file, 0)
         text = traceback.format_exception_only(error)[-1].strip()
         given = ", ".join(f"{tuple(tensor.shape)}" for tensor in tensors)
@@ -174,7 +178,9 @@ def run_model(
                 f"shapes do not fit: {str(error).splitlines()[0]}",
                 location=place,
                 why=f"PyTorch itself cannot run the model on {which}, whose shapes are {given}",
-                fix="give example inputs of the shapes that the model takes",
+                fix="correct the file, or the sizes that --input gives"
+                if loaded.nodes
+                else "give example inputs of the shapes that the model takes",
             ) from None
         raise ModelRaised(
             f"the model raised {text}",
@@ -182,6 +188,12 @@ def run_model(
             why=f"PyTorch itself cannot run the model on {which}, whose shapes are {given}",
             fix=f"make the model run in PyTorch on {which}",
         ) from None
+
+
+def _frames_of_graph(trace: TracebackType | None) -> list[tuple[str, int]]:
+    """The user's frames of the node that failed, where a graph was run."""
+    nodes = [frame.f_locals["n"] for frame, _ in traceback.walk_tb(trace) if frame.f_code is _RUN_NODE]
+    return _frames(nodes[0]) if nodes else []
 
 
 def forward_place(loaded: LoadedModel) -> tuple[str, int] | None:

@@ -9,6 +9,7 @@ Refuses: `model-file` (no such program), and what `graph_inputs` does.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +38,23 @@ def load_exported(spec: str, given: Sequence[str] = ()) -> LoadedModel:
         raise ModelFileError(
             "not a program that torch.export saved",
             location=(spec, 0),
-            why=(str(error).strip() or type(error).__name__).splitlines()[0],
+            why=_other(spec) or (str(error).strip() or type(error).__name__).splitlines()[0],
             fix="write it with torch.export.save(torch.export.export(model, inputs), 'model.pt2')",
         ) from None
     path = Path(spec)
     return of_program(program, spec, top_name(path.stem), Sources(path.absolute().parent, path.parent), given)
+
+
+def _other(spec: str) -> str | None:
+    """What a zip file holds that is no program; None for any other file."""
+    if not zipfile.is_zipfile(spec):
+        return None
+    names = {name.partition("/")[2] for name in zipfile.ZipFile(spec).namelist()}
+    if "constants.pkl" in names:
+        return "it holds a model in TorchScript, which torch.jit.save writes"
+    if "data.pkl" in names:
+        return "it holds weights or an object, which torch.save writes"
+    return None if "archive_format" in names else "it is a zip file of something else"
 
 
 def of_program(

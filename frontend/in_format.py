@@ -9,12 +9,12 @@ Refuses: a weight beyond the format's range (`number-range`).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch2hw.dialects.number_types import number_type
+from torch2hw.frontend.quiet import copied
 from torch2hw.frontend.refusals import NumberRange
 from torch2hw.tools.errors import Torch2HWError, raise_all
 
@@ -30,7 +30,7 @@ def in_format(loaded: LoadedModel, dtype: str) -> LoadedModel:
         return loaded
     narrow = torch_format(dtype)
     raise_all(list(_beyond(loaded, dtype, narrow)))
-    model = copy.deepcopy(loaded.model)
+    model = copied(loaded.model)
     _round_weights(model, narrow)
     model.register_forward_pre_hook(lambda _, given: _converted(given, _widening(narrow)))
     model.register_forward_hook(lambda _, given, results: _converted(results, _narrowing(narrow)))

@@ -22,6 +22,7 @@ from torch import Tensor, fx, nn
 from torch2hw.frontend.export_model import forward_place, quiet_third_parties, run_model
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.model_state import Snapshot, depends
+from torch2hw.frontend.quiet import copied
 from torch2hw.frontend.refusals import StatefulModel
 from torch2hw.frontend.signature import Structure, input_names
 from torch2hw.frontend.traced_step import locate, name_arguments
@@ -52,7 +53,7 @@ class Kept:
 
 def with_kept_state(loaded: LoadedModel) -> LoadedModel:
     """The model with its state as arguments and results; `loaded` itself where its results depend on none."""
-    model = copy.deepcopy(loaded.model)
+    model = copied(loaded.model)
     arguments, tensors = Structure.of(loaded.example_inputs)
     inputs = [tensor.detach() for tensor in tensors]
     place = forward_place(loaded) or (loaded.source_file, 0)
@@ -64,7 +65,7 @@ def with_kept_state(loaded: LoadedModel) -> LoadedModel:
     example = (*inputs, *(each.first.clone() for each in states))
     graph = _traced(step, example, loaded)
     name_arguments(graph, [*names, *(each.label for each in states)])
-    own = OwnRuns(copy.deepcopy(loaded.model), arguments, len(inputs), tuple(each.label for each in states))
+    own = OwnRuns(copied(loaded.model), arguments, len(inputs), tuple(each.label for each in states))
     labels = tuple(each.label for each in states)
     return replace(loaded, model=graph, example_inputs=example, states=labels, ports={}, oracle=own)
 

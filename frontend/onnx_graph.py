@@ -7,7 +7,8 @@ decided; arithmetic on sizes is done here.
 Before:  %t = torch.aten.transpose.int %w, 0, 1 ; torch.aten.addmm …    the steps of node 1
 After:   aten.transpose.int(w, 0, 1) ; aten.addmm …                     as FX nodes at "model.onnx":1
 
-Refuses: `unsupported-operation`, an operation that PyTorch does not have in this form.
+Refuses: `unsupported-operation`, an operation that PyTorch does not have in this form; `data-dependent`, branches and
+loops whose course depends on values.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch.ao.quantization.fx._decomposed  # quantized_decomposed
 from torch import fx
 
 from torch2hw.frontend.onnx_functions import average_pool, prelu, resize
-from torch2hw.frontend.onnx_steps import Held, Region, Step, steps_of, unconverted
+from torch2hw.frontend.onnx_steps import Held, Region, Step, depends_on_values, steps_of, unconverted
 from torch2hw.tools.isolate import run_native
 
 SCALAR_TYPES = {
@@ -128,7 +129,9 @@ class _Builder:
             return given[:1]
         if name == "prim.Loop":
             return self._loop(step, given, values)
-        if name == "prim.If" and not isinstance(given[0], fx.Node):
+        if name == "prim.If":
+            if isinstance(given[0], fx.Node):
+                raise depends_on_values(step.node)
             return self.run(step.regions[0 if given[0] else 1], values)
         if name in QUANTISED:
             return [self._quantised(step, name, given)]
@@ -172,13 +175,13 @@ class _Builder:
     def _loop(self, step: Step, given: list[Value], values: dict[int, Value]) -> list[Value]:
         rounds, going, *carried = given
         if isinstance(rounds, fx.Node) or going is not True:
-            raise unconverted(step.node)
+            raise depends_on_values(step.node)
         (body,) = step.regions
         for number in range(rounds):
             inside = dict(values) | dict(zip(body.arguments, (number, *carried), strict=True))
             going, *carried = self.run(body, inside)
             if going is not True:
-                raise unconverted(step.node)
+                raise depends_on_values(step.node)
         return carried
 
     def _call(self, step: Step, name: str, given: list[Value]) -> Sequence[Value]:

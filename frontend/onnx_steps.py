@@ -22,7 +22,7 @@ from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras import onnx_importer
 from torch_mlir.passmanager import PassManager
 
-from torch2hw.frontend.refusals import UnsupportedOperation
+from torch2hw.frontend.refusals import DataDependentControlFlow, UnsupportedOperation
 from torch2hw.tools.errors import Torch2HWError, raise_all
 
 TO_TORCH = "builtin.module(inline,symbol-dce,func.func(convert-torch-onnx-to-torch),canonicalize,cse)"
@@ -113,6 +113,16 @@ def unconverted(number: int) -> Torch2HWError:
         location=("", number),
         why="torch-mlir has no conversion of this operator with these attributes and types",
         fix="express the model without it",
+    )
+
+
+def depends_on_values(number: int) -> Torch2HWError:
+    """What to say of an If or a Loop, the ONNX node with this number, whose course depends on values."""
+    return DataDependentControlFlow(
+        "depends on the values of tensors",
+        location=("", number),
+        why="the schedule of the hardware is fixed when it is compiled",
+        fix="compute both branches and choose with Where; give loops a constant number of rounds",
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
+
+Copied = TypeVar("Copied")
 
 
 @contextlib.contextmanager
@@ -28,3 +32,10 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
+
+
+def copied(model: Copied) -> Copied:
+    """A deep copy of a model, without PyTorch's warnings about copies of exported programs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return copy.deepcopy(model)

@@ -13,7 +13,6 @@ Refuses: `untrainable-model` (no parameters, no single output, an output that do
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from torch2hw.frontend.gradient_functions import COMPOSITE
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.losses import Loss
 from torch2hw.frontend.optimizers import Optimizer
+from torch2hw.frontend.quiet import copied
 from torch2hw.frontend.refusals import UntrainableModel
 from torch2hw.frontend.signature import Structure, input_names
 from torch2hw.frontend.traced_step import locate, name_arguments
@@ -66,7 +66,7 @@ class TrainingStep:
 def training_step(loaded: LoadedModel, loss: Loss, optimizer: Optimizer) -> TrainingStep:
     """The training step of the loaded model."""
     place = forward_place(loaded) or (loaded.source_file, 0)
-    model = copy.deepcopy(loaded.model).train()
+    model = copied(loaded.model).train()
     arguments, inputs = Structure.of(loaded.example_inputs)
     inputs = [tensor.detach() for tensor in inputs]
     names = input_names(loaded.model, arguments, inputs)

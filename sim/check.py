@@ -7,7 +7,6 @@ PyTorch cannot run the model on those. All runs follow each other without a rese
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from torch2hw.compiler.compiled import Compiled
 from torch2hw.dialects.bus_timing import MEMORY_LATENCY_CYCLES
 from torch2hw.frontend.export_model import run_model
 from torch2hw.frontend.in_format import rounded
+from torch2hw.frontend.quiet import copied
 from torch2hw.frontend.signature import Structure, TensorInfo
 from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Comparison, Result, compare, first_wrong
@@ -267,7 +267,7 @@ def simulate_sets(
     far: Unexplained | None = None
     steps: list[Steps] = []
     states = execution.first_values(compiled.imported)
-    oracle = copy.deepcopy(compiled.loaded.oracle) if states else compiled.loaded.oracle  # it may keep state, too
+    oracle = copied(compiled.loaded.oracle) if states else compiled.loaded.oracle  # it may keep state, too
     for run, stored in enumerate(sets):
         inputs = execution.arguments(compiled.imported, [*stored, *states])
         states = simulation.outputs[run][len(compiled.imported.outputs) :]

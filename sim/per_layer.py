@@ -6,7 +6,6 @@ the CPU. Its arithmetic is the design's; results between layers are stored that 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from torch import fx, nn
 from torch2hw.analysis.stored_arrays import from_torch, to_float64
 from torch2hw.compiler.compiled import Compiled, compile_model
 from torch2hw.frontend.in_format import rounded
+from torch2hw.frontend.quiet import copied
 from torch2hw.frontend.signature import Structure
 from torch2hw.sim import execution, pytorch
 from torch2hw.sim.compare import Distance, distance
@@ -29,7 +29,7 @@ class WithLayers(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = copy.deepcopy(model)
+        self.model = copied(model)
         self.names: list[str] = []
         self.found: list[torch.Tensor] = []
         for path, layer in self.model.named_modules():

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Sequence
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from torch2hw.frontend.quiet import kept_apart
+from torch2hw.frontend.quiet import copied, kept_apart
 
 
 def run(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor]:
@@ -31,10 +29,7 @@ def accepts(model: torch.nn.Module, inputs: Sequence[object]) -> bool:
 def run_float64(model: torch.nn.Module, inputs: Sequence[object]) -> list[torch.Tensor] | None:
     """The same with parameters, buffers and floating inputs in float64; None where the model fixes a dtype inside."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch's own, of copies of exported modules
-            wide = copy.deepcopy(model).double()
-        return run(wide, tree_map(_widened, tuple(inputs)))
+        return run(copied(model).double(), tree_map(_widened, tuple(inputs)))
     except (RuntimeError, AssertionError):  # quantised operations assert that they get float32
         return None
 

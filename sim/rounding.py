@@ -17,7 +17,6 @@ may overflow, are not compared. Where PyTorch cannot run the model in float64, i
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +30,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from torch2hw.analysis.stored_arrays import Array, to_float64
 from torch2hw.dialects.number_types import number_type
+from torch2hw.frontend.quiet import copied
 from torch2hw.sim import pytorch
 
 FACTOR = 8.0
@@ -129,7 +129,7 @@ def _run_moved(
 
 
 def _moved_model(model: torch.nn.Module, generator: torch.Generator) -> torch.nn.Module:
-    wide = copy.deepcopy(model).double()
+    wide = copied(model).double()
     with torch.no_grad():
         for tensor in (*wide.parameters(), *wide.buffers()):
             if tensor.is_floating_point():

@@ -8,7 +8,6 @@ is from the same run in float64.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 
 from torch2hw.analysis.stored_arrays import from_torch
 from torch2hw.compiler.compiled import Compiled
+from torch2hw.frontend.quiet import copied
 from torch2hw.frontend.training_step import TrainingStep
 from torch2hw.sim.check import SimulationResult, simulate_sets
 from torch2hw.sim.simulation import Conditions
@@ -121,7 +121,7 @@ def simulate_training(
 
 def train(step: TrainingStep, batches: Sequence[Sequence[torch.Tensor]], wide: bool = False) -> Trained:
     """PyTorch's own training, by its loss and optimizer; with `wide`, in float64."""
-    model = copy.deepcopy(step.original)
+    model = copied(step.original)
     model = model.double() if wide else model
     parameters = dict(model.named_parameters())
     trained = [parameters[name] for name in step.parameters]

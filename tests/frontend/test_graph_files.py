@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from torch2hw.cli import main
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
 from torch2hw.frontend import onnx_file
+from torch2hw.frontend.kept_state import with_kept_state
 from torch2hw.frontend.load_model import LoadedModel, load
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.onnx_runtime import OnnxRuntime
@@ -173,6 +176,62 @@ def test_slopes_of_channels(version: int) -> None:
     assert loaded.oracle is not None
     assert torch.equal(loaded.oracle(given)["y"], expected)
     assert torch.equal(loaded.model(given)["y"], expected)
+
+
+def test_what_pytorch_wrote_otherwise_is_called_so(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "weights.pt2")
+    with zipfile.ZipFile(tmp_path / "script.pt2", "w") as script:
+        script.writestr("script/data.pkl", "")
+        script.writestr("script/constants.pkl", "")
+    for name, what in (("weights", "it holds weights or an object"), ("script", "it holds a model in TorchScript")):
+        with pytest.raises(ModelFileError, match=f"not a program that torch.export saved\n  why: {what}"):
+            load(str(tmp_path / f"{name}.pt2"))
+
+
+class Counts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.count.add_(1)
+        return x + self.count
+
+
+def test_copies_of_exported_programs_warn_of_nothing(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(Counts(), (torch.zeros(3),)), tmp_path / "counts.pt2")
+    loaded = load(str(tmp_path / "counts.pt2"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert with_kept_state(loaded).states == ("count",)
+
+
+def test_onnx_nodes_that_pytorch_cannot_run_or_that_branch_on_values_are_named() -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3]) for name in "xy")
+    c = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
+    w = numpy_helper.from_array(np.ones((5, 3), np.float32), "w")
+    branches = {
+        f"{name}_branch": helper.make_graph(
+            [helper.make_node(operator, ["x"], [name])],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3])],
+        )
+        for name, operator in (("then", "Relu"), ("else", "Neg"))
+    }
+    wrong = {
+        "shape-mismatch": helper.make_node("MatMul", ["x", "w"], ["y"], name="odd"),
+        "data-dependent": helper.make_node("If", ["c"], ["y"], name="odd", **branches),
+    }
+    for code, node in wrong.items():
+        graph = helper.make_graph([node], "net", [x, c], [y], [w])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        with pytest.raises(Torch2HWError, match=rf"^net.onnx: error\[{code}\]: node 'odd' \({node.op_type}\) "):
+            imported(model)
+
+
+def imported(model: onnx.ModelProto) -> None:
+    compile_model(onnx_file.of_model(model, "net.onnx", "net", Sources(Path(), Path())), Options(), stop_at="torch")
 
 
 def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
