@@ -23,6 +23,7 @@ from .node_values import evaluate_node
 
 Operand = Union["Bits", int]
 LOGIC_ADDRESS_BITS = 5  # a look-up by so few bits is a LUT for each bit of its contents
+SIGNED = "signed"  # attribute of a sum that is one of signed numbers in Verilog; the bits are the same
 COMMUTATIVE = frozenset({"add", "mul", "muls", "and", "or", "xor", "eq"})
 
 

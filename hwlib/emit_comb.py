@@ -6,7 +6,7 @@ registered rom is an unpacked array with an initial block and a registered read,
 
 from __future__ import annotations
 
-from .bits import Bits, reachable
+from .bits import SIGNED, Bits, reachable
 from .contents import words_inside
 from .pipeliner import Pipeline, last_use
 
@@ -88,6 +88,8 @@ class Emitter:
         hint = f' {{sv.namehint = "{node.hint}"}}' if node.hint else ""
         wide = node.operands[0].width
         match node.op:
+            case "add" if node.attribute == SIGNED:
+                text = f'sv.verbatim.expr "$signed({{{{0}}}}) + $signed({{{{1}}}})"({v[0]}, {v[1]}) : (i{w}, i{w}) -> i{w}'
             case "add" | "sub" | "and" | "or" | "xor":
                 text = f"comb.{node.op} {v[0]}, {v[1]}{hint} : i{w}"
             case "not":

@@ -492,7 +492,7 @@ def _entries() -> dict[str, Entry]:
         "math.trunc": Entry("trunc", "ff", _to_integral("trunc")),
         "math.round": Entry("round", "ff", _to_integral("round")),
         "math.roundeven": Entry("roundeven", "ff", _to_integral("roundeven")),
-        "arith.addi": Entry("add", "iii", lambda r: r.one + r.operands[1], True),
+        "arith.addi": Entry("add", "iii", lambda r: integers.add(*r.two), True),
         "arith.subi": Entry("sub", "iii", lambda r: r.one - r.operands[1], True),
         "arith.muli": Entry("mul", "iii", lambda r: integers.multiply(*r.two), True),
         "hwlib.product": Entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bits import Bits, cat, mul, mux
+from .bits import SIGNED, Bits, cat, mul, mux
 from .shifts import shift_left, shift_right
 
 COMPARISONS = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
@@ -18,6 +18,13 @@ def compare(left: Bits, right: Bits, predicate: str) -> Bits:
         left, right = right, left
     less = left.slt(right) if predicate[0] == "s" else left.ult(right)
     return less if predicate[1:] in ("lt", "gt") else ~less
+
+
+def add(left: Bits, right: Bits) -> Bits:
+    """The sum. Signed in Verilog: Yosys makes the shorter operand, without copies of its sign, the one that enters the
+    carry chain by itself, and a multiplexer in front of the other one goes into the adder's LUTs (21 LUTs a lane of a
+    convolution of int8)."""
+    return left.graph.node("add", left.width, left, right, attribute=SIGNED)
 
 
 def multiply(left: Bits, right: Bits) -> Bits:

@@ -5,7 +5,8 @@ After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
 
 needs: loops in execution order, banks and memories fixed: later passes do not change a kernel's timing.
 leaves: operations marked `iterative`: all of one name and type, or none, for one pipelined unit would undo the saving.
-    Requantisations of two digits a cycle are marked `iterative 2`.
+    Requantisations of two digits a cycle are marked `iterative 2`. Those that share no unit with another kernel take
+    their total as short as it was before an extension.
     The values are the same, because both kinds of unit round correctly.
 refuses: nothing.
 why: a softmax over ten classes or a mean over 49 elements divides a few times in a run, and a pipelined divider is as
@@ -16,12 +17,16 @@ source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup)
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch2hw.analysis.quantised_values import made_by
 from torch2hw.analysis.scheduling import planned, scheduled
 from torch2hw.analysis.start_times import overlapped
 from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
+from torch2hw.analysis.unit_binding import shared_units, unit_of
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
@@ -31,6 +36,7 @@ from torch2hw.passes.bind_units import only_inverses
 from torch2hw.passes.integer_sums import PRODUCT
 from torch2hw.passes.pair_products import PAIRED
 from torch2hw.passes.pass_context import PassContext
+from torch2hw.passes.requantise_after_maxima import EXTENSION, used
 from torch2hw.passes.requantise_sums import REQUANTISE
 
 INVERSE_LUTS = 0.2  # where every division is one of 1, which has a smaller unit (`bind-units`), likewise
@@ -62,7 +68,7 @@ class ChooseUnits:
             if text:
                 program = best
                 report[" ".join(key)] = text
-        return program, report
+        return with_short_totals(program, context), report
 
 
 def candidates(kernel: Kernel) -> list[Operation]:
@@ -104,6 +110,38 @@ def with_iterative(kernel: Kernel, key: Key, digits: int = 1) -> Kernel:
         for stage in kernel.stages
     )
     return replace(kernel, stages=stages)
+
+
+def with_short_totals(program: Program, context: PassContext) -> Program:
+    """The program with iterative requantisations of totals as short as they are before an extension, where the unit is
+    one that no other kernel uses: its adder is as long as the total."""
+    library = context.library
+    shared = shared_units(program.kernels, library) if context.options.share_units else {}
+    return program.with_kernels([_with_short_totals(kernel, shared, library) for kernel in program.kernels])
+
+
+def _with_short_totals(kernel: Kernel, shared: Mapping[str, int], library: Library) -> Kernel:
+    made, uses, units = made_by(kernel), used(kernel.stages), Counter[str]()
+    short: dict[str, Operation] = {}
+    gone: set[str] = set()
+    for operation in candidates(kernel):
+        if operation.name != REQUANTISE or not operation.iterative:
+            continue
+        name = unit_of(operation, library).name
+        units[name] += 1
+        longer = made.get(operation.operands[0])
+        if units[name] <= shared.get(name, 0) or not isinstance(longer, Operation) or longer.name != EXTENSION:
+            continue
+        operands = (*longer.operands, *operation.operands[1:])
+        types = (*longer.operand_types, *operation.operand_types[1:])
+        if uses[longer.result] == 1 and entry_for(REQUANTISE, (*types, operation.type)) is not None:
+            short[operation.result] = replace(operation, operands=operands, operand_types=types)
+            gone.add(longer.result)
+    stages = [
+        replace(stage, statements=tuple(short.get(s.result, s) for s in stage.statements if s.result not in gone))
+        for stage in kernel.stages
+    ]
+    return replace(kernel, stages=tuple(stages)) if short else kernel
 
 
 def added_cycles(before: Program, after: Program, context: PassContext) -> int:
