@@ -11,6 +11,7 @@ from .contents import words_inside
 from .pipeliner import Pipeline, last_use
 
 BINARY = {"add": "add", "sub": "sub", "and": "and", "or": "or", "xor": "xor"}
+SIGNED_SUM = 'sv.verbatim.expr "$signed({{0}}) + $signed({{1}})"'
 COMPARE = {"eq": "eq", "ult": "ult", "slt": "slt"}
 
 
@@ -89,7 +90,7 @@ class Emitter:
         wide = node.operands[0].width
         match node.op:
             case "add" if node.attribute == SIGNED:
-                text = f'sv.verbatim.expr "$signed({{{{0}}}}) + $signed({{{{1}}}})"({v[0]}, {v[1]}) : (i{w}, i{w}) -> i{w}'
+                text = f"{SIGNED_SUM}({v[0]}, {v[1]}) : (i{w}, i{w}) -> i{w}"
             case "add" | "sub" | "and" | "or" | "xor":
                 text = f"comb.{node.op} {v[0]}, {v[1]}{hint} : i{w}"
             case "not":
