@@ -89,6 +89,12 @@ class CollidingPorts(Torch2HWError):
     code = "colliding-ports"
 
 
+class CollidingModules(Torch2HWError):
+    """The top module would have the name of another module of the design."""
+
+    code = "colliding-modules"
+
+
 class TooManyTensors(Torch2HWError):
     """The model has more inputs and outputs than the interface has registers for their addresses."""
 

@@ -48,7 +48,7 @@ def _channel(stem: str, payload: Sequence[str]) -> Channel:
 
 def protocol_checks(top: str, interface: Interface, tensors: Sequence[Buffer], how: str) -> str:
     """The file. `how` violations are told: `bench`, a line for our benches; `error`, by $error; `proof`, not at all,
-    and only what a proof by induction reaches is asserted."""
+    and `wlast`, which `pdr` does not decide in minutes, is not asserted."""
     widths = {port.name: port.width_bits for port in interface.control_ports()}
     widths |= {port.name: port.width_bits for buffer in tensors for port in interface.tensor_ports(buffer)}
     found = channels(interface, tensors)
@@ -62,15 +62,14 @@ def protocol_checks(top: str, interface: Interface, tensors: Sequence[Buffer], h
     header = ",\n".join(["  input clk, reset_n", *(f"  input [{widths[name] - 1}:0] {name}" for name in observed)])
     wires = ", ".join([f".clk({CLOCK.name}), .reset_n({RESET.name})", *(f".{name}({name})" for name in observed)])
     lines = "\n".join(f"  {line}" for line in body)
-    known = "  reg known = 1'b0;\n  always @(posedge clk) if (!reset_n) known <= 1'b1;"
-    known = "  wire known = 1'b1;" if how == "proof" else known
     return f"""\
 module {top}_protocol_checks(
 {header}
 );
   int told = 0;
   reg in_reset;
-{known}
+  reg known = 1'b0;
+  always @(posedge clk) if (!reset_n) known <= 1'b1;
   always @(posedge clk) in_reset <= !reset_n;
 {lines}
 endmodule

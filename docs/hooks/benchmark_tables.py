@@ -21,6 +21,8 @@ FILES = {  # in the order of the page; each begins with a heading
     "networks.md": "Small networks in number formats",
     "accuracy.md": "Accuracy in number formats",
     "streams.md": "Streams",
+    "packages.md": "Packages",
+    "bus_proofs.md": "Proofs about wrappers",
     "training.md": "Training",
     "compile_time.md": "Compile time",
     "simulate_time.md": "Time of a simulation",

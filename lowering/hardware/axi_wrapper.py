@@ -20,6 +20,7 @@ from torch2hw.lowering.hardware.core_streams import CoreStreams
 from torch2hw.lowering.hardware.hw_module import Module, ModulePort, host_ports, module
 from torch2hw.lowering.hardware.hw_text import HwBody
 from torch2hw.lowering.hardware.stream_pages import pages
+from torch2hw.lowering.top_name import check_top
 
 
 def axi_wrapper(
@@ -89,6 +90,7 @@ def axi_wrapper(
         conditions, rooms = [waiting.any_full], [body.invert(waiting.both_full)]
     body.define(wires["able"], f"hw.wire {body.all_of(wires['has_room'], *rooms)} : i1")
     inside.run(*conditions)
+    check_top(program, inside.definitions.values())
     top = module(program.name, ports, outputs, body)
     return {**inside.definitions, top.name: top.text}
 

@@ -11,6 +11,7 @@ from torch2hw.dialects.stream_interface import CLOCK, RESET, StreamInterface
 from torch2hw.lowering.hardware.core_streams import CoreStreams
 from torch2hw.lowering.hardware.hw_module import Module, host_ports, module
 from torch2hw.lowering.hardware.hw_text import HwBody
+from torch2hw.lowering.top_name import check_top
 
 
 def axis_wrapper(
@@ -36,5 +37,6 @@ def axis_wrapper(
                 outputs[port.name] = wires[signal]
         inside.stream(interface.layout(buffer), wires)
     inside.run()
+    check_top(program, inside.definitions.values())
     top = module(program.name, ports, outputs, body)
     return {**inside.definitions, top.name: top.text}

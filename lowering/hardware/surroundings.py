@@ -16,6 +16,7 @@ from torch2hw.frontend.refusals import CollidingPorts, TooManyTensors
 from torch2hw.lowering.hardware.axi_wrapper import axi_wrapper
 from torch2hw.lowering.hardware.axis_wrapper import axis_wrapper
 from torch2hw.lowering.hardware.hw_module import Module, ModulePort
+from torch2hw.lowering.top_name import location
 
 
 def surroundings(
@@ -45,7 +46,7 @@ def _check_names(interface: Interface, program: Program) -> None:
             if other != what:
                 raise CollidingPorts(
                     f"{what} and {other} give --interface {interface.name} one name: {port.name}",
-                    location=_location(program),
+                    location=location(program),
                     why="VHDL, block designs and test benches do not tell upper from lower case",
                     fix="choose another --top" if "module" in other else "rename one of them in the model",
                 )
@@ -57,15 +58,10 @@ def _check_tensors(program: Program) -> None:
     if tensors > MAX_TENSORS:
         raise TooManyTensors(
             f"{tensors} inputs and outputs, --interface axi has registers for {MAX_TENSORS}",
-            location=_location(program),
+            location=location(program),
             why="their addresses are below 0x800, where the other registers begin",
             fix="join some of them, or use --interface axis",
         )
-
-
-def _location(program: Program) -> tuple[str, int] | None:
-    files = [kernel.source.file for kernel in program.kernels if kernel.source is not None]
-    return (files[0], 0) if files else None
 
 
 def core_module(core: ComponentBuilder) -> Module:

@@ -35,6 +35,7 @@ from torch2hw.lowering.sequential.float_handshakes import float_primitive, unit_
 from torch2hw.lowering.sequential.handshakes import MULTIPLIER_CYCLES, divider_cycles
 from torch2hw.lowering.sequential.pack_steps import pack
 from torch2hw.lowering.sequential.sequential_latency import choices, latency_cycles
+from torch2hw.lowering.top_name import check_top
 from torch2hw.tools.isolate import run_native
 
 _MEMORY_PORTS = ("addr0", "clk", "reset", "content_en", "write_en", "write_data", "read_data", "done")
@@ -89,6 +90,7 @@ def lower(core: Core, library: Library) -> SequentialProgram:
             delays[cell.name] = handshake.cycles
         elif cell.kind.startswith(("std_div", "std_rem")):
             delays[cell.kind] = divider_cycles(width)
+    check_top(program, definitions.values())
     contents: dict[str, Contents] = {}
     for memory in core.memories:
         if memory.storage.has_contents:

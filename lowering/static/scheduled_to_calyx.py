@@ -36,6 +36,7 @@ from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
+from torch2hw.lowering.top_name import check_top
 
 Phase = tuple[int, list[int]]  # cycles, and the numbers of the kernels that start in the first of them
 
@@ -156,6 +157,7 @@ class _Top:
                 self.memory(buffer, host.get(buffer), idle)
         top.control = ["calyx.static_seq {", *("  " + line for line in control), "}"]
         definitions = {name: item.definition for name, item in self.design.primitives.items()}
+        check_top(program, definitions.values())
         if self.interface.surrounds:
             definitions |= self.surroundings(definitions)
         self.design.components += top.text()
