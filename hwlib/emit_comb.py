@@ -11,7 +11,7 @@ from .contents import words_inside
 from .pipeliner import Pipeline, last_use
 
 BINARY = {"add": "add", "sub": "sub", "and": "and", "or": "or", "xor": "xor"}
-SIGNED_SUM = 'sv.verbatim.expr "$signed({{0}}) + $signed({{1}})"'
+SIGNED_SUM = 'sv.verbatim.expr "$unsigned($signed({{0}}) + $signed({{1}}))"'
 COMPARE = {"eq": "eq", "ult": "ult", "slt": "slt"}
 
 

@@ -48,7 +48,7 @@ def _channel(stem: str, payload: Sequence[str]) -> Channel:
 
 def protocol_checks(top: str, interface: Interface, tensors: Sequence[Buffer], how: str) -> str:
     """The file. `how` violations are told: `bench`, a line for our benches; `error`, by $error; `proof`, not at all,
-    and `wlast`, which `pdr` does not decide in minutes, is not asserted."""
+    and what `protocol_proof` asserts about `wlast` is of the writer."""
     widths = {port.name: port.width_bits for port in interface.control_ports()}
     widths |= {port.name: port.width_bits for buffer in tensors for port in interface.tensor_ports(buffer)}
     found = channels(interface, tensors)
@@ -119,16 +119,15 @@ def _last_beats(how: str) -> list[str]:
     aw, w = f"{MASTER_PREFIX}_aw", f"{MASTER_PREFIX}_w"
     return [
         "reg asked = 1'b0;",
-        "int left = 0, now;",
+        "reg [8:0] left = 9'd0;",
+        f"wire [8:0] now = {aw}valid && !asked ? {{1'b0, {aw}len}} + 9'd1 : left;",
         "always @(posedge clk) begin",
-        f"  now = {aw}valid && !asked ? int'({aw}len) + 1 : left;",
         f"  asked <= known && reset_n && {aw}valid && !{aw}ready;",
         f"  if (known && !in_reset && reset_n && {w}valid) begin",
         f"    {_claim('now > 0', f'{w} has a beat of no burst', how)}",
         f"    {_claim(f'{w}last == (now == 1)', f'{w}last is not in the last beat of a burst alone', how)}",
-        f"    if ({w}ready) now = now - 1;",
         "  end",
-        "  left <= known && reset_n ? now : 0;",
+        f"  left <= !known || !reset_n ? 9'd0 : {w}valid && {w}ready && now != 0 ? now - 9'd1 : now;",
         "end",
     ]
 

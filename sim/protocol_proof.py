@@ -54,6 +54,30 @@ module {top}_never(input clk, reset, what);
 endmodule
 bind {top}_reader {top}_never fetched_unasked(.clk(clk), .reset(reset), .what(asking && fetched));
 """
+BURSTS = """\
+module {top}_bursts(
+  input clk, reset, asking, sending, awready, wvalid, wready, wlast, input [7:0] awlen, beats_left
+);
+  reg known = 1'b0;
+  reg asked;
+  reg [8:0] left;
+  wire [8:0] now = asking && !asked ? {{1'b0, awlen}} + 9'd1 : left;
+  always @(posedge clk) begin
+    if (reset) known <= 1'b1;
+    asked <= !reset && asking && !awready;
+    left <= reset ? 9'd0 : wvalid && wready && now != 0 ? now - 9'd1 : now;
+    if (known && !reset) begin
+      assert (now == (sending ? {{1'b0, beats_left}} + 9'd1 : 9'd0));
+      if (wvalid) assert (now > 0 && wlast == (now == 1));
+    end
+  end
+endmodule
+bind {top}_writer {top}_bursts bursts(
+  .clk(clk), .reset(reset), .asking(asking), .sending(sending), .awready(awready), .wvalid(wvalid), .wready(wready),
+  .wlast(wlast), .awlen(awlen), .beats_left(beats_left)
+);
+"""
+"""`wlast` is in the last beat of a burst alone: of the writer, whose ports are the bus, with the invariant."""
 ANSWERS = {"Property proved": True, "was asserted in frame": False}
 
 
@@ -63,8 +87,13 @@ def proof(verilog: str, top: str, core: str, interface: Interface, tensors: Sequ
     Raises InternalError where Yosys fails, or nothing is decided in MAX_SECONDS.
     """
     checks = protocol_checks(top, interface, tensors, "proof")
-    if interface.name == "axi":
-        checks += ASSUMED.format(top=top)
+    if interface.name != "axi":
+        return _holds(verilog, top, core, checks)
+    bursts = BURSTS.format(top=top)
+    return _holds(verilog, top, core, checks + ASSUMED.format(top=top)) and _holds(verilog, top, core, bursts)
+
+
+def _holds(verilog: str, top: str, core: str, checks: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as name:
         folder = Path(name)
         (folder / "design.sv").write_text(verilog)
