@@ -35,7 +35,8 @@ class Tensor:
         self.padded = -(-self.bytes // beat) * beat
 
     def to_bytes(self, value):
-        """The bytes of an array, as many as whole beats hold. Raises ValueError for another shape or type."""
+        """The bytes of an array, as many as whole beats hold. Raises ValueError for another shape or type, and
+        for integers out of range."""
         array = np.asarray(value)
         if array.shape != self.shape:
             raise ValueError(f"{self.name} has shape {self.shape}, not {array.shape}")
@@ -61,9 +62,13 @@ class Tensor:
     def _codes(self, array):
         if self.scale is None:
             raise ValueError(f"{self.name} takes integers ({self.dtype}), not {array.dtype}")
-        low, high = (0, 2**self.bits - 1) if self.kind == "u" else (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1)
+        low, high = self._range()
         steps = np.rint(array.astype(np.float32) * np.float32(1.0 / self.scale)) + np.float32(self.zero_point)
         return np.clip(steps, low, high).astype(np.int64)
+
+    def _range(self):
+        """The least and the largest integer."""
+        return (0, 2**self.bits - 1) if self.kind == "u" else (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1)
 
     def _stored(self, array):
         if self.kind == "bf16":
@@ -74,6 +79,9 @@ class Tensor:
             return (array != 0).astype(np.uint8)
         if self.kind == "f":
             return array.astype(f"<f{self.element // 8}")
+        low, high = self._range()
+        if array.size and not (low <= array.min() and array.max() <= high):
+            raise ValueError(f"{self.name} takes integers from {low} to {high}")
         return array.astype(f"<{self.kind}{self.element // 8}")
 
 

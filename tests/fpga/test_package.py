@@ -149,6 +149,23 @@ def test_drivers_run_the_simulated_design(
     c_stream_driver_runs(packages["axis"] / "driver", axis, devices["axis"], place, quantised, (x, torch.randn(5, 7)))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "right", "wrong"),
+    [
+        ("i8", [-128, 127], [0, 255]),
+        ("u8", [0, 255], [-1, 0]),
+        ("i6", [-32, 31], [32, 0]),
+        ("i64", [-(2**63), 0], None),
+    ],
+)
+def test_integers_out_of_range_are_refused(dtype: str, right: list[int], wrong: list[int] | None) -> None:
+    tensor = driver_in(DRIVER_FOLDER).Tensor({"name": "x", "shape": [2], "dtype": dtype}, 32)
+    assert tensor.from_bytes(tensor.to_bytes(right)).tolist() == right
+    if wrong is not None:
+        with pytest.raises(ValueError, match="x takes integers from "):
+            tensor.to_bytes(wrong)
+
+
 class Memory(np.ndarray):
     """A buffer of pynq."""
 
