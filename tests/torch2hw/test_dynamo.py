@@ -139,10 +139,77 @@ def test_wrong_options_are_refused() -> None:
         dynamo.backend(graph, [], options={"lanes": 4})
 
 
+def test_designs_keep_to_the_order_of_changes_in_place() -> None:
+    def changing(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        before = x + 1
+        rows = x.view(-1)
+        rows.mul_(2.0)
+        return before, x + 1
+
+    x, y = (torch.arange(6.0).reshape(2, 3) for _ in range(2))
+    results = dynamo.backend(torch.fx.symbolic_trace(changing), [x])(x)
+    for got, wanted in zip((*results, x), (*changing(y), y), strict=True):
+        assert torch.equal(got, wanted)
+    parts = [(part.where, part.operations) for part in dynamo.last_report().parts]
+    assert parts == [("torch2hw", ("add",)), ("torch2hw", ("add",)), ("pytorch", ("view", "mul_"))]
+
+
+def test_a_view_that_is_a_result_stays_one() -> None:
+    def rows(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x.view(-1), x * 2
+
+    x = torch.ones(2, 3)
+    view, double = dynamo.backend(torch.fx.symbolic_trace(rows), [x])(x)
+    view[0] = 5.0
+    assert x[0, 0] == 5 and torch.equal(double, torch.full((2, 3), 2.0))
+
+
+@pytest.mark.slow
+def test_an_optimizers_step_is_that_of_pytorch() -> None:
+    """Dynamo leaves parameters and the optimizer's state in the graph, which changes them in place."""
+
+    def trained(run: Any) -> torch.Tensor:
+        torch.manual_seed(2)
+        weights = nn.Parameter(torch.ones(3))
+        optimizer = torch.optim.SGD([weights], lr=0.1, momentum=0.9, weight_decay=0.5)
+        step = optimizer.step if run is None else torch.compile(optimizer.step, backend=run)
+        for _ in range(2):
+            weights.grad = torch.randn(3)
+            step()
+        return weights.detach()
+
+    torch.testing.assert_close(trained(dynamo.backend), trained(None))
+    assert {part.where for report in dynamo.reports() for part in report.parts} == {"torch2hw", "pytorch"}
+
+
+class Attention(nn.Module):
+    """Written out, with an operation that has no hardware, between two breaks of the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys, self.last = nn.Linear(2, 6), nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.keys(x).chunk(3, -1)
+        heard = (q @ k.transpose(-1, -2) / 2**0.5).softmax(-1) @ v
+        torch._dynamo.graph_break()
+        heard = torch.fft.fft(heard).real
+        torch._dynamo.graph_break()
+        scores: torch.Tensor = self.last(heard)
+        return scores
+
+
 @pytest.mark.simulation
 def test_simulated_bits_are_the_references() -> None:
-    model, x = nn.Sequential(nn.Linear(5, 3), nn.GELU()).eval(), torch.randn(2, 5)
+    model, x = Attention().eval(), torch.randn(1, 3, 2)
     with torch.no_grad():
-        reference = compiled(model)(x)
+        reference = compiled(model, partition=2)(x)
+        torch.testing.assert_close(reference, model(x))
         torch._dynamo.reset()
-        assert torch.equal(compiled(model, mode="simulate")(x), reference)
+        dynamo.reset()
+        assert torch.equal(compiled(model, partition=2, mode="simulate")(x), reference)
+    assert [[part.where for part in report.parts] for report in dynamo.reports()] == [
+        ["torch2hw"],
+        ["pytorch"],
+        ["torch2hw"],
+    ]

@@ -47,6 +47,27 @@ def copied(graph: fx.GraphModule) -> fx.Graph:
     return copy
 
 
+def with_held_as_inputs(graph: fx.GraphModule) -> tuple[fx.GraphModule, list[torch.Tensor]]:
+    """The graph with the tensors that it holds as further inputs, and these tensors. Dynamo leaves what an optimiser
+    changes in the graph."""
+    made, held = fx.GraphModule(graph, copied(graph)), dict[str, torch.Tensor]()
+    border = next(node for node in made.graph.nodes if node.op != "placeholder")
+    inputs: dict[str, fx.Node] = {}
+    for node in list(made.graph.nodes):
+        value = operator.attrgetter(str(node.target))(graph) if node.op == "get_attr" else None
+        if isinstance(value, torch.Tensor):
+            name = str(node.target)
+            if name not in inputs:
+                with made.graph.inserting_before(border):
+                    inputs[name] = made.graph.placeholder(f"held{len(held)}")
+                held[name] = value
+            node.replace_all_uses_with(inputs[name])
+            border = border if node is not border else node.next
+            made.graph.erase_node(node)
+    made.recompile()
+    return made, list(held.values())
+
+
 def with_constants(graph: fx.GraphModule, inputs: Sequence[Any], constant: set[int]) -> fx.GraphModule:
     """The graph with some inputs as buffers and numbers."""
     made = fx.GraphModule(graph, copied(graph))

@@ -10,6 +10,7 @@ from torch.fx.passes.infra.partitioner import CapabilityBasedPartitioner
 
 from torch2hw.compiler.options import Options
 from torch2hw.dynamo import records
+from torch2hw.dynamo.effects import effects, put_in_order, within_segments
 from torch2hw.dynamo.graphs import calls, copied, is_call, node_values, operation_name, parameters_among
 from torch2hw.dynamo.part import Part
 from torch2hw.dynamo.records import GraphReport, PartReport
@@ -17,33 +18,39 @@ from torch2hw.dynamo.supported import Supported
 
 
 class Plan:
-    """A graph for one set of shapes: parts on designs, and nodes between them."""
+    """A graph for one set of shapes: parts on designs, and nodes between them. Of the inputs, parameters and those
+    whose identities `constant` has are constants of the designs until they change."""
 
-    def __init__(self, graph: fx.GraphModule, inputs: Sequence[Any], options: Options, mode: str, role: str) -> None:
+    def __init__(
+        self, graph: fx.GraphModule, inputs: Sequence[Any], constant: set[int], options: Options, mode: str, role: str
+    ) -> None:
         self.report = GraphReport(role)
         records.add(self.report)
         self.parts: dict[str, Part] = {}
         copy = fx.GraphModule(graph, copied(graph))
         self.left: PartReport | None = None
-        self.whole: Part | None = Part(copy, inputs, options, mode, parameters_among(inputs))
-        if self.whole.compiled is not None or not calls(copy):
+        constant = constant | parameters_among(inputs)
+        found = effects(copy, inputs, seen_outside=role != "backward")
+        left = found.changes | found.views
+        self.whole: Part | None = None if left else Part(copy, inputs, options, mode, constant)
+        if self.whole is not None and (self.whole.compiled is not None or not calls(copy)):
             self.report.parts.append(self.whole.report)
             return
         self.whole = None
-        values = node_values(copy, inputs)
-        partitioner = CapabilityBasedPartitioner(copy, Supported(values, options), allows_single_node_partition=True)
-        self.split = partitioner.fuse_partitions(partitioner.propose_partitions())
-        self._compile_parts(inputs, options, mode)
+        supported = Supported(node_values(copy, inputs), options, left)
+        partitioner = CapabilityBasedPartitioner(copy, supported, allows_single_node_partition=True)
+        self.split = partitioner.fuse_partitions(list(within_segments(partitioner.propose_partitions())))
+        put_in_order(self.split)
+        self._compile_parts(inputs, constant, options, mode)
 
-    def _compile_parts(self, inputs: Sequence[Any], options: Options, mode: str) -> None:
+    def _compile_parts(self, inputs: Sequence[Any], constant: set[int], options: Options, mode: str) -> None:
         values = node_values(self.split, inputs)
-        parameters = parameters_among(inputs)
         left: list[str] = []
         for node in self.split.graph.nodes:
             if node.op == "call_module" and str(node.target).startswith("fused_"):
                 part = self.split.get_submodule(str(node.target))
                 given = [values[each] if isinstance(each, fx.Node) else each for each in node.args]
-                made = Part(part, given, options, mode, parameters)  # type: ignore[arg-type]
+                made = Part(part, given, options, mode, constant)  # type: ignore[arg-type]
                 self.parts[str(node.target)] = made
                 self.report.parts.append(made.report)
             elif is_call(node):

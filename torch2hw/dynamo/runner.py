@@ -10,21 +10,24 @@ from torch import fx
 from torch.utils._pytree import tree_leaves
 
 from torch2hw.compiler.options import Options
-from torch2hw.dynamo.graphs import copies, looks
+from torch2hw.dynamo.graphs import copies, looks, with_held_as_inputs
 from torch2hw.dynamo.plan import Plan
 from torch2hw.frontend.quiet import quiet
 
 
 class Runner:
-    """A graph as a function of its flat inputs."""
+    """A graph as a function of its flat inputs. `held` are the tensors that stand in Dynamo's graph: further inputs of
+    `graph`."""
 
     def __init__(self, graph: fx.GraphModule, options: Options, mode: str, role: str) -> None:
-        self.graph, self.options, self.mode, self.role = graph, options, mode, role
+        self.graph, self.held = with_held_as_inputs(graph)
+        self.options, self.mode, self.role = options, mode, role
         self.plans: dict[Any, Plan] = {}
         self.backwards: dict[Any, Runner] = {}
 
     def __call__(self, *inputs: Any) -> Any:
         """The results, with a backward pass where an input wants a gradient."""
+        inputs = (*inputs, *self.held)
         tensors = [each for each in inputs if isinstance(each, torch.Tensor)]
         if self.role == "inference" and torch.is_grad_enabled() and any(each.requires_grad for each in tensors):
             return Differentiable.apply(self, *inputs)  # type: ignore[no-untyped-call]
@@ -34,7 +37,7 @@ class Runner:
         """The results, from the plan for these shapes."""
         key = (role, *map(looks, inputs))
         if key not in self.plans:
-            self.plans[key] = Plan(self.graph, inputs, self.options, self.mode, role)
+            self.plans[key] = Plan(self.graph, inputs, set(map(id, self.held)), self.options, self.mode, role)
         with torch.no_grad():
             return self.plans[key](inputs)
 
@@ -47,7 +50,8 @@ class Runner:
                 self._gradients(inputs, wanted, cotangents), self.options, self.mode, "backward"
             )
         given = [each for each in (*inputs, *cotangents) if isinstance(each, torch.Tensor)]
-        results = self.backwards[key].run("backward", copies(given))  # the forward's changes in place happen once
+        runner = self.backwards[key]
+        results = runner.run("backward", (*copies(given), *runner.held))  # the forward's changes in place happen once
         found: list[Any] = [None] * len(inputs)
         for k, gradient in zip(wanted, results, strict=True):
             found[k] = gradient

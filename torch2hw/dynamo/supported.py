@@ -20,15 +20,15 @@ from torch2hw.tools.errors import Torch2HWError
 
 
 class Supported(OperatorSupportBase):
-    """Whether a node alone can be compiled, tried once for each operation and types."""
+    """Whether a node alone can be compiled, tried once for each operation and types; `left` are not tried."""
 
-    def __init__(self, values: dict[fx.Node, Any], options: Options) -> None:
-        self.values, self.options = values, options
+    def __init__(self, values: dict[fx.Node, Any], options: Options, left: frozenset[fx.Node] = frozenset()) -> None:
+        self.values, self.options, self.left = values, options, left
         self.answers: dict[Any, bool] = {}
 
     def is_node_supported(self, submodules: Any, node: fx.Node) -> bool:
         """Compile the node as a model of its own, up to loops."""
-        if not node.op.startswith("call_"):
+        if not node.op.startswith("call_") or node in self.left:
             return False
         if node.target is operator.getitem and not isinstance(self.values[node.all_input_nodes[0]], torch.Tensor):
             return self.is_node_supported(submodules, node.all_input_nodes[0])
