@@ -94,7 +94,7 @@ async def watch_error(bus, runs, size, finished):
     """While runs go on, what `error` tells is of the run that finished last."""
     while (count := await bus.get("runs")) < finished + size:
         error = await bus.get("error")
-        if count > finished and error and await bus.get("runs") == count:
+        if error and await bus.get("runs") == count and finished < count <= finished + len(runs):  # it is in `runs`
             fault = runs[count - finished - 1].fault
             assert error == FAULTS.get(fault, 0), f"error is {error} after a run with {fault or 'no'} error"
         await Timer(random.randint(1, 8) * PERIOD_NS, "ns")
