@@ -79,8 +79,9 @@ def markdown(points: Sequence[Mapping[str, Any]]) -> str:
     parts = [
         "# Proofs about wrappers",
         "Written by `python -m torch2hw.benchmarks.bus_proofs`: what streams and buses offer stays until it is "
-        "accepted, and requests are bursts that AXI4 allows, in every cycle, whatever the core does. Small models, "
-        f"N = {N}; decided by Yosys and ABC (`pdr`) in so many seconds, in which the machine did other things, too.",
+        "accepted, and requests and `wlast` are what AXI4 allows, in every cycle, whatever the core does. Small "
+        f"models, N = {N}; decided by Yosys and ABC (`pdr`) in so many seconds, in which the machine did other "
+        "things, too.",
         table(TITLES, rows),
     ]
     return "\n\n".join(parts) + "\n"
