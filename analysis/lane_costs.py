@@ -26,9 +26,8 @@ from torch2hw.dialects.loops import Buffer, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
 from torch2hw.hwlib import Library
-from torch2hw.hwlib.block_plan import BLOCK_LUTS, half_blocks, pieces
+from torch2hw.hwlib.block_plan import BLOCK_LUTS, MAX_LUT_WORDS, half_blocks, pieces
 
-MAX_LUT_WORDS = 256  # of a read-only memory that synthesis keeps in LUTs
 WITH_CONSTANT_LUTS = {"arith.cmpf": 4.0, "arith.maximumf": 30.0, "arith.minimumf": 30.0}
 """Of units of which a constant leaves less: a maximum with 0, 6 or 1.08… takes 24, 26 and 35 LUTs, a minimum 24, 30 and
 39."""

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words × bits of a RAMB18."""
 SHORTEST_WORDS = SHAPES[0][0]
+MAX_LUT_WORDS = 256
+"""Of a read-only memory that synthesis keeps in LUTs, unless it is told to use block RAM."""
 UNDIVIDED_WORDS = 1024
 """Up to here the tools choose well by themselves, distributed RAM included."""
 MAX_PIECES = 4

@@ -34,6 +34,7 @@ from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
+from torch2hw.lowering.static.constant_reads import delays
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
 from torch2hw.lowering.top_name import check_top
@@ -320,20 +321,21 @@ class _Top:
         first, top = tables[0], self.top
         width, name = number_type(first.dtype).bits, memory_name(tables)
         stem = f"{self.program.name}_{name.removesuffix('_memory')}"
-        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1)
+        words, block = joined_words(tables), len(tables) > 1
+        record = rom(stem, width * len(tables), words, block)
+        late = delays(words.size, block, first.storage.read_latency_cycles - record.latency_cycles)
         cell = top.instance(primitive(record), name, {}, first.source)
         for number, buffer in enumerate(tables):
             word = cell["out"]
             if number:
                 word = top.operator("rsh", word, top.constant(number * width, word.width))
-            readers = self.readers(buffer, 0, top.resize(word, width), record.latency_cycles)
+            readers = self.readers(buffer, 0, top.resize(word, width), late.word)
             if not number:
-                top.assign(cell["addr"], self.selected(readers))
+                top.assign(cell["addr"], top.delayed(self.selected(readers), late.address))
 
-    def readers(self, buffer: Buffer, bank: int, data: Wire, latency_cycles: int) -> list[tuple[Wire | None, Wire]]:
-        """For each kernel that reads a bank, its select flag and its address. All of them get `data`, which the
-        memory gives after `latency_cycles` and registers delay to the storage's read latency."""
-        late = buffer.storage.read_latency_cycles - latency_cycles
+    def readers(self, buffer: Buffer, bank: int, data: Wire, late: int) -> list[tuple[Wire | None, Wire]]:
+        """For each kernel that reads a bank, its select flag and its address. All of them get `data`, `late` cycles
+        later."""
         found: list[tuple[Wire | None, Wire]] = []
         names = bank_ports(buffer, bank)
         for circuit, ports in zip(self.circuits, self.ports, strict=True):
@@ -354,7 +356,7 @@ class _Top:
             words = banked_data(buffer).reshape(buffer.banks, -1)[bank]
             record = state_ram(f"{self.program.name}_{names.stem}_state", buffer.width_bits, words, read)
         cell = top.instance(primitive(record), names.memory, {}, buffer.source)
-        reads = self.readers(buffer, bank, cell["out"], record.latency_cycles)
+        reads = self.readers(buffer, bank, cell["out"], buffer.storage.read_latency_cycles - record.latency_cycles)
         if host is not None and buffer.storage.host_reads:
             enable = host.read_enable
             for flag, _ in reads:

@@ -1,0 +1,25 @@
+"""Reads of constants: words come a storage's read latency after their address, and a ROM alone takes one cycle of it.
+
+The rest of the latency is registers behind a ROM in block RAM, for its clock. A ROM in LUTs has them in front of it: an
+address is shorter than the words, several ROMs share one, and what is behind would be shift registers in LUTs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch2hw.hwlib.block_plan import MAX_LUT_WORDS
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Cycles by which registers delay a ROM's address and its word."""
+
+    address: int
+    word: int
+
+
+def delays(words: int, block: bool, late: int) -> Delays:
+    """Of a ROM of so many words that is `late` cycles faster than its storage; `block`: it is to be in block RAM."""
+    in_luts = words <= MAX_LUT_WORDS and not block
+    return Delays(late, 0) if in_luts else Delays(0, late)
