@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from torch2hw.analysis.constant_reads import delays_of_tables
 from torch2hw.analysis.joined_tables import memory_name, side_by_side
 from torch2hw.analysis.port_accesses import Access, accesses, run_time
 from torch2hw.dialects.bank_ports import bank_ports
@@ -45,7 +46,8 @@ def port_checks(scheduled: Program, core: str = "") -> str:
     stored = [buffer for buffer in scheduled.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
     outside, read = {*scheduled.inputs, *scheduled.outputs} if core else set(), _read(scheduled)
-    joined = {each: memory_name(tables) for tables in side_by_side(scheduled) for each in tables}
+    together = {each: tables for tables in side_by_side(scheduled) for each in tables}
+    joined = {each: memory_name(tables) for each, tables in together.items()}
     ports: dict[str, str] = {}
     for buffer, bank in built:
         is_read = (buffer, bank) in read
@@ -56,7 +58,9 @@ def port_checks(scheduled: Program, core: str = "") -> str:
         kernel = placed.kernel
         for access in accesses(kernel):
             if not run_time(kernel, access):
-                body += _access(kernel, access, placed.start_cycle + access.cycle, placed.period_cycles, built)
+                late = delays_of_tables(together[access.buffer]).address if access.buffer in together else 0
+                first_cycle = placed.start_cycle + access.cycle + late
+                body += _access(kernel, access, first_cycle, placed.period_cycles, built)
     for stem in written:
         body += _written(stem)
     names = {f"writes_{stem}" for stem in written}

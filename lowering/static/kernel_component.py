@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from torch2hw.analysis.constant_reads import delays
 from torch2hw.analysis.joined_tables import in_kernel, loops_of, words_beside
 from torch2hw.analysis.modulo_schedule import iteration_distance
 from torch2hw.analysis.rom_contents import rom_contents
@@ -37,7 +38,6 @@ from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib import Library, Unit
 from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
-from torch2hw.lowering.static.constant_reads import delays
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.static.kernel_pipeline import KernelPipeline
 from torch2hw.lowering.static.kernel_ports import KernelPorts, Moment, select
@@ -272,7 +272,7 @@ class KernelComponent(KernelPipeline):
 
     def constants(self, record: Memory, words: int, load: Load, address: Wire, block: bool = False) -> Wire:
         """What a load reads of a ROM."""
-        late = delays(words, block, load.buffer.storage.read_latency_cycles - record.latency_cycles)
+        late = delays(words, block, load.buffer.storage.read_latency_cycles)
         wires = {"addr": self.component.delayed(address, late.address)}
         word = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
         return self.component.delayed(word, late.word)

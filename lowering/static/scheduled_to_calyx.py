@@ -17,6 +17,7 @@ from functools import reduce
 from itertools import pairwise
 
 from torch2hw.analysis.banks import bank_number, selection
+from torch2hw.analysis.constant_reads import delays_of_tables
 from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
 from torch2hw.analysis.memory_needs import is_in_ultra_ram
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
@@ -34,7 +35,6 @@ from torch2hw.hwlib import Library
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
-from torch2hw.lowering.static.constant_reads import delays
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
 from torch2hw.lowering.top_name import check_top
@@ -321,9 +321,8 @@ class _Top:
         first, top = tables[0], self.top
         width, name = number_type(first.dtype).bits, memory_name(tables)
         stem = f"{self.program.name}_{name.removesuffix('_memory')}"
-        words, block = joined_words(tables), len(tables) > 1
-        record = rom(stem, width * len(tables), words, block)
-        late = delays(words.size, block, first.storage.read_latency_cycles - record.latency_cycles)
+        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1)
+        late = delays_of_tables(tables)
         cell = top.instance(primitive(record), name, {}, first.source)
         for number, buffer in enumerate(tables):
             word = cell["out"]

@@ -6,9 +6,14 @@ address is shorter than the words, several ROMs share one, and what is behind wo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch2hw.dialects.loops import Buffer
 from torch2hw.hwlib.block_plan import MAX_LUT_WORDS
+
+ROM_CYCLES = 1
+"""From an address to its word."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,13 @@ class Delays:
     word: int
 
 
-def delays(words: int, block: bool, late: int) -> Delays:
-    """Of a ROM of so many words that is `late` cycles faster than its storage; `block`: it is to be in block RAM."""
+def delays(words: int, block: bool, latency_cycles: int) -> Delays:
+    """Of a ROM of so many words in a storage of this read latency; `block`: it is to be in block RAM."""
+    late = latency_cycles - ROM_CYCLES
     in_luts = words <= MAX_LUT_WORDS and not block
     return Delays(late, 0) if in_luts else Delays(0, late)
+
+
+def delays_of_tables(tables: Sequence[Buffer]) -> Delays:
+    """Of the ROM of constants that several kernels read, side by side if there are several."""
+    return delays(tables[0].elements, len(tables) > 1, tables[0].storage.read_latency_cycles)
