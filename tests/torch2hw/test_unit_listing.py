@@ -120,8 +120,8 @@ def test_a_written_unit(name: str, tmp_path: Path) -> None:
 def test_the_bench_finds_a_fault(tmp_path: Path) -> None:
     assert main(["units", "i8_add", "-o", str(tmp_path / "unit.sv"), "-q"]) == 0
     text = (tmp_path / "unit.sv").read_text()
-    assert text.count("left + right") == 1
-    (tmp_path / "unit.sv").write_text(text.replace("left + right", "left | right"))
+    assert text.count("$signed(left) + $signed(right)") == 1
+    (tmp_path / "unit.sv").write_text(text.replace("$signed(left) + $signed(right)", "left | right"))
     done = on_icarus(tmp_path, "i8_add")
     assert done.returncode != 0
     assert ") gives " in done.stdout and " 0 mismatches" not in done.stdout
