@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from torch2hw.dialects.loops import Buffer
 from torch2hw.hwlib.block_plan import MAX_LUT_WORDS
-
-ROM_CYCLES = 1
-"""From an address to its word."""
+from torch2hw.hwlib.memories import ROM_CYCLES
 
 
 @dataclass(frozen=True)

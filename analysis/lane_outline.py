@@ -234,7 +234,7 @@ class _Grid:
     def column(self, index: Index, shape: tuple[int, ...], values: Mapping[Variable, Numbers]) -> list[tuple[int, int]]:
         """One index in each lane of a grid."""
         inside = {v for v in index.variables() if v in values}
-        moved = [v for v, size in zip(self.axes, shape, strict=True) if v in index.variables()]
+        moved = [v for v in self.axes if v in index.variables()]
         if index.is_affine and not inside:
             base = index.substitute({v: self.steps[v] for v in moved})
             constants = [base.constant]

@@ -71,7 +71,7 @@ def split_reduction(kernel: Kernel, latency: int) -> list[Kernel]:
         for step, carried in zip(sums, stage.carried, strict=True)
     ):
         return [kernel]
-    outer = _outer_statements(split)
+    outer = outer_statements(split, _used_outside(split))
     if outer is None:
         return [kernel]
     partials = _partials(split, inside)
@@ -90,22 +90,29 @@ def _partial_loops(reductions: Sequence[Loop], wanted: int) -> dict[Variable, in
     return {loop.variable: factor for loop, factor in zip(reductions, best, strict=True) if factor > 1}
 
 
-def _outer_statements(kernel: Kernel) -> tuple[Statement, ...] | None:
-    """The statements of stage 0 that initial values and later stages use; None if their values change within the
-    reduction."""
-    stage = kernel.stages[0]
-    own = {carried.name for carried in stage.carried} | {carried.next for carried in stage.carried}
-    reduced = {loop.variable.name for loop in kernel.reduction_loops(0)}
-    needed = {carried.init for carried in stage.carried}
+def _used_outside(kernel: Kernel) -> set[str]:
+    """The values that initial values and later stages use, without those that the reduction carries."""
+    carried = kernel.stages[0].carried
+    needed = {each.init for each in carried}
     for later in kernel.stages[1:]:
         needed |= {store.value for store in later.stores}
         needed |= {name for statement in later.statements for name in operand_names(statement)}
+    return needed - {name for each in carried for name in (each.name, each.next)}
+
+
+def outer_statements(kernel: Kernel, wanted: set[str]) -> tuple[Statement, ...] | None:
+    """The statements of stage 0 that these of its values need; None if one of them changes within the reduction."""
+    stage = kernel.stages[0]
+    changing = {name for c in stage.carried for name in (c.name, c.next)}
+    changing |= {loop.variable.name for loop in kernel.reduction_loops(0)}
+    if wanted & changing:
+        return None
     chosen: list[Statement] = []
     for statement in reversed(stage.statements):
-        if statement.result in needed - own:
-            if operand_names(statement) & (own | reduced):
+        if statement.result in wanted:
+            if operand_names(statement) & changing:
                 return None
-            needed |= operand_names(statement)
+            wanted = wanted | operand_names(statement)
             chosen.append(statement)
     return tuple(reversed(chosen))
 

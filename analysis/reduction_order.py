@@ -16,11 +16,7 @@ from torch2hw.analysis.bank_groups import conflicts
 from torch2hw.analysis.banks import accesses_of
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.analysis.unit_binding import latency_of
-from torch2hw.dialects.loops import (
-    Kernel,
-    Loop,
-    Operation,
-)
+from torch2hw.dialects.loops import Kernel, Loop, Operation
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Index, Variable, variable

@@ -9,10 +9,8 @@ planted this time (`--only`) stay as the record has them.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import torch
 
+from torch2hw.benchmarks.generated_bench import run
 from torch2hw.benchmarks.tables import table
 from torch2hw.compiler.compiled import Compiled
 from torch2hw.design import compile
@@ -32,8 +31,6 @@ from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
 TOP, INPUTS = "relu", (torch.arange(-10.0, 11.0).reshape(3, 7),)
-SEED = "1"  # of the random transactions
-FAST_BUILD = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # most of the time goes to Python
 TITLES = ("fault", "interface", "found by", "what it says")
 SAID = re.compile(r"AssertionError: .*|Assertion failed in \S+: .*|SimTimeoutError.*")
 FAILED = re.compile(r"\*\* cocotest_\w+\.(\w+) +FAIL ")
@@ -93,15 +90,6 @@ def with_fault(source: Path, fault: Fault) -> Iterator[None]:
         yield
     finally:
         source.write_text(right)
-
-
-def run(folder: Path, simulator: str, transactions: int, chosen: str = "") -> subprocess.CompletedProcess[str]:
-    """The bench of the whole design; of its tests those whose name matches."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "COCOTB"))}
-    environment |= {"TRANSACTIONS": str(transactions), "COCOTB_RANDOM_SEED": SEED, "MAKEFLAGS": FAST_BUILD}
-    environment |= {"COCOTB_TEST_FILTER": chosen} if chosen else {}
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", f"test_top and {simulator}"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def measured(folder: Path, source: Path, fault: Fault, transactions: int) -> Point:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch2hw.benchmarks.generated_bench import run
 from torch2hw.benchmarks.tables import number, table
 from torch2hw.compiler.compiled import compile_model
 from torch2hw.compiler.options import Options
@@ -40,8 +39,6 @@ RUNS = ("model", "N", "data bits", "cycles", "with transfers", "interval", "runs
 CYCLES = ("latency_cycles", "run_cycles", "interval_cycles")
 RATE = ("model", "interface", "N", "cycles", "interval, predicted", "interval, measured", "lost to transfers")
 SWEEP = ("model", "interface", "N", "data bits", "cycles", "interval", "transactions", "wrong", "resets")
-SEED = "1"  # of the random transactions
-FAST_BUILD = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # most of the time goes to Python
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -138,13 +135,10 @@ def transactions(model: str, interface: str, n: int, data_bits: int, count: int)
     loaded = load(str(SMALL), model, [MODELS[model]])
     compiled = compile_model(loaded, Options(partition=n, interface=interface, data_bits=data_bits))
     told = compiled.manifest([], [])
-    environment = os.environ | {"TRANSACTIONS": str(count), "COCOTB_RANDOM_SEED": SEED, "MAKEFLAGS": FAST_BUILD}
-    chosen = "test_top and verilator"  # no kernels, whose names hold the design's
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen]
     with tempfile.TemporaryDirectory(prefix="torch2hw-") as folder:
         bench = Path(folder) / "bench"
         write_testbench(compiled, loaded.example_inputs, bench)
-        ran = subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, check=False)
+        ran = run(bench, "verilator", count)
         if ran.returncode != 0:
             raise AssertionError(f"{model}, N = {n}, {interface} of {data_bits} bits:\n{ran.stdout[-5000:]}")
         happened = json.loads((bench / "build" / "verilator" / "top" / "transactions.json").read_text())

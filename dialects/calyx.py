@@ -31,16 +31,11 @@ def context() -> Any:
     return made
 
 
-def parse(text: str, inside: Any) -> Any:
-    """The module of `text`, verified. Raises pycde.circt.ir.MLIRError with CIRCT's own message."""
-    with inside, ir.Location.unknown():
-        return ir.Module.parse(text)
-
-
 @lru_cache(maxsize=1)
 def verified(text: str) -> Any:
     """The module of `text`, kept for whoever reads the same text next: a forked child may be that, because the module's
     context has no threads. Raises pycde.circt.ir.MLIRError if CIRCT's Calyx verifier refuses it."""
     alone = context()
     alone.enable_multithreading(False)
-    return parse(text, alone)
+    with alone, ir.Location.unknown():
+        return ir.Module.parse(text)

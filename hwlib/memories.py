@@ -22,6 +22,7 @@ from .emit_comb import initialised_memory
 from .unit import Port
 
 ULTRA = ', sv.attributes = [#sv.attribute<"ram_style" = "\\"ultra\\"">]'
+ROM_CYCLES = 1  # from an address to its word
 LONG_DELAY = 33  # cycles: from here on the stages are one register
 SAMPLE_WORDS = 4096  # of a rom, compared before all of its words are
 
@@ -111,7 +112,7 @@ def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], 
         word = "%spread"
     header = f"hw.module @{name}(in %addr: i{bits}, in %clk: !seq.clock, out out: i{width_bits})"
     text = _module(header, lines, f"{word} : i{width_bits}")
-    return Memory(name, (Port("addr", bits),), Port("out", width_bits), 1, text, contents=held)
+    return Memory(name, (Port("addr", bits),), Port("out", width_bits), ROM_CYCLES, text, contents=held)
 
 
 def ram(width_bits: int, depth: int, read_enable: bool = False, ultra: bool = False) -> Memory:

@@ -17,7 +17,6 @@ source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup)
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +25,7 @@ from torch2hw.analysis.quantised_values import made_by
 from torch2hw.analysis.scheduling import planned, scheduled
 from torch2hw.analysis.start_times import overlapped
 from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
-from torch2hw.analysis.unit_binding import shared_units, unit_of
+from torch2hw.analysis.unit_binding import shared_units, shared_uses
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
@@ -121,16 +120,15 @@ def with_short_totals(program: Program, context: PassContext) -> Program:
 
 
 def _with_short_totals(kernel: Kernel, shared: Mapping[str, int], library: Library) -> Kernel:
-    made, uses, units = made_by(kernel), used(kernel.stages), Counter[str]()
+    made, uses = made_by(kernel), used(kernel.stages)
+    on_shared = {operation.result for operation, _, _ in shared_uses(kernel, library, shared)}
     short: dict[str, Operation] = {}
     gone: set[str] = set()
     for operation in candidates(kernel):
-        if operation.name != REQUANTISE or not operation.iterative:
+        if operation.name != REQUANTISE or not operation.iterative or operation.result in on_shared:
             continue
-        name = unit_of(operation, library).name
-        units[name] += 1
         longer = made.get(operation.operands[0])
-        if units[name] <= shared.get(name, 0) or not isinstance(longer, Operation) or longer.name != EXTENSION:
+        if not isinstance(longer, Operation) or longer.name != EXTENSION:
             continue
         operands = (*longer.operands, *operation.operands[1:])
         types = (*longer.operand_types, *operation.operand_types[1:])

@@ -20,9 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch2hw.analysis.partial_sums import interleaved
-from torch2hw.dialects.loops import (
-    Kernel,
-)
+from torch2hw.dialects.loops import Kernel
 from torch2hw.dialects.program import Program
 from torch2hw.passes.pass_context import PassContext
 

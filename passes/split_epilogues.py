@@ -25,9 +25,10 @@ from typing import Any
 
 from torch2hw.analysis.dead_values import without_dead_values
 from torch2hw.analysis.lane_costs import DEPTH_ESTIMATE_CYCLES
+from torch2hw.analysis.partial_sums import outer_statements
 from torch2hw.analysis.time_and_area import luts_of_all_time
 from torch2hw.analysis.unit_binding import latency_of, luts_of
-from torch2hw.dialects.loops import Buffer, Kernel, Load, Operation, Stage, Statement, Store, operand_names
+from torch2hw.dialects.loops import Buffer, Kernel, Load, Operation, Stage, Store, operand_names
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.quasi_affine import Index, variable
@@ -96,7 +97,7 @@ def split(kernel: Kernel) -> tuple[Kernel, ...]:
     first, second = kernel.stages
     wanted = {store.value for store in second.stores} | {n for s in second.statements for n in operand_names(s)}
     sums = [carried for carried in first.carried if carried.next in wanted]
-    outer = _outer_statements(kernel, wanted - {carried.next for carried in sums})
+    outer = outer_statements(kernel, wanted - {carried.next for carried in sums})
     floats = all(number_type(carried.type).is_float for carried in sums)
     if outer is None or not sums or not floats or first.stores or second.carried or kernel.domain:
         return (kernel,)
@@ -117,20 +118,3 @@ def _place(kernel: Kernel, number: int, kind: str) -> tuple[Buffer, tuple[Index,
     if len(stores) == 1 and not stores[0].guard and stores[0].buffer.dtype == kind:
         shape, at = stores[0].buffer.shape, stores[0].indices
     return Buffer(f"{kernel.name}_sum{number or ''}", shape, kind, RAM, None, kernel.source), at
-
-
-def _outer_statements(kernel: Kernel, wanted: set[str]) -> tuple[Statement, ...] | None:
-    """The statements of stage 0 that stage 1 uses; None if their values change within the reduction."""
-    stage = kernel.stages[0]
-    changing = {name for c in stage.carried for name in (c.name, c.next)}
-    changing |= {loop.variable.name for loop in kernel.reduction_loops(0)}
-    if wanted & changing:
-        return None
-    chosen: list[Statement] = []
-    for statement in reversed(stage.statements):
-        if statement.result in wanted:
-            if operand_names(statement) & changing:
-                return None
-            wanted = wanted | operand_names(statement)
-            chosen.append(statement)
-    return tuple(reversed(chosen))

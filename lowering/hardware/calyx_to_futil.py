@@ -71,7 +71,7 @@ class Native:
 
 def lower(calyx_text: str, definitions: Mapping[str, str], units_file: str) -> Native:
     """The native text of a Calyx program. Raises pycde.circt.ir.MLIRError if CIRCT refuses the dialect's text."""
-    program = calyx_reader.read(calyx.parse(calyx_text, calyx.context()))
+    program = calyx_reader.read(calyx.verified(calyx_text))
     modules = Modules(program, definitions)
     printer = _Printer(modules, program.entry)
     for component in program.components.values():

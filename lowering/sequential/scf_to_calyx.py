@@ -69,7 +69,7 @@ def lower(core: Core, library: Library) -> SequentialProgram:
     lowered, order = run_native(_lower_in_circt, core.mlir, program.name, has_arms)
     end = lowered.rindex("}")
     text = lowered[:end] + _top(program, core.memories) + "}\n"
-    component = calyx_reader.read(calyx.parse(text, calyx.context())).components["core"]
+    component = calyx_reader.read(calyx.verified(text)).components["core"]
     read: dict[str, set[str]] = defaultdict(set)  # by cell, its ports that are sources
     for group in component.groups.values():
         for assign in group.assigns:

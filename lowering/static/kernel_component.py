@@ -14,6 +14,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from torch2hw.analysis.constant_reads import delays
 from torch2hw.analysis.joined_tables import in_kernel, loops_of, words_beside
@@ -37,7 +38,7 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib import Library, Unit
-from torch2hw.hwlib.memories import Memory, address_bits, ram, rom
+from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.static.kernel_pipeline import KernelPipeline
 from torch2hw.lowering.static.kernel_ports import KernelPorts, Moment, select
@@ -198,8 +199,8 @@ class KernelComponent(KernelPipeline):
             address = self.runtime_address(
                 load, linearise(load.indices, load.buffer.shape), address_bits(load.buffer.elements), start
             )
-            record = rom(f"{self.component.name}_{load.buffer.name}", width, load.buffer.data.reshape(-1))
-            data = self.constants(record, load.buffer.elements, load, address)
+            name = f"{self.component.name}_{load.buffer.name}"
+            data = self.constants(load, name, width, load.buffer.data.reshape(-1), address)
         else:
             data = self.read(load, start)
         flags = [self.flag_at(self.indices.at_least_zero(index), ready) for index in load.guard]
@@ -262,19 +263,21 @@ class KernelComponent(KernelPipeline):
             words = columns[0] if len(loads) == 1 else words_beside(columns, width)
             address = linearise([variable(loop.variable) for loop in loops], [loop.extent for loop in loops])
             name = f"{self.component.name}_{first.buffer.name}_{first.result}"
-            record = rom(name, width * len(loads), words, len(loads) > 1)
             place = self.stream_at(address, address_bits(words.size), start)
-            self.roms[first.result] = self.constants(record, words.size, first, place, len(loads) > 1)
+            self.roms[first.result] = self.constants(first, name, width * len(loads), words, place, len(loads) > 1)
         word = self.roms[first.result]
         if number := [each.result for each in loads].index(load.result):
             word = self.component.operator("rsh", word, self.component.constant(number * width, word.width))
         return self.component.resize(word, width)
 
-    def constants(self, record: Memory, words: int, load: Load, address: Wire, block: bool = False) -> Wire:
-        """What a load reads of a ROM."""
-        late = delays(words, block, load.buffer.storage.read_latency_cycles)
+    def constants(
+        self, load: Load, name: str, width_bits: int, words: NDArray[np.generic], address: Wire, block: bool = False
+    ) -> Wire:
+        """What a load reads of a ROM with these words; `block`: it is to be in block RAM."""
+        late = delays(words.size, block, load.buffer.storage.read_latency_cycles)
         wires = {"addr": self.component.delayed(address, late.address)}
-        word = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
+        unit = primitive(rom(name, width_bits, words, block))
+        word = self.component.instance(unit, load.buffer.name, wires, load.source)["out"]
         return self.component.delayed(word, late.word)
 
     # -- carried values ------------------------------------------------------------------------------------------------

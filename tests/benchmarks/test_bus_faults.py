@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from torch2hw.benchmarks.bus_faults import FAILED, HERE, Fault, bench, design, faults, run, text_of, with_fault
+from torch2hw.benchmarks.bus_faults import FAILED, HERE, Fault, bench, design, faults, text_of, with_fault
+from torch2hw.benchmarks.generated_bench import run
 from torch2hw.explore.measure import read_points
 
 IN_A_PACKET, IN_A_RUN = (

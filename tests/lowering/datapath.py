@@ -33,7 +33,7 @@ class Datapath(Machine):
 
     def __init__(self, component: ComponentBuilder, units: Mapping[str, tuple[int, Function]] | None = None) -> None:
         component.design.components += component.text()
-        program = calyx_reader.read(calyx.parse(component.design.text(), calyx.context()))
+        program = calyx_reader.read(calyx.verified(component.design.text()))
         super().__init__(program, program.components[program.entry])
         self.functions: dict[str, Function] = {}
         self.flight: dict[str, list[int]] = {}  # results that have not come out yet, the youngest first

@@ -102,7 +102,7 @@ def lowered(banking: str, control: str) -> SequentialProgram:
 
 
 def core_of(sequential: SequentialProgram) -> Component:
-    return calyx_reader.read(calyx.parse(sequential.calyx, calyx.context())).components["core"]
+    return calyx_reader.read(calyx.verified(sequential.calyx)).components["core"]
 
 
 def parts(control: Control) -> list[Control]:

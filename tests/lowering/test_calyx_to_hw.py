@@ -41,7 +41,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[s
 @pytest.mark.simulation
 @pytest.mark.parametrize("name", CASES)
 def test_hardware_does_what_calyx_means_in_every_cycle(name: str, simulated: dict[str, list[dict[str, int]]]) -> None:
-    program = calyx_reader.read(calyx.parse(CASES[name], calyx.context()))
+    program = calyx_reader.read(calyx.verified(CASES[name]))
     machine = Machine(program, program.components[name])
     for cycle, (inputs, found) in enumerate(zip(stimulus(), simulated[name], strict=True)):
         expected = machine.cycle({**inputs, "clk": 0})

@@ -16,7 +16,7 @@ CASES = programs()
     "name", ["dyn_group", "dyn_both", "dyn_seq", "dyn_par", "dyn_repeat", "dyn_mixed", "window", "static_seq"]
 )
 def test_as_long_as_calyx_means(name: str) -> None:
-    program = calyx_reader.read(calyx.parse(CASES[name], calyx.context()))
+    program = calyx_reader.read(calyx.verified(CASES[name]))
     component = program.components[name]
     machine = Machine(program, component)
     done = [machine.cycle({"reset": 0, "go": cycle == 0, "x": 5, "clk": 0})["done"] for cycle in range(100)]

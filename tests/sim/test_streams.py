@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 import torch
 
 import torch2hw
+from torch2hw.benchmarks.generated_bench import run
 from torch2hw.compiler.design_files import write_design
 from torch2hw.sim.lint import lint
 from torch2hw.sim.stream_simulation import simulate_streams
@@ -126,15 +124,6 @@ class Layers(torch.nn.Module):
         return torch.relu(self.linear(x)), ~b, i + 1
 
 
-def run_bench(bench: Path, transactions: int) -> subprocess.CompletedProcess[str]:
-    """The bench of the top, under Verilator."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COCOTB", "PYTHONPATH"))}
-    environment |= {"TRANSACTIONS": str(transactions), "COCOTB_RANDOM_SEED": "1"}
-    environment["MAKEFLAGS"] = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "top and verilator"]
-    return subprocess.run(command, cwd=bench, env=environment, capture_output=True, text=True, timeout=600, check=False)
-
-
 @pytest.mark.simulation
 @pytest.mark.parametrize(("interface", "data_bits"), [("axis", 32), ("axi", 64)])  # 32: half an i64
 def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_path: Path) -> None:
@@ -144,7 +133,7 @@ def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_pat
     design.write(tmp_path / "layers.sv")
     assert not lint([tmp_path / "layers.sv"], design.manifest["top"])
     write_testbench(design.compiled, inputs, tmp_path / "bench")
-    ran = run_bench(tmp_path / "bench", 60)
+    ran = run(tmp_path / "bench", "verilator", 60, within_seconds=600)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
     happened = json.loads((tmp_path / "bench" / "build" / "verilator" / "top" / "transactions.json").read_text())
@@ -152,6 +141,13 @@ def test_cocotbext_axi_drives_the_design(interface: str, data_bits: int, tmp_pat
     assert any(found > 0 for kind, found in happened.items() if kind.startswith("resets"))
     wrong = {"axis": ("dropped",), "axi": ("errors_of_reads", "errors_of_writes", "misaligned")}[interface]
     assert all(happened[kind] > 0 for kind in wrong)
+    if interface == "axi":  # DECERR is not seen
+        file = tmp_path / "bench" / "rtl" / f"{design.manifest['top']}.sv"
+        text = file.read_text()
+        assert text.count("& rresp[1]") == 1
+        file.write_text(text.replace("& rresp[1]", "& rresp == 2'h2"))
+        ran = run(tmp_path / "bench", "verilator", 60, within_seconds=600)
+        assert ran.returncode != 0 and "are told" in ran.stdout
 
 
 @pytest.mark.simulation
