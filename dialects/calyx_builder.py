@@ -6,6 +6,8 @@ are shared. Everything is deterministic: names come from the caller's hints, num
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +15,9 @@ from torch2hw.dialects.calyx_primitives import Primitive, forward, primitive
 from torch2hw.dialects.interface import CONTROL
 from torch2hw.dialects.loops import Source
 from torch2hw.hwlib.memories import delay
+
+MANY_CELLS = 4
+_OF = re.compile(r" = calyx\.primitive @\S+ of @(\S+) ")
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,28 @@ class ModuleBuilder:
     primitives: dict[str, Primitive] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The module in MLIR: primitives first, then components in the order in which they were finished."""
-        lines = [f'module attributes {{calyx.entrypoint = "{self.entry}"}} {{']
-        for kind in self.primitives.values():
-            ports = [f"in %{name}: i{width}" for name, width in kind.inputs]
-            ports += ["in %clk: i1 {calyx.clk}"] if kind.clocked else []
-            # what a clocked primitive puts out does not follow its inputs within a cycle
-            stable = " {calyx.stable}" if kind.clocked else ""
-            ports += [f"out {name}: i{width}{stable}" for name, width in kind.outputs]
-            lines.append(f'  hw.module.extern @{kind.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}')
-        return "\n".join([*lines, *self.components, "}", ""])
+        """The module in MLIR: primitives with many cells, then components in the order in which they were finished,
+        then the other primitives.
+
+        Whatever CIRCT asks of a cell, it goes through the module from its start to what the cell is of: with all
+        primitives before the components, a network with 433 of them took twice as long to verify.
+        """
+        cells = Counter(_OF.findall("\n".join(self.components)))
+        kinds = sorted(self.primitives.values(), key=lambda kind: -cells[kind.name])
+        often = sum(cells[kind.name] >= MANY_CELLS for kind in kinds)
+        lines = [_extern(kind) for kind in kinds]
+        first = f'module attributes {{calyx.entrypoint = "{self.entry}"}} {{'
+        return "\n".join([first, *lines[:often], *self.components, *lines[often:], "}", ""])
+
+
+def _extern(kind: Primitive) -> str:
+    """The line that declares a primitive."""
+    ports = [f"in %{name}: i{width}" for name, width in kind.inputs]
+    ports += ["in %clk: i1 {calyx.clk}"] if kind.clocked else []
+    # what a clocked primitive puts out does not follow its inputs within a cycle
+    stable = " {calyx.stable}" if kind.clocked else ""
+    ports += [f"out {name}: i{width}{stable}" for name, width in kind.outputs]
+    return f'  hw.module.extern @{kind.name}({", ".join(ports)}) attributes {{filename = "units.sv"}}'
 
 
 class ComponentBuilder:
