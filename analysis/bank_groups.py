@@ -46,6 +46,7 @@ class BankGroup:
 
     rows: tuple[Row, ...]
     terms: Sequence[Terms]
+    reached: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
     def columns(self) -> Iterator[list[tuple[int, int]]]:
         """The indices of all accesses, for each dimension."""
@@ -110,8 +111,15 @@ class BankGroup:
         """How many accesses may go to so many banks, by the number of banks."""
         found = Counter[int]()
         for row, accesses in self._kinds.items() if self._is_affine else ((row, 1) for row in self.rows):
-            found[choices([Index(self.terms[number], constant) for number, constant in row], factors)] += accesses
+            found[prod(map(self._banks, row, factors))] += accesses
         return found
+
+    def _banks(self, index: tuple[int, int], factor: int) -> int:
+        """The number of banks of one dimension that an index may go to; kept in `reached`."""
+        key = *index, factor
+        if key not in self.reached:
+            self.reached[key] = len(possible_banks(Index(self.terms[index[0]], index[1]), factor))
+        return self.reached[key]
 
     @cached_property
     def _is_affine(self) -> bool:

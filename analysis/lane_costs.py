@@ -54,6 +54,7 @@ class Lanes:
         self.outputs = prod(loop.extent for loop in kernel.independent_loops())  # of a round
         self.known: dict[tuple[tuple[int, ...], ...], tuple[int, float]] = {}
         self.intervals: dict[tuple[int, tuple[int, ...]], int] = {}
+        self.selection: dict[tuple[int, tuple[int, ...]], tuple[float, float, float]] = {}
 
     def of_buffers(self, buffers: list[Buffer]) -> Lanes:
         """These lanes of a kernel that is like this one, with other buffers. What is known of one is known of both."""
@@ -161,14 +162,21 @@ class Lanes:
     def luts(self, factors: Factors) -> float:
         """LUTs of multiplexers and enables where bank numbers are no compile-time constants."""
         total = 0.0
-        for buffer, (reads, writes) in zip(self.buffers, self.outline.groups, strict=True):
-            banks, width = factors[buffer], number_type(buffer.dtype).bits
-            total += sum(count * multiplexer(inputs, width) for inputs, count in reads.choices(banks).items())
-            ways = sum(choices * count for choices, count in writes.choices(banks).items())
-            total += ways - len(writes.rows)
-            if ways > prod(banks):
-                total += prod(banks) * multiplexer(-(-ways // prod(banks)), width)
+        for number, buffer in enumerate(self.buffers):
+            key = number, factors[buffer]
+            if key not in self.selection:
+                self.selection[key] = self._selection(number, number_type(buffer.dtype).bits, factors[buffer])
+            for part in self.selection[key]:
+                total += part
         return total
+
+    def _selection(self, number: int, width: int, banks: tuple[int, ...]) -> tuple[float, float, float]:
+        """LUTs of multiplexers of what is read from a buffer; of enables; of multiplexers of what is written to it."""
+        reads, writes = self.outline.groups[number]
+        read = sum(count * multiplexer(inputs, width) for inputs, count in reads.choices(banks).items())
+        ways = sum(choices * count for choices, count in writes.choices(banks).items())
+        written = prod(banks) * multiplexer(-(-ways // prod(banks)), width) if ways > prod(banks) else 0.0
+        return read, ways - len(writes.rows), written
 
     def extra_dots(self, widest: Lanes) -> float:
         """LUTs of dot products that the largest kernel has not; of the largest one itself, what its dot products

@@ -9,10 +9,10 @@ itself, `Literal(5, 8)` a constant. A guard is a reference or a tree over refere
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class PortOf:
+class PortOf(NamedTuple):
     """A port by cell and name; `cell` is "" for the component's own."""
 
     cell: str
@@ -56,14 +56,12 @@ class Logic:
 Value = PortOf | Literal | Cycles | GroupGo | Logic
 
 
-@dataclass(frozen=True)
-class Assign:
+class Assign(NamedTuple):
     """`target` is driven with `source` while `guard` is true; None is always."""
 
     target: PortOf
     source: Value
     guard: Value | None
-    location: str = ""
 
 
 @dataclass(frozen=True)

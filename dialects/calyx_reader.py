@@ -138,7 +138,8 @@ def _component_ports(op: Any) -> tuple[Port, ...]:
 
 
 def _width(value: Any) -> int:
-    return int(str(value.type)[1:])
+    width: int = value.type.width
+    return width
 
 
 class _ComponentReader:
@@ -241,7 +242,7 @@ class _ComponentReader:
             if inner.name == "calyx.assign":
                 target, source, *guard = (self.values[operand] for operand in inner.operands)
                 assert isinstance(target, PortOf)
-                found.append(Assign(target, source, guard[0] if guard else None, _place(inner)))
+                found.append(Assign(target, source, guard[0] if guard else None))
         return found
 
     def logic(self, op: Any) -> None:
@@ -288,7 +289,7 @@ class _ComponentReader:
         assigns = []
         for target, source in zip(values[:half], values[half:], strict=True):
             assert isinstance(target, PortOf)
-            assigns.append(Assign(target, source, None, _place(op)))
+            assigns.append(Assign(target, source, None))
         references = []
         for each in op.attributes["refCellsMap"]:
             for entry in each:

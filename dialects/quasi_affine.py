@@ -62,12 +62,11 @@ class Index:
     constant: int
 
     def __hash__(self) -> int:
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        """The hash, kept: an index is a key of many tables, and its atoms may be nested deeply."""
-        return hash((self.terms, self.constant))
+        """Computed once: an index is a key of many tables, and its atoms may be nested deeply."""
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = self.__dict__["_hash"] = hash((self.terms, self.constant))
+        return known
 
     def __str__(self) -> str:
         parts = [str(atom) if coefficient == 1 else f"{atom} * {coefficient}" for atom, coefficient in self.terms]
@@ -102,14 +101,19 @@ class Index:
 
     def coefficient(self, atom: Atom) -> int:
         """The coefficient of an atom; 0 if it does not occur."""
-        return dict(self.terms).get(atom, 0)
+        for each, coefficient in self.terms:
+            if each == atom:
+                return coefficient
+        return 0
 
     def variables(self) -> frozenset[Variable]:
         """Every variable in this index, those inside divisions included."""
-        return self._variables
+        known: frozenset[Variable] | None = self.__dict__.get("_variables")
+        if known is None:
+            known = self.__dict__["_variables"] = self._found_variables()
+        return known
 
-    @cached_property
-    def _variables(self) -> frozenset[Variable]:
+    def _found_variables(self) -> frozenset[Variable]:
         found: set[Variable] = set()
         for atom, _ in self.terms:
             if isinstance(atom, Variable):

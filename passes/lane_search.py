@@ -260,10 +260,12 @@ class LaneSearch:
         for lanes in (chosen[number] for number in numbers):
             if lanes is not None and lanes.sums != granted and (luts := lanes.rewiring(widest)):
                 needed[lanes.sums] = max(needed.get(lanes.sums, 0.0), luts)
-        if needed:
-            there = {lanes.sums for number, lanes in enumerate(chosen) if lanes is not None and number not in numbers}
-            return sum(luts for sums, luts in needed.items() if sums not in there)
-        return 0.0
+        return sum(luts for sums, luts in needed.items() if not self.elsewhere(sums, numbers, chosen))
+
+    def elsewhere(self, sums: int, numbers: Collection[int], chosen: Sequence[Lanes | None]) -> bool:
+        """Whether the lanes of a kernel other than these add to so many sums."""
+        pairs = enumerate(chosen)
+        return any(lanes.sums == sums for other, lanes in pairs if lanes is not None and other not in numbers)
 
     def partition(self, numbers: Iterable[int], chosen: Sequence[Lanes | None]) -> Partition:
         """The banks of the buffers that these kernels use, as all kernels chosen so far need them."""

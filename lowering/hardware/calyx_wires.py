@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch2hw.dialects.calyx_primitives import is_forward
 from torch2hw.dialects.calyx_program import (
@@ -32,8 +32,7 @@ _CONTROL_NAMES = ("go", "done")
 _MAX_MUX_CHAIN = 3
 
 
-@dataclass(frozen=True)
-class _Driver:
+class _Driver(NamedTuple):
     """An assignment with its group or invoke; continuous assignments have neither."""
 
     assign: Assign
