@@ -1,14 +1,16 @@
-"""Constants of narrow words that are always read at the same address lie side by side in one memory.
+"""Constants that are always read at the same address lie side by side in one memory, if they share its block RAM.
 
 A lane's weights are a table of its own; lanes read their tables in the same cycle at the same place. Sixteen tables of
 204 codes of 8 bits are 1,400 LUTs in the netlist that Yosys makes, or two memories of 204 words of 64 bits: two block
-RAMs.
+RAMs. Bits that are the same in all words take no room: of 204 weights in bf16 about 12 bits change, so that three of
+these tables fill the words of half a block RAM.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,10 @@ from torch2hw.dialects.bank_ports import bank_ports
 from torch2hw.dialects.loops import Buffer, Kernel, Load, Loop
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import block_plan
+from torch2hw.hwlib.memories import changing_bits
 
-NARROW_BITS = 9  # a quarter of a block RAM's word; wider words fill block RAMs by themselves
-WORD_BITS = 64
+WORD_BITS = 64  # of contents (hwlib/contents.py)
+Table = TypeVar("Table", Buffer, Load)
 
 
 def side_by_side(program: Program) -> list[list[Buffer]]:
@@ -28,15 +31,8 @@ def side_by_side(program: Program) -> list[list[Buffer]]:
     for buffer in program.buffers():
         if buffer.storage.is_read_only and not buffer.storage.in_kernel:
             key = (buffer.width_bits, buffer.elements, _reads(program, buffer))
-            groups.setdefault(key if buffer.width_bits <= NARROW_BITS else buffer, []).append(buffer)
-    found: list[list[Buffer]] = []
-    for group in groups.values():
-        most = max(1, WORD_BITS // group[0].width_bits)
-        for start in range(0, len(group), most):
-            part = group[start : start + most]
-            together = block_plan.side_by_side(part[0].elements, part[0].width_bits, len(part))
-            found += [part] if together else [[buffer] for buffer in part]
-    return found
+            groups.setdefault(key, []).append(buffer)
+    return [part for group in groups.values() for part in _parts(group, group, group[0].elements)]
 
 
 def in_kernel(kernel: Kernel) -> list[list[Load]]:
@@ -48,17 +44,33 @@ def in_kernel(kernel: Kernel) -> list[list[Load]]:
         used = load.variables
         if load.buffer.data is not None and load.buffer.storage.in_kernel and used <= own:
             key = (load.buffer.width_bits, frozenset(used), kernel.plan.start[load.result])
-            groups.setdefault(key if load.buffer.width_bits <= NARROW_BITS else load.result, []).append(load)
-    return [part for group in groups.values() for part in _parts(kernel, group)]
+            groups.setdefault(key, []).append(load)
+    return [
+        part
+        for group in groups.values()
+        for part in _parts(
+            group, [load.buffer for load in group], prod(loop.extent for loop in loops_of(kernel, group[0]))
+        )
+    ]
 
 
-def _parts(kernel: Kernel, group: list[Load]) -> Iterator[list[Load]]:
-    words, width = prod(loop.extent for loop in loops_of(kernel, group[0])), group[0].buffer.width_bits
-    most = max(1, WORD_BITS // width)
-    for start in range(0, len(group), most):
-        part = group[start : start + most]
-        together = words > 1 and block_plan.side_by_side(words, width, len(part))
-        yield from [part] if together else [[load] for load in part]
+def _parts(tables: Sequence[Table], buffers: Sequence[Buffer], words: int) -> Iterator[list[Table]]:
+    """Tables of so many words, from these buffers, divided into those that become one memory together."""
+    most = WORD_BITS // buffers[0].width_bits
+    if words == 1 or len(tables) == 1 or most < 2:
+        yield from ([table] for table in tables)
+        return
+    stored = stored_bits(buffers)
+    most = block_plan.most_side_by_side(words, stored, most)
+    for start in range(0, len(tables), most):
+        part = list(tables[start : start + most])
+        together = block_plan.side_by_side(words, stored, len(part))
+        yield from [part] if together else [[table] for table in part]
+
+
+def stored_bits(tables: Sequence[Buffer]) -> int:
+    """Of a word of each, at most: those that change from word to word."""
+    return max(changing_bits(buffer.data) for buffer in dict.fromkeys(tables) if buffer.data is not None)
 
 
 def loops_of(kernel: Kernel, load: Load) -> list[Loop]:

@@ -5,27 +5,24 @@ Constants of up to LOGIC_WORDS words, and memories that take fewer LUTs than a b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 
-from torch2hw.analysis.joined_tables import in_kernel, loops_of, side_by_side
+from torch2hw.analysis.joined_banks import banks_side_by_side
+from torch2hw.analysis.joined_tables import in_kernel, loops_of, side_by_side, stored_bits
 from torch2hw.dialects.loops import Buffer, Kernel
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.storage import Place
 from torch2hw.hwlib.block_plan import (
     LOGIC_WORDS,
-    LUT_WORDS,
     block_rams,
-    half_blocks,
     is_for_ultra_ram,
+    is_written_in_luts,
     pieces,
     ultra_rams,
 )
-
-HALF_BLOCK_LUTS, RAM_BITS_OF_A_LUT = 129, 7 / 8
-"""What Yosys weighs half a BRAM36 with, and the bits of a word of 64 words in a LUT as memory."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,9 @@ class MemoryNeeds:
         return self.constants_bram36 + self.written_bram36
 
 
-def memory_needs(program: Program, ultra: bool) -> MemoryNeeds:
-    """Of the memories of a scheduled program; `ultra`: those that UltraRAM suits are there."""
+def memory_needs(program: Program, ultra: bool, surrounded: bool = False) -> MemoryNeeds:
+    """Of the memories of a scheduled program; `ultra`: those that UltraRAM suits are there; `surrounded`: those of
+    inputs and outputs are in an interface."""
     constants = sum(_constant(words, bits, joined) for words, bits, joined in _constants(program))
     written, uram = 0.0, 0
     for buffer in program.buffers():
@@ -52,7 +50,8 @@ def memory_needs(program: Program, ultra: bool) -> MemoryNeeds:
         if ultra and is_in_ultra_ram(buffer):
             uram += buffer.banks * ultra_rams(buffer.bank_elements, buffer.width_bits)
         else:
-            written += buffer.banks * _written(buffer.bank_elements, buffer.width_bits)
+            memories = buffer.banks if surrounded else len(banks_side_by_side(program, buffer))
+            written += memories * _written(buffer.bank_elements, buffer.width_bits)
     carried = sum(_written(words, bits) for kernel in program.kernels for words, bits in _carried(kernel))
     return MemoryNeeds(constants, written + carried, uram)
 
@@ -65,16 +64,21 @@ def is_in_ultra_ram(buffer: Buffer) -> bool:
 def _constants(program: Program) -> Iterator[tuple[int, int, bool]]:
     """Words and bits of the memories of constants, and whether they are made to be in block RAM."""
     for tables in side_by_side(program):
-        yield tables[0].elements, tables[0].width_bits * len(tables), len(tables) > 1
+        yield tables[0].elements, _bits_of(tables), len(tables) > 1
     for kernel in program.kernels:
         groups = in_kernel(kernel)
         for loads in groups:
             words = prod(loop.extent for loop in loops_of(kernel, loads[0]))
-            yield words, loads[0].buffer.width_bits * len(loads), len(loads) > 1
+            yield words, _bits_of([load.buffer for load in loads]), len(loads) > 1
         by_loops = {load.result for loads in groups for load in loads}
         for load in kernel.loads():
             if load.buffer.storage.in_kernel and load.buffer.data is not None and load.result not in by_loops:
                 yield load.buffer.elements, load.buffer.width_bits, False
+
+
+def _bits_of(tables: Sequence[Buffer]) -> int:
+    """Of a word of the memory that these are in."""
+    return tables[0].width_bits if len(tables) == 1 else len(tables) * stored_bits(tables)
 
 
 def _carried(kernel: Kernel) -> Iterator[tuple[int, int]]:
@@ -90,6 +94,4 @@ def _constant(words: int, bits: int, block: bool) -> float:
 
 
 def _written(words: int, bits: int) -> float:
-    luts = ceil(words / LUT_WORDS) * bits / RAM_BITS_OF_A_LUT
-    whole = 1 << max(0, words - 1).bit_length()
-    return 0.0 if luts < HALF_BLOCK_LUTS * half_blocks(whole, bits) else block_rams(pieces(words, bits), bits)
+    return 0.0 if is_written_in_luts(words, bits) else block_rams(pieces(words, bits), bits)

@@ -14,6 +14,7 @@ exist.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words × bits of a RAMB18."""
@@ -31,6 +32,10 @@ ULTRA_BLOCKS = 3
 """Devices have two to three BRAM36 for an UltraRAM, which has the bits of eight."""
 BLOCK_LUTS = 100
 """What a BRAM36 may cost in LUTs: less than a device has for each of them (650 on a U50), for both must fit."""
+HALF_BLOCK_LUTS, RAM_BITS_OF_A_LUT = 129, 7 / 8
+"""What Yosys weighs a RAMB18 with, and the bits of a word of 64 words in a LUT as memory."""
+BYTE_BITS = 9
+"""That a block RAM can write without the rest of a word."""
 
 
 def pieces(depth: int, width_bits: int) -> tuple[int, ...]:
@@ -56,6 +61,21 @@ def block_rams(sizes: Sequence[int], width_bits: int) -> float:
     return sum(half_blocks(size, width_bits) for size in sizes) / 2
 
 
+def is_written_in_luts(depth: int, width_bits: int) -> bool:
+    """Whether synthesis keeps a memory that is written in LUTs."""
+    luts = ceil(depth / LUT_WORDS) * width_bits / RAM_BITS_OF_A_LUT
+    return luts < HALF_BLOCK_LUTS * half_blocks(1 << max(0, depth - 1).bit_length(), width_bits)
+
+
+def banks_of_a_block(depth: int, width_bits: int) -> int:
+    """How many memories in block RAM that are written one at a time, and read at one address, a RAMB18 holds side by
+    side; 1 of those that are larger, or in LUTs."""
+    bits = next((bits for words, bits in SHAPES if depth <= words), 0)
+    if is_written_in_luts(depth, width_bits):
+        return 1
+    return max(1, bits // BYTE_BITS // -(-width_bits // BYTE_BITS))
+
+
 def ultra_rams(depth: int, width_bits: int) -> int:
     """UltraRAMs of a memory."""
     return -(-depth // ULTRA_WORDS) * -(-width_bits // ULTRA_BITS)
@@ -75,6 +95,19 @@ def side_by_side(depth: int, width_bits: int, count: int) -> bool:
         apart = -(-depth // LUT_WORDS) * width_bits
     together = count * width_bits
     return count > 1 and _cost(pieces(depth, together), together) < count * apart
+
+
+def most_side_by_side(depth: int, width_bits: int, most: int) -> int:
+    """How many of such memories, up to `most`, are best in one: 1 where none take fewer block RAMs than apart. A RAMB18
+    has words of 36 bits, for three tables of which 12 bits change.
+    """
+
+    def share(count: int) -> float:
+        together = count * width_bits
+        return _cost(pieces(depth, together), together) / count
+
+    best = min(range(most, 0, -1), key=share)
+    return best if share(best) < share(1) else 1
 
 
 def _choices(depth: int, most: int) -> Iterator[tuple[int, ...]]:

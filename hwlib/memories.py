@@ -83,16 +83,17 @@ def _one_register(w: int, depth: int) -> tuple[list[str], str]:
 def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], block: bool = False) -> Memory:
     """words[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once.
 
-    `block`: it is to be in block RAM, whatever synthesis would choose.
+    `block`: it is to be in block RAM, whatever synthesis would choose; only bits that change are stored there.
     """
     stored = contents(width_bits, words).words
     depth = stored.size
     bits = address_bits(depth)
     columns, places = _columns(stored, width_bits)
     changing = sum(place not in ("%low", "%high") for place in places)
-    repeats = 0 < len(columns) < changing and depth >= SHORTEST_WORDS
-    w = len(columns) if repeats else width_bits
-    stored = _gather(stored, columns) if repeats else stored
+    fewer = len(columns) < width_bits if block else len(columns) < changing and depth >= SHORTEST_WORDS
+    gathers = bool(columns) and fewer
+    w = len(columns) if gathers else width_bits
+    stored = _gather(stored, columns) if gathers else stored
     # one word: the address bit must still select an existing cell
     stored = np.repeat(stored, 2) if depth == 1 else stored
     lines: list[str] = []
@@ -105,7 +106,7 @@ def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], 
         base += size
     lines += _read("%addr", bits, w, sizes, "")
     word = "%word"
-    if repeats:
+    if gathers:
         lines += ["%low = hw.constant false", "%high = hw.constant true"]
         lines += [f"%column{k} = comb.extract %word from {k} : (i{w}) -> i1" for k in range(w)]
         lines.append(f"%spread = comb.concat {', '.join(reversed(places))} : {', '.join(['i1'] * width_bits)}")
@@ -175,6 +176,11 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
         ]
     header = f"hw.module @{name}({ports}, in %clk: !seq.clock{kept}, out out: i{w})"
     return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"), contents=held)
+
+
+def changing_bits(words: NDArray[np.generic]) -> int:
+    """The bits of unsigned words that are not the same in all of them."""
+    return int(np.bitwise_or.reduce(words, None) ^ np.bitwise_and.reduce(words, None)).bit_count()
 
 
 def _columns(words: Words, width_bits: int) -> tuple[list[int], list[str]]:

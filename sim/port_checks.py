@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch2hw.analysis.constant_reads import delays_of_tables
+from torch2hw.analysis.joined_banks import banks_side_by_side
+from torch2hw.analysis.joined_banks import memory_name as memory_name_of_banks
 from torch2hw.analysis.joined_tables import memory_name, side_by_side
 from torch2hw.analysis.port_accesses import Access, accesses, run_time
 from torch2hw.dialects.bank_ports import bank_ports
@@ -47,11 +49,18 @@ def port_checks(scheduled: Program, core: str = "") -> str:
     built = _built(scheduled, stored)
     outside, read = {*scheduled.inputs, *scheduled.outputs} if core else set(), _read(scheduled)
     together = {each: tables for tables in side_by_side(scheduled) for each in tables}
-    joined = {each: memory_name(tables) for each, tables in together.items()}
+    joined = {(each, 0): memory_name(tables) for each, tables in together.items()}
+    for buffer in stored:
+        for banks in banks_side_by_side(scheduled, buffer):
+            joined |= {(buffer, bank): memory_name_of_banks(buffer, banks) for bank in banks if len(banks) > 1}
     ports: dict[str, str] = {}
     for buffer, bank in built:
         is_read = (buffer, bank) in read
-        ports |= _core_ports(buffer, bank, is_read) if buffer in outside else _ports(buffer, bank, joined.get(buffer))
+        ports |= (
+            _core_ports(buffer, bank, is_read)
+            if buffer in outside
+            else _ports(buffer, bank, joined.get((buffer, bank)))
+        )
     written = [bank_ports(buffer, bank).stem for buffer, bank in built if buffer.storage.kernels_write]
     body = [f"writes_{stem} = 0;" for stem in written]
     for placed in scheduled.placed:
@@ -109,8 +118,8 @@ def _read(scheduled: Program) -> set[tuple[Buffer, int]]:
 
 
 def _ports(buffer: Buffer, bank: int, memory: str | None) -> dict[str, str]:
-    """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1. `memory` is that of a
-    constant."""
+    """Our ports and what they are wired to: an address as an integer, an enable as 0 or 1. `memory` is that of several
+    constants or banks, if it is in such a one."""
     stem, memory = bank_ports(buffer, bank).stem, memory or bank_ports(buffer, bank).memory
     found = {f"{stem}_read": f"int'({memory}.{'addr' if buffer.storage.is_read_only else 'read_addr'})"}
     if buffer.storage.kernels_write:

@@ -63,7 +63,9 @@ class Report:
         kernels = _kernels(compiled, measured)
         use = _utilization(macs, cycles, lanes)
         is_static = compiled.options.schedule == "static"
-        memories = memory_needs(compiled.reference, compiled.options.ultra_ram) if is_static else None
+        options, memories = compiled.options, None
+        if is_static:
+            memories = memory_needs(compiled.reference, options.ultra_ram, options.host.surrounds)
         return Report(manifest["top"], cycles, macs, lanes, use, kernels, measured, timing, memories)
 
     def to_json(self) -> dict[str, Any]:

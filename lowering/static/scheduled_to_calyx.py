@@ -18,6 +18,8 @@ from itertools import pairwise
 
 from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.constant_reads import delays_of_tables
+from torch2hw.analysis.joined_banks import banks_side_by_side
+from torch2hw.analysis.joined_banks import memory_name as memory_name_of_banks
 from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
 from torch2hw.analysis.memory_needs import is_in_ultra_ram
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
@@ -32,6 +34,7 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.program import Program, Rounds
 from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib import Library
+from torch2hw.hwlib.bank_ram import bank_ram
 from torch2hw.hwlib.contents import Contents
 from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
@@ -255,13 +258,17 @@ class _Top:
         if host is not None and host.read_address is not host.address:
             number = host.bank(top, host.read_address)
         words = []
-        for bank in range(buffer.banks):
-            cell = self.bank(buffer, bank, host)
+        alone = [[bank] for bank in range(buffer.banks)]
+        for banks in alone if host is None else banks_side_by_side(self.program, buffer):
+            bank = banks[0]
+            cell = self.bank(buffer, bank, host) if len(banks) == 1 else self.banks(buffer, banks)
             if host is not None and storage.host_writes:
-                here = [] if named is None else [top.operator("eq", named, top.constant(bank, named.width), 1)]
                 offset = host.offset(top, host.address, cell["write_addr"].width)
                 given = {"write_addr": offset, "write_data": host.data}
-                given["write_en"] = loads = top.conjunction(host.enable, idle, *here)
+                for place, own in enumerate(banks):
+                    here = [] if named is None else [top.operator("eq", named, top.constant(own, named.width), 1)]
+                    loads = top.conjunction(host.enable, idle, *here)
+                    given["write_en" if len(banks) == 1 else f"write_en{place}"] = loads
                 if storage.kernels_write:  # a state
                     ours = dict(self.writers(buffer, bank))
                     given = {port: top.mux(loads, wire, ours[port]) for port, wire in given.items()}
@@ -325,10 +332,7 @@ class _Top:
         late = delays_of_tables(tables)
         cell = top.instance(primitive(record), name, {}, first.source)
         for number, buffer in enumerate(tables):
-            word = cell["out"]
-            if number:
-                word = top.operator("rsh", word, top.constant(number * width, word.width))
-            readers = self.readers(buffer, 0, top.resize(word, width), late.word)
+            readers = self.readers(buffer, 0, part(top, cell["out"], number, width), late.word)
             if not number:
                 top.assign(cell["addr"], top.delayed(self.selected(readers), late.address))
 
@@ -370,6 +374,20 @@ class _Top:
                 top.assign(cell[port], wire)
         return cell
 
+    def banks(self, buffer: Buffer, banks: list[int]) -> dict[str, Wire]:
+        """The memory of several banks that only the host writes and kernels read together, wired to the kernels."""
+        top, width = self.top, buffer.width_bits
+        record = bank_ram(width, buffer.bank_elements, len(banks))
+        cell = top.instance(primitive(record), memory_name_of_banks(buffer, banks), {}, buffer.source)
+        for number, bank in enumerate(banks):
+            word = part(top, cell["out"], number, width)
+            late = buffer.storage.read_latency_cycles - record.latency_cycles
+            reads = self.readers(buffer, bank, word, late)
+            if not number:
+                unread = top.constant(0, cell["read_addr"].width)
+                top.assign(cell["read_addr"], self.selected(reads) if reads else unread)
+        return cell
+
     def writers(self, buffer: Buffer, bank: int) -> Iterator[tuple[str, Wire]]:
         """What the kernels write to a bank, by the port of a memory."""
         top, names = self.top, bank_ports(buffer, bank)
@@ -389,6 +407,13 @@ class _Top:
         for flag, _ in writes[1:]:
             enable = top.operator("or", enable, flag)
         yield "write_en", enable
+
+
+def part(top: ComponentBuilder, word: Wire, number: int, width: int) -> Wire:
+    """Part `number` of a word with parts of `width` bits, the first one the lowest."""
+    if number:
+        word = top.operator("rsh", word, top.constant(number * width, word.width))
+    return top.resize(word, width)
 
 
 def select_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:

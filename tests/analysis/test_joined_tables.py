@@ -8,7 +8,7 @@ import torch
 
 import torch2hw
 from tests.quantisation.models import Weights, two_layers
-from torch2hw.analysis.joined_tables import in_kernel, joined_words, memory_name, side_by_side
+from torch2hw.analysis.joined_tables import in_kernel, joined_words, memory_name, side_by_side, stored_bits
 from torch2hw.dialects.loops import Buffer
 from torch2hw.dialects.storage import SHARED_ROM
 from torch2hw.hwlib import block_plan
@@ -20,6 +20,26 @@ from torch2hw.hwlib import block_plan
 )
 def test_where_block_ram_takes_less(depth: int, bits: int, count: int, together: bool) -> None:
     assert block_plan.side_by_side(depth, bits, count) == together
+
+
+@pytest.mark.parametrize(
+    ("depth", "bits", "most", "best"),
+    [(204, 8, 8, 8), (204, 12, 4, 3), (204, 16, 4, 2), (204, 32, 2, 1), (204, 28, 2, 1), (2048, 9, 7, 1)],
+)
+def test_how_many_fill_a_word(depth: int, bits: int, most: int, best: int) -> None:
+    """Those of 28 bits fill half a block RAM alone, as those of 9 bits do with 2048 words."""
+    assert block_plan.most_side_by_side(depth, bits, most) == best
+
+
+@pytest.mark.slow
+def test_weights_of_16_bits() -> None:
+    """Of 12 bits that change three tables are one memory, which has no room for the other four."""
+    torch.manual_seed(0)
+    design = torch2hw.compile(torch.nn.Linear(64, 48), (torch.randn(64, 64),), partition=4, dtype="bf16").compiled
+    (kernel,) = design.at("scheduled").kernels
+    loads = [load.buffer for loads in in_kernel(kernel) for load in loads if len(loads) == 3]
+    assert len(loads) == 15 and stored_bits(loads) == 12
+    assert design.verilog().count("reg [35:0] memory[0:191];") == 5
 
 
 def test_words_side_by_side() -> None:
