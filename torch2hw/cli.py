@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from torch2hw.tools.errors import InternalError, Torch2HWError, UsageError, reason
 from torch2hw.tools.supervisor import STOPPING, stop_at_once, supervised
 
-COLLECTED_AFTER = (200_000, 20, 20)  # objects: with Python's 700 a fifth of a compilation goes into looking for garbage
+COLLECTED_AFTER = (1_000_000, 20, 20)
+"""Objects. With Python's 700 a fifth of a compilation goes into looking for garbage; of 1.4 million objects that
+MobileNetV2 leaves, 0.1 million were garbage."""
 
 OF_THE_SYSTEM = {
     errno.EACCES, errno.EDQUOT, errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENFILE, errno.ENOSPC,
