@@ -16,10 +16,9 @@ from torch2hw.analysis.constant_values import Known, product, values_of
 from torch2hw.analysis.quantised_values import Made, Quantised, clamped, code_of, number, with_factor, without_offset
 from torch2hw.dialects.loops import Constant, Loop, Operation, Statement
 from torch2hw.dialects.number_types import number_type
-from torch2hw.hwlib.requantise import SHIFTS
+from torch2hw.hwlib.requantise import MULTIPLIERS, SHIFTS
 
 MAX_ERROR = 1 / 16
-MULTIPLIER_BITS = 17
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,9 @@ def scaled(name: str, made: Made) -> tuple[str, tuple[Known, ...]]:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A requantisation in integers: `multipliers` and `biases`, an axis for each of `loops`."""
+    """A requantisation in integers: `multipliers` of that type and `biases`, an axis for each of `loops`."""
 
+    type: str
     multipliers: NDArray[np.int64]
     biases: NDArray[np.int64]
     shift: int
@@ -95,9 +95,11 @@ class Fixed:
     high: int
 
 
-def fixed_point(chain: Chain, loops: list[Loop], bits: int, wanted: Sequence[int]) -> Fixed | None:
-    """The requantisation of a total of so many bits, if it is precise enough in 17-bit multipliers: with the first of
-    the shifts in `wanted` that is precise enough, else with the largest that fits."""
+def fixed_point(
+    chain: Chain, loops: list[Loop], bits: int, wanted: Sequence[int], types: Sequence[str] = MULTIPLIERS
+) -> Fixed | None:
+    """The requantisation of a total of so many bits, with the first of these types of multipliers that is precise
+    enough: with the first of the shifts in `wanted` that is, else with the largest that fits."""
     scales = product(chain.scales, loops)
     factors = scales * product([*chain.outer, chain.quantised.factor], loops)
     if not np.isfinite(factors).all() or factors.min() <= 0:
@@ -110,20 +112,20 @@ def fixed_point(chain: Chain, loops: list[Loop], bits: int, wanted: Sequence[int
     code = chain.quantised
     reach = np.minimum(2.0 ** (bits - 1), (code.high - code.low + 1) / factors)  # beyond, the code is a bound anyway
     rounded = 0.5 * factors if chain.bias is not None else np.zeros_like(factors)
-    largest = MULTIPLIER_BITS - 1 - int(np.floor(np.log2(factors.max())))
-    for shift in (*wanted, largest, largest - 1):
-        if shift not in SHIFTS or shift > largest:
-            continue
-        multipliers = np.round(factors * 2.0**shift)
-        error = reach * np.abs(multipliers * 2.0**-shift - factors) + rounded
-        if multipliers.max() < 1 << MULTIPLIER_BITS and error.max() <= MAX_ERROR:
-            break
-    else:
-        return None
     bounds = code_bounds(code, chain.low, chain.high, loops)
     if bounds is None:
         return None
-    return Fixed(multipliers.astype(np.int64), np.round(biases).astype(np.int64), shift, *bounds)
+    for dtype in types:
+        magnitude = number_type(dtype).bits - 1
+        largest = magnitude - 1 - int(np.floor(np.log2(factors.max())))
+        for shift in (*wanted, largest, largest - 1):
+            if shift not in SHIFTS or shift > largest:
+                continue
+            multipliers = np.round(factors * 2.0**shift)
+            error = reach * np.abs(multipliers * 2.0**-shift - factors) + rounded
+            if multipliers.max() < 1 << magnitude and error.max() <= MAX_ERROR:
+                return Fixed(dtype, multipliers.astype(np.int64), np.round(biases).astype(np.int64), shift, *bounds)
+    return None
 
 
 def code_bounds(code: Quantised, low: float, high: float, loops: list[Loop]) -> tuple[int, int] | None:

@@ -9,6 +9,8 @@ which is 146 LUTs in a U50, and the rest.
 
 from __future__ import annotations
 
+from torch2hw.hwlib.entries import DSP_LUTS
+
 AREA_WEIGHT = 0.12
 LANE_LUTS = 560
 CODE_LANE_LUTS = 120  # of products of two codes
@@ -18,3 +20,9 @@ OTHER_LUTS = 1000
 def luts_of_all_time(lanes: int, lane_luts: float = LANE_LUTS) -> float:
     """The LUTs that are worth as much as all the cycles of a design with so many lanes."""
     return (lane_luts * lanes + OTHER_LUTS) / AREA_WEIGHT
+
+
+def spare_code_luts(lanes: int, dsps: int) -> float:
+    """LUTs that a design of so many lanes of codes may add at no cost: a device that it fills has no DSPs left, and
+    these LUTs."""
+    return max(0.0, DSP_LUTS * dsps - (CODE_LANE_LUTS - DSP_LUTS / 2) * lanes - OTHER_LUTS)

@@ -45,6 +45,6 @@ LOAD = _pattern(rf"%(?P<name>\w+) = load {_ACCESS}(?: else (?P<bits>0x[0-9a-f]+)
 OPERATION = _pattern(
     r"%(?P<name>\w+) = (?P<operation>[\w.]+)(?: (?P<predicate>\w+))?(?: (?P<operands>%\w+(?:, %\w+)*)?)? : "
     r"(?:\((?P<types>[^)]*)\) -> )?(?P<type>\w+)(?: model @(?P<model>\w+))?"
-    rf"(?P<iterative> iterative(?: (?P<digits>2))?)?{_CYCLES}{_LOC}"
+    rf"(?P<iterative> iterative(?: (?P<digits>[23]))?)?{_CYCLES}{_LOC}"
 )
 STORE = _pattern(rf"store %(?P<value>\w+) to {_ACCESS}{_CYCLES}{_LOC}")

@@ -19,7 +19,7 @@ do not matter, `//` starts a comment line.
     statement := %name "=" "constant" hex ":" type [cycles]
                | %name "=" "index" index ":" type [cycles]
                | %name "=" "load" access ["else" hex] ":" type [cycles] [loc]
-               | %name "=" operation [predicate] %operands ":" types ["model" @name] ["iterative" ["2"]] [cycles] [loc]
+               | %name "=" operation [predicate] %operands ":" types ["model" @name] ["iterative" [n]] [cycles] [loc]
     store     := "store" %name "to" access [cycles] [loc]
     access    := @name "[" indices "]" ["where" "(" indices ")"]
     types     := type | "(" type ["," type]* ")" "->" type

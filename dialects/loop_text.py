@@ -200,7 +200,7 @@ class _KernelPrinter:
         if operation.operand_types == (operation.type,) * len(operation.operands) and operation.operands:
             types = operation.type
         model = f" model @{_name(operation.callee)}" if operation.callee is not None else ""
-        shape = ("", " iterative", " iterative 2")[operation.iterative]
+        shape = ("", " iterative", " iterative 2", " iterative 3")[operation.iterative]
         return f"{operation.name}{predicate} {operands} : {types}{model}{shape}"
 
     def store(self, store: Store, cycle: int | None) -> str:

@@ -119,7 +119,7 @@ class Buffer:
         return int(np.prod(self.bank_shape, dtype=np.int64))
 
 
-SHAPES = ("pipelined", "iterative", "iterative_2")
+SHAPES = ("pipelined", "iterative", "iterative_2", "iterative_3")
 """Of units, by the digits that they make in a cycle."""
 
 

@@ -17,7 +17,7 @@ from .formats import FORMATS, float_format, integer_width, type_width
 from .integers import COMPARISONS
 from .library import ENTRIES, Library, NoUnit
 from .paired_dot import RESULT_BITS
-from .requantise import LEVEL, MULTIPLIER
+from .requantise import LEVEL, MULTIPLIERS
 from .unit import Unit
 
 INTEGERS = ("i8", "i16", "i32", "i64")
@@ -136,7 +136,8 @@ def _requests(dtype: str, lanes: int, shift: str) -> Iterator[_Wanted]:
         yield _Wanted("hwlib.product", (dtype, dtype, f"i{2 * type_width(dtype)}"))
         terms = PAIRED_TERMS if lanes == LANES else lanes
         yield _Wanted("hwlib.paired_dot", (*(dtype,) * (3 * terms), f"i{RESULT_BITS}"))
-        yield _Wanted("hwlib.requantise", (dtype, MULTIPLIER, LEVEL, LEVEL, LEVEL, "i8"), shift)
+        for multiplier in MULTIPLIERS:
+            yield _Wanted("hwlib.requantise", (dtype, multiplier, LEVEL, LEVEL, LEVEL, "i8"), shift)
     for operation, entry in ENTRIES.items():
         if not entry.kinds or operation in ("hwlib.product", "hwlib.requantise", "hwlib.upper_half"):
             continue

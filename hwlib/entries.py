@@ -116,9 +116,8 @@ class Entry:
     | stages      | of a pipeline at least: two or more where kernels are to take turns with the unit               |
     | each        | of an operation on any number of operands: how many each lane has; 0 of others                 |
     | iteration   | an iterative unit of the same bits (iterative.py), if there is one                             |
-    | digits      | what it makes in a cycle at most                                                               |
-    | digit_luts  | LUTs of every further digit                                                                    |
-    | saved_luts  | what that saves with one: LUTs, of floats by the square of the significand's bits              |
+    | digit_luts  | LUTs that those of one digit a cycle, two … take more, if not part of `saved_luts`             |
+    | saved_luts  | what iteration saves: LUTs, of floats by the square of the significand's bits                  |
     | luts        | LUTs that Yosys measured (`hwlib.measure`), by the last operand's type; luts.py estimates others |
     | exact       | the exact result of x as a C expression in double, for `hwlib.survey`                          |
     """
@@ -134,17 +133,21 @@ class Entry:
     stages: int = 0
     each: int = 0
     iteration: Callable[[Request], Iteration] | None = None
-    digits: int = 1
-    digit_luts: float = 0.0
+    digit_luts: tuple[int, ...] = (0,)
     saved_luts: float = 0.0
     luts: Mapping[str, int] = field(default_factory=dict)
     exact: str = ""
 
+    @property
+    def digits(self) -> int:
+        """What an iterative unit makes in a cycle at most."""
+        return len(self.digit_luts)
 
-SAVED_DSP_LUTS = 100.0
-"""What a DSP is worth, less the LUTs of an adder in its place: a U50 has 146 LUTs for each."""
-DIGIT_LUTS = 25.0
-"""Of the second digit that a requantiser makes in a cycle."""
+
+DSP_LUTS = 146.0
+"""What a DSP is worth: a U50 has so many LUTs for each."""
+REQUANTISER_LUTS = (38, 62, 153)
+"""Of one without a DSP, of one to three digits a cycle, more than with one: i22 by i16 (`hwlib.measure`)."""
 PORTS: dict[int, tuple[str, ...]] = {1: ("in",), 2: ("left", "right"), 3: ("a", "b", "c")}
 
 
@@ -273,7 +276,7 @@ def _halves(types: tuple[str, ...]) -> bool:
 
 
 def _requantises(types: tuple[str, ...]) -> bool:
-    return types[1:5] == (requantise.MULTIPLIER, *(requantise.LEVEL,) * 3) and types[5] == "i8"
+    return types[1] in requantise.MULTIPLIERS and types[2:5] == (requantise.LEVEL,) * 3 and types[5] == "i8"
 
 
 def _requantise(r: Request) -> Bits:
@@ -513,9 +516,8 @@ def _entries() -> dict[str, Entry]:
             ports=("total", "multiplier", "zero", "low", "high"),
             fits=_requantises,
             iteration=_requantisation,
-            digits=2,
-            digit_luts=DIGIT_LUTS,
-            saved_luts=SAVED_DSP_LUTS,
+            digit_luts=REQUANTISER_LUTS,
+            saved_luts=DSP_LUTS,
         ),
         "arith.andi": Entry("and", "iii", lambda r: r.one & r.operands[1], True),
         "arith.ori": Entry("or", "iii", lambda r: r.one | r.operands[1], True),
@@ -581,6 +583,8 @@ def unit_name(entry: Entry, operation: str, types: tuple[str, ...], predicate: s
         return f"{types[-1]}_select"
     if types[0] == types[-1] and (entry.same or operation == "hwlib.divide_by"):
         return f"{types[0]}_{entry.stem}"
+    if operation == "hwlib.requantise":
+        return f"{types[0]}_{types[1]}_{entry.stem}_{predicate}"
     if predicate:
         return f"{types[0]}_{entry.stem}_{predicate}"
     if operation == "hwlib.paired_dot":

@@ -31,8 +31,8 @@ class NoUnit(KeyError):
 
 INVERTIBLE = ("f32", "f16", "bf16")  # as float_reciprocal's tables are
 NATIVE_FORMATS = ("f32", "f64")
-SHAPES = ("pipelined", "iterative", "iterative_2")
-"""A pipeline; and iterative units of one digit or two a cycle."""
+SHAPES = ("pipelined", "iterative", "iterative_2", "iterative_3")
+"""A pipeline; and iterative units of so many digits a cycle."""
 
 
 @dataclass(frozen=True)

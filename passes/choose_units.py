@@ -5,13 +5,14 @@ After:   the same on one that takes them every 27 cycles: 156 LUTs, not 764
 
 needs: loops in execution order, banks and memories fixed: later passes do not change a kernel's timing.
 leaves: operations marked `iterative`: all of one name and type, or none, for one pipelined unit would undo the saving.
-    Requantisations of two digits a cycle are marked `iterative 2`. Those that share no unit with another kernel take
-    their total as short as it was before an extension.
+    Requantisations of two digits a cycle are marked `iterative 2`, of three, `iterative 3`. Those that share no unit
+    with another kernel take their total as short as it was before an extension.
     The values are the same, because both kinds of unit round correctly.
 refuses: nothing.
 why: a softmax over ten classes or a mean over 49 elements divides a few times in a run, and a pipelined divider is as
-    large as multiplier and adder together. A sum that ends every tenth iteration, or every sixth with two digits a
-    cycle, needs no DSP for its code. The added cycles are weighed against the saved LUTs (`time_and_area`).
+    large as multiplier and adder together. A sum that ends every eighth iteration, or every fourth or third with two
+    or three digits a cycle, needs no DSP for its code. The added cycles are weighed against the saved LUTs
+    (`time_and_area`); a design whose DSPs would run out first has LUTs to spare for it.
 source of the sizes: benchmarks/units.md (Yosys 0.70, synth_xilinx -family xcup).
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 from torch2hw.analysis.quantised_values import made_by
 from torch2hw.analysis.scheduling import planned, scheduled
 from torch2hw.analysis.start_times import overlapped
-from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
+from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time, spare_code_luts
 from torch2hw.analysis.unit_binding import shared_units, shared_uses
 from torch2hw.dialects.loops import Kernel, Operation
 from torch2hw.dialects.program import Program
@@ -162,18 +163,26 @@ def cycle_luts(program: Program) -> float:
     """LUTs that one cycle is worth."""
     cycles = sum(kernel.trip_count for kernel in program.kernels)
     widest = max(program.kernels, key=lambda kernel: kernel.lanes)
-    codes = any(isinstance(s, Operation) and s.name in (PRODUCT, PAIRED) for s in widest.statements())
-    return luts_of_all_time(widest.lanes, CODE_LANE_LUTS if codes else LANE_LUTS) / cycles
+    return luts_of_all_time(widest.lanes, CODE_LANE_LUTS if multipliers(widest) else LANE_LUTS) / cycles
+
+
+def multipliers(kernel: Kernel) -> int:
+    """The DSPs of its products of codes."""
+    operations = [each for each in kernel.statements() if isinstance(each, Operation)]
+    pairs = sum(len(each.operands) // ENTRIES[PAIRED].each for each in operations if each.name == PAIRED)
+    return pairs + sum(1 for each in operations if each.name == PRODUCT)
 
 
 def saved_luts(program: Program, key: Key, digits: int, context: PassContext) -> float:
     """LUTs that iterative units of so many digits a cycle save: the number of units is the maximum over kernels if
-    units are shared, otherwise the sum over kernels."""
+    units are shared, otherwise the sum over kernels. Those that they take instead of DSPs may be spare."""
     name, type_name = key
     form = float_format(type_name)
     counts = [sum(1 for each in candidates(kernel) if key_of(each) == key) for kernel in program.kernels]
     units = max(counts) if context.options.share_units else sum(counts)
     inverts = name == "arith.divf" and type_name in only_inverses(program)
     each = INVERSE_LUTS if inverts and context.library.inverse(type_name) is not None else saved_factor(name)
-    each -= (digits - 1) * ENTRIES[name].digit_luts
-    return each * units * (1 if form is None else form.significand_bits**2)
+    saved = each * units * (1 if form is None else form.significand_bits**2)
+    widest = max(program.kernels, key=lambda kernel: kernel.lanes)
+    spare = spare_code_luts(widest.lanes, multipliers(widest))
+    return saved - max(0.0, ENTRIES[name].digit_luts[digits - 1] * units - spare)

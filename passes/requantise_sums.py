@@ -5,7 +5,8 @@ After:   acc begins with round(b[k] / s[k]); q = requantise(acc, multiplier[k], 
 
 needs: affine programs after `integer-sums`.
 leaves: no float between such a sum and its code: bias, activation and requantisation are one unit and an integer.
-    Clamps by constants (ReLU, ReLU6) are bounds of the code. `multiplier` / 2^shift is s·f with at most 17 bits.
+    Clamps by constants (ReLU, ReLU6) are bounds of the code. `multiplier` / 2^shift is s·f: of 15 bits
+    (i16) where they are enough for all scales of the program, else of 17, so that kernels share units.
 refuses: nothing. A code stays as it is where 17 bits are too few for its scales (MAX_ERROR).
 why: the floats would be a conversion, two products, an addition, two comparisons and a conversion back, for each lane
     that ends a sum: 1,500 LUTs and 4 DSPs instead of one and about 80.
@@ -33,7 +34,7 @@ from torch2hw.dialects.number_types import integer_for, number_type
 from torch2hw.dialects.program import Program
 from torch2hw.dialects.substitution import substitute_stage
 from torch2hw.hwlib import Library
-from torch2hw.hwlib.requantise import LEVEL, MULTIPLIER
+from torch2hw.hwlib.requantise import LEVEL, MULTIPLIERS
 from torch2hw.passes.integer_sums import PRODUCT, bias_of
 from torch2hw.passes.pass_context import PassContext
 
@@ -53,10 +54,13 @@ class RequantiseSums:
         """The program; and which kernels requantise."""
         models: dict[str, str] = {}
         fresh = FreshNames({buffer.name for buffer in program.buffers()})
-        trial = FreshNames(set(fresh.taken))
-        alone = [rewritten(kernel, trial) for kernel in program.kernels]
-        shifts = tuple(sorted({shift_of(each) for kernel in alone for each in requantisations(kernel)}))
-        kernels = [rewritten(kernel, fresh, shifts) for kernel in program.kernels]
+        alone = each_alone(program, fresh, MULTIPLIERS)
+        longest = max((MULTIPLIERS.index(each.operand_types[1]) for each in alone), default=0)
+        types = MULTIPLIERS[longest:]
+        if longest:
+            alone = each_alone(program, fresh, types)
+        shifts = tuple(sorted({shift_of(each) for each in alone}))
+        kernels = [rewritten(kernel, fresh, shifts, types) for kernel in program.kernels]
         widths: dict[int, int] = {}
         for each in (each for kernel in kernels for each in requantisations(kernel) if is_narrow(each)):
             widths[shift_of(each)] = max(widths.get(shift_of(each), 0), width_of(each))
@@ -68,9 +72,18 @@ class RequantiseSums:
         return program.with_kernels(kernels).with_models(models.values()), report
 
 
-def rewritten(kernel: Kernel, fresh: FreshNames, shifts: Sequence[int] = ()) -> Kernel:
-    """`kernel` with its requantisations in one unit each, or itself; with the least of these shifts that is precise
-    enough, if one is."""
+def each_alone(program: Program, fresh: FreshNames, types: Sequence[str]) -> list[Operation]:
+    """The requantisations of kernels that need not share units, with the first of these types that is precise enough
+    for each; their names may clash."""
+    trial = FreshNames(set(fresh.taken))
+    return [each for kernel in program.kernels for each in requantisations(rewritten(kernel, trial, (), types))]
+
+
+def rewritten(
+    kernel: Kernel, fresh: FreshNames, shifts: Sequence[int] = (), types: Sequence[str] = MULTIPLIERS
+) -> Kernel:
+    """`kernel` with its requantisations in one unit each, or itself; with the first of these types of multipliers and
+    the least of these shifts that are precise enough, if one is."""
     changed = kernel
     for stage in kernel.stages:
         for statement in stage.statements:
@@ -81,9 +94,9 @@ def rewritten(kernel: Kernel, fresh: FreshNames, shifts: Sequence[int] = ()) -> 
             chain, both = chain_of(made[statement.result], made), code_sum_of(made[statement.result], made)
             found = None
             if chain is not None:
-                found = _requantised(chain, changed, fresh, shifts)
+                found = _requantised(chain, changed, fresh, shifts, types)
             elif both is not None:
-                found = _requantised_sum(both, changed, fresh)
+                found = _requantised_sum(both, changed, fresh, types[0])
             changed = changed if found is None else found
     return changed if changed is kernel else without_dead_values(changed)
 
@@ -143,11 +156,13 @@ def without_repetition(statement: Statement, kernel: Kernel, made: Made) -> Kern
     return replace(kernel, stages=tuple(substitute_stage(stage, {}, instead) for stage in without))
 
 
-def _requantised(chain: Chain, kernel: Kernel, fresh: FreshNames, shifts: Sequence[int]) -> Kernel | None:
+def _requantised(
+    chain: Chain, kernel: Kernel, fresh: FreshNames, shifts: Sequence[int], types: Sequence[str]
+) -> Kernel | None:
     """`kernel` with one operation for the chain."""
     loops = loops_of(chain.known, kernel)
     name, dtype = chain.total.operands[0], chain.total.operand_types[0]
-    fixed = fixed_point(chain, loops, number_type(dtype).bits, shifts)
+    fixed = fixed_point(chain, loops, number_type(dtype).bits, shifts, types)
     if fixed is None:
         return None
     made: list[Statement] = []
@@ -158,25 +173,25 @@ def _requantised(chain: Chain, kernel: Kernel, fresh: FreshNames, shifts: Sequen
         else:
             kernel = moved
     stem = chain.code.result
-    table = as_known(f"{stem}_multiplier", MULTIPLIER, fixed.multipliers, loops, fresh(f"{kernel.name}_multiplier"))
-    made += [table, *_call(chain.code, name, dtype, table.result, chain.quantised.zero, fixed)]
+    table = as_known(f"{stem}_multiplier", fixed.type, fixed.multipliers, loops, fresh(f"{kernel.name}_multiplier"))
+    made += [table, *_call(chain.code, name, dtype, table, chain.quantised.zero, fixed)]
     return replace(kernel, stages=tuple(_in_place(each, stem, made) for each in kernel.stages))
 
 
 def _call(
-    code: Operation, total: str, dtype: str, multiplier: str, zero: int, fixed: Fixed | FixedSum
+    code: Operation, total: str, dtype: str, multiplier: Statement, zero: int, fixed: Fixed | FixedSum
 ) -> list[Statement]:
     """The operation that makes the code, after its constants."""
     levels = [
         Constant(f"{code.result}_{which}", LEVEL, value & number_type(LEVEL).mask)
         for which, value in (("zero", zero), ("low", fixed.low), ("high", fixed.high))
     ]
-    operands = (total, multiplier, *(each.result for each in levels))
-    types = (dtype, MULTIPLIER, *(LEVEL,) * 3)
+    operands = (total, multiplier.result, *(each.result for each in levels))
+    types = (dtype, multiplier.type, *(LEVEL,) * 3)
     return [*levels, Operation(code.result, "i8", REQUANTISE, operands, types, str(fixed.shift), source=code.source)]
 
 
-def _requantised_sum(both: CodeSum, kernel: Kernel, fresh: FreshNames) -> Kernel | None:
+def _requantised_sum(both: CodeSum, kernel: Kernel, fresh: FreshNames, dtype: str) -> Kernel | None:
     """`kernel` with integers in the place of a sum of two numbers that codes stand for."""
     loops = loops_of(both.known, kernel)
     fixed = fixed_sum(both, loops)
@@ -207,10 +222,10 @@ def _requantised_sum(both: CodeSum, kernel: Kernel, fresh: FreshNames) -> Kernel
         for side, each in zip("ab", products, strict=True)
     )
     offset = as_known(f"{stem}_offset", wide, fixed.offsets, loops, fresh(f"{kernel.name}_offset"))
-    one = Constant(f"{stem}_one", MULTIPLIER, 1)
+    one = Constant(f"{stem}_one", dtype, 1)
     made += [offset, one]
     total = operation("total", wide, "arith.addi", operation("sum", wide, "arith.addi", left, right), offset)
-    made += _call(both.code, total.result, wide, one.result, both.quantised.zero, fixed)
+    made += _call(both.code, total.result, wide, one, both.quantised.zero, fixed)
     return replace(kernel, stages=tuple(_in_place(each, stem, made) for each in kernel.stages))
 
 

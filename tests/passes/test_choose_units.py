@@ -115,7 +115,7 @@ def test_kernels_leave_each_other_the_unit() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("inputs", "digits"), [(12, 1), (7, 2)])
 def test_codes_that_are_rare_need_no_multiplier(inputs: int, digits: int) -> None:
-    """A sum ends in every iteration of so many; its code takes ten cycles, or six with two digits a cycle. No other
+    """A sum ends in every iteration of so many; its code takes eight cycles, or four with two digits a cycle. No other
     kernel uses the unit, so that its totals are as short as the sums."""
     torch.manual_seed(0)
     x = torch.randn(60, inputs)
@@ -127,3 +127,15 @@ def test_codes_that_are_rare_need_no_multiplier(inputs: int, digits: int) -> Non
     assert requantise.iterative == digits and requantise.operand_types[0] in ("i18", "i19", "i20")
     result = design.simulate(x)
     assert result.bit_exact and set(result.cycles) == {result.predicted_cycles}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("partition", "digits"), [(2, 0), (16, 3)])
+def test_luts_are_spare_where_dsps_run_out_first(partition: int, digits: int) -> None:
+    """A sum ends in every third iteration: three digits a cycle take as many LUTs as a DSP is worth."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 3 * partition)
+    model = Layer(functional.linear, Weights(64, 3 * partition), returns="codes")
+    program = torch2hw.compile(model, (x,), partition=partition).compiled.at("scheduled")
+    every = [s for kernel in program.kernels for s in kernel.statements() if isinstance(s, Operation)]
+    assert {s.iterative for s in every if s.name == "hwlib.requantise"} == {digits}
