@@ -5,7 +5,8 @@ written gives its old contents. Nothing is reset; contents other than a rom's an
 `depth`, reads are unspecified, and writes change no cell within it.
 
 What is longer than 1024 words is stored in the pieces of `block_plan`, each an array of its own, so that synthesis
-finds the block RAMs that fit it.
+finds the block RAMs that fit it. Where a read may take two cycles, a second register lies behind each piece, in front
+of the multiplexer: the way out of a block RAM is slow, and block RAMs have this register inside.
 """
 
 from __future__ import annotations
@@ -80,10 +81,17 @@ def _one_register(w: int, depth: int) -> tuple[list[str], str]:
     ], "%last"
 
 
-def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], block: bool = False) -> Memory:
+def rom(
+    name: str,
+    width_bits: int,
+    words: Sequence[int] | NDArray[np.generic],
+    block: bool = False,
+    cycles: int = ROM_CYCLES,
+) -> Memory:
     """words[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once.
 
-    `block`: it is to be in block RAM, whatever synthesis would choose; only bits that change are stored there.
+    `block`: it is to be in block RAM, whatever synthesis would choose; only bits that change are stored there. `cycles`:
+    what a read may take; the memory's latency is 2 where that is 2 or more and there are several pieces.
     """
     stored = contents(width_bits, words).words
     depth = stored.size
@@ -104,7 +112,8 @@ def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], 
         lines += initialised_memory(f"%memory{number}", w, size, hint, reference(f"{name}.{hint}"), block)
         held[f"{name}.{hint}"] = Contents(w, stored[base : base + size])
         base += size
-    lines += _read("%addr", bits, w, sizes, "")
+    late = _late(sizes, cycles)
+    lines += _read("%addr", bits, w, sizes, "", late)
     word = "%word"
     if gathers:
         lines += ["%low = hw.constant false", "%high = hw.constant true"]
@@ -113,27 +122,46 @@ def rom(name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], 
         word = "%spread"
     header = f"hw.module @{name}(in %addr: i{bits}, in %clk: !seq.clock, out out: i{width_bits})"
     text = _module(header, lines, f"{word} : i{width_bits}")
-    return Memory(name, (Port("addr", bits),), Port("out", width_bits), ROM_CYCLES, text, contents=held)
+    return Memory(name, (Port("addr", bits),), Port("out", width_bits), ROM_CYCLES + late, text, contents=held)
 
 
-def ram(width_bits: int, depth: int, read_enable: bool = False, ultra: bool = False) -> Memory:
+def ram(width_bits: int, depth: int, read_enable: bool = False, ultra: bool = False, cycles: int = 1) -> Memory:
     """`out` is the cell at read_addr one cycle later; write_en stores write_data at write_addr.
 
     With `read_enable` there is a port read_en, and `out` holds while it is low. `ultra`: it is to be in UltraRAM.
+    `cycles`: what a read may take, as for `rom`; a memory with `read_enable` takes one.
     """
-    name = f"ram_{width_bits}x{depth}{'e' if read_enable else ''}{'_ultra' if ultra else ''}"
-    return _ram(name, width_bits, depth, read_enable, None, ultra)
+    cycles = 1 if read_enable else cycles
+    late = _late(_sizes(depth, width_bits, ultra), cycles)
+    name = f"ram_{width_bits}x{depth}{'e' if read_enable else ''}{'_late' if late else ''}{'_ultra' if ultra else ''}"
+    return _ram(name, width_bits, depth, read_enable, None, ultra, cycles)
 
 
 def state_ram(
-    name: str, width_bits: int, words: Sequence[int] | NDArray[np.generic], read_enable: bool = False
+    name: str,
+    width_bits: int,
+    words: Sequence[int] | NDArray[np.generic],
+    read_enable: bool = False,
+    cycles: int = 1,
 ) -> Memory:
     """A `ram` that holds these words at first."""
     stored = contents(width_bits, words).words
-    return _ram(name, width_bits, stored.size, read_enable, stored)
+    return _ram(name, width_bits, stored.size, read_enable, stored, False, 1 if read_enable else cycles)
 
 
-def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words | None, ultra: bool = False) -> Memory:
+def _sizes(depth: int, width_bits: int, ultra: bool) -> tuple[int, ...]:
+    """Of the pieces of a memory that is written."""
+    return (depth,) if ultra else pieces(max(2, depth), width_bits)
+
+
+def _late(sizes: Sequence[int], cycles: int) -> int:
+    """How many registers there are behind each piece but for its own."""
+    return int(len(sizes) > 1 and cycles > 1)
+
+
+def _ram(
+    name: str, width_bits: int, depth: int, read_enable: bool, words: Words | None, ultra: bool, cycles: int
+) -> Memory:
     """A memory with the first contents `words`, if there are any. Then there is a port reset, under which nothing is
     written: what drives write_en may be in any state before the first reset. The variable is written in `always`, as
     SystemVerilog lets no other process drive one of an `always_ff`."""
@@ -141,7 +169,8 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
     enable = (Port("read_en", 1),) if read_enable else ()
     inputs = (Port("read_addr", bits), *enable, Port("write_addr", bits), Port("write_en", 1), Port("write_data", w))
     ports = ", ".join(f"in %{port.name}: i{port.width_bits}" for port in inputs)
-    sizes = (depth,) if ultra else pieces(max(2, depth), w)
+    sizes = _sizes(depth, w, ultra)
+    late = _late(sizes, cycles)
     style = ULTRA if ultra else ""
     lines = ["%edge = seq.from_clock %clk"]
     held: dict[str, Contents] = {}
@@ -165,7 +194,7 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
             f"%target{number} = sv.array_index_inout %memory{number}[{address}] : {kind}, i{address_bits(size)}",
             f"{process} {{ sv.if {enabled} {{ sv.passign %target{number}, %write_data : i{w} }} }}",
         ]
-    lines += _read("%read_addr", bits, w, sizes, "%read_en" if read_enable else "")
+    lines += _read("%read_addr", bits, w, sizes, "%read_en" if read_enable else "", late)
     kept = ""
     if words is not None:
         kept = ", in %reset: i1"
@@ -175,7 +204,7 @@ def _ram(name: str, width_bits: int, depth: int, read_enable: bool, words: Words
             "%writes = comb.and %write_en, %runs : i1",
         ]
     header = f"hw.module @{name}({ports}, in %clk: !seq.clock{kept}, out out: i{w})"
-    return Memory(name, inputs, Port("out", w), 1, _module(header, lines, f"%word : i{w}"), contents=held)
+    return Memory(name, inputs, Port("out", w), 1 + late, _module(header, lines, f"%word : i{w}"), contents=held)
 
 
 def changing_bits(words: NDArray[np.generic]) -> int:
@@ -223,8 +252,9 @@ def _gather(words: Words, columns: Sequence[int]) -> Words:
     return gathered.astype(unsigned_type(len(columns)))
 
 
-def _read(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str) -> list[str]:
-    """Lines that define %word: a register behind each piece, and a multiplexer steered by the number of the piece."""
+def _read(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str, late: int) -> list[str]:
+    """Lines that define %word: a register behind each piece, one more with `late`, and a multiplexer steered by the
+    number of the piece."""
     lines = []
     for number, size in enumerate(sizes):
         kind = f"!hw.inout<uarray<{size}xi{w}>>"
@@ -233,14 +263,14 @@ def _read(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str) 
             *cut,
             f"%cell{number} = sv.array_index_inout %memory{number}[{place}] : {kind}, i{address_bits(size)}",
             f"%stored{number} = sv.read_inout %cell{number} : !hw.inout<i{w}>",
-            _register("%word" if len(sizes) == 1 else f"%word{number}", f"%stored{number}", w, enable),
+            *_registers("%word" if len(sizes) == 1 else f"%word{number}", f"%stored{number}", w, enable, late),
         ]
     if len(sizes) > 1:
-        lines += _select(address, bits, w, sizes, enable)
+        lines += _select(address, bits, w, sizes, enable, late)
     return lines
 
 
-def _select(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str) -> list[str]:
+def _select(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str, late: int) -> list[str]:
     """Lines that define %word from %word0, %word1 … by the number of the piece that was read."""
     digits = (len(sizes) - 1).bit_length()
     lines = [f"%number{k} = hw.constant {_signed(k, digits)} : i{digits}" for k in range(len(sizes))]
@@ -249,7 +279,7 @@ def _select(address: str, bits: int, w: int, sizes: tuple[int, ...], enable: str
         lines += _within(address, bits, sizes, number)
         lines.append(f"%upto{number} = comb.mux {address}_in{number}, %number{number}, {chosen} : i{digits}")
         chosen = f"%upto{number}"
-    lines.append(_register("%piece", chosen, digits, enable))
+    lines += _registers("%piece", chosen, digits, enable, late)
     words = [f"%word{number}" for number in range(len(sizes))]
     for digit in range(digits):
         lines.append(f"%digit{digit} = comb.extract %piece from {digit} : (i{digits}) -> i1")
@@ -284,10 +314,13 @@ def _offset(address: str, bits: int, size: int, number: int) -> tuple[str, list[
     return f"{address}_at{number}", [f"{address}_at{number} = comb.extract {address} from 0 : (i{bits}) -> i{low}"]
 
 
-def _register(result: str, value: str, w: int, enable: str) -> str:
+def _registers(result: str, value: str, w: int, enable: str, late: int) -> list[str]:
+    """Lines that define `result`: a register, and with `late` one before it."""
     if enable:
-        return f"{result} = seq.compreg.ce {value}, %clk, {enable} : i{w}"
-    return f"{result} = seq.compreg {value}, %clk : i{w}"
+        return [f"{result} = seq.compreg.ce {value}, %clk, {enable} : i{w}"]
+    first = f"{result}_first" if late else result
+    lines = [f"{first} = seq.compreg {value}, %clk : i{w}"]
+    return [*lines, f"{result} = seq.compreg {first}, %clk : i{w}"] if late else lines
 
 
 def _signed(value: int, w: int) -> int:

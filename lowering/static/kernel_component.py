@@ -38,7 +38,7 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib import Library, Unit
-from torch2hw.hwlib.memories import address_bits, ram, rom
+from torch2hw.hwlib.memories import ROM_CYCLES, address_bits, ram, rom
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.static.kernel_pipeline import KernelPipeline
 from torch2hw.lowering.static.kernel_ports import KernelPorts, Moment, select
@@ -276,9 +276,9 @@ class KernelComponent(KernelPipeline):
         """What a load reads of a ROM with these words; `block`: it is to be in block RAM."""
         late = delays(words.size, block, load.buffer.storage.read_latency_cycles)
         wires = {"addr": self.component.delayed(address, late.address)}
-        unit = primitive(rom(name, width_bits, words, block))
-        word = self.component.instance(unit, load.buffer.name, wires, load.source)["out"]
-        return self.component.delayed(word, late.word)
+        record = rom(name, width_bits, words, block, ROM_CYCLES + late.word)
+        word = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
+        return self.component.delayed(word, ROM_CYCLES + late.word - record.latency_cycles)
 
     # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:

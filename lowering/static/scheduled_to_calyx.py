@@ -36,7 +36,7 @@ from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.bank_ram import bank_ram
 from torch2hw.hwlib.contents import Contents
-from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
+from torch2hw.hwlib.memories import ROM_CYCLES, address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
@@ -328,11 +328,12 @@ class _Top:
         first, top = tables[0], self.top
         width, name = number_type(first.dtype).bits, memory_name(tables)
         stem = f"{self.program.name}_{name.removesuffix('_memory')}"
-        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1)
         late = delays_of_tables(tables)
+        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1, ROM_CYCLES + late.word)
         cell = top.instance(primitive(record), name, {}, first.source)
         for number, buffer in enumerate(tables):
-            readers = self.readers(buffer, 0, part(top, cell["out"], number, width), late.word)
+            more = ROM_CYCLES + late.word - record.latency_cycles
+            readers = self.readers(buffer, 0, part(top, cell["out"], number, width), more)
             if not number:
                 top.assign(cell["addr"], top.delayed(self.selected(readers), late.address))
 
@@ -350,16 +351,16 @@ class _Top:
     def bank(self, buffer: Buffer, bank: int, host: HostWires | None) -> dict[str, Wire]:
         """One bank's memory, wired to the kernels."""
         top, names = self.top, bank_ports(buffer, bank)
-        read = host is not None and buffer.storage.host_reads
+        read, cycles = host is not None and buffer.storage.host_reads, buffer.storage.read_latency_cycles
         if buffer.data is None:
             ultra = self.ultra_ram and is_in_ultra_ram(buffer)
-            record = ram(buffer.width_bits, buffer.bank_elements, read, ultra)
+            record = ram(buffer.width_bits, buffer.bank_elements, read, ultra, cycles)
             self.ultra += [names.memory] if ultra else []
         else:
             words = banked_data(buffer).reshape(buffer.banks, -1)[bank]
-            record = state_ram(f"{self.program.name}_{names.stem}_state", buffer.width_bits, words, read)
+            record = state_ram(f"{self.program.name}_{names.stem}_state", buffer.width_bits, words, read, cycles)
         cell = top.instance(primitive(record), names.memory, {}, buffer.source)
-        reads = self.readers(buffer, bank, cell["out"], buffer.storage.read_latency_cycles - record.latency_cycles)
+        reads = self.readers(buffer, bank, cell["out"], cycles - record.latency_cycles)
         if host is not None and buffer.storage.host_reads:
             enable = host.read_enable
             for flag, _ in reads:

@@ -45,6 +45,8 @@ def interesting(depths: list[int]) -> list[int]:
 def test_rams_hold_what_is_written(tmp_path: Path) -> None:
     depths = [1, 3, 1024, 1025, 5472, 14400]
     memories = [(depth, bool(number % 2), ram(32, depth, bool(number % 2))) for number, depth in enumerate(depths)]
+    memories += [(depth, False, ram(32, depth, cycles=2)) for depth in (1000, 5472, 14400)]
+    assert [memory.latency_cycles for _, _, memory in memories] == [1] * 7 + [2, 2]
     wrappers = [wrapped(memory, number) for number, (_, _, memory) in enumerate(memories)]
     sources = verilog("".join(memory.definition() for _, _, memory in memories)) + "".join(t for t, _ in wrappers)
     rng, addresses = random.Random(1), interesting(depths)
@@ -61,16 +63,16 @@ def test_rams_hold_what_is_written(tmp_path: Path) -> None:
     seen = run(sources, [name for _, name in wrappers], INPUTS, {"out": 32}, stimulus, tmp_path)
     for (depth, enable, memory), (_, name) in zip(memories, wrappers, strict=True):
         cells: dict[int, int] = {}
-        expected: int | None = None  # None: unspecified
+        pending: list[int | None] = [None] * memory.latency_cycles  # what is read; None: unspecified
         checked = 0
         mask = (1 << address_bits(depth)) - 1
         for cycle, values in enumerate(stimulus):
-            if expected is not None:
-                assert seen[name][cycle]["out"] == expected, f"{memory.name} in cycle {cycle}"
+            if pending[0] is not None:
+                assert seen[name][cycle]["out"] == pending[0], f"{memory.name} in cycle {cycle}"
                 checked += 1
             read, write = values["read_addr"] & mask, values["write_addr"] & mask
             if values["read_en"] or not enable:
-                expected = cells.get(read)
+                pending = [*pending[1:], cells.get(read)]
             if values["write_en"] and write < depth:
                 cells[write] = values["write_data"]
         assert checked > CYCLES // 20
@@ -89,18 +91,20 @@ def test_roms_give_their_contents(tmp_path: Path) -> None:
         "constant": [9] * 2000,
     }
     memories = [(words, rom(name, 32, words)) for name, words in contents.items()]
+    memories += [(words, rom(f"late_{name}", 32, words, cycles=3)) for name, words in contents.items()]
+    assert {memory.name for _, memory in memories if memory.latency_cycles == 2} == {"late_weights"}
     wrappers = [wrapped(memory, number) for number, (_, memory) in enumerate(memories)]
     table = {name: held for _, memory in memories for name, held in memory.contents.items()}
     sources = verilog("".join(memory.definition() for _, memory in memories), table)
     sources += "".join(t for t, _ in wrappers)
     addresses = [*interesting([len(words) for words in contents.values()]), *rng.sample(range(5000), 200)]
-    stimulus = [dict.fromkeys(INPUTS, 0) | {"read_addr": address} for address in [*addresses, 0]]
+    stimulus = [dict.fromkeys(INPUTS, 0) | {"read_addr": address} for address in [*addresses, 0, 0]]
     seen = run(sources, [name for _, name in wrappers], INPUTS, {"out": 32}, stimulus, tmp_path)
     for (words, memory), (_, name) in zip(memories, wrappers, strict=True):
         for cycle, address in enumerate(addresses):
             place = address & ((1 << address_bits(len(words))) - 1)
             if place < len(words):
-                assert seen[name][cycle + 1]["out"] == words[place], f"{memory.name} at {place}"
+                assert seen[name][cycle + memory.latency_cycles]["out"] == words[place], f"{memory.name} at {place}"
 
 
 @given(
