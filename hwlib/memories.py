@@ -90,8 +90,8 @@ def rom(
 ) -> Memory:
     """words[addr] one cycle after `addr`. Of what fills block RAMs, columns of bits that repeat are stored once.
 
-    `block`: it is to be in block RAM, whatever synthesis would choose; only bits that change are stored there. `cycles`:
-    what a read may take; the memory's latency is 2 where that is 2 or more and there are several pieces.
+    `block`: it is to be in block RAM, whatever synthesis would choose; only bits that change are stored there.
+    `cycles`: what a read may take; the memory's latency is 2 where that is 2 or more and there are several pieces.
     """
     stored = contents(width_bits, words).words
     depth = stored.size
