@@ -73,7 +73,7 @@ def measure(python: Path, model: str, parallelism: int, folder: Path) -> Point:
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     if not told.pop("right"):
         raise CheckError(f"{model} at {parallelism}: NNgen's design and its software differ")
-    area = yosys.resources({"design.v": (folder / "design.v").read_text()}, "network").to_json()
+    area = yosys.resources({"design.sv": (folder / "design.v").read_text()}, "network").to_json()
     return {"model": model, "parallelism": parallelism, **told} | {key: area[key] for key in AREA}
 
 
