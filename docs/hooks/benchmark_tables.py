@@ -14,6 +14,8 @@ FILES = {  # in the order of the page; each begins with a heading
     "examples.md": "Examples",
     "kernels.md": "Kernels of Stream-HLS",
     "lane_use.md": "Use of the lanes",
+    "searches.md": "Searches",
+    "nngen.md": "NNgen",
     "ablation.md": "Sequential schedule",
     "area.md": "LUTs over lanes",
     "formats.md": "Number formats and sums",
