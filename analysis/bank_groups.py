@@ -15,6 +15,7 @@ from math import gcd, lcm, prod
 import numpy as np
 
 from torch2hw.analysis.banks import all_apart, possible_banks
+from torch2hw.dialects.once import once
 from torch2hw.dialects.quasi_affine import Atom, Index, Variable
 
 Terms = tuple[tuple[Atom, int], ...]
@@ -46,7 +47,6 @@ class BankGroup:
 
     rows: tuple[Row, ...]
     terms: Sequence[Terms]
-    reached: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
     def columns(self) -> Iterator[list[tuple[int, int]]]:
         """The indices of all accesses, for each dimension."""
@@ -114,12 +114,11 @@ class BankGroup:
             found[prod(map(self._banks, row, factors))] += accesses
         return found
 
+    @once
     def _banks(self, index: tuple[int, int], factor: int) -> int:
-        """The number of banks of one dimension that an index may go to; kept in `reached`."""
-        key = *index, factor
-        if key not in self.reached:
-            self.reached[key] = len(possible_banks(Index(self.terms[index[0]], index[1]), factor))
-        return self.reached[key]
+        """The number of banks of one dimension that an index may go to."""
+        number, constant = index
+        return choices([Index(self.terms[number], constant)], [factor])
 
     @cached_property
     def _is_affine(self) -> bool:

@@ -16,7 +16,7 @@ from torch2hw.hwlib.memories import ROM_CYCLES
 
 @dataclass(frozen=True)
 class Delays:
-    """Cycles by which registers delay a ROM's address and its word."""
+    """Cycles of a read: by which registers delay a ROM's address, and from there to the word."""
 
     address: int
     word: int
@@ -24,9 +24,8 @@ class Delays:
 
 def delays(words: int, block: bool, latency_cycles: int) -> Delays:
     """Of a ROM of so many words in a storage of this read latency; `block`: it is to be in block RAM."""
-    late = latency_cycles - ROM_CYCLES
     in_luts = words <= MAX_LUT_WORDS and not block
-    return Delays(late, 0) if in_luts else Delays(0, late)
+    return Delays(latency_cycles - ROM_CYCLES, ROM_CYCLES) if in_luts else Delays(0, latency_cycles)
 
 
 def delays_of_tables(tables: Sequence[Buffer]) -> Delays:

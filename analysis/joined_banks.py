@@ -31,7 +31,7 @@ def banks_side_by_side(program: Program, buffer: Buffer) -> list[list[int]]:
     return found
 
 
-def memory_name(buffer: Buffer, banks: list[int]) -> str:
+def name_of_banks(buffer: Buffer, banks: list[int]) -> str:
     """The name of their memory in the top component."""
     first = bank_ports(buffer, banks[0])
     return first.memory if len(banks) == 1 else f"{first.stem}_to_b{banks[-1]}_memory"

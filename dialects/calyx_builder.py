@@ -208,6 +208,12 @@ class ComponentBuilder:
             self.operators[key] = ports["out"]
         return self.operators[key]
 
+    def part(self, word: Wire, number: int, width: int) -> Wire:
+        """Part `number` of a word with parts of `width` bits, the first one the lowest."""
+        if number:
+            word = self.operator("rsh", word, self.constant(number * width, word.width))
+        return self.resize(word, width)
+
     def instance(
         self, kind: Primitive, hint: str, operands: dict[str, Wire], source: Source | None = None
     ) -> dict[str, Wire]:

@@ -32,6 +32,7 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable
 from torch2hw.dialects.schedule import Schedule
 from torch2hw.dialects.storage import Storage
+from torch2hw.hwlib.shapes import SHAPES
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,6 @@ class Buffer:
     def bank_elements(self) -> int:
         """The words of a bank, padding included."""
         return int(np.prod(self.bank_shape, dtype=np.int64))
-
-
-SHAPES = ("pipelined", "iterative", "iterative_2", "iterative_3")
-"""Of units, by the digits that they make in a cycle."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from .entries import ENTRIES, PORTS, Request, entry_for, unit_name
 from .formats import integer_width, type_width
 from .iterative import IterativeUnit, Parts, joined, state_inputs, unrolled
 from .pipeliner import Pipeline, pipeline
+from .shapes import SHAPES
 from .unit import Unit
 
 __all__ = ["ENTRIES", "SHAPES", "Library", "NoUnit"]
@@ -31,8 +32,6 @@ class NoUnit(KeyError):
 
 INVERTIBLE = ("f32", "f16", "bf16")  # as float_reciprocal's tables are
 NATIVE_FORMATS = ("f32", "f64")
-SHAPES = ("pipelined", "iterative", "iterative_2", "iterative_3")
-"""A pipeline; and iterative units of so many digits a cycle."""
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,7 @@ def ram(width_bits: int, depth: int, read_enable: bool = False, ultra: bool = Fa
     With `read_enable` there is a port read_en, and `out` holds while it is low. `ultra`: it is to be in UltraRAM.
     `cycles`: what a read may take, as for `rom`; a memory with `read_enable` takes one.
     """
-    cycles = 1 if read_enable else cycles
-    late = _late(_sizes(depth, width_bits, ultra), cycles)
+    late = _late(_sizes(depth, width_bits, ultra), cycles, read_enable)
     name = f"ram_{width_bits}x{depth}{'e' if read_enable else ''}{'_late' if late else ''}{'_ultra' if ultra else ''}"
     return _ram(name, width_bits, depth, read_enable, None, ultra, cycles)
 
@@ -146,7 +145,7 @@ def state_ram(
 ) -> Memory:
     """A `ram` that holds these words at first."""
     stored = contents(width_bits, words).words
-    return _ram(name, width_bits, stored.size, read_enable, stored, False, 1 if read_enable else cycles)
+    return _ram(name, width_bits, stored.size, read_enable, stored, False, cycles)
 
 
 def _sizes(depth: int, width_bits: int, ultra: bool) -> tuple[int, ...]:
@@ -154,9 +153,9 @@ def _sizes(depth: int, width_bits: int, ultra: bool) -> tuple[int, ...]:
     return (depth,) if ultra else pieces(max(2, depth), width_bits)
 
 
-def _late(sizes: Sequence[int], cycles: int) -> int:
+def _late(sizes: Sequence[int], cycles: int, read_enable: bool = False) -> int:
     """How many registers there are behind each piece but for its own."""
-    return int(len(sizes) > 1 and cycles > 1)
+    return int(len(sizes) > 1 and cycles > 1 and not read_enable)
 
 
 def _ram(
@@ -170,7 +169,7 @@ def _ram(
     inputs = (Port("read_addr", bits), *enable, Port("write_addr", bits), Port("write_en", 1), Port("write_data", w))
     ports = ", ".join(f"in %{port.name}: i{port.width_bits}" for port in inputs)
     sizes = _sizes(depth, w, ultra)
-    late = _late(sizes, cycles)
+    late = _late(sizes, cycles, read_enable)
     style = ULTRA if ultra else ""
     lines = ["%edge = seq.from_clock %clk"]
     held: dict[str, Contents] = {}

@@ -17,8 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch2hw.analysis.constant_reads import delays_of_tables
-from torch2hw.analysis.joined_banks import banks_side_by_side
-from torch2hw.analysis.joined_banks import memory_name as memory_name_of_banks
+from torch2hw.analysis.joined_banks import banks_side_by_side, name_of_banks
 from torch2hw.analysis.joined_tables import memory_name, side_by_side
 from torch2hw.analysis.port_accesses import Access, accesses, run_time
 from torch2hw.dialects.bank_ports import bank_ports
@@ -52,7 +51,7 @@ def port_checks(scheduled: Program, core: str = "") -> str:
     joined = {(each, 0): memory_name(tables) for each, tables in together.items()}
     for buffer in stored:
         for banks in banks_side_by_side(scheduled, buffer):
-            joined |= {(buffer, bank): memory_name_of_banks(buffer, banks) for bank in banks if len(banks) > 1}
+            joined |= {(buffer, bank): name_of_banks(buffer, banks) for bank in banks if len(banks) > 1}
     ports: dict[str, str] = {}
     for buffer, bank in built:
         is_read = (buffer, bank) in read

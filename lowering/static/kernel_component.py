@@ -38,7 +38,7 @@ from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.quasi_affine import Index, Variable, linearise, variable
 from torch2hw.dialects.storage import CARRIED
 from torch2hw.hwlib import Library, Unit
-from torch2hw.hwlib.memories import ROM_CYCLES, address_bits, ram, rom
+from torch2hw.hwlib.memories import address_bits, ram, rom
 from torch2hw.lowering.static.index_streams import IndexStreams, bits_for
 from torch2hw.lowering.static.kernel_pipeline import KernelPipeline
 from torch2hw.lowering.static.kernel_ports import KernelPorts, Moment, select
@@ -266,9 +266,7 @@ class KernelComponent(KernelPipeline):
             place = self.stream_at(address, address_bits(words.size), start)
             self.roms[first.result] = self.constants(first, name, width * len(loads), words, place, len(loads) > 1)
         word = self.roms[first.result]
-        if number := [each.result for each in loads].index(load.result):
-            word = self.component.operator("rsh", word, self.component.constant(number * width, word.width))
-        return self.component.resize(word, width)
+        return self.component.part(word, [each.result for each in loads].index(load.result), width)
 
     def constants(
         self, load: Load, name: str, width_bits: int, words: NDArray[np.generic], address: Wire, block: bool = False
@@ -276,9 +274,9 @@ class KernelComponent(KernelPipeline):
         """What a load reads of a ROM with these words; `block`: it is to be in block RAM."""
         late = delays(words.size, block, load.buffer.storage.read_latency_cycles)
         wires = {"addr": self.component.delayed(address, late.address)}
-        record = rom(name, width_bits, words, block, ROM_CYCLES + late.word)
+        record = rom(name, width_bits, words, block, late.word)
         word = self.component.instance(primitive(record), load.buffer.name, wires, load.source)["out"]
-        return self.component.delayed(word, ROM_CYCLES + late.word - record.latency_cycles)
+        return self.component.delayed(word, late.word - record.latency_cycles)
 
     # -- carried values ------------------------------------------------------------------------------------------------
     def open_state(self, number: int, carried: Carried) -> None:

@@ -18,8 +18,7 @@ from itertools import pairwise
 
 from torch2hw.analysis.banks import bank_number, selection
 from torch2hw.analysis.constant_reads import delays_of_tables
-from torch2hw.analysis.joined_banks import banks_side_by_side
-from torch2hw.analysis.joined_banks import memory_name as memory_name_of_banks
+from torch2hw.analysis.joined_banks import banks_side_by_side, name_of_banks
 from torch2hw.analysis.joined_tables import joined_words, memory_name, side_by_side
 from torch2hw.analysis.memory_needs import is_in_ultra_ram
 from torch2hw.analysis.unit_binding import operand_register_cycles, shared_name, shared_uses
@@ -36,7 +35,7 @@ from torch2hw.dialects.storage import MADE
 from torch2hw.hwlib import Library
 from torch2hw.hwlib.bank_ram import bank_ram
 from torch2hw.hwlib.contents import Contents
-from torch2hw.hwlib.memories import ROM_CYCLES, address_bits, ram, rom, state_ram
+from torch2hw.hwlib.memories import address_bits, ram, rom, state_ram
 from torch2hw.lowering.hardware.surroundings import surroundings
 from torch2hw.lowering.static.kernel_component import KernelComponent, SharedUnit
 from torch2hw.lowering.static.kernel_ports import select
@@ -329,11 +328,11 @@ class _Top:
         width, name = number_type(first.dtype).bits, memory_name(tables)
         stem = f"{self.program.name}_{name.removesuffix('_memory')}"
         late = delays_of_tables(tables)
-        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1, ROM_CYCLES + late.word)
+        record = rom(stem, width * len(tables), joined_words(tables), len(tables) > 1, late.word)
         cell = top.instance(primitive(record), name, {}, first.source)
         for number, buffer in enumerate(tables):
-            more = ROM_CYCLES + late.word - record.latency_cycles
-            readers = self.readers(buffer, 0, part(top, cell["out"], number, width), more)
+            word = top.part(cell["out"], number, width)
+            readers = self.readers(buffer, 0, word, late.word - record.latency_cycles)
             if not number:
                 top.assign(cell["addr"], top.delayed(self.selected(readers), late.address))
 
@@ -379,11 +378,10 @@ class _Top:
         """The memory of several banks that only the host writes and kernels read together, wired to the kernels."""
         top, width = self.top, buffer.width_bits
         record = bank_ram(width, buffer.bank_elements, len(banks))
-        cell = top.instance(primitive(record), memory_name_of_banks(buffer, banks), {}, buffer.source)
+        cell = top.instance(primitive(record), name_of_banks(buffer, banks), {}, buffer.source)
+        late = buffer.storage.read_latency_cycles - record.latency_cycles
         for number, bank in enumerate(banks):
-            word = part(top, cell["out"], number, width)
-            late = buffer.storage.read_latency_cycles - record.latency_cycles
-            reads = self.readers(buffer, bank, word, late)
+            reads = self.readers(buffer, bank, top.part(cell["out"], number, width), late)
             if not number:
                 unread = top.constant(0, cell["read_addr"].width)
                 top.assign(cell["read_addr"], self.selected(reads) if reads else unread)
@@ -408,13 +406,6 @@ class _Top:
         for flag, _ in writes[1:]:
             enable = top.operator("or", enable, flag)
         yield "write_en", enable
-
-
-def part(top: ComponentBuilder, word: Wire, number: int, width: int) -> Wire:
-    """Part `number` of a word with parts of `width` bits, the first one the lowest."""
-    if number:
-        word = top.operator("rsh", word, top.constant(number * width, word.width))
-    return top.resize(word, width)
 
 
 def select_of(name: str | None, ports: dict[str, Wire]) -> Wire | None:

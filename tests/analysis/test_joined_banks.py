@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import torch2hw
-from torch2hw.analysis.joined_banks import banks_side_by_side, memory_name
+from torch2hw.analysis.joined_banks import banks_side_by_side, name_of_banks
 
 
 class Products(nn.Module):
@@ -29,7 +29,7 @@ def test_what_is_read_together_is_one_memory(dtype: str, together: int) -> None:
     assert [bank for part in parts for bank in part] == list(range(x.banks))
     assert {len(part) for part in parts} == {together}
     assert {len(part) for part in banks_side_by_side(program, y)} == {1}, "its banks are in LUTs"
-    assert f" {memory_name(x, parts[0])} (" in design.compiled.verilog()
+    assert f" {name_of_banks(x, parts[0])} (" in design.compiled.verilog()
 
 
 def test_what_is_read_apart_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
