@@ -17,6 +17,7 @@ from torch2hw.frontend.gradient_functions import GRADIENTS
 from torch2hw.frontend.index_functions import INDEXED
 from torch2hw.frontend.joining_functions import JOINING
 from torch2hw.frontend.narrow_integers import CONVERSIONS, TRUTHS, WIDENED, in_i32
+from torch2hw.frontend.normalisation_functions import NORMALISATION
 from torch2hw.frontend.number_functions import NUMBERS
 from torch2hw.frontend.ordering_functions import ORDERING
 from torch2hw.frontend.pooling_functions import POOLING, UNBATCHED, batched
@@ -29,7 +30,7 @@ from torch2hw.frontend.running_functions import RUNNING
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The function for each operation (an overload, as in `torch.ops.aten.tan.default`)."""
     ours = ELEMENTARY | NUMBERS | ORDERING | RUNNING | INDEXED | JOINING | POOLING | PLACES | TRUTHS | CONVERSIONS
-    ours |= ATTENTION | GRADIENTS | POOLING_GRADIENTS
+    ours |= ATTENTION | GRADIENTS | POOLING_GRADIENTS | NORMALISATION
     table = {**get_decomposition_table(), **ours, **quantized_functions()}
     table |= {operation: batched(operation, table.get(operation)) for operation in UNBATCHED}
     return table | {operation: in_i32(operation, table.get(operation)) for operation in WIDENED}

@@ -1,6 +1,7 @@
 """hw → SystemVerilog, by CIRCT's passes and its ExportVerilog.
 
-needs:  hw-level text in which operations have the user's locations or none.
+needs:  hw-level text. In a component each operation and the module itself end in the user's location or
+        `loc(unknown)`; in a module of the library there are none.
 leaves: SystemVerilog that Verilator, slang and Yosys read; one module an hw.module, `// model.py:12` beside what
         implements it.
 why:    the options avoid what some tools do not accept: local variables in always blocks, and the randomisation macros
@@ -14,14 +15,10 @@ import re
 
 from torch2hw.tools.circt_bindings import export_verilog, ir, passmanager, register_dialects
 
-PASSES = (
-    "canonicalize",
-    "cse",
+PASSES = (  # module by module, where one needs no other: CIRCT's threads share them, and each has less to look through
+    "hw.module(canonicalize,cse)",
     "lower-seq-to-sv{disable-mem-randomization=true disable-reg-randomization=true}",
-    "canonicalize",
-    "cse",
-    "hw.module(prettify-verilog)",
-    "hw.module(hw-cleanup)",
+    "hw.module(canonicalize,cse,prettify-verilog,hw-cleanup)",
 )
 _OPTIONS = (
     "disallowLocalVariables",
@@ -65,17 +62,20 @@ def export(hw_text: str) -> str:
 
 
 def _forget_own_lines(module: ir.Module) -> None:
-    """Removes the locations of operations and ports that point into our intermediate text (file "-")."""
+    """Removes the locations of operations and ports that point into our intermediate text (file "-").
+
+    To ask an operation for its location takes 40 µs: modules in which each has one are not looked into.
+    """
     unknown = ir.Location.unknown()
+
+    def forget(operation: ir.Operation) -> ir.WalkResult:
+        operation.location = unknown
+        return ir.WalkResult.ADVANCE
+
     for hardware in module.body.operations:
         if hardware.operation.name == "hw.module":
             for port in hardware.operation.regions[0].blocks[0].arguments:
                 port.set_location(unknown)
             del hardware.attributes["result_locs"]  # those of its outputs
-
-    def forget(operation: ir.Operation) -> ir.WalkResult:
-        if str(operation.location).startswith('loc("-"'):
-            operation.location = unknown
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(forget)
+        if str(hardware.operation.location).startswith('loc("-"'):
+            hardware.operation.walk(forget)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._decomp import decomposition_table
 from torch.utils._pytree import tree_leaves
 
 from torch2hw.frontend.decompositions import decompositions
@@ -281,3 +282,17 @@ def test_gelu_has_pytorchs_constant() -> None:
     x = torch.linspace(-5, 5, 1001)
     got = ELEMENTARY[aten.gelu.default](x, approximate="tanh")
     torch.testing.assert_close(got, torch.nn.functional.gelu(x, approximate="tanh"), rtol=1e-6, atol=3e-7)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_norm_is_pytorchs_formula(kind: torch.dtype, affine: bool) -> None:
+    operation = aten._native_batch_norm_legit_no_training.default
+    generator = torch.Generator().manual_seed(3)
+    for sizes in ((2, 5), (1, 5, 7), (3, 5, 2, 4)):
+        x = torch.randn(sizes, generator=generator).to(kind)
+        weight, bias, mean = (torch.randn(5, generator=generator).to(kind) if affine else None for _ in range(3))
+        arguments = (x, weight, bias, mean if affine else torch.zeros(5), torch.rand(5, generator=generator))
+        got = decompositions()[operation](*arguments, 0.1, 1e-5)
+        formula = decomposition_table[aten._native_batch_norm_legit.default]
+        assert same(got, formula(*arguments, False, 0.1, 1e-5)[:3])

@@ -16,6 +16,11 @@ ADDER = """
 hw.module @adder(in %a: i8, in %b: i8, in %clk: !seq.clock, out out: i8) {
   %sum = comb.add %a, %b : i8 loc("model.py":12:0)
   %kept = seq.compreg %sum, %clk : i8 loc("model.py":13:0)
+  hw.output %kept : i8 loc(unknown)
+} loc(unknown)
+
+hw.module @again(in %a: i8, in %clk: !seq.clock, out out: i8) {
+  %kept = seq.compreg %a, %clk : i8
   hw.output %kept : i8
 }
 """
@@ -23,7 +28,9 @@ hw.module @adder(in %a: i8, in %b: i8, in %clk: !seq.clock, out out: i8) {
 
 def test_only_the_users_places_are_named() -> None:
     text = hw_to_sv.export(ADDER)
-    assert text.endswith(
+    adder, _, again = text.partition("\nmodule again")
+    assert "// -" not in again and "model.py" not in again, again
+    assert adder.endswith(
         "module adder(\n  input  [7:0] a,\n               b,\n  input        clk,\n  output [7:0] out\n);\n\n"
         "  reg [7:0] kept;\t// model.py:13\n  always_ff @(posedge clk)\t// model.py:13\n"
         "    kept <= a + b;\t// model.py:12, :13\n  assign out = kept;\t// model.py:13\nendmodule\n"
