@@ -5,6 +5,8 @@ After every pass that changed the program, the driver dumps the program, verifie
 A refusal gets the file name that the user wrote. Any other exception is a fault of torch2hw: it becomes an
 `InternalError` that names the pass, and a file with the program that the pass was given. `torch2hw replay` goes on from
 that file, and from every dump.
+
+A check that takes long runs in a process beside the passes that follow; the program is done when all checks are.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch2hw.compiler.options import Options
 from torch2hw.dialects.levels import LEVELS
@@ -23,6 +26,7 @@ from torch2hw.dialects.verify import verify
 from torch2hw.frontend.locations import Sources
 from torch2hw.hwlib import Library
 from torch2hw.tools.errors import InternalError, Torch2HWError
+from torch2hw.tools.isolate import Child
 
 
 class LevelProgram(Protocol):
@@ -53,6 +57,14 @@ class Pass(Protocol):
         A report that has `rounding` declares that values are rounded in other places, and says where; without it they
         are the same, bit for bit (sim/pass_checker.py).
         """
+
+
+@runtime_checkable
+class Check(Pass, Protocol):
+    """A pass that leaves the program as it is. Where that takes long, it runs beside those that follow."""
+
+    def is_long(self, program: Any) -> bool:
+        """Whether the check of this program is worth a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -104,30 +116,77 @@ class Driver:
 
         steps: list[Step] = []
         dumps = Dumps(self.dump, self.passes, context, self.manifest)
-        for number, step_pass in enumerate(self.passes[self.first :], self.first + 1):
-            if self._is_past(step_pass):
-                break
-            assert step_pass.source == level, f"{step_pass.name} takes {step_pass.source}, not {level}"
-            self.watch(step_pass.name)
-            started = time.monotonic()
-            with answering_for(step_pass.name, partial(dumps.reproducer, number, program), sources):
-                result, report = step_pass.run(program, context)
-                ran = time.monotonic()
-                changed = result is not program
-                if changed:
-                    dumps.accept(number, program, result)
-                    verify(step_pass.target, result, context.library)
-                    if self.check is not None:
-                        self.check(step_pass.name, step_pass.target, result, report)
-            program, level = result, step_pass.target
-            steps.append(Step(step_pass.name, level, program, report, changed, ran - started, time.monotonic() - ran))
-            if step_pass.name == self.stop_after:
-                break
+        with _Beside(steps) as beside:
+            for number, step_pass in enumerate(self.passes[self.first :], self.first + 1):
+                if self._is_past(step_pass):
+                    break
+                assert step_pass.source == level, f"{step_pass.name} takes {step_pass.source}, not {level}"
+                self.watch(step_pass.name)
+                answering = partial(answering_for, step_pass.name, partial(dumps.reproducer, number, program), sources)
+                if isinstance(step_pass, Check) and step_pass.is_long(program):
+                    beside.start(partial(step_pass.run, program, context), answering)
+                    steps.append(Step(step_pass.name, level, program, {}, False, 0.0, 0.0))
+                else:
+                    with answering():
+                        steps.append(self._step(step_pass, program, context, partial(dumps.accept, number)))
+                program, level = steps[-1].program, steps[-1].level
+                if step_pass.name == self.stop_after:
+                    break
         return steps
+
+    def _step(
+        self, step_pass: Pass, program: LevelProgram, context: Context, dump: Callable[[LevelProgram, Any], None]
+    ) -> Step:
+        """Run a pass, and look at what it leaves."""
+        started = time.monotonic()
+        result, report = step_pass.run(program, context)
+        ran = time.monotonic()
+        if result is not program:
+            dump(program, result)
+            verify(step_pass.target, result, context.library)
+            if self.check is not None:
+                self.check(step_pass.name, step_pass.target, result, report)
+        changed, seconds = result is not program, time.monotonic() - ran
+        return Step(step_pass.name, step_pass.target, result, report, changed, ran - started, seconds)
 
     def _is_past(self, step_pass: Pass) -> bool:
         order = LEVELS.index
         return self.stop_at is not None and order(step_pass.target) > order(self.stop_at)
+
+
+class _Beside:
+    """Checks that run in child processes, to the end of the `with` block; there the first fault that one found is
+    raised. It counts more than what a later pass made of the program. `steps` gets the time that each check took."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self.steps = steps
+        self.running: list[tuple[int, Child[float], Callable[[], AbstractContextManager[None]]]] = []
+
+    def start(self, check: Callable[[], Any], answering: Callable[[], AbstractContextManager[None]]) -> None:
+        """Run the check of the step that is listed next."""
+        self.running.append((len(self.steps), Child(_seconds, check), answering))
+
+    def __enter__(self) -> _Beside:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            while self.running and (error is None or isinstance(error, Exception)):
+                step, child, answering = self.running.pop(0)
+                with answering():
+                    seconds = child.result()
+                if error is None:
+                    self.steps[step] = replace(self.steps[step], seconds=seconds)
+        finally:
+            for _, child, _ in self.running:
+                child.drop()
+
+
+def _seconds(check: Callable[[], Any]) -> float:
+    """How long a check took."""
+    started = time.monotonic()
+    check()
+    return time.monotonic() - started
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ class CheckPorts:
 
     `max_iterations`: of a kernel whose accesses are compared cycle by cycle, where residues do not keep them apart.
     `max_common_cycles`: of two kernels that run at the same time, which are gone through.
+    `min_beside`: loads of a program whose check runs beside the passes that follow.
     """
 
     name: str = "check-ports"
@@ -52,12 +53,17 @@ class CheckPorts:
     target: str = "scheduled"
     max_iterations: int = 1 << 20
     max_common_cycles: int = MAX_COMMON_CYCLES
+    min_beside: int = 200
 
     def run(self, program: Program, context: PassContext) -> tuple[Program, dict[str, Any]]:
         """The program itself and an empty report. AssertionError names the first four faults."""
         problems = list(faults(program, context.library, self))
         assert not problems, "; ".join(problems[:4])
         return program, {}
+
+    def is_long(self, program: Program) -> bool:
+        """By its accesses: each takes 1 to 2 ms."""
+        return sum(len(list(kernel.loads())) for kernel in program.kernels) > self.min_beside
 
 
 def faults(program: Program, library: Library, limits: CheckPorts | None = None) -> Iterator[str]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -73,7 +74,7 @@ class Part:
     load: Load
     loops: list[Loop]
 
-    @property
+    @cached_property
     def words(self) -> int:
         """The words of the table that this part needs, one for each iteration of `loops`."""
         return prod(loop.extent for loop in self.loops)

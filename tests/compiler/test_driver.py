@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,3 +108,57 @@ def test_a_refusal_gets_the_file_as_the_user_wrote_it() -> None:
     with pytest.raises(UnsupportedOperation) as caught:
         run(Stub("one", fail(UnsupportedOperation("x", location=("net.py", 4)))))
     assert caught.value.location == ("models/net.py", 4)
+
+
+@dataclass(frozen=True)
+class LongCheck(Stub):
+    def is_long(self, program: Any) -> bool:
+        return True
+
+
+def test_a_long_check_runs_beside_what_follows() -> None:
+    """It waits for a file that a later pass makes, and its time is its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made"
+
+        def wait(program: Any) -> Any:
+            while not made.exists():
+                time.sleep(0.01)
+            return program
+
+        def make(program: Any) -> Any:
+            time.sleep(0.1)
+            made.touch()
+            return other(program)
+
+        steps = run(LongCheck("wait", wait), Stub("make", make))
+    assert [(step.name, step.changed) for step in steps] == [("wait", False), ("make", True)]
+    assert steps[0].seconds >= 0.1
+
+
+@pytest.mark.parametrize("later", [other, fail(ZeroDivisionError("of what the check would have found"))])
+def test_the_fault_that_a_long_check_finds_is_the_one_that_counts(later: Callable[[Any], Any]) -> None:
+    with pytest.raises(InternalError) as caught:
+        run(LongCheck("look", fail(AssertionError("it collides"))), Stub("later", later))
+    assert (caught.value.pass_name, caught.value.what) == ("look", "AssertionError: it collides")
+    assert caught.value.reproducer is not None
+    Path(caught.value.reproducer).unlink()
+
+
+def test_an_interrupted_compilation_leaves_no_check_behind(tmp_path: Path) -> None:
+    process = tmp_path / "process"
+
+    def sleep(program: Any) -> Any:
+        (tmp_path / "new").write_text(str(os.getpid()))
+        (tmp_path / "new").rename(process)
+        time.sleep(60)
+
+    def interrupted(program: Any) -> Any:
+        while not process.exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(LongCheck("sleep", sleep), Stub("later", interrupted))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process.read_text()), 0)
