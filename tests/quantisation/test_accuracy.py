@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from torch2hw.benchmarks.accuracy import LOST_POINTS, markdown, measured, trained_on_digits
+from torch2hw.benchmarks.accuracy import LOST_POINTS, TESTED, markdown, measured, trained
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "form"), [("MLP", "int8"), ("MLP", "bf16")])
 def test_digits(model: str, form: str) -> None:
-    point = measured(*trained_on_digits(model), form)
+    point = measured(*trained(model, "digits"), form, TESTED["digits"])
     assert point["top1_floats"] > 95 and point["top1_floats"] - point["top1"] <= LOST_POINTS[form], point
 
 
 def test_a_loss_is_bold() -> None:
-    point = {"model": "MLP", "top1_floats": 97.0, "top1": 96.6, "different": 3}
+    point = {"data": "digits", "model": "MLP", "top1_floats": 97.0, "top1": 96.6, "different": 3}
     text = markdown([point | {"format": "int8"}, point | {"format": "bf16"}])
-    assert "| MLP | int8 | 97.00 % | 96.60 % | 0.40 | 3 |" in text
-    assert "| MLP | bf16 | 97.00 % | 96.60 % | **0.40** | 3 |" in text
+    assert "| digits | MLP | int8 | 97.00 % | 96.60 % | 0.40 | 3 |" in text
+    assert "| digits | MLP | bf16 | 97.00 % | 96.60 % | **0.40** | 3 |" in text
