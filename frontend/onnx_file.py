@@ -72,6 +72,14 @@ def of_model(model: ModelProto, shown: str, top: str, sources: Sources, given: S
     import onnx
     from onnx import numpy_helper
 
+    newest = onnx.defs.onnx_opset_version()
+    if _version(model) > newest:
+        raise ModelFileError(
+            f"written in version {_version(model)} of ONNX's operators",
+            location=(shown, 0),
+            why=f"what they compute is known up to version {newest}, by onnx {onnx.__version__}",
+            fix=f"export the model for version {newest} or an older one",
+        )
     model = onnx.ModelProto.FromString(model.SerializeToString())  # the caller's stays as it is
     held = {each.name for each in model.graph.initializer}
     wanted = [each for each in model.graph.input if each.name not in held]

@@ -9,6 +9,7 @@ because the threads of the parent's contexts do not exist in the child, and its 
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import pickle
 import signal
@@ -77,6 +78,7 @@ def _file() -> IO[bytes]:
 def _serve(function: Callable[..., Any], args: Any, kwargs: Any, answer: IO[bytes], messages: IO[bytes]) -> NoReturn:
     """The child: answer, and leave without running any of the parent's clean-up."""
     faulthandler.disable()  # a crash is told by the parent
+    gc.freeze()  # what the parent has dropped is not ours to end: onnxruntime would wait for threads that are not here
     try:
         os.dup2(messages.fileno(), 2)
         forget_llvm_threads()

@@ -107,6 +107,14 @@ def test_open_dimensions_are_asked_for(tmp_path: Path) -> None:
             load(str(path), inputs=wrong)
 
 
+def test_operators_of_a_version_that_nobody_knows(tmp_path: Path) -> None:
+    path = written(tmp_path, network(version=99))
+    with pytest.raises(ModelFileError) as refused:
+        load(str(path))
+    assert "network.onnx: error[model-file]: written in version 99 of ONNX's operators" in str(refused.value)
+    assert f"up to version {onnx.defs.onnx_opset_version()}" in str(refused.value)
+
+
 def test_doubles_are_computed_in_single_precision_where_that_is_asked_for(tmp_path: Path) -> None:
     number = numpy_helper.from_array(np.array([0.1, 1e300, 3.0]), "number")
     nodes = [

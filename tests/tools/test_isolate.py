@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -36,6 +37,33 @@ def test_what_cannot_be_pickled_still_has_a_text() -> None:
 
     with pytest.raises(RuntimeError, match="Strange: the reason"):
         run_native(fail)
+
+
+class Dropped:
+    """Is in a circle with itself, and says in which process it is ended."""
+
+    def __init__(self, process: list[int]) -> None:
+        self.itself, self.process = self, process
+
+    def __del__(self) -> None:
+        self.process.append(os.getpid())
+
+
+def test_a_child_does_not_end_what_its_parent_has_dropped() -> None:
+    """An onnxruntime session that was garbage waited for ever, in a child, for its threads."""
+    ended: list[int] = []
+
+    def collected() -> int:
+        gc.collect()
+        return len(ended)
+
+    gc.disable()
+    try:
+        Dropped(ended)
+        assert run_native(collected) == 0
+        assert collected() == 1
+    finally:
+        gc.enable()
 
 
 def abort() -> None:
