@@ -4,13 +4,13 @@ Its inputs are the program's user inputs, under the names of the arguments of th
 those of the files that it was exported from. Sizes of dynamic dimensions come from --input (`graph_inputs`): the
 example inputs that the file holds do not fix them.
 
-Refuses: `model-file` (no such program), and what `graph_inputs` does.
+Refuses: `model-file` (no such program), `usage` (a size that it was not exported for), and what `graph_inputs` does.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from torch2hw.frontend.load_model import LoadedModel, top_name
 from torch2hw.frontend.locations import Sources
 from torch2hw.frontend.quiet import quiet
 from torch2hw.frontend.refusals import ModelFileError
+from torch2hw.tools.errors import UsageError, raise_all
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -72,6 +73,7 @@ def of_program(
         if hasattr(value, "dtype"):
             inputs.append(GraphInput(argument.name, value.dtype, tuple(map(_size, value.shape))))
     sizes = shapes(shown, inputs, given)
+    raise_all(list(_beyond(program, shown, inputs, sizes)))
     with quiet():
         model: Any = program.module(check_guards=False)
     values = iter(example_values(model, inputs, sizes))
@@ -79,6 +81,23 @@ def of_program(
     leaves = [next(values) if each.name in names else getattr(each, "value", None) for each in user]
     arguments, keywords = tree_unflatten(leaves, program.call_spec.in_spec)
     return LoadedModel(model, (*arguments, *keywords.values()), shown, top, sources, (shown, 0))
+
+
+def _beyond(
+    program: ExportedProgram, shown: str, inputs: Sequence[GraphInput], sizes: Sequence[Sequence[int]]
+) -> Iterator[UsageError]:
+    """Sizes outside of what the program was exported for (`torch.export.Dim`)."""
+    ranges = {str(symbol): found for symbol, found in program.range_constraints.items()}
+    for each, shape in zip(inputs, sizes, strict=True):
+        for dimension, (name, size) in enumerate(zip(each.shape, shape, strict=True)):
+            found = ranges.get(str(name))
+            if found is not None and not found.lower <= size <= found.upper:
+                to = "more" if str(found.upper) == "int_oo" else found.upper
+                yield UsageError(
+                    f"--input {each.name}: its dimension {dimension} cannot be {size}",
+                    why=f"{shown} was exported for {found.lower} to {to}",
+                    fix="give a size in that range, or export the program for a wider one",
+                )
 
 
 def _size(size: Any) -> int | str:

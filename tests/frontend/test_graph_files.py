@@ -107,6 +107,17 @@ def test_open_dimensions_are_asked_for(tmp_path: Path) -> None:
             load(str(path), inputs=wrong)
 
 
+def test_sizes_that_a_program_was_not_exported_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "short.pt2")
+    size = torch.export.Dim("size", min=3, max=8)
+    torch.export.save(torch.export.export(nn.ReLU(), (torch.randn(4, 5),), dynamic_shapes=({0: size},)), path)
+    assert [load(path, inputs=[f"f32[{n},5]"]).example_inputs[0].shape for n in (3, 8)] == [(3, 5), (8, 5)]
+    for n in (2, 9):
+        with pytest.raises(UsageError, match=rf"input: its dimension 0 cannot be {n}") as refused:
+            load(path, inputs=[f"f32[{n},5]"])
+        assert "short.pt2 was exported for 3 to 8" in str(refused.value)
+
+
 def test_operators_of_a_version_that_nobody_knows(tmp_path: Path) -> None:
     path = written(tmp_path, network(version=99))
     with pytest.raises(ModelFileError) as refused:
