@@ -92,10 +92,10 @@ def _beyond(
         for dimension, (name, size) in enumerate(zip(each.shape, shape, strict=True)):
             found = ranges.get(str(name))
             if found is not None and not found.lower <= size <= found.upper:
-                to = "more" if str(found.upper) == "int_oo" else found.upper
+                end = "and more" if str(found.upper) == "int_oo" else f"to {found.upper}"
                 yield UsageError(
                     f"--input {each.name}: its dimension {dimension} cannot be {size}",
-                    why=f"{shown} was exported for {found.lower} to {to}",
+                    why=f"{shown} was exported for {found.lower} {end}",
                     fix="give a size in that range, or export the program for a wider one",
                 )
 
