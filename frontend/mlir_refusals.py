@@ -1,7 +1,7 @@
 """What the top function of an MLIR file may not hold, told at the file's lines before anything is lowered.
 
 Refuses: `unsupported-operation`, operations of dialects that have no lowering to loops, and calls that cannot be
-inlined; `data-dependent`, several blocks; `not-exportable`, a function without results.
+inlined; `data-dependent`, several blocks and `scf.while`; `not-exportable`, a function without results.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def check_function(main: Any, memories: bool, shown: str) -> Iterator[Torch2HWEr
     def visit(operation: Any) -> Any:
         if operation.name == "func.call":
             found.append(_call(operation, shown))
+        elif operation.name == "scf.while":
+            found.append(_while(operation, shown))
+            return ir.WalkResult.SKIP
         elif operation.name.partition(".")[0] not in (MEMORIES if memories else TENSORS):
             found.append(_foreign(operation, memories, shown))
             return ir.WalkResult.SKIP
@@ -58,6 +61,16 @@ def _branch(operation: Any, shown: str) -> DataDependentControlFlow:
         location=(shown, line_of(operation)),
         why="the schedule of the hardware is fixed when it is compiled",
         fix="compute every branch and choose with arith.select; over memories, scf.if may guard stores",
+    )
+
+
+def _while(operation: Any, shown: str) -> DataDependentControlFlow:
+    return DataDependentControlFlow(
+        "a loop that runs as long as a condition holds",
+        location=(shown, line_of(operation)),
+        operation=operation.name,
+        why="the schedule of the hardware is fixed when it is compiled",
+        fix="loop a fixed number of times (scf.for, affine.for), and guard stores with scf.if",
     )
 
 

@@ -141,6 +141,15 @@ REFUSED = {
         [],
         "{file}:3: error[data-dependent]: a branch to another block\n",
     ),
+    "while": (
+        "func.func @f(%x: memref<4xf32>, %y: memref<4xf32>) {\n  %0 = arith.constant 0 : index\n"
+        "  %1 = arith.constant 1 : index\n  %r = scf.while (%i = %0) : (index) -> (index) {\n"
+        "    %v = memref.load %x[%i] : memref<4xf32>\n    memref.store %v, %y[%i] : memref<4xf32>\n"
+        "    %c = arith.cmpf une, %v, %v : f32\n    scf.condition(%c) %i : index\n  } do {\n  ^bb0(%i: index):\n"
+        "    %n = arith.addi %i, %1 : index\n    scf.yield %n : index\n  }\n  return\n}\n",
+        [],
+        "{file}:4: error[data-dependent]: a loop that runs as long as a condition holds\n",
+    ),
     "nothing": (
         "func.func @f(%x: tensor<2xf32>) {\n  return\n}\n",
         [],
