@@ -6,7 +6,8 @@ The first of these that is complete is taken:
 2. functions `get_model()` and `get_sample_input()`;
 3. `--model NAME --input f32[1,64]`: NAME is an `nn.Module` class, or a callable without arguments that makes one.
 
-An explicit `--model` or `--input` overrides the file. The file is executed, with its folder on the import path and
+The model of 1 is also taken with the inputs of 2, and the other way round. An explicit `--model` or `--input` overrides
+the file. The file is executed, with its folder on the import path and
 PyTorch's random generator seeded with 0, so that weights which the file does not seed are the same each time. What the
 file prints goes to stderr. The model is put in eval mode.
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 HOW_TO_GIVE_INPUTS = "add `example_inputs = (torch.randn(1, 64),)` to the file, or use --input f32[1,64]"
 
+CONVENTIONS = (("model", "example_inputs"), ("get_model", "get_sample_input"))
+"""What a file calls its model and the inputs of it: globals, and functions that give them."""
+
 PRECISIONS = ("float32", "int8")
 """Of layers, in `get_precision_spec()`."""
 
@@ -45,11 +48,13 @@ class Definitions:
     def conventional(self) -> tuple[nn.Module, tuple[Any, ...]]:
         """The model by the file's own conventions."""
         has = self.module.__dict__
-        if "model" in has and ("example_inputs" in has or self.given_inputs):
-            return self._as_module(has["model"], "model"), self._inputs()
-        if "get_model" in has and ("get_sample_input" in has or self.given_inputs):
-            return self._as_module(has["get_model"](), "get_model"), self._inputs()
-        for name, partner in (("model", "example_inputs"), ("get_model", "get_sample_input")):
+        for name, inputs in CONVENTIONS:
+            if name in has and (inputs in has or self.given_inputs):
+                return self._conventional(name), self._inputs(inputs)
+        for name, partner in CONVENTIONS:
+            others = [inputs for _, inputs in CONVENTIONS if inputs in has]
+            if name in has and others:
+                return self._conventional(name), self._inputs(others[0])
             if name in has:
                 raise BadInputs(
                     f"the file has `{name}` and no `{partner}`",
@@ -72,6 +77,10 @@ class Definitions:
             "`get_sample_input()`, and for --model NAME --input f32[1,64]",
             fix=self._candidates_hint(),
         )
+
+    def _conventional(self, name: str) -> nn.Module:
+        found = self.module.__dict__[name]
+        return self._as_module(found() if name == "get_model" else found, name)
 
     def _made(self, name: str, found: object) -> object:
         from torch import nn
@@ -107,14 +116,15 @@ class Definitions:
             else "make it an nn.Module with a `forward`",
         )
 
-    def _inputs(self) -> tuple[Any, ...]:
+    def _inputs(self, name: str = "example_inputs") -> tuple[Any, ...]:
+        """Those of --input, else those that the file gives under this name, else under the other."""
         if self.given_inputs:
             return self.given_inputs
         has = self.module.__dict__
-        if "example_inputs" in has:
-            return as_arguments(has["example_inputs"], self._place("example_inputs"))
-        if "get_sample_input" in has:
-            return as_arguments(has["get_sample_input"](), self._place("get_sample_input"))
+        for each in (name, *(inputs for _, inputs in CONVENTIONS)):
+            if each in has:
+                found = has[each]() if each == "get_sample_input" else has[each]
+                return as_arguments(found, self._place(each))
         raise BadInputs(
             "no example inputs",
             location=(self.shown, 0),

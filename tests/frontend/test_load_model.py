@@ -49,6 +49,20 @@ def test_globals_come_before_functions(tmp_path: Path) -> None:
     assert load(write(tmp_path, both)).example_inputs[0].shape == (1, 4)
 
 
+def test_a_model_of_one_convention_with_inputs_of_the_other(tmp_path: Path) -> None:
+    mixed = "def get_model():\n    return Net()\nexample_inputs = torch.ones(3, 4)\n"
+    assert load(write(tmp_path, mixed)).example_inputs[0].shape == (3, 4)
+    mixed = "model = Net()\ndef get_sample_input():\n    return torch.ones(5, 4)\n"
+    assert load(write(tmp_path, mixed)).example_inputs[0].shape == (5, 4)
+
+
+def test_functions_come_before_a_mixture(tmp_path: Path) -> None:
+    both = (
+        "def get_model():\n    return Net()\ndef get_sample_input():\n    return torch.ones(3, 4)\nexample_inputs = 1\n"
+    )
+    assert load(write(tmp_path, both)).example_inputs[0].shape == (3, 4)
+
+
 @pytest.mark.parametrize("name", ["Net", "make", "net"])
 def test_by_name(tmp_path: Path, name: str) -> None:
     loaded = load(write(tmp_path, "net = Net()\ndef make():\n    return Net()\n"), name, ["f32[5,4]", "i64[]", "i1[2]"])
