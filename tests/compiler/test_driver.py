@@ -119,14 +119,17 @@ class LongCheck(Stub):
 def test_a_long_check_runs_beside_what_follows() -> None:
     """It waits for a file that a later pass makes, and its time is its own."""
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "made"
+        begun, made = Path(folder) / "begun", Path(folder) / "made"
 
         def wait(program: Any) -> Any:
+            begun.touch()
             while not made.exists():
                 time.sleep(0.01)
             return program
 
         def make(program: Any) -> Any:
+            while not begun.exists():
+                time.sleep(0.01)
             time.sleep(0.1)
             made.touch()
             return other(program)
