@@ -52,9 +52,8 @@ class Definitions:
             if name in has and (inputs in has or self.given_inputs):
                 return self._conventional(name), self._inputs(inputs)
         for name, partner in CONVENTIONS:
-            others = [inputs for _, inputs in CONVENTIONS if inputs in has]
-            if name in has and others:
-                return self._conventional(name), self._inputs(others[0])
+            if name in has and any(inputs in has for _, inputs in CONVENTIONS):
+                return self._conventional(name), self._inputs()
             if name in has:
                 raise BadInputs(
                     f"the file has `{name}` and no `{partner}`",
