@@ -64,6 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     points: list[Point] = []
+    try:
+        mnist()
+    except MissingTool as error:  # before the digits have taken their minutes
+        print(error, file=sys.stderr)
+        return error.exit_status
     for data in TESTED:
         for name in MODELS:
             model, x, y = trained(name, data)

