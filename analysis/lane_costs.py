@@ -21,7 +21,7 @@ from math import prod
 
 from torch2hw.analysis.lane_outline import Outline
 from torch2hw.analysis.reduction_order import cycles_of_step, in_flight, interleave
-from torch2hw.analysis.unit_binding import latency_of, luts_of
+from torch2hw.analysis.unit_binding import latency_of, luts_of, unit_of
 from torch2hw.dialects.loops import Buffer, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
@@ -33,6 +33,7 @@ WITH_CONSTANT_LUTS = {"arith.cmpf": 4.0, "arith.maximumf": 30.0, "arith.minimumf
 39."""
 BANK_LUTS = 16  # of address, enable and host's decoder
 REWIRING_LUTS = 64  # two operands of an adder from another place than in the other kernel
+MAX_RAM_WORDS = 64  # of a memory in LUTs
 DEPTH_ESTIMATE_CYCLES = 14
 DOT = "hwlib.dot"
 
@@ -145,7 +146,7 @@ class Lanes:
             luts, blocks = rom_cost(words, bits)
             total += luts + blocks * BLOCK_LUTS / 2
         for operation, copies in self.outline.units:
-            if not _is_lanes_own(operation):
+            if not _is_lanes_own(operation) and unit_of(operation, self.library).latency_cycles < 2:
                 whole = luts_of(operation, self.library)
                 with_constant = WITH_CONSTANT_LUTS.get(operation.name, whole)
                 simple = self.outline.simple.get(operation.result, 0)
@@ -158,6 +159,16 @@ class Lanes:
         if kernel.stages[0].carried and self.outputs >= self.latency:
             total += in_flight(excess, sum(number_type(each.type).bits for each in kernel.stages[0].carried))
         return total
+
+    @cached_property
+    def units(self) -> dict[str, tuple[int, float]]:
+        """By name, the copies of each unit of two stages or more that are not the lanes' own, and LUTs of one."""
+        found: dict[str, tuple[int, float]] = {}
+        for operation, copies in self.outline.units:
+            unit = unit_of(operation, self.library)
+            if unit.latency_cycles > 1 and not _is_lanes_own(operation):
+                found[unit.name] = found.get(unit.name, (0, 0.0))[0] + copies, float(unit.luts)
+        return found
 
     def luts(self, factors: Factors) -> float:
         """LUTs of multiplexers and enables where bank numbers are no compile-time constants."""
@@ -210,17 +221,18 @@ def multiplexer(inputs: int, width: int) -> float:
 
 
 @lru_cache(maxsize=1 << 16)
-def memory(buffer: Buffer, factors: tuple[int, ...]) -> float:
-    """LUTs of a buffer in banks; block RAMs as in block_plan."""
+def memory(buffer: Buffer, factors: tuple[int, ...], blocks: bool = True) -> float:
+    """LUTs of a buffer in banks; block RAMs as in block_plan, or none without `blocks`."""
     width = number_type(buffer.dtype).bits
     banks = prod(factors)
     words = prod(-(-size // factor) for size, factor in zip(buffer.shape, factors, strict=True))
-    return banks * (bank(words, width) + (BANK_LUTS if banks > 1 else 0))
+    inside = bank(words, width) if blocks or words <= MAX_RAM_WORDS else 0.0
+    return banks * (inside + (BANK_LUTS if banks > 1 else 0))
 
 
 def bank(words: int, width: int) -> float:
     """LUTs of one memory."""
-    if words <= 64:
+    if words <= MAX_RAM_WORDS:
         return width * (0.75 if words <= 32 else 1.25)
     return half_blocks(1 << (words - 1).bit_length(), width) * BLOCK_LUTS / 2
 

@@ -15,7 +15,7 @@ from torch2hw.analysis.bank_assignment import merged, within
 from torch2hw.analysis.banks import run_time_dimensions
 from torch2hw.analysis.kernel_likeness import likeness
 from torch2hw.analysis.lane_costs import REWIRING_LUTS, Lanes, memory
-from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, luts_of_all_time
+from torch2hw.analysis.time_and_area import CODE_LANE_LUTS, LANE_LUTS, OTHER_LUTS, luts_of_all_time
 from torch2hw.dialects.loops import Buffer, Kernel, Operation
 from torch2hw.dialects.program import Program
 from torch2hw.hwlib import Library
@@ -35,6 +35,7 @@ class Effort:
     priced_choices: int = 24
     min_choices: int = 4
     priced_arms: int = 3072
+    fine_lanes: int = 64
     by_accesses: int = 8
     paired_choices: int = 6
     max_rounds: int = 8
@@ -55,13 +56,11 @@ class LaneSearch:
         self.order = sorted(range(len(self.kernels)), key=lambda number: -self.kernels[number].trip_count)
         self.widest = next((number for number in self.order if self.kernels[number].macs), None)
         codes = self.widest is not None and of_codes(self.kernels[self.widest])
-        all_time = luts_of_all_time(limit, CODE_LANE_LUTS if codes else LANE_LUTS)
-        self.price = max(work / limit, 1.0) / all_time  # cycles that one LUT is worth
+        self.least_cycles, self.lane_luts = max(work / limit, 1.0), CODE_LANE_LUTS if codes else LANE_LUTS
+        self.price = self.least_cycles / luts_of_all_time(limit, self.lane_luts)  # cycles that one LUT is worth
         self.alike: dict[Hashable, list[Choice]] = {}
         self.choices = [self.choices_of(kernel, library, block) for kernel in self.kernels]
-        self.ranked = [
-            sorted(choices, key=lambda choice: (self.floor(choice), choice.place)) for choices in self.choices
-        ]
+        self.ranked = self.by_floor()
         self.needs: dict[Lanes, Partition] = {}
         self.users: dict[Buffer, list[int]] = {}
         self.buffers = [choices[0].priced.buffers for choices in self.choices]
@@ -87,14 +86,15 @@ class LaneSearch:
         if key in self.alike:
             return [each.of(kernel) for each in self.alike[key]]
         priced = self.effort.priced(self.limit)
-        several = self.effort.by_accesses if priced < self.effort.priced_choices else 0
+        several = self.effort.by_accesses if self.limit >= self.effort.fine_lanes else 0
         found = candidates(kernel, self.limit, priced, several)
         made = [Choice(kernel, counts, place, library, block, adders) for place, counts in enumerate(found)]
         return self.alike.setdefault(key, made)
 
     def best(self) -> list[Lanes]:
         """The choices: the largest kernel first, then each kernel again, given the others; the cheapest of a few
-        starts."""
+        starts. A LUT is priced by what a design of a first choice for each kernel takes."""
+        self.reprice(self.begun(None))
         chosen = self.settled(None)
         trials = [self.settled(sums) for sums in self.other_joints(chosen)]
         if len([kernel for kernel in self.kernels if kernel.macs]) > 1:
@@ -105,12 +105,32 @@ class LaneSearch:
                 chosen = trial
         return [lanes for lanes in chosen if lanes is not None]
 
+    def by_floor(self) -> list[list[Choice]]:
+        """The choices of each kernel in the order of their bounds."""
+        return [sorted(choices, key=lambda choice: (self.floor(choice), choice.place)) for choices in self.choices]
+
+    def reprice(self, chosen: Sequence[Lanes | None]) -> None:
+        """Changes the price of a LUT to what it is in a design of these choices."""
+        factors = self.partition(range(len(chosen)), chosen)
+        steering = sum(lanes.luts(factors) for lanes in chosen if lanes is not None)
+        memories = sum(memory(buffer, factors[buffer], blocks=False) for buffer in factors)
+        other = steering + memories + self.units(range(len(chosen)), chosen)
+        self.price = self.least_cycles / luts_of_all_time(self.limit, self.lane_luts, max(other, OTHER_LUTS))
+        self.ranked = self.by_floor()
+        self.responses.clear()
+        self.by_itself.clear()
+
     def settled(self, granted: int | None) -> list[Lanes | None]:
         """The choices, if multiplexers for so many sums cost nothing."""
+        chosen = self.begun(granted)
+        self.settle(chosen, granted)
+        return chosen
+
+    def begun(self, granted: int | None) -> list[Lanes | None]:
+        """A first choice for each kernel, the largest first, given those before it."""
         chosen: list[Lanes | None] = [None] * len(self.kernels)
         for number in self.order:
             chosen[number] = self.response(number, chosen, granted)
-        self.settle(chosen, granted)
         return chosen
 
     def all_joined(self) -> list[Lanes | None]:
@@ -145,8 +165,7 @@ class LaneSearch:
             for number in self.order:
                 chosen[number] = self.response(number, chosen, granted)
             for number in self.order:
-                if self.kernels[number].macs:
-                    self.pair_up(number, chosen, granted)
+                self.pair_up(number, chosen, granted)
             if chosen == before:
                 break
 
@@ -191,7 +210,8 @@ class LaneSearch:
             return number, granted, *(None if other == number else lanes for other, lanes in enumerate(chosen))
         there = frozenset(lanes.sums for other, lanes in enumerate(chosen) if lanes is not None and other != number)
         widest = None if self.widest is None else chosen[self.widest]
-        return number, granted, there, widest, *(chosen[other] for other in self.reach[number])
+        units = self.units_elsewhere((number,), chosen)
+        return number, granted, there, widest, units, *(chosen[other] for other in self.reach[number])
 
     def floor(self, lanes: Lanes | Choice) -> float:
         """A lower bound of one kernel's part of a cost."""
@@ -215,7 +235,7 @@ class LaneSearch:
     def pair_up(self, number: int, chosen: list[Lanes | None], granted: int | None) -> None:
         """Changes the choices for a kernel and one of its neighbours together, if the two are then cheaper."""
         for other in self.neighbours[number]:
-            if not self.kernels[other].macs:
+            if self.kernels[number].macs and not self.kernels[other].macs:
                 continue
             best = self.cost((number, other), chosen, granted)
             for lanes in self.few(number):
@@ -250,7 +270,26 @@ class LaneSearch:
             if self.block:
                 luts += sum(lanes.extra_dots(widest) for lanes in (chosen[n] for n in affected) if lanes is not None)
             luts += self.rewiring(affected, chosen, widest, granted)
+        luts += self.units(numbers, chosen)
         return total + self.price * luts
+
+    def units(self, numbers: Collection[int], chosen: Sequence[Lanes | None]) -> float:
+        """LUTs of units that only these kernels need: kernels share them, so that the most of each kind count."""
+        there = dict(self.units_elsewhere(numbers, chosen))
+        luts, needed = dict[str, float](), dict(there)
+        for lanes in (chosen[number] for number in numbers):
+            for name, (copies, each) in () if lanes is None else lanes.units.items():
+                luts[name], needed[name] = each, max(copies, needed.get(name, 0))
+        return sum(each * (needed[name] - there.get(name, 0)) for name, each in luts.items())
+
+    def units_elsewhere(self, numbers: Collection[int], chosen: Sequence[Lanes | None]) -> tuple[tuple[str, int], ...]:
+        """By name, the most copies of each unit that a kernel other than these has."""
+        most: dict[str, int] = {}
+        for other, lanes in enumerate(chosen):
+            if lanes is not None and lanes.units and other not in numbers:
+                for name, (copies, _) in lanes.units.items():
+                    most[name] = max(copies, most.get(name, 0))
+        return tuple(sorted(most.items()))
 
     def rewiring(
         self, numbers: Collection[int], chosen: Sequence[Lanes | None], widest: Lanes, granted: int | None
