@@ -9,13 +9,14 @@ leaves: kernels with their parallel arms written out. A load that several arms n
 refuses: nothing.
 why: lanes only help if their operands arrive in the same cycle. Every choice of loops with at most N² lanes is priced.
     Its price is the cycles (with padding, and with the II that memory conflicts or a short reduction force) plus the
-    area in LUTs (`lane_costs`), weighed as in `time_and_area`. A buffer has the banks that all its kernels need, so the
-    choice for one kernel changes the prices for others. Kernels are therefore chosen one by one, the largest first;
-    then each is chosen again, given all others, and so are pairs of multiply-accumulate kernels that share a buffer,
-    until nothing changes. Lanes that are joined unlike those of the largest kernel need multiplexers in front of the
-    shared adders, once for all kernels that are joined in the same way: where these would save more together than the
-    multiplexers are worth, all is chosen again with such multiplexers for nothing, and the cheaper result wins. Of
-    equal prices the first in the order of enumeration wins: the result is deterministic.
+    area in LUTs (`lane_costs`), weighed as in `time_and_area` in a design of a first choice for each kernel: what takes
+    many LUTs anyway adds some for few cycles. A buffer has the banks that all its kernels need, and a unit that kernels
+    share is there once, so the choice for one kernel changes the prices for others. Kernels are therefore chosen one by
+    one, the largest first; then each is chosen again, given all others, and so are pairs of kernels that share a
+    buffer, until nothing changes. Lanes that are joined unlike those of the largest kernel need multiplexers in front
+    of the shared adders, once for all kernels that are joined in the same way: where these would save more together
+    than the multiplexers are worth, all is chosen again with such multiplexers for nothing, and the cheaper result
+    wins. Of equal prices the first in the order of enumeration wins: the result is deterministic.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ Partition = dict[Buffer, tuple[int, ...]]
 @dataclass(frozen=True)
 class Effort:
     """For each number of lanes, `priced_choices` may be priced, but no more than `priced_arms` arms in all and no fewer
-    than `min_choices`; where they are fewer, besides them the `by_accesses` that access the fewest elements. In pairs,
-    the `paired_choices` cheapest of one kernel are combined with the best of all of the other. `max_rounds`: over all
-    kernels."""
+    than `min_choices`; from `fine_lanes` on they are of any numbers, not only of divisors, and besides them are the
+    `by_accesses` that access the fewest elements. In pairs, the `paired_choices` cheapest of one kernel are combined
+    with the best of all of the other. `max_rounds`: over all kernels."""
 
     priced_choices: int = 24
     min_choices: int = 4

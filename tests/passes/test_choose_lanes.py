@@ -51,6 +51,20 @@ def two_products(rows: int, *widths: int) -> Program:
     return Program.of("p", (x, *weights), (y,), kernels)
 
 
+def exponential(name: str, x: Buffer, y: Buffer) -> Kernel:
+    """y = exp(x)"""
+    i = Variable("i", x.shape[0])
+    statements = (Load("a", "f32", x, (variable(i),)), Operation("e", "f32", "math.exp", ("a",), ("f32",)))
+    return Kernel(name, (Loop(i),), (Stage((), statements, (Store(y, (variable(i),), "e"),)),))
+
+
+def two_exponentials(size: int) -> Program:
+    x, hidden, y = (
+        Buffer(name, (size,), "f32", storage) for name, storage in zip("xhy", (INPUT, RAM, OUTPUT), strict=True)
+    )
+    return Program.of("p", (x,), (y,), (exponential("first", x, hidden), exponential("second", hidden, y)))
+
+
 def banks(program: Program, partition: int) -> dict[str, int]:
     chosen, _ = ChooseLanes().run(program, context(partition))
     banked, _ = BankMemories().run(chosen, context(partition))
@@ -74,6 +88,28 @@ def test_it_is_no_dearer_than_any_single_change() -> None:
         for other in search.choices[number]:
             changed = [*chosen[:number], other.priced, *chosen[number + 1 :]]
             assert search.cost((number,), changed) >= here
+
+
+def test_units_that_kernels_share_cost_once() -> None:
+    search = LaneSearch(Effort(), two_exponentials(64), 16, LIBRARY)
+    of_lanes = [{prod(choice.counts.values()): choice.priced for choice in choices} for choices in search.choices]
+    each = LIBRARY.unit("math.exp", ("f32",), "f32", "").luts
+    for first, second in itertools.product((2, 4, 8), repeat=2):
+        chosen = [of_lanes[0][first], of_lanes[1][second]]
+        assert search.units((0, 1), chosen) == max(first, second) * each
+        assert search.units((1,), chosen) == max(0, second - first) * each
+
+
+def test_a_lut_is_worth_less_time_where_the_design_takes_many() -> None:
+    """Its units count, and its small memories."""
+    search = LaneSearch(Effort(), two_exponentials(64), 16, LIBRARY)
+    prices = []
+    for count in (1, 4, 16):
+        lanes = [next(c for c in choices if prod(c.counts.values()) == count).priced for choices in search.choices]
+        search.reprice(lanes)
+        prices.append(search.price)
+        assert search.floor(lanes[0]) == lanes[0].least[0] + search.price * lanes[0].least[1]
+    assert prices == sorted(prices, reverse=True) and prices[-1] < prices[0] / 1.5
 
 
 def test_lower_bounds_hold_without_arms() -> None:
