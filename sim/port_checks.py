@@ -41,8 +41,9 @@ FUNCTIONS = """\
 
 
 def port_checks(scheduled: Program, core: str = "") -> str:
-    """The file. It looks at the memories that scheduled_to_calyx made in the top component; with `core`, the name of
-    the component that an interface surrounds, at its ports towards the memories of inputs and outputs."""
+    """The file, with a port to a line: Verilator limits the tokens of one. It looks at the memories that
+    scheduled_to_calyx made in the top component; with `core`, the name of the component that an interface surrounds,
+    at its ports towards the memories of inputs and outputs."""
     top = core or scheduled.name
     stored = [buffer for buffer in scheduled.buffers() if not buffer.storage.in_kernel]
     built = _built(scheduled, stored)
@@ -74,15 +75,17 @@ def port_checks(scheduled: Program, core: str = "") -> str:
     names = {f"writes_{stem}" for stem in written}
     names |= {f"at_{loop.variable.name}" for kernel in scheduled.kernels for loop in kernel.loops}
     control = [f".{ours}({port.name})" for ours, port in zip(("clk", "reset", "go"), OBSERVED, strict=True)]
+    variables = ",\n    ".join(sorted(names))
     header = ",\n".join(["  input clk, reset, go", *(f"  input int {port}" for port in ports)])
-    wires = ", ".join([*control, *(f".{port}({signal})" for port, signal in ports.items())])
+    wires = ",\n  ".join([*control, *(f".{port}({signal})" for port, signal in ports.items())])
     lines = "\n".join(f"      {line}" for line in body)
     return f"""\
 module {top}_port_checks(
 {header}
 );
   bit running;
-  int told = 0, next, now, run, bank, place, {", ".join(sorted(names))};
+  int told = 0, next, now, run, bank, place,
+    {variables};
 {FUNCTIONS}
   always @(posedge clk) begin
     now = running ? next : 0;
@@ -93,7 +96,9 @@ module {top}_port_checks(
     next <= now + 1;
   end
 endmodule
-bind {top} {top}_port_checks port_checks({wires});
+bind {top} {top}_port_checks port_checks(
+  {wires}
+);
 """
 
 

@@ -58,6 +58,13 @@ def test_what_is_checked_is_only_beside_the_design() -> None:
     assert "\nbind p p_port_checks port_checks(" in text
 
 
+def test_no_line_grows_with_the_banks() -> None:
+    """Verilator refuses lines of more than 40,000 tokens."""
+    few, many = (port_checks(copy_kernel(1, banks, (1, banks), banks)) for banks in (4, 64))
+    assert len(many) > 8 * len(few)
+    assert max(map(len, many.splitlines())) < max(map(len, few.splitlines())) + 20
+
+
 class EverySecond(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.softmax(torch.softmax(x, 1)[:, ::2], 1)
