@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from math import gcd, lcm, prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from torch2hw.analysis.banks import all_apart, possible_banks
 from torch2hw.dialects.once import once
@@ -53,7 +54,8 @@ class BankGroup:
         return map(list, zip(*self.rows, strict=True))
 
     def conflicts(self, factors: Sequence[int]) -> int:
-        """The largest number of accesses that may need one bank in one iteration: a lower bound of II.
+        """Cycles that the accesses of an iteration take, if those of a cycle must be in different banks: where the
+        schedule begins to look for its II.
 
         Where all indices of a dimension have the same terms, the bank of each follows from its constant; otherwise they
         are compared pair by pair.
@@ -77,10 +79,10 @@ class BankGroup:
         groups: dict[tuple[int, ...], int] = {}
         same = list(zip(*equal, strict=True)) or [()] * len(self.rows)
         group = np.array([groups.setdefault(each, len(groups)) for each in same])
-        meet = np.tril(group[:, None] == group[None, :], -1)  # whether access k meets an earlier one
+        meet = group[:, None] == group[None, :]
         for indices, factor in others:
             meet &= ~all_apart(indices, factor)
-        return 1 + int(meet.sum(axis=1).max())
+        return _cycles(meet)
 
     def _is_sized(self, number: int) -> bool:
         return all(v.extent for v in Index(self.terms[number], 0).variables())
@@ -131,6 +133,19 @@ class BankGroup:
     def _kinds(self) -> Counter[Row]:
         """The accesses, counted without the constants of their indices."""
         return Counter(tuple((number, 0) for number, _ in row) for row in self.rows)
+
+
+def _cycles(meet: NDArray[np.bool_]) -> int:
+    """Cycles in which accesses can be made, if those of a cycle must not meet: a colouring, those that meet most first
+    (D. J. A. Welsh, M. B. Powell: An upper bound for the chromatic number of a graph, 1967)."""
+    taken: list[NDArray[np.bool_]] = []  # for each cycle, what its accesses meet
+    for access in np.argsort(-meet.sum(axis=1), kind="stable").tolist():
+        free = next((cycle for cycle in taken if not cycle[access]), None)
+        if free is None:
+            taken.append(meet[access].copy())
+        else:
+            free |= meet[access]
+    return len(taken)
 
 
 def group_of(accesses: Iterable[Sequence[Index]]) -> BankGroup:

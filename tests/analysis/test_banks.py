@@ -51,3 +51,13 @@ def test_two_groups_of_lanes_use_few_banks_for_each_access(apart_by: int, lanes:
     assert wanted_factors(reads, 1, 64) == (factor,)
     assert conflicts(reads, (factor,)) == 1
     assert {len(possible_banks(index, factor)) for (index,) in reads} == {factor // lanes}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reads_of_constant_banks_meet_only_what_moves(seed: int) -> None:
+    """In any order: rows 0 to 14 are each in a bank of its own, and may meet one of two that the iteration chooses."""
+    moving = variable(Variable("i", 7)) * 2
+    reads = [[Index((), row)] for row in range(15)] + [[moving], [moving + 1]]
+    random.Random(seed).shuffle(reads)
+    assert conflicts(reads, (15,)) == 2
+    assert conflicts([*reads, [variable(Variable("j", 15))]], (15,)) == 3
