@@ -262,7 +262,7 @@ class TwoChainsOfRows(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second = (nn.Sequential(nn.Linear(n, 50), nn.ReLU(), nn.Linear(50, 10)) for n in (6, 10))
+        self.first, self.second = (nn.Sequential(nn.Linear(n, 48), nn.ReLU(), nn.Linear(48, 12)) for n in (6, 12))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(self.second(torch.cumsum(self.first(x), 0).flip(0)))
