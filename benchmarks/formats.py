@@ -47,11 +47,16 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m torch2hw.benchmarks.formats", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--gemm", action="store_true", help="the GEMM in f32 with dot product units, which takes long")
+    parser.add_argument("--only", metavar="TEXT", default="", help="of the FFNN, what `FORMAT SUMS` contains this")
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="where the results are")
     parsed = parser.parse_args(arguments)
     file = parsed.output / "formats.json"
     points = {(p["model"], p["dtype"], p["sums"]): p for p in read_points(file)}
-    wanted = [(GEMM, 16, "f32", "block")] if parsed.gemm else [(FFNN, 4, *choice) for choice in CHOICES]
+    wanted = (
+        [(GEMM, 16, "f32", "block")]
+        if parsed.gemm
+        else [(FFNN, 4, *choice) for choice in CHOICES if parsed.only in " ".join(choice)]
+    )
     for name, n, dtype, sums in wanted:
         print(f"{name} {dtype} {sums}", file=sys.stderr, flush=True)
         points[name, dtype, sums] = measured(name, n, dtype, sums)
