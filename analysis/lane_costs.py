@@ -21,7 +21,7 @@ from math import prod
 
 from torch2hw.analysis.lane_outline import Outline
 from torch2hw.analysis.reduction_order import cycles_of_step, in_flight, interleave
-from torch2hw.analysis.unit_binding import latency_of, luts_of, unit_of
+from torch2hw.analysis.unit_binding import is_long, latency_of, luts_of, unit_of
 from torch2hw.dialects.loops import Buffer, Operation, Stage
 from torch2hw.dialects.number_types import number_type
 from torch2hw.dialects.operations import operation_kind
@@ -139,20 +139,20 @@ class Lanes:
 
     @cached_property
     def fixed_luts(self) -> float:
-        """LUTs of units other than the lanes' own, of constants, of adders beyond `adders`, and of partial sums that
-        the adders do not hold."""
+        """LUTs of units that neither are the lanes' own nor shared by kernels (`units`), of constants, of adders beyond
+        `adders`, and of partial sums that the adders do not hold."""
         total, sums, adder = 0.0, 0, 0.0
         for bits, words in self.outline.tables:
             luts, blocks = rom_cost(words, bits)
             total += luts + blocks * BLOCK_LUTS / 2
         for operation, copies in self.outline.units:
-            if not _is_lanes_own(operation) and unit_of(operation, self.library).latency_cycles < 2:
-                whole = luts_of(operation, self.library)
+            whole = luts_of(operation, self.library)
+            if operation_kind(operation.name).accumulates:
+                sums, adder = sums + copies, adder or whole
+            elif not _is_lanes_own(operation) and not is_long(unit_of(operation, self.library)):
                 with_constant = WITH_CONSTANT_LUTS.get(operation.name, whole)
                 simple = self.outline.simple.get(operation.result, 0)
                 total += simple * min(whole, with_constant) + (copies - simple) * whole
-            elif operation_kind(operation.name).accumulates:
-                sums, adder = sums + copies, adder or luts_of(operation, self.library)
         total += max(0, sums - self.adders) * adder
         kernel = self.kernel
         excess = self.interleaved[1] - self.latency
@@ -161,13 +161,13 @@ class Lanes:
         return total
 
     @cached_property
-    def units(self) -> dict[str, tuple[int, float]]:
-        """By name, the copies of each unit of two stages or more that are not the lanes' own, and LUTs of one."""
-        found: dict[str, tuple[int, float]] = {}
+    def units(self) -> Counter[tuple[str, float]]:
+        """How many units it has that kernels share and that are not the lanes' own, by name and LUTs of one."""
+        found = Counter[tuple[str, float]]()
         for operation, copies in self.outline.units:
             unit = unit_of(operation, self.library)
-            if unit.latency_cycles > 1 and not _is_lanes_own(operation):
-                found[unit.name] = found.get(unit.name, (0, 0.0))[0] + copies, float(unit.luts)
+            if is_long(unit) and not _is_lanes_own(operation):
+                found[unit.name, float(unit.luts)] += copies
         return found
 
     def luts(self, factors: Factors) -> float:

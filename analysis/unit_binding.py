@@ -27,10 +27,15 @@ def unit_of(operation: Operation, library: Library) -> Unit:
         raise unsupported(operation.name, operation.source) from problem
 
 
+def is_long(unit: Unit) -> bool:
+    """Whether a unit has two stages or more: kernels share such units."""
+    return unit.latency_cycles > 1
+
+
 def operand_register_cycles(unit: Unit) -> int:
     """Registers in front of a unit's operands: one for a pipeline of two stages or more, so that its first stage has a
     cycle to itself."""
-    return 1 if unit.latency_cycles > 1 else 0
+    return 1 if is_long(unit) else 0
 
 
 def latency_of(operation: Operation, library: Library) -> int:
@@ -66,7 +71,7 @@ def shared_units(kernels: Iterable[Kernel], library: Library) -> dict[str, int]:
 def _long_units(kernel: Kernel, library: Library) -> Counter[str]:
     """By name, the number of units of two stages or more that a kernel can use."""
     units = [unit_of(s, library) for s in kernel.statements() if isinstance(s, Operation)]
-    return Counter(unit.name for unit in units if unit.latency_cycles > 1)
+    return Counter(unit.name for unit in units if is_long(unit))
 
 
 def shared_name(hardware: Hardware, number: int) -> str:

@@ -7,6 +7,7 @@ bound is below the best price: with many lanes, most are never priced.
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -205,12 +206,12 @@ class LaneSearch:
 
     def seen_by(self, number: int, chosen: Sequence[Lanes | None], granted: int | None) -> Hashable:
         """All that the best choice for one kernel depends on: the choices for what shares buffers with it or with one
-        of those; the largest kernel's; the sums of all others. The largest kernel's depends on all."""
+        of those; the largest kernel's; the sums and units of all others. The largest kernel's depends on all."""
         if number == self.widest:
             return number, granted, *(None if other == number else lanes for other, lanes in enumerate(chosen))
         there = frozenset(lanes.sums for other, lanes in enumerate(chosen) if lanes is not None and other != number)
         widest = None if self.widest is None else chosen[self.widest]
-        units = self.units_elsewhere((number,), chosen)
+        units = frozenset(self.units_elsewhere((number,), chosen).items())
         return number, granted, there, widest, units, *(chosen[other] for other in self.reach[number])
 
     def floor(self, lanes: Lanes | Choice) -> float:
@@ -236,7 +237,7 @@ class LaneSearch:
         """Changes the choices for a kernel and one of its neighbours together, if the two are then cheaper."""
         for other in self.neighbours[number]:
             if self.kernels[number].macs and not self.kernels[other].macs:
-                continue
+                continue  # tried from the other's side
             best = self.cost((number, other), chosen, granted)
             for lanes in self.few(number):
                 trial = list(chosen)
@@ -275,21 +276,13 @@ class LaneSearch:
 
     def units(self, numbers: Collection[int], chosen: Sequence[Lanes | None]) -> float:
         """LUTs of units that only these kernels need: kernels share them, so that the most of each kind count."""
-        there = dict(self.units_elsewhere(numbers, chosen))
-        luts, needed = dict[str, float](), dict(there)
-        for lanes in (chosen[number] for number in numbers):
-            for name, (copies, each) in () if lanes is None else lanes.units.items():
-                luts[name], needed[name] = each, max(copies, needed.get(name, 0))
-        return sum(each * (needed[name] - there.get(name, 0)) for name, each in luts.items())
+        needed = most_units(chosen[number] for number in numbers)
+        more = needed - self.units_elsewhere(numbers, chosen) if needed else needed
+        return sum(copies * luts for (_, luts), copies in more.items())
 
-    def units_elsewhere(self, numbers: Collection[int], chosen: Sequence[Lanes | None]) -> tuple[tuple[str, int], ...]:
-        """By name, the most copies of each unit that a kernel other than these has."""
-        most: dict[str, int] = {}
-        for other, lanes in enumerate(chosen):
-            if lanes is not None and lanes.units and other not in numbers:
-                for name, (copies, _) in lanes.units.items():
-                    most[name] = max(copies, most.get(name, 0))
-        return tuple(sorted(most.items()))
+    def units_elsewhere(self, numbers: Collection[int], chosen: Sequence[Lanes | None]) -> Counter[tuple[str, float]]:
+        """The most copies of each unit that a kernel other than these has."""
+        return most_units(lanes for other, lanes in enumerate(chosen) if other not in numbers)
 
     def rewiring(
         self, numbers: Collection[int], chosen: Sequence[Lanes | None], widest: Lanes, granted: int | None
@@ -323,6 +316,15 @@ class LaneSearch:
         if lanes not in self.needs:
             self.needs[lanes] = within(lanes.needs(self.limit), self.whole)
         return self.needs[lanes]
+
+
+def most_units(every: Iterable[Lanes | None]) -> Counter[tuple[str, float]]:
+    """The most copies of each unit that one of these kernels has."""
+    most = Counter[tuple[str, float]]()
+    for lanes in every:
+        for unit, copies in () if lanes is None else lanes.units.items():
+            most[unit] = max(copies, most[unit])
+    return most
 
 
 def of_codes(kernel: Kernel) -> bool:
